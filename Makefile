@@ -1,0 +1,93 @@
+# `make test` needs Python 3.11 or newer and nothing else. Everything is installed into .venv;
+# a stamp file for each dependency group makes the second run quick.
+
+PYTHON ?= python3
+VENV := .venv
+# More arguments for pytest, for example: make test PYTEST_ARGS="-n 4 -k sampler"
+PYTEST_ARGS ?=
+
+ifeq ($(OS),Windows_NT)
+BIN := Scripts
+else
+BIN := bin
+endif
+PY := $(VENV)/$(BIN)/python
+OLDEST := build/oldest
+OLDEST_PY := $(OLDEST)/$(BIN)/python
+CLEAN_ROOM := build/clean-room
+CLEAN_ROOM_PY := $(CLEAN_ROOM)/$(BIN)/python
+DIST := build/dist
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := test
+.PHONY: test lint format test-long test-marked-long test-dist test-oldest demo bench clean distclean
+# Two targets must not install into one environment at the same time.
+.NOTPARALLEL:
+
+test: lint $(VENV)/stamp-test
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/stamp-lint
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/$(BIN)/lint-imports
+
+format: $(VENV)/stamp-lint
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+test-long: test-marked-long test-dist test-oldest
+
+test-marked-long: $(VENV)/stamp-test
+	$(PY) -m pytest -m long --timeout 1800 $(PYTEST_ARGS)
+
+# Build both distributions, look into them, and import each from an empty environment.
+test-dist: $(VENV)/stamp-dist
+	rm -rf $(DIST) $(CLEAN_ROOM)
+	$(PY) -m build --outdir $(DIST)
+	$(PY) tools/check_distributions.py $(DIST)
+	$(PYTHON) -m venv $(CLEAN_ROOM)
+	$(CLEAN_ROOM_PY) -m pip install --quiet $(DIST)/imageloom-*.whl
+	$(CLEAN_ROOM_PY) -I -c "import imageloom"
+	$(CLEAN_ROOM_PY) -m pip install --quiet --force-reinstall --no-deps $(DIST)/imageloom-*.tar.gz
+	$(CLEAN_ROOM_PY) -I -c "import imageloom"
+
+# Old releases of other libraries may warn; only here is that no error.
+test-oldest: $(OLDEST)/stamp
+	KERAS_BACKEND=jax $(OLDEST_PY) -m pytest -W default $(PYTEST_ARGS)
+
+demo: $(VENV)/stamp-demo
+	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/demo.py
+
+bench: $(VENV)/stamp-bench
+	$(PY) benchmarks/compare.py
+
+# What was built, and the caches. The environment stays; `make distclean` removes it too.
+clean:
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find benchmarks examples src tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+# Checks for Python 3.11, then creates or mends the environment. Dependency groups need pip 25.1.
+$(VENV)/stamp-venv:
+	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('imageloom needs Python 3.11 or newer, but $(PYTHON) is ' + sys.version.split()[0] + '; name another one: make PYTHON=python3.12')"
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet "pip>=25.1"
+	touch $@
+
+# One stamp for each dependency group of pyproject.toml.
+$(VENV)/stamp-%: pyproject.toml $(VENV)/stamp-venv
+	$(PY) -m pip install --quiet --editable . --group $*
+	touch $@
+
+$(OLDEST)/stamp: pyproject.toml constraints/oldest.txt $(VENV)/stamp-venv
+	rm -rf $(OLDEST)
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST_PY) -m pip install --quiet "pip>=25.1"
+	$(OLDEST_PY) -m pip install --quiet --constraint constraints/oldest.txt \
+		--editable ".[keras,pandas,splines]" --group test-core
+	touch $@

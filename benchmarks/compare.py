@@ -1,0 +1,173 @@
+"""Compare imageloom with other ways to load and augment images, all in one run.
+
+Each peer runs in a fresh process per round, and the rounds are interleaved, so that a change of
+the machine's load meets all peers alike. Results go to standard output as a table, and to the
+output folder as JSON and as a bar chart::
+
+    python benchmarks/compare.py --images 1000 --rounds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from machine import describe_machine, library_versions
+from measure import RESULT_PREFIX
+from peers import PEERS
+from report import Runs, draw_chart, summarise, table
+from tqdm import tqdm
+from workload import Measurement, Workload
+
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parent
+sys.path.insert(0, str(_ROOT / "examples"))
+
+from real_images import write_photographs  # noqa: E402 - found only by the line above
+
+# Far above what any peer needs for the default workload: a peer that takes longer hangs.
+_TIMEOUT_SECONDS = 600.0
+
+
+class PeerFailed(Exception):
+    """A peer ended without a result."""
+
+
+def run_peer(peer: str, workload: Workload, timeout: float = _TIMEOUT_SECONDS) -> Measurement:
+    """Measure ``peer`` once in a process of its own."""
+    command = [sys.executable, str(_HERE / "measure.py"), peer, str(workload.directory)]
+    command += ["--images", str(workload.images), "--started", repr(time.time())]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        # A process group of its own, so that its workers can be ended together with it.
+        start_new_session=True,
+    )
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise PeerFailed(f"no result within {timeout:.0f} s") from error
+    finally:
+        _end_group(process)
+    for line in output.splitlines():
+        if line.startswith(RESULT_PREFIX):
+            return Measurement(**json.loads(line.removeprefix(RESULT_PREFIX)))
+    raise PeerFailed(_reason(process.returncode, errors))
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """End what is left of a peer's process group, on time-out and on Ctrl-C too."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def _reason(status: int, errors: str) -> str:
+    """Return why a peer failed: its last line of standard error, normally the exception."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return lines[-1] if lines else f"ended with status {status} and no result"
+
+
+def run_rounds(
+    peers: Sequence[str], workload: Workload, rounds: int
+) -> tuple[dict[str, list[Measurement]], dict[str, str]]:
+    """Measure all peers ``rounds`` times in turn; a failing peer sits out the further rounds."""
+    runs: dict[str, list[Measurement]] = {peer: [] for peer in peers}
+    failures: dict[str, str] = {}
+    turns = [peer for _ in range(rounds) for peer in peers]
+    progress = tqdm(turns, desc="Measuring", unit="run")
+    for peer in progress:
+        if peer in failures:
+            continue
+        progress.set_postfix_str(PEERS[peer].label)
+        try:
+            run = run_peer(peer, workload)
+        except PeerFailed as failure:
+            failures[peer] = str(failure)
+            progress.write(f"{PEERS[peer].label} FAILED: {failure}")
+            continue
+        runs[peer].append(run)
+        progress.write(f"{PEERS[peer].label}: {run.images_per_second:.0f} images/s")
+    return runs, failures
+
+
+def _record(
+    workload: Workload, runs: Runs, failures: dict[str, str], machine: dict[str, Any]
+) -> dict[str, Any]:
+    """Return everything worth keeping of one comparison, ready for JSON."""
+    task = asdict(workload)
+    # Where the folder lies says nothing about the result, but much about the machine's owner.
+    del task["directory"]
+    return {
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": machine,
+        "versions": library_versions(),
+        "workload": task,
+        "summary": {peer: asdict(summary) for peer, summary in summarise(runs).items()},
+        "runs": {peer: [asdict(run) for run in done] for peer, done in runs.items()},
+        "failures": failures,
+    }
+
+
+def _read_all(directory: Path) -> None:
+    """Read every file once, so that the first peer does not pay for the disk alone."""
+    for path in directory.glob("*/*.jpg"):
+        path.read_bytes()
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Compare image loading and augmentation.")
+    parser.add_argument("--images", type=int, default=1000, help="photographs (default: 1000)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs per peer (default: 3)")
+    parser.add_argument(
+        "--peers", nargs="+", choices=PEERS, default=list(PEERS), help="default: all"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=_HERE / "results", help="folder for JSON and chart"
+    )
+    options = parser.parse_args(arguments)
+    if options.images <= Workload.batch_size or options.rounds < 1:
+        parser.error(f"needs more than {Workload.batch_size} images and at least one round")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the comparison; the status is 0 unless every peer failed."""
+    options = _parse(arguments)
+    machine = describe_machine()
+    folder = _ROOT / "build" / "benchmark" / f"photographs-{options.images}"
+    workload = Workload(write_photographs(folder, count=options.images), options.images)
+    _read_all(workload.directory)
+    runs, failures = run_rounds(options.peers, workload, options.rounds)
+    summaries = summarise(runs)
+    print("\n" + table(summaries, failures))
+    if not summaries:
+        return 1
+    options.output.mkdir(parents=True, exist_ok=True)
+    record = _record(workload, runs, failures, machine)
+    path = options.output / "comparison.json"
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    draw_chart(summaries, workload, path.with_suffix(".png"))
+    print(f"\nWritten: {path} and {path.with_suffix('.png').name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

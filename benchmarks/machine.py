@@ -1,0 +1,67 @@
+"""Describe the machine and the installed libraries, for the record beside the numbers."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+_LIBRARIES = (
+    "imageloom",
+    "numpy",
+    "scipy",
+    "pillow",
+    "simplejpeg",
+    "opencv-python-headless",
+    "keras",
+    "jax",
+    "tensorflow-cpu",
+    "tensorflow",
+    "torch",
+    "albumentations",
+)
+
+
+def describe_machine() -> dict[str, str | int | float]:
+    """Return the processor, its cores usable by this process, memory, system and Python."""
+    return {
+        "processor": _processor_name(),
+        "cores": _usable_cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else -1.0,
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of those compared libraries that are installed."""
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _processor_name() -> str:
+    """Return the processor's model: ``platform.processor()`` is empty on many Linux systems."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _usable_cores() -> int:
+    """Return the cores this process may run on, which a container can restrict."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,110 @@
+"""Run one peer once and print what it measured as one line of JSON.
+
+The comparison starts this file in a fresh process for each run, so that no peer sees the
+threads, memory or caches of another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+from peers import PEERS, Peer
+from workload import Measurement, Workload
+
+# The parent finds the result by this prefix, whatever else libraries print.
+RESULT_PREFIX = "RESULT "
+_MIB = 2**20
+
+
+def measure(peer: Peer, workload: Workload, started: float) -> Measurement:
+    """Take one epoch of batches; ``started`` is when the process began, in ``time.time()``."""
+    batches = peer.build(workload, peer.workers)
+    seen = _checked_size(next(batches), peer, workload)
+    first_batch, first_cpu = time.time(), _cpu_seconds()
+    after_first = 0
+    for _ in range(workload.batches - 1):
+        after_first += len(next(batches)[0])
+    end, end_cpu = time.time(), _cpu_seconds()
+    if seen + after_first != workload.images:
+        raise RuntimeError(f"{seen + after_first} images came instead of {workload.images}")
+    # Read while the workers still live: some loaders end theirs with the epoch.
+    main_uss, worker_uss = _private_memory(peer.workers)
+    _close(batches)
+    return Measurement(
+        images_per_second=after_first / (end - first_batch),
+        seconds_to_first_batch=first_batch - started,
+        seconds_in_all=end - started,
+        cpu_ms_per_image=1000 * (end_cpu - first_cpu) / after_first,
+        main_uss_mib=main_uss,
+        worker_uss_mib=worker_uss,
+    )
+
+
+def _checked_size(batch: Any, peer: Peer, workload: Workload) -> int:
+    """Return the number of images in ``batch`` after a look at their shape, type and values."""
+    images = batch[0]
+    if peer.augments:
+        height, width = workload.height, workload.width
+        if tuple(images.shape[1:]) not in {(height, width, 3), (3, height, width)}:
+            raise RuntimeError(f"unexpected shape {images.shape}")
+        if "float32" not in str(images.dtype):
+            raise RuntimeError(f"unexpected type {images.dtype}")
+        if not (0.05 < float(images.mean()) < 0.95 and float(images.max()) < 1.01):
+            raise RuntimeError("pixel values do not lie between 0 and 1")
+    return len(images)
+
+
+def _processes() -> list[psutil.Process]:
+    """Return this process and all below it."""
+    this = psutil.Process()
+    return [this, *this.children(recursive=True)]
+
+
+def _cpu_seconds() -> float:
+    """Return the processor time that this process and those below it have used so far."""
+    total = 0.0
+    for process in _processes():
+        times = process.cpu_times()
+        total += times.user + times.system
+    return total
+
+
+def _private_memory(workers: int) -> tuple[float, list[float]]:
+    """Return the unique set sizes in MiB of this process and of its ``workers``.
+
+    Small helpers, such as multiprocessing's resource tracker, are also children: the workers
+    are the largest ones.
+    """
+    main, *children = [process.memory_full_info().uss / _MIB for process in _processes()]
+    return main, sorted(children, reverse=True)[:workers]
+
+
+def _close(batches: Any) -> None:
+    """Release the workers of iterators that offer to."""
+    close: Callable[[], None] | None = getattr(batches, "close", None)
+    if close is not None:
+        close()
+
+
+def main() -> None:
+    """Measure the peer that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peer", choices=PEERS)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--started", type=float, required=True)
+    options = parser.parse_args()
+    workload = Workload(options.directory, options.images)
+    result = measure(PEERS[options.peer], workload, options.started)
+    print(RESULT_PREFIX + json.dumps(asdict(result)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

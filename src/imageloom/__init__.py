@@ -1,0 +1,91 @@
+"""imageloom: Keras' `ImageDataGenerator`, with the work done in the background.
+
+Change one import and keep the rest::
+
+    from imageloom import ImageDataGenerator
+
+    generator = ImageDataGenerator(cores=2, rotation_range=15, horizontal_flip=True, rescale=1 / 255)
+    model.fit(generator.flow_from_directory("photos", target_size=(96, 96), seed=1))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from imageloom.errors import (
+    ArgumentTypeError,
+    BadImageError,
+    BatchIndexError,
+    BatchShapeError,
+    ImageLoomError,
+    InvalidArgumentError,
+    IteratorClosedError,
+    MissingDependencyError,
+    MissingDirectoryError,
+    MissingImageError,
+    NotYetSupportedError,
+    WorkerDiedError,
+    WorkerError,
+    WorkerStartError,
+)
+from imageloom.file_iterators import DirectoryIterator
+from imageloom.generator import ParallelImageDataGenerator
+from imageloom.hooks import ParallelProcessParams
+from imageloom.options import Noise
+
+if TYPE_CHECKING:
+    from imageloom.conversion import array_to_img, img_to_array, save_img
+    from imageloom.images import UnidentifiedImageError, load_img
+
+__version__ = "0.1.0"
+
+ImageDataGenerator = ParallelImageDataGenerator
+
+# These need Pillow and a decoder, which nobody should wait for who does not call them.
+_LAZY = {
+    "UnidentifiedImageError": "images",
+    "array_to_img": "conversion",
+    "img_to_array": "conversion",
+    "load_img": "images",
+    "save_img": "conversion",
+}
+
+__all__ = [
+    "ArgumentTypeError",
+    "BadImageError",
+    "BatchIndexError",
+    "BatchShapeError",
+    "DirectoryIterator",
+    "ImageDataGenerator",
+    "ImageLoomError",
+    "InvalidArgumentError",
+    "IteratorClosedError",
+    "MissingDependencyError",
+    "MissingDirectoryError",
+    "MissingImageError",
+    "Noise",
+    "NotYetSupportedError",
+    "ParallelImageDataGenerator",
+    "ParallelProcessParams",
+    "UnidentifiedImageError",
+    "WorkerDiedError",
+    "WorkerError",
+    "WorkerStartError",
+    "array_to_img",
+    "img_to_array",
+    "load_img",
+    "save_img",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is heavy when it is first used."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All public names, also those not imported yet."""
+    return sorted({*globals(), *__all__})

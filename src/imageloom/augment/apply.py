@@ -1,0 +1,58 @@
+"""Applies a drawn transform to one image: a pure function of (image, parameters)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from imageloom.augment.affine import affine_matrix, is_identity, warp
+from imageloom.augment.colour import adjust_brightness, adjust_contrast, flip, shift_channels
+from imageloom.augment.noise import add_noise
+from imageloom.options import Noise, TransformOptions
+
+__all__ = ["apply_transform"]
+
+
+def apply_transform(
+    x: NDArray[Any], params: Mapping[str, Any], options: TransformOptions
+) -> NDArray[Any]:
+    """Affine, channel shift, flips, brightness, contrast, noise, in this order.
+
+    Args:
+        x: image (height, width, channels); any numeric dtype, colour steps expect 0..255.
+        params: keys as in `default_transform`; a missing key means the step is off.
+        options: only fill mode, fill value, interpolation order and geometry are read.
+
+    Returns:
+        The transformed image, possibly a view; `x` itself if no step is active.
+    """
+    if not is_identity(params):
+        matrix, offset = affine_matrix(
+            params, x.shape[0], x.shape[1], corrected=options.corrected_geometry
+        )
+        x = warp(
+            x,
+            matrix,
+            offset,
+            fill_mode=options.fill_mode,
+            cval=options.cval,
+            order=options.interpolation_order,
+        )
+    if params.get("channel_shift_intensity") is not None:
+        x = shift_channels(x, params["channel_shift_intensity"])
+    if params.get("flip_horizontal") or params.get("flip_vertical"):
+        x = flip(
+            x,
+            horizontal=bool(params.get("flip_horizontal")),
+            vertical=bool(params.get("flip_vertical")),
+        )
+    if params.get("brightness") is not None:
+        x = adjust_brightness(x, params["brightness"])
+    if params.get("contrast") is not None:
+        x = adjust_contrast(x, params["contrast"])
+    noise = params.get("noise")
+    if noise is not None:
+        x = add_noise(x, noise if isinstance(noise, Noise) else Noise(noise))
+    return x

@@ -1,0 +1,111 @@
+"""Every error that imageloom raises on its own account.
+
+Each derives from `ImageLoomError` and from the built-in that Keras users already catch::
+
+    ImageLoomError
+    ├── InvalidArgumentError     ValueError           an argument has a value that cannot work
+    ├── ArgumentTypeError        TypeError            an argument has the wrong type
+    ├── BatchIndexError          ValueError, IndexError   `it[i]` beyond the length
+    ├── BatchShapeError          ValueError           a hook returned pixels that do not fit the batch
+    ├── MissingDependencyError   ImportError          an option needs an extra that is not installed
+    ├── NotYetSupportedError     NotImplementedError  a documented option of a later version
+    ├── BadImageError            OSError              a file could not be read as an image
+    │   ├── UnidentifiedImageError  (also PIL's)      no known format; defined in `images`
+    │   └── MissingImageError       FileNotFoundError the file has vanished
+    ├── MissingDirectoryError    FileNotFoundError    a folder is not there
+    ├── IteratorClosedError      RuntimeError         used after `close()`, or in a forked child
+    ├── WorkerError              RuntimeError         what happened in a worker: file, stage, traceback
+    ├── WorkerDiedError          RuntimeError         workers died again and again
+    └── WorkerStartError         RuntimeError         workers do not start
+
+An exception raised by the user's own hook keeps its type; a `WorkerError` is then its `__cause__`.
+All of them survive pickling: their arguments are plain strings and numbers.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentTypeError",
+    "BadImageError",
+    "BatchIndexError",
+    "BatchShapeError",
+    "ImageLoomError",
+    "InvalidArgumentError",
+    "IteratorClosedError",
+    "MissingDependencyError",
+    "MissingDirectoryError",
+    "MissingImageError",
+    "NotYetSupportedError",
+    "WorkerDiedError",
+    "WorkerError",
+    "WorkerStartError",
+]
+
+
+class ImageLoomError(Exception):
+    """Base class of all errors of this library."""
+
+
+class InvalidArgumentError(ImageLoomError, ValueError):
+    """An argument has a value that cannot work."""
+
+
+class ArgumentTypeError(ImageLoomError, TypeError):
+    """An argument has the wrong type."""
+
+
+class BatchIndexError(ImageLoomError, ValueError, IndexError):
+    """A batch was asked for that the epoch does not have."""
+
+
+class BatchShapeError(ImageLoomError, ValueError):
+    """Pixels came out in a shape that does not fit the batch."""
+
+
+class MissingDependencyError(ImageLoomError, ImportError):
+    """An option needs a package that is not installed."""
+
+
+class NotYetSupportedError(ImageLoomError, NotImplementedError):
+    """A documented option whose working part is not in this version."""
+
+
+class BadImageError(ImageLoomError, OSError):
+    """A file could not be read as an image."""
+
+
+class MissingImageError(BadImageError, FileNotFoundError):
+    """An image file that was listed is no longer there."""
+
+
+class MissingDirectoryError(ImageLoomError, FileNotFoundError):
+    """A folder that is read from or saved to does not exist."""
+
+
+class IteratorClosedError(ImageLoomError, RuntimeError):
+    """An iterator was used after `close()`, or in a process that does not own it."""
+
+
+class WorkerDiedError(ImageLoomError, RuntimeError):
+    """A batch could not be computed because its workers died."""
+
+
+class WorkerStartError(ImageLoomError, RuntimeError):
+    """Worker processes end before they are ready to work."""
+
+
+class WorkerError(ImageLoomError, RuntimeError):
+    """What was going on in a worker when an exception left it.
+
+    Attributes:
+        summary: one sentence with file, stage and batch.
+        worker_traceback: the traceback as the worker saw it.
+    """
+
+    def __init__(self, summary: str, worker_traceback: str = "") -> None:
+        super().__init__(summary, worker_traceback)
+        self.summary = summary
+        self.worker_traceback = worker_traceback
+
+    def __str__(self) -> str:
+        return f"{self.summary}\n\n{self.worker_traceback}" if self.worker_traceback else self.summary

@@ -1,0 +1,67 @@
+"""What the parent and a worker say to one another, each a pickled record on their connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imageloom.recipe import BatchReport, BatchTask
+from imageloom.shared_arrays import BatchLayout
+
+__all__ = ["CloseChannel", "Compute", "Done", "Failed", "OpenChannel", "Ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannel:
+    """To the worker: batches of this recipe will follow. The handle of the memory comes right after.
+
+    Attributes:
+        recipe: made by cloudpickle, because it carries the user's functions.
+    """
+
+    channel: int
+    recipe: bytes
+    layout: BatchLayout
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseChannel:
+    """To the worker: forget a recipe and its memory."""
+
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """To the worker: compute a batch into a slot."""
+
+    channel: int
+    slot: int
+    task: BatchTask
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the worker: everything is imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """From the worker: the batch is in its slot."""
+
+    report: BatchReport
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """From the worker: an exception left the pipeline.
+
+    Attributes:
+        error: the exception, made by cloudpickle, or None where it cannot travel.
+        summary: its type and message.
+        traceback: as the worker saw it.
+    """
+
+    error: bytes | None
+    summary: str
+    traceback: str

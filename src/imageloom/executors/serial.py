@@ -1,0 +1,55 @@
+"""Computes batches in the caller's thread when they are asked for: the reference."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from imageloom.executors.base import BatchFuture, Channel, ComputedBatch, Executor
+from imageloom.pipeline import Pipeline, seeded_globals
+from imageloom.recipe import BatchTask, Recipe
+from imageloom.shared_arrays import private_arrays
+
+__all__ = ["SerialExecutor"]
+
+
+class SerialExecutor(Executor):
+    """No threads, no processes, nothing ahead of time."""
+
+    def open(self, recipe: Recipe, max_batches_pending: int) -> Channel:
+        """A channel that computes on submission."""
+        del max_batches_pending
+        return _SerialChannel(recipe)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class _SerialChannel:
+    lookahead = 0
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._pipeline = Pipeline(recipe)
+
+    def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
+        del urgent
+        future: BatchFuture = Future()
+        future.set_running_or_notify_cancel()
+        recipe = self._pipeline.recipe
+        arrays = private_arrays(recipe.layout, len(task))
+        try:
+            if recipe.has_hooks:
+                with seeded_globals(task, restore=True):
+                    report = self._pipeline.run(task, arrays)
+            else:
+                report = self._pipeline.run(task, arrays)
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))
+        return future
+
+    def hurry(self, future: BatchFuture) -> None:
+        """Everything is done when it is submitted."""
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,80 @@
+"""One executor for all iterators of a generator, for as long as any of them needs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from imageloom.executors.base import BatchFuture, Channel, Executor
+from imageloom.recipe import BatchTask, Recipe
+
+__all__ = ["SharedExecutor", "make_executor"]
+
+
+def make_executor(kind: str, workers: int, *, disable_gpu: bool) -> Executor:
+    """The executor of a name; imports only what that one needs."""
+    if kind == "serial":
+        from imageloom.executors.serial import SerialExecutor
+
+        return SerialExecutor()
+    if kind == "threads":
+        from imageloom.executors.threads import ThreadExecutor
+
+        return ThreadExecutor(workers)
+    from imageloom.executors.processes import ProcessExecutor
+
+    return ProcessExecutor(workers, disable_gpu=disable_gpu)
+
+
+class SharedExecutor:
+    """Makes an executor for the first channel, closes it with the last."""
+
+    def __init__(self) -> None:
+        """Nothing is made yet."""
+        self._lock = threading.RLock()  # the garbage collector may release in the middle of open
+        self._executor: Executor | None = None
+        self._channels = 0
+
+    def open(self, make: Callable[[], Executor], recipe: Recipe, max_batches_pending: int) -> Channel:
+        """A channel of the common executor, which `make` makes if there is none."""
+        with self._lock:
+            if self._executor is None:
+                self._executor = make()
+            try:
+                channel = self._executor.open(recipe, max_batches_pending)
+            except BaseException:
+                self._close_unused()
+                raise
+            self._channels += 1
+            return _SharedChannel(self, channel)
+
+    def release(self) -> None:
+        """One channel less."""
+        with self._lock:
+            self._channels -= 1
+            self._close_unused()
+
+    def _close_unused(self) -> None:
+        if self._channels == 0 and self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+
+class _SharedChannel:
+    def __init__(self, shared: SharedExecutor, channel: Channel) -> None:
+        self.lookahead = channel.lookahead
+        self._shared = shared
+        self._channel = channel
+        self._open = True
+
+    def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
+        return self._channel.submit(task, urgent=urgent)
+
+    def hurry(self, future: BatchFuture) -> None:
+        self._channel.hurry(future)
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._channel.close()
+            self._shared.release()

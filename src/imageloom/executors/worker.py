@@ -1,0 +1,111 @@
+"""The life of a worker process: it reads tasks from its connection until that ends.
+
+A worker is started clean (see `spawning`): it has not imported the user's main module, and it imports
+no training framework. It ends when its connection does; should it be in the middle of something then,
+its standard input tells it that the parent is gone, and on Linux the kernel does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import cloudpickle
+import cv2
+
+from imageloom.executors.messages import (
+    CloseChannel,
+    Compute,
+    Done,
+    Failed,
+    OpenChannel,
+    Ready,
+)
+from imageloom.pipeline import Pipeline, seeded_globals
+from imageloom.shared_arrays import AttachedSlots
+
+__all__ = ["main"]
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main(connection: Connection) -> None:
+    """Serves one parent until the connection ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    _die_with_parent()
+    cv2.setNumThreads(1)
+    channels: dict[int, _WorkerChannel] = {}
+    try:
+        connection.send(Ready())
+        while True:
+            message = connection.recv()
+            if isinstance(message, OpenChannel):
+                slots = AttachedSlots(connection, message.layout, message.nbytes)
+                channels[message.channel] = _WorkerChannel(message.recipe, slots)
+            elif isinstance(message, CloseChannel):
+                channels.pop(message.channel, None)
+            else:
+                connection.send(_compute(channels[message.channel], message))
+    except (EOFError, ConnectionError):
+        return  # the parent has closed its end, or is gone
+
+
+class _WorkerChannel:
+    def __init__(self, recipe: bytes, slots: AttachedSlots) -> None:
+        self._recipe = recipe
+        self._pipeline: Pipeline | None = None
+        self.slots = slots
+
+    def pipeline(self) -> Pipeline:
+        """The pipeline, built at the first batch, to which an error in building it belongs."""
+        if self._pipeline is None:
+            self._pipeline = Pipeline(pickle.loads(self._recipe))
+        return self._pipeline
+
+
+def _compute(channel: _WorkerChannel, message: Compute) -> Done | Failed:
+    try:
+        pipeline = channel.pipeline()
+        arrays = channel.slots.arrays(message.slot, len(message.task))
+        if not pipeline.recipe.has_hooks:
+            return Done(pipeline.run(message.task, arrays))
+        with seeded_globals(message.task, restore=False):
+            return Done(pipeline.run(message.task, arrays))
+    except BaseException as error:  # a hook may even raise SystemExit: the worker goes on
+        return Failed(
+            _pickled(error),
+            "".join(traceback.format_exception_only(error)).strip(),
+            traceback.format_exc(),
+        )
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    """The exception for the parent to raise, if it survives the journey."""
+    if not isinstance(error, Exception):
+        return None
+    try:
+        blob: bytes = cloudpickle.dumps(error)
+        copy: Any = pickle.loads(blob)
+    except Exception:
+        return None
+    return blob if type(copy) is type(error) else None
+
+
+def _die_with_parent() -> None:
+    threading.Thread(target=_watch_parent, daemon=True).start()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _watch_parent() -> None:
+    """Waits for the end of standard input, whose other end only the parent holds."""
+    while os.read(0, 1):
+        pass
+    os._exit(0)

@@ -1,0 +1,246 @@
+"""Where the pixels lie: slots of memory that the consumer and all workers see.
+
+::
+
+    SlotPool (parent)                                   AttachedSlots (worker)
+      one Segment = slot 0 | slot 1 | ... | slot n-1      the same memory, mapped once
+      lease() -> slot -> the worker writes --------------> arrays(slot, rows)
+      hand_out(slot) -> arrays for the user; when the last of them dies, the slot is free again
+
+The segment has no name anywhere: on Linux it is a memfd, elsewhere an unlinked temporary file (on
+Windows a paging-file mapping). It reaches a worker through the connection to it. So nothing can be
+left behind, whichever process is killed when, and `/dev/shm` may be as small as it likes. Memory is
+taken page by page as slots are used; free slots are reused lowest first, so a loop that keeps up with
+its batches touches few of them.
+
+Order of teardown: the pool forgets the segment; the mapping itself lives until the last array over it
+is gone, because every array holds it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import mmap
+import os
+import sys
+import tempfile
+import threading
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["AttachedSlots", "BatchLayout", "SlotPool", "private_arrays"]
+
+_ALIGNMENT: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLayout:
+    """The arrays of a batch and where they lie within a slot.
+
+    Attributes:
+        rows: samples of a full batch.
+        row_shape: shape of one image.
+        dtype: dtype of all arrays.
+        copies: number of arrays of this shape.
+    """
+
+    rows: int
+    row_shape: tuple[int, ...]
+    dtype: str
+    copies: int = 1
+
+    @property
+    def array_nbytes(self) -> int:
+        """Bytes of one full array."""
+        return self.rows * math.prod(self.row_shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of a slot, a whole number of pages."""
+        return max(1, -(-self.copies * self.array_nbytes // _ALIGNMENT)) * _ALIGNMENT
+
+    def arrays(self, buffer: mmap.mmap, offset: int, rows: int) -> tuple[NDArray[Any], ...]:
+        """Arrays of the first `rows` samples over a buffer.
+
+        Each is made on the buffer itself: a finalizer on such an array fires when it, all its views
+        and all DLPack consumers are gone.
+        """
+        shape = (rows, *self.row_shape)
+        return tuple(
+            np.ndarray(shape, self.dtype, buffer=buffer, offset=offset + i * self.array_nbytes)
+            for i in range(self.copies)
+        )
+
+
+def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
+    """Fresh arrays of a batch that no other process needs to see."""
+    shape = (rows, *layout.row_shape)
+    return tuple(np.empty(shape, layout.dtype) for _ in range(layout.copies))
+
+
+class _Segment:
+    """Anonymous memory that can be mapped by several processes."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+        self._fd = -1
+        self._tag = ""
+        if sys.platform == "win32":
+            self._tag = f"imageloom-{os.getpid()}-{uuid.uuid4().hex}"
+            self.memory = mmap.mmap(-1, nbytes, tagname=self._tag)
+            return
+        self._fd = _anonymous_file(nbytes)
+        self.memory = mmap.mmap(self._fd, nbytes)
+
+    def send(self, connection: Connection, pid: int) -> None:
+        """Lets the process at the other end map this memory too."""
+        if sys.platform == "win32":
+            connection.send(self._tag)
+        else:
+            reduction.send_handle(connection, self._fd, pid)
+
+    @staticmethod
+    def receive(connection: Connection, nbytes: int) -> mmap.mmap:
+        """The memory that the process at the other end has sent."""
+        if sys.platform == "win32":
+            return mmap.mmap(-1, nbytes, tagname=connection.recv())
+        fd = reduction.recv_handle(connection)
+        try:
+            return mmap.mmap(fd, nbytes)
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _anonymous_file(nbytes: int) -> int:
+    """A descriptor of `nbytes` of memory without a name."""
+    if hasattr(os, "memfd_create"):
+        try:
+            fd = os.memfd_create("imageloom", os.MFD_CLOEXEC)
+        except OSError:
+            pass  # an old kernel or a sandbox; a file will do
+        else:
+            os.ftruncate(fd, nbytes)
+            return fd
+    with tempfile.TemporaryFile(prefix="imageloom-") as file:
+        fd = os.dup(file.fileno())
+    if hasattr(os, "posix_fallocate"):
+        # Without this, a full disk would be a bus error in the middle of a batch.
+        os.posix_fallocate(fd, 0, nbytes)
+    else:
+        os.ftruncate(fd, nbytes)
+    return fd
+
+
+class SlotPool:
+    """The slots of one iterator, in the process of the consumer."""
+
+    def __init__(self, layout: BatchLayout, in_flight: int, kept: int) -> None:
+        """Slots for `in_flight` batches on their way and `kept` batches that the user holds.
+
+        Args:
+            layout: what a slot holds.
+            in_flight: batches that may be waiting or in work at the same time.
+            kept: batches the user may hold without a copy being made.
+        """
+        self.layout = layout
+        self._kept_bound = kept
+        self._kept = 0
+        self._count = in_flight + kept
+        self._segment = _Segment(self._count * layout.nbytes)
+        self._free = list(range(self._count))
+        self._lock = threading.RLock()
+        # Finalizers may run anywhere, even where the lock is held: they only append here.
+        self._returned: deque[int] = deque()
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the memory."""
+        return self._segment.nbytes
+
+    def send(self, connection: Connection, pid: int) -> None:
+        """Gives the process at the other end of `connection` access; it calls `AttachedSlots`."""
+        self._segment.send(connection, pid)
+
+    def lease(self) -> int | None:
+        """A free slot, or None if all are in use."""
+        with self._lock:
+            self._collect()
+            return heapq.heappop(self._free) if self._free else None
+
+    def give_back(self, slot: int) -> None:
+        """Frees a slot that was not handed out."""
+        with self._lock:
+            heapq.heappush(self._free, slot)
+
+    def _collect(self) -> None:
+        while self._returned:
+            self._kept -= 1
+            heapq.heappush(self._free, self._returned.popleft())
+
+    def hand_out(self, slot: int, rows: int) -> tuple[NDArray[Any], ...]:
+        """The batch in a slot, as writable arrays that are the user's for as long as they like.
+
+        No copy is made unless the user already holds `kept` batches; a copy then gives the slot back
+        at once, so that keeping batches costs memory but can never stop the stream.
+        """
+        arrays = self.layout.arrays(self._segment.memory, slot * self.layout.nbytes, rows)
+        with self._lock:
+            self._collect()
+            full = self._kept >= self._kept_bound
+            self._kept += not full
+        if full:
+            copies = tuple(array.copy() for array in arrays)
+            self.give_back(slot)
+            return copies
+        lease = _Lease(len(arrays), slot, self._returned)
+        for array in arrays:
+            weakref.finalize(array, lease.drop).atexit = False
+        return arrays
+
+    def close(self) -> None:
+        """Forgets the memory; arrays that are still in use keep it alive for themselves."""
+        self._segment.close()
+
+
+class _Lease:
+    """Counts the living arrays of a slot that was handed out."""
+
+    __slots__ = ("_returned", "_tokens")
+
+    def __init__(self, arrays: int, slot: int, returned: deque[int]) -> None:
+        self._tokens: list[int | None] = [slot, *[None] * (arrays - 1)]
+        self._returned = returned
+
+    def drop(self) -> None:
+        # Arrays may die in two threads at once; list.pop is atomic, and the last pop gets the slot.
+        slot = self._tokens.pop()
+        if slot is not None:
+            self._returned.append(slot)
+
+
+class AttachedSlots:
+    """The slots of an iterator, in a worker."""
+
+    def __init__(self, connection: Connection, layout: BatchLayout, nbytes: int) -> None:
+        """Receives what `SlotPool.send` sends at the other end."""
+        self._layout = layout
+        self._memory = _Segment.receive(connection, nbytes)
+
+    def arrays(self, slot: int, rows: int) -> Sequence[NDArray[Any]]:
+        """The arrays of a slot, to write into."""
+        return self._layout.arrays(self._memory, slot * self._layout.nbytes, rows)

@@ -1,0 +1,1 @@
+"""Which samples exist: a table of files, classes and targets, made once and then only read."""

@@ -1,0 +1,144 @@
+"""Normalisation: what `standardize` does to pixels, and the statistics that `fit` computes for it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom.options import GeneratorOptions
+
+__all__ = [
+    "FeatureStatistics",
+    "StandardizeOptions",
+    "compute_statistics",
+    "standardize",
+    "warn_if_unfitted",
+]
+
+_EPSILON: Final = 1e-6
+Floats = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureStatistics:
+    """What `fit` found out about a data set; None where it was not asked to.
+
+    Attributes:
+        mean: per channel, shaped (1, 1, channels) or, channels first, (channels, 1, 1).
+        std: the same shape.
+        zca_whitening_matrix: (d, d) with d = height * width * channels.
+    """
+
+    mean: Floats | None = None
+    std: Floats | None = None
+    zca_whitening_matrix: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandardizeOptions:
+    """Which steps `standardize` takes; the names are the constructor's."""
+
+    rescale: float | None
+    samplewise_center: bool
+    samplewise_std_normalization: bool
+    featurewise_center: bool
+    featurewise_std_normalization: bool
+    zca_whitening: bool
+    statistics: FeatureStatistics
+
+    @classmethod
+    def of(cls, options: GeneratorOptions, statistics: FeatureStatistics) -> StandardizeOptions:
+        """The steps that a generator's options ask for."""
+        return cls(
+            rescale=options.rescale,
+            samplewise_center=bool(options.samplewise_center),
+            samplewise_std_normalization=bool(options.samplewise_std_normalization),
+            featurewise_center=bool(options.featurewise_center),
+            featurewise_std_normalization=bool(options.featurewise_std_normalization),
+            zca_whitening=bool(options.zca_whitening),
+            statistics=statistics,
+        )
+
+    @property
+    def active(self) -> bool:
+        """Whether any step would change pixels."""
+        return bool(
+            self.rescale
+            or self.samplewise_center
+            or self.samplewise_std_normalization
+            or self.featurewise_center
+            or self.featurewise_std_normalization
+            or self.zca_whitening
+        )
+
+
+def standardize(x: Floats, options: StandardizeOptions) -> Floats:
+    """Normalises one image, or a batch as if it were one image, in place where the step allows.
+
+    Order: rescale, samplewise centre and deviation (over all elements), featurewise centre and
+    deviation, whitening. Steps that need statistics which are not there are skipped.
+    """
+    if options.rescale:
+        x *= options.rescale
+    if options.samplewise_center:
+        x -= np.mean(x, keepdims=True)
+    if options.samplewise_std_normalization:
+        x /= np.std(x, keepdims=True) + _EPSILON
+    known = options.statistics
+    if options.featurewise_center and known.mean is not None:
+        x -= known.mean
+    if options.featurewise_std_normalization and known.std is not None:
+        x /= known.std + _EPSILON
+    if options.zca_whitening and known.zca_whitening_matrix is not None:
+        flat = x.reshape(-1, int(np.prod(x.shape[-3:])))
+        x = np.dot(flat, known.zca_whitening_matrix).reshape(x.shape)
+    return x
+
+
+def warn_if_unfitted(options: StandardizeOptions, *, stacklevel: int) -> None:
+    """Keras' warning, once for each option whose statistics are missing."""
+    known = options.statistics
+    for name, value in (
+        ("featurewise_center", known.mean),
+        ("featurewise_std_normalization", known.std),
+        ("zca_whitening", known.zca_whitening_matrix),
+    ):
+        if getattr(options, name) and value is None:
+            warnings.warn(
+                f"This generator specifies `{name}`, but it has not been fit on any training data, "
+                "so that step is left out. Fit it first by calling `.fit(numpy_data)`.",
+                stacklevel=stacklevel + 1,
+            )
+
+
+def compute_statistics(
+    x: Floats, *, std: bool, zca: bool, center: bool, zca_epsilon: float, axes: tuple[int, ...]
+) -> FeatureStatistics:
+    """Mean, deviation and whitening of images (n, ...); `x` is centred and divided in place.
+
+    Args:
+        x: the images, already scaled.
+        std: divide by the deviation, of the centred images.
+        zca: compute the whitening matrix, of the centred and divided images.
+        center: subtract the mean.
+        zca_epsilon: added to the singular values.
+        axes: all but the channel axis.
+    """
+    mean = deviation = matrix = None
+    if center:
+        mean = np.mean(x, axis=axes, keepdims=True)
+        x -= mean
+        mean = mean[0]
+    if std:
+        deviation = np.std(x, axis=axes, keepdims=True)
+        x /= deviation + _EPSILON
+        deviation = deviation[0]
+    if zca:
+        flat = x.reshape(len(x), -1)
+        u, s, _ = np.linalg.svd(flat.T, full_matrices=False)
+        matrix = (u * (np.sqrt(len(flat)) / (s + zca_epsilon))).dot(u.T)
+    return FeatureStatistics(mean=mean, std=deviation, zca_whitening_matrix=matrix)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # before anything imports Keras
+
+import hypothesis
+import numpy as np
+import pytest
+
+from pictures import Pixels, photograph, write_class_folder
+
+# pytest_plugins = ["leaks"]
+
+# The same examples in every run: a red build is to be red again on the next machine.
+hypothesis.settings.register_profile(
+    "imageloom", deadline=None, derandomize=True, database=None, print_blob=True
+)
+hypothesis.settings.load_profile("imageloom")
+
+
+@pytest.fixture(scope="session")
+def class_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set of photographs, read-only by agreement."""
+    return write_class_folder(tmp_path_factory.mktemp("photographs"))
+
+
+@pytest.fixture(scope="session")
+def colour_photo() -> Pixels:
+    return photograph("coffee", 90, 120)
+
+
+@pytest.fixture(scope="session")
+def grey_photo() -> Pixels:
+    return photograph("coins", 90, 120)
+
+
+@pytest.fixture
+def global_numpy_state() -> Iterator[None]:
+    """Lets a test seed NumPy's global generator without consequences for the others."""
+    state = np.random.get_state()
+    yield
+    np.random.set_state(state)
