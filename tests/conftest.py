@@ -9,10 +9,9 @@ os.environ.setdefault("KERAS_BACKEND", "jax")  # before anything imports Keras
 import hypothesis
 import numpy as np
 import pytest
-
 from pictures import Pixels, photograph, write_class_folder
 
-# pytest_plugins = ["leaks"]
+pytest_plugins = ["executor_support", "leaks"]
 
 # The same examples in every run: a red build is to be red again on the next machine.
 hypothesis.settings.register_profile(

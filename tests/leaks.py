@@ -20,7 +20,7 @@ import pytest
 _SHARED_MEMORY = Path("/dev/shm")
 _DESCRIPTORS = Path("/proc/self/fd")
 _MAPPINGS = Path("/proc/self/maps")
-_SECONDS = 5
+_ATTEMPTS = 30
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -44,12 +44,12 @@ def _compare(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.session.testsfailed != failed:
         return
     pause = threading.Event()
-    for _ in range(_SECONDS * 50):
-        gc.collect()
+    for _ in range(_ATTEMPTS):
         left = _left_behind(descriptors)
         if not left:
             return
-        pause.wait(0.02)
+        gc.collect()
+        pause.wait(0.1)
     pytest.fail("left behind:\n" + "\n".join(left))
 
 

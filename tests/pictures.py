@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,13 @@ CLASSES = tuple(_FILES)
 FILE_COUNT = sum(len(files) for files in _FILES.values())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _whole(name: str) -> Image.Image:
     data: Any = import_module("skimage.data")
     return Image.fromarray(getattr(data, name)()).convert("RGB")
 
 
-@lru_cache(maxsize=None)
+@cache
 def photograph(name: str, height: int, width: int, mode: str = "RGB", variant: int = 0) -> Pixels:
     """A crop of a photograph, resampled to (height, width); variants differ in the crop."""
     whole = _whole(name)

@@ -144,12 +144,12 @@ def check_pair(name: str, pair: Any) -> None:
 
 def shift_range(name: str, shift: Any) -> Any:
     """A number, or a list of numbers; arrays become lists, whose truth is not ambiguous."""
+    if isinstance(shift, np.ndarray):
+        shift = shift.tolist()
     if shift is None or _is_real(shift):
         if shift is not None:
             check_number(name, shift)
         return shift
-    if isinstance(shift, np.ndarray):
-        shift = shift.tolist()
     if not isinstance(shift, (list, tuple)):
         raise ArgumentTypeError(
             f"`{name}` must be a number or a one-dimensional list of numbers; received {shift!r}."

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
 from configurations import Configuration, configuration
-from imageloom import ImageDataGenerator
+from numpy.typing import NDArray
 from pictures import CLASSES, FILE_COUNT
 from reference import both_generators, keras_generator, quiet
+
+from imageloom import ImageDataGenerator
 
 EPOCHS = 2
 GREY_LEVELS = 1.5
@@ -165,9 +165,7 @@ def test_seeded_streams_leave_the_global_state_alone(class_folder: Path) -> None
     assert np.random.get_state()[1].tolist() == before
 
 
-def test_save_to_dir_writes_the_files_that_keras_writes(
-    class_folder: Path, tmp_path: Path
-) -> None:
+def test_save_to_dir_writes_the_files_that_keras_writes(class_folder: Path, tmp_path: Path) -> None:
     ours, theirs = both_generators(rotation_range=20, horizontal_flip=True)
     flow: dict[str, Any] = {
         "target_size": (24, 24), "batch_size": 5, "seed": 5, "save_prefix": "q",

@@ -32,7 +32,9 @@ _FILL_MODES: Final[dict[str, tuple[int, str]]] = {
     "grid-constant": (cv2.BORDER_CONSTANT, "grid-constant"),
 }
 _OPENCV_MAX_SIDE: Final = 2**15 - 1
-_OPENCV_MAX_CHANNELS: Final = 4
+# Only for these, and only for uint8 and float32, does OpenCV 5 take its exact path; two channels or
+# float64 still go the old way, which quantises positions.
+_OPENCV_EXACT_CHANNELS: Final = (1, 3, 4)
 _WARP_FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -90,11 +92,16 @@ def warp(
     fill_mode: str = "nearest",
     cval: float = 0.0,
     order: int = 1,
+    exact_shift: bool = False,
 ) -> Image:
     """Resamples an image (height, width, channels); integer images come back rounded.
 
-    Order 1 is OpenCV's bilinear warp, which agrees with SciPy's to 0.005 of a grey level for
-    values up to 255; order 0 picks pixels; higher orders are SciPy's splines.
+    Order 1 is OpenCV's bilinear warp in float32, which agrees with SciPy's to 0.005 of a grey level
+    for values up to 255; order 0 picks pixels; higher orders are SciPy's splines.
+
+    Shifts by simple fractions, such as 2.4 pixels, make many values whole, and float32 may put them
+    a hair below; where the next step cuts fractions off that is a grey level. With `exact_shift`
+    pure shifts are computed in float64.
 
     Raises:
         MissingDependencyError: an order above 1 without SciPy.
@@ -103,25 +110,54 @@ def warp(
     if order == 0:
         return _pick(x, matrix, offset, fill_mode, cval)
     height, width, channels = x.shape
-    if order > 1 or channels > _OPENCV_MAX_CHANNELS or max(height, width) > _OPENCV_MAX_SIDE:
+    if order > 1 or max(height, width) > _OPENCV_MAX_SIDE:
         return _spline(x, matrix, offset, scipy_mode, cval, order)
-    working = np.float32 if x.dtype.itemsize <= 2 or x.dtype == np.float32 else np.float64
-    source = x.astype(working, copy=False)
+    if exact_shift and np.array_equal(matrix, np.eye(2)) and fill_mode != "grid-constant":
+        return _as_dtype(_shift(x, offset, fill_mode, cval), x.dtype)
     linear = np.array(
         [[matrix[1, 1], matrix[1, 0], offset[1]], [matrix[0, 1], matrix[0, 0], offset[0]]]
     )
-    warped: Image = cv2.warpAffine(
-        source,  # type: ignore[arg-type]  # of one of the two floating dtypes
-        linear,
-        (width, height),
-        flags=_WARP_FLAGS,
-        borderMode=border,
-        borderValue=(cval, cval, cval, cval),
-    ).reshape(x.shape)
+    source = x.astype(np.float32, copy=False)
+    if channels in _OPENCV_EXACT_CHANNELS:
+        warped = _warp_linear(source, linear, border, cval)
+    else:
+        parts = [_warp_linear(source[..., c], linear, border, cval) for c in range(channels)]
+        warped = np.stack(parts, axis=-1)
     if fill_mode == "constant":
         # OpenCV blends the outermost ring with cval; SciPy calls every point beyond it outside.
         warped[_outside(matrix, offset, height, width)] = cval
     return _as_dtype(warped, x.dtype)
+
+
+def _warp_linear(
+    x: NDArray[np.float32], linear: NDArray[np.float64], border: int, cval: float
+) -> NDArray[np.float32]:
+    warped: Any = cv2.warpAffine(
+        x,
+        linear,
+        (x.shape[1], x.shape[0]),
+        flags=_WARP_FLAGS,
+        borderMode=border,
+        borderValue=(cval, cval, cval, cval),
+    )
+    return warped.reshape(x.shape)  # type: ignore[no-any-return]
+
+
+def _shift(x: Image, offset: NDArray[np.float64], fill_mode: str, cval: float) -> Image:
+    shifted = x.astype(np.float64)
+    for axis in (0, 1):
+        size = x.shape[axis]
+        position = np.arange(size) + offset[axis]
+        base = np.floor(position)
+        shape = [size if a == axis else 1 for a in range(3)]
+        share = (position - base).reshape(shape)
+        before = shifted.take(_nearest(base, size, fill_mode), axis)
+        after = shifted.take(_nearest(base + 1, size, fill_mode), axis)
+        shifted = before * (1 - share) + after * share
+        if fill_mode == "constant":
+            outside = ((position < 0) | (position > size - 1)).reshape(shape)
+            shifted = np.where(outside, cval, shifted)
+    return shifted
 
 
 def _positions(
@@ -148,28 +184,38 @@ def _pick(
     """Nearest-neighbour resampling, every fill mode, any number of channels and any dtype."""
     height, width = x.shape[:2]
     row, column = _positions(matrix, offset, height, width)
-    nearest_row = _fold(np.floor(row + 0.5).astype(np.intp), height, fill_mode)
-    nearest_column = _fold(np.floor(column + 0.5).astype(np.intp), width, fill_mode)
-    picked = x[nearest_row, nearest_column]
+    picked = x[_nearest(row, height, fill_mode), _nearest(column, width, fill_mode)]
+    outside = _as_dtype(np.array(cval), x.dtype)
     if fill_mode == "constant":
-        picked[_outside(matrix, offset, height, width)] = cval
+        picked[_outside(matrix, offset, height, width)] = outside
     elif fill_mode == "grid-constant":
         gone = (row < -0.5) | (row >= height - 0.5) | (column < -0.5) | (column >= width - 0.5)
-        picked[gone] = cval
+        picked[gone] = outside
     return picked
 
 
-def _fold(index: NDArray[np.intp], size: int, fill_mode: str) -> NDArray[np.intp]:
-    """Brings indices from anywhere into 0..size-1, as the fill mode continues the picture."""
+def _nearest(position: NDArray[np.float64], size: int, fill_mode: str) -> NDArray[np.intp]:
+    """The pixel at a position, with the picture continued as the fill mode says.
+
+    Positions are folded back into the picture before they are rounded, as in SciPy, because a
+    reflection turns the rounding of halves round.
+    """
     if fill_mode in ("wrap", "grid-wrap"):
-        return index % size
+        wrapped: NDArray[np.intp] = np.floor(position + 0.5).astype(np.intp) % size
+        return wrapped
     if fill_mode in ("reflect", "grid-mirror"):
-        index = index % (2 * size)
-        return np.minimum(index, 2 * size - 1 - index)
-    if fill_mode == "mirror" and size > 1:
-        index = index % (2 * size - 2)
-        return np.minimum(index, 2 * size - 2 - index)
-    return np.clip(index, 0, size - 1)
+        period, shift = 2 * size, 1
+    elif fill_mode == "mirror" and size > 1:
+        period, shift = 2 * size - 2, 0
+    else:
+        return np.clip(np.floor(position + 0.5), 0, size - 1).astype(np.intp)
+    below = -np.fmod(-position, period)
+    far = below < -size if shift else below <= 1 - size
+    below = np.where(far, below + period, -below - shift)
+    above = np.fmod(position, period)
+    above = np.where(above >= size, period - above - shift, above)
+    folded = np.where(position < 0, below, np.where(position > size - 1, above, position))
+    return np.clip(np.floor(folded + 0.5), 0, size - 1).astype(np.intp)
 
 
 def _spline(
@@ -195,6 +241,10 @@ def _spline(
 
 
 def _as_dtype(warped: Image, dtype: np.dtype[Any]) -> Image:
-    if np.issubdtype(dtype, np.integer):
-        return np.rint(warped).astype(dtype)
-    return warped.astype(dtype, copy=False)
+    """Rounds halves away from zero and saturates, as SciPy does on its way to integers."""
+    if dtype.kind not in "iu":
+        return warped.astype(dtype, copy=False)
+    rounded = np.trunc(warped + np.copysign(0.5, warped))
+    limits = np.iinfo(dtype)
+    saturated: Image = np.clip(rounded, limits.min, limits.max).astype(dtype)
+    return saturated

@@ -1,0 +1,416 @@
+"""Worker processes: their deaths, their surroundings, and what users' functions may be in them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+
+from executor_support import (
+    AUGMENTED,
+    BATCHES,
+    SEED,
+    HoldAt,
+    Note,
+    RaiseAt,
+    Signals,
+    assert_same_batches,
+    draw_globally,
+    file_at,
+    flow,
+    jitter,
+    take,
+    wait_for,
+    worker_processes,
+)
+from imageloom import ImageDataGenerator, ImageLoomError, WorkerDiedError, WorkerStartError
+from imageloom.errors import ArgumentTypeError, WorkerError
+from imageloom.executors.base import Executor
+from imageloom.executors.sharing import make_executor
+
+FRAMEWORKS = ("keras", "tensorflow", "tf_keras", "jax", "torch", "pandas")
+THREAD_CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@pytest.fixture
+def executor() -> Iterator[Executor]:
+    """Two worker processes."""
+    made = make_executor("processes", 2, disable_gpu=True)
+    yield made
+    made.close()
+
+
+class Describe:
+    """A hook that tells what its process looks like."""
+
+    def __init__(self, signals: Signals) -> None:
+        self.signals = signals
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        import cv2
+
+        seen = {
+            "modules": sorted(sys.modules),
+            "environment": dict(os.environ),
+            "cv2_threads": cv2.getNumThreads(),
+            "path": sys.path,
+            "main": getattr(sys.modules["__main__"], "__file__", None),
+        }
+        self.signals.give(f"described-{os.getpid()}", json.dumps(seen))
+        return x
+
+
+class KillAt:
+    """A hook that ends its own process, hard, at some files."""
+
+    def __init__(self, signals: Signals, *files: str, times: int) -> None:
+        self.signals = signals
+        self.files = files
+        self.times = times
+
+    def __call__(self, params: Any, x: NDArray[Any], filename: str) -> NDArray[Any]:
+        if filename in self.files:
+            before = len(self.signals.starting(f"killed-{filename}".replace("/", "-")))
+            if before < self.times:
+                self.signals.give(f"killed-{filename}-{before}")
+                os.kill(os.getpid(), 9)
+        return x
+
+
+def workers_of(executor: Executor, folder: Path) -> dict[int, psutil.Process]:
+    """The two workers, both at work for the first time."""
+    with flow(folder, executor) as it:
+        next(it)
+    wait_for(lambda: len(worker_processes()) == 2, "two workers")
+    return worker_processes()
+
+
+# Deaths
+
+
+def test_killed_between_batches(executor: Executor, crops: Path) -> None:
+    expected = take(flow(crops, **AUGMENTED), 2 * BATCHES)
+    with flow(crops, executor, **AUGMENTED) as it:
+        received = take(it, 3)
+        before = worker_processes()
+        assert len(before) == 2
+        victim = random.Random(1).choice(sorted(before))
+        before[victim].kill()
+        received += take(it, 2 * BATCHES - 3)
+        wait_for(lambda: len(worker_processes()) == 2, "a replacement")
+        after = worker_processes()
+    assert_same_batches(received, expected)
+    assert victim not in after
+    assert len(before.keys() & after.keys()) == 1, "only the dead one is replaced"
+
+
+def test_killed_in_the_middle_of_a_batch(
+    executor: Executor, crops: Path, signals: Signals
+) -> None:
+    expected = take(flow(crops, **AUGMENTED), BATCHES)
+    file = file_at(flow(crops), 2, row=1)
+    hold = HoldAt(signals, file)
+    with flow(crops, executor, preprocessing_function=hold, **AUGMENTED) as it:
+        received = take(it, 2)
+        signals.wait(f"held-{file}")
+        before = worker_processes()
+        victim = int(signals.content(f"held-{file}"))
+        before[victim].kill()
+        before[victim].wait(10)
+        signals.give("go")
+        received += take(it, BATCHES - 2)
+        after = worker_processes()
+    assert_same_batches(received, expected)
+    assert before.keys() - after.keys() == {victim}
+    assert len(after) == 2
+
+
+def test_all_killed_at_once(executor: Executor, crops: Path) -> None:
+    expected = take(flow(crops), BATCHES)
+    with flow(crops, executor) as it:
+        received = take(it, 1)
+        for process in worker_processes().values():
+            process.kill()
+        received += take(it, BATCHES - 1)
+    assert_same_batches(received, expected)
+
+
+def test_batch_that_kills_its_worker_once_is_computed_again(
+    executor: Executor, crops: Path, signals: Signals
+) -> None:
+    expected = take(flow(crops, **AUGMENTED), BATCHES)
+    hook = KillAt(signals, file_at(flow(crops), 1), times=2)
+    with flow(crops, executor, preprocessing_function=hook, **AUGMENTED) as it:
+        assert_same_batches(take(it, BATCHES), expected)
+    assert len(signals.starting("killed-")) == 2
+
+
+def test_batch_that_always_kills_its_worker(
+    executor: Executor, crops: Path, signals: Signals
+) -> None:
+    expected = take(flow(crops), BATCHES)
+    files = [file_at(flow(crops), 1, row) for row in range(4)]
+    with flow(
+        crops, executor, preprocessing_function=KillAt(signals, files[2], times=99)
+    ) as it:
+        received = take(it, 1)
+        with pytest.raises(WorkerDiedError) as info:
+            next(it)
+        assert all(file in str(info.value) for file in files)
+        assert "position 1" in str(info.value)
+        received += take(it, BATCHES - 2)
+    assert_same_batches(received, [expected[0], *expected[2:]])
+    assert isinstance(info.value, RuntimeError)
+
+
+def test_hook_that_exits_is_an_error_and_no_death(
+    executor: Executor, crops: Path
+) -> None:
+    before = workers_of(executor, crops)
+    hook = RaiseAt(file_at(flow(crops), 1), lambda: SystemExit(3))
+    with flow(crops, executor, preprocessing_function=hook) as it:
+        next(it)
+        with pytest.raises(WorkerError, match="SystemExit"):
+            next(it)
+        next(it)
+    assert worker_processes().keys() == before.keys()
+
+
+def test_workers_that_cannot_start(
+    crops: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONHOME", str(crops))  # no standard library there
+    executor = make_executor("processes", 2, disable_gpu=True)
+    with flow(crops, executor) as it:
+        for _ in range(2):
+            with pytest.raises(WorkerStartError, match="threads"):
+                next(it)
+    executor.close()
+    assert "Python" in capfd.readouterr().err, "the interpreter itself says what is wrong"
+
+
+# Starting
+
+
+def test_nothing_starts_before_the_first_batch(crops: Path) -> None:
+    generator = ImageDataGenerator(cores=1)
+    it = generator.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=SEED)
+    assert len(it) == BATCHES
+    assert iter(it) is it
+    it.reset()
+    it.on_epoch_begin()
+    it.on_epoch_end()
+    assert it.index_array is not None
+    assert worker_processes() == {}
+    assert not it.is_running
+    next(it)
+    assert len(worker_processes()) == 1
+    it.close()
+    wait_for(lambda: not worker_processes(), "the end of the worker", seconds=2)
+
+
+def test_one_pool_serves_all_iterators_of_a_generator(crops: Path) -> None:
+    generator = ImageDataGenerator(cores=1)
+    options: dict[str, Any] = {"target_size": (24, 24), "batch_size": 4, "seed": SEED}
+    one, other = (generator.flow_from_directory(crops, **options) for _ in range(2))
+    assert_same_batches(take(one, 2), take(other, 2))
+    pids = worker_processes().keys()
+    assert len(pids) == 1
+    one.close()
+    next(other)
+    assert worker_processes().keys() == pids
+    other.close()
+    wait_for(lambda: not worker_processes(), "the end of the worker", seconds=2)
+
+
+# Surroundings
+
+
+@pytest.mark.parametrize("disable_gpu", [True, False])
+def test_environment_of_a_worker(
+    crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch, disable_gpu: bool
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    for name in THREAD_CAPS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NUMEXPR_NUM_THREADS", "3")  # the user's own wish
+    generator = ImageDataGenerator(
+        cores=1, disable_gpu_in_subprocesses=disable_gpu, preprocessing_function=Describe(signals)
+    )
+    with generator.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=1) as it:
+        next(it)
+        (name,) = signals.starting("described-")
+        seen = json.loads(signals.content(name))
+    environment = seen["environment"]
+    assert environment["CUDA_VISIBLE_DEVICES"] == ("-1" if disable_gpu else "0,1")
+    assert {name: environment[name] for name in THREAD_CAPS[:-1]} == dict.fromkeys(
+        THREAD_CAPS[:-1], "1"
+    )
+    assert environment["NUMEXPR_NUM_THREADS"] == "3"
+    assert seen["cv2_threads"] == 1
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1", "the parent's own is left alone"
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_workers_import_no_framework_and_no_main_module(
+    executor: Executor, crops: Path, signals: Signals
+) -> None:
+    with flow(crops, executor, preprocessing_function=Describe(signals), **AUGMENTED) as it:
+        next(it)
+        (name, *_) = signals.starting("described-")
+        seen = json.loads(signals.content(name))
+    assert not set(FRAMEWORKS) & set(seen["modules"])
+    assert "imageloom.pipeline" in seen["modules"]
+    assert seen["path"] == sys.path
+    assert seen["main"] is None
+
+
+def test_printing_is_allowed(crops: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def talkative(x: NDArray[Any]) -> NDArray[Any]:
+        print("a word from the worker", flush=True)
+        print("and one aside", file=sys.stderr)
+        return x
+
+    expected = take(flow(crops), 2)
+    executor = make_executor("processes", 1, disable_gpu=True)
+    with flow(crops, executor, preprocessing_function=talkative) as it:
+        assert_same_batches(take(it, 2), expected)
+    executor.close()
+    printed = capfd.readouterr()
+    assert "a word from the worker" in printed.out
+    assert "and one aside" in printed.err
+
+
+# Users' functions
+
+
+class Tinted:
+    """An object with a method, and callable itself."""
+
+    def __init__(self, amount: float) -> None:
+        self.amount = amount
+
+    def method(self, x: NDArray[Any]) -> NDArray[Any]:
+        return x + np.float32(self.amount)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        return x - np.float32(self.amount)
+
+
+def tint(amount: float, x: NDArray[Any]) -> NDArray[Any]:
+    return x * np.float32(amount)
+
+
+def closure() -> Callable[[NDArray[Any]], NDArray[Any]]:
+    amounts = [3.0]
+
+    def inner(x: NDArray[Any]) -> NDArray[Any]:
+        return x / np.float32(amounts[0])
+
+    return inner
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        lambda x: 255 - x,
+        closure(),
+        Tinted(4.5).method,
+        Tinted(5.5),
+        functools.partial(tint, 0.25),
+        np.sqrt,
+        jitter,
+    ],
+    ids=["lambda", "closure", "method", "object", "partial", "ufunc", "function"],
+)
+def test_kinds_of_hooks(executor: Executor, crops: Path, hook: Callable[..., Any]) -> None:
+    plain = take(flow(crops), 3)
+    expected = take(flow(crops, preprocessing_function=hook), 3)
+    assert not np.array_equal(expected[0][0], plain[0][0]), "the hook must do something"
+    with flow(crops, executor, preprocessing_function=hook) as it:
+        assert_same_batches(take(it, 3), expected)
+
+
+def test_hook_that_cannot_be_sent(executor: Executor, crops: Path, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+
+        def writing(x: NDArray[Any]) -> NDArray[Any]:
+            log.write("x")
+            return x
+
+        it = flow(crops, executor, preprocessing_function=writing)
+        with pytest.raises(TypeError, match="threads") as info:
+            next(it)
+        it.close()
+    assert isinstance(info.value, ArgumentTypeError)
+    assert isinstance(info.value, ImageLoomError)
+    assert info.value.__cause__ is not None
+    assert worker_processes() == {}
+
+
+def test_hook_that_cannot_be_received(executor: Executor, crops: Path) -> None:
+    class Poisoned:
+        def __reduce__(self) -> Any:
+            return int, ("not a number",)
+
+        def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+            return x
+
+    with flow(crops, executor, preprocessing_function=Poisoned()) as it:
+        for _ in range(2):
+            with pytest.raises(ValueError, match="not a number"):
+                next(it)
+
+
+def test_hook_keeps_its_state_out_of_the_stream(executor: Executor, crops: Path, signals: Signals) -> None:
+    """What a hook remembers stays in its worker; the pixels it is given do not change with it."""
+    with flow(crops, executor, preprocessing_function=Note(signals)) as it:
+        assert_same_batches(take(it, BATCHES), take(flow(crops), BATCHES))
+    assert len(signals.starting("batch-")) >= BATCHES
+
+
+# Global random state
+
+
+def test_hooks_that_draw_globally_are_reproducible(crops: Path) -> None:
+    options = {**AUGMENTED, "preprocessing_function": draw_globally}
+    expected = take(flow(crops, **options), BATCHES)
+    again = take(flow(crops, **options), BATCHES)
+    assert_same_batches(again, expected)
+    for workers in (1, 3):
+        executor = make_executor("processes", workers, disable_gpu=True)
+        with flow(crops, executor, **options) as it:
+            assert_same_batches(take(it, BATCHES), expected)
+        executor.close()
+
+
+def test_hooks_that_draw_globally_draw_anew_for_each_batch(executor: Executor, crops: Path) -> None:
+    def draws(x: NDArray[Any]) -> NDArray[Any]:
+        x[...] = np.random.randint(0, 2**20) + random.randrange(2**20) / 2**20
+        return x
+
+    with flow(crops, executor, preprocessing_function=draws) as it:
+        values = np.concatenate([images[:, 0, 0, 0] for images, _ in take(it, BATCHES)])
+    assert len(np.unique(values)) == len(values)
+
+
+def test_draws_of_a_hook_do_not_shift_the_transforms(executor: Executor, crops: Path) -> None:
+    def wasteful(x: NDArray[Any]) -> NDArray[Any]:
+        np.random.random(1000)
+        random.random()
+        return x
+
+    expected = take(flow(crops, **AUGMENTED), 2)
+    assert_same_batches(take(flow(crops, preprocessing_function=wasteful, **AUGMENTED), 2), expected)
+    with flow(crops, executor, preprocessing_function=wasteful, **AUGMENTED) as it:
+        assert_same_batches(take(it, 2), expected)
