@@ -11,7 +11,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,11 @@ BATCH: Final = 4
 SIZE: Final = (24, 24)
 SEED: Final = 11
 # Class, file in scikit-image's wheel, number of crops: 23 images, 6 batches, the last one of 3.
-_SUBJECTS: Final = (("astronaut", "astronaut.png", 9), ("cat", "chelsea.png", 8), ("cup", "coffee.png", 6))
+_SUBJECTS: Final = (
+    ("astronaut", "astronaut.png", 9),
+    ("cat", "chelsea.png", 8),
+    ("cup", "coffee.png", 6),
+)
 SAMPLES: Final = sum(count for _, _, count in _SUBJECTS)
 BATCHES: Final = -(-SAMPLES // BATCH)
 # Every kind of draw there is.
@@ -278,8 +282,3 @@ def run_python(
         timeout=timeout,
         check=False,
     )
-
-
-def drained(iterator: Iterator[Any], count: int) -> list[Any]:
-    """The next values of any iterator."""
-    return [next(iterator) for _ in range(count)]

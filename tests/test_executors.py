@@ -6,19 +6,18 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
-
 from executor_support import (
     AUGMENTED,
     BATCH,
     BATCHES,
     SAMPLES,
+    SEED,
     HoldAt,
     Note,
     RaiseAt,
@@ -31,7 +30,10 @@ from executor_support import (
     take,
     wait_for,
 )
-from imageloom import DirectoryIterator, ImageLoomError, IteratorClosedError
+from numpy.typing import NDArray
+from PIL import Image
+
+from imageloom import DirectoryIterator, ImageDataGenerator, ImageLoomError, IteratorClosedError
 from imageloom.errors import BatchShapeError, WorkerError
 from imageloom.executors.base import Executor
 from imageloom.executors.sharing import make_executor
@@ -216,14 +218,10 @@ def test_stop_iteration_of_a_hook_does_not_end_the_loop_in_silence(
     executor: Executor, crops: Path
 ) -> None:
     hook = RaiseAt(a_file(crops, 2), StopIteration)
-    batches = 0
-    with (
-        flow(crops, executor, preprocessing_function=hook) as it,
-        pytest.raises(RuntimeError),
-    ):
-        for _ in it:
-            batches += 1
-    assert batches == 2
+    with flow(crops, executor, preprocessing_function=hook) as it:
+        take(it, 2)
+        with pytest.raises(RuntimeError):  # the loop itself would take a StopIteration for its end
+            next(it)
 
 
 def test_pixels_of_a_wrong_shape(executor: Executor, crops: Path) -> None:
@@ -266,7 +264,10 @@ def test_warning_of_a_batch_reaches_the_user_once(executor: Executor, crops: Pat
     def to_unit_scale(x: NDArray[Any]) -> NDArray[Any]:
         return x / 255
 
-    options = {"noaug_preprocessing_function": to_unit_scale, "brightness_range": (0.5, 1.5)}
+    options: dict[str, Any] = {
+        "noaug_preprocessing_function": to_unit_scale,
+        "brightness_range": (0.5, 1.5),
+    }
     with (
         flow(crops, executor, **options) as it,
         pytest.warns(UserWarning, match="0..255 scale") as caught,
@@ -301,26 +302,25 @@ def test_cancelled_before_it_starts_never_runs(
     assert signals.starting("batch-") == seen
 
 
-def test_urgent_and_hurried_go_first(crops: Path, signals: Signals, tmp_path: Path) -> None:
-    for name in ("threads", "processes"):
-        done: list[int] = []
-        executor = make_executor(name, 1, disable_gpu=True)
-        folder = tmp_path / name
-        folder.mkdir()
-        hold = HoldAt(Signals(folder))
-        held, held_task = open_channel(crops, executor, preprocessing_function=hold)
-        channel, task = open_channel(crops, executor, pending=6)
-        busy = held.submit(held_task(0), urgent=False)
-        wait_for(busy.running, "the worker to be at work")
-        futures = [channel.submit(task(i), urgent=i == 3) for i in range(5)]
-        channel.hurry(futures[2])
-        for i, future in enumerate(futures):
-            future.add_done_callback(lambda _, i=i: done.append(i))
-        Signals(folder).give("go")
-        for future in futures:
-            future.result(WAIT_SECONDS).discard()
-        executor.close()
-        assert done == [2, 3, 0, 1, 4], name
+@pytest.mark.parametrize("name", ["threads", "processes"])
+def test_urgent_and_hurried_go_first(crops: Path, signals: Signals, name: str) -> None:
+    done: list[int] = []
+    executor = make_executor(name, 1, disable_gpu=True)
+    held, held_task = open_channel(crops, executor, preprocessing_function=HoldAt(signals))
+    channel, task = open_channel(crops, executor, pending=6)
+    busy = held.submit(held_task(0), urgent=False)
+    wait_for(busy.running, "the worker to be at work")
+    futures = [channel.submit(task(i), urgent=i == 3) for i in range(5)]
+    channel.hurry(futures[2])
+    for i, future in enumerate(futures):
+        future.add_done_callback(partial(lambda number, _: done.append(number), i))
+    signals.give("go")
+    for future in (busy, *futures):
+        future.result(WAIT_SECONDS).discard()
+    held.close()
+    channel.close()
+    executor.close()
+    assert done == [2, 3, 0, 1, 4]
 
 
 # Closing
@@ -352,34 +352,38 @@ def test_closed_executor_fails_what_is_submitted(crops: Path, name: str) -> None
     channel.close()
 
 
-@pytest.mark.parametrize("close_iterator", [True, False], ids=["iterator", "executor"])
+@pytest.mark.parametrize("beside_another", [False, True], ids=["alone", "beside another"])
 @pytest.mark.parametrize("name", ["threads", "processes"])
 def test_closing_releases_who_waits(
-    crops: Path, signals: Signals, name: str, close_iterator: bool
+    crops: Path, signals: Signals, name: str, beside_another: bool
 ) -> None:
-    executor = make_executor(name, 2, disable_gpu=True)
-    hold = HoldAt(signals)
-    it = flow(crops, executor, preprocessing_function=hold)
+    """Even for a hook that hangs, and while other iterators need the workers."""
+    generator = ImageDataGenerator(
+        executor=name, cores=2, preprocessing_function=HoldAt(signals, a_file(crops, 1))
+    )
+    options: dict[str, Any] = {"target_size": (24, 24), "batch_size": BATCH, "seed": SEED}
+    it, other = (generator.flow_from_directory(crops, **options) for _ in range(2))
     caught: list[BaseException] = []
 
     def wait_for_a_batch() -> None:
         try:
-            next(it)
+            it[1]
         except BaseException as error:
             caught.append(error)
 
+    if beside_another:
+        next(other)
     consumer = threading.Thread(target=wait_for_a_batch)
     consumer.start()
     try:
-        signals.wait(f"held-{file_at(it, 0)}")
-        if close_iterator:
-            it.close()
-        executor.close()
+        signals.wait(f"held-{a_file(crops, 1)}")
+        it.close()
         consumer.join(2)
         released = not consumer.is_alive()
     finally:
         signals.give("go")
         consumer.join(WAIT_SECONDS)
         it.close()
-    assert released, "the consumer still waits for a batch that nobody will hand out"
+        other.close()
+    assert released, "the consumer still waits for a batch of a closed iterator"
     assert [type(error) for error in caught] == [IteratorClosedError]

@@ -1,40 +1,35 @@
-"""Worker processes: their deaths, their surroundings, and what users' functions may be in them."""
+"""Worker processes: their deaths, their beginning, and their surroundings."""
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
-from numpy.typing import NDArray
-
 from executor_support import (
     AUGMENTED,
     BATCHES,
     SEED,
     HoldAt,
-    Note,
     RaiseAt,
     Signals,
     assert_same_batches,
-    draw_globally,
     file_at,
     flow,
-    jitter,
     take,
     wait_for,
     worker_processes,
 )
-from imageloom import ImageDataGenerator, ImageLoomError, WorkerDiedError, WorkerStartError
-from imageloom.errors import ArgumentTypeError, WorkerError
+from numpy.typing import NDArray
+
+from imageloom import ImageDataGenerator, WorkerDiedError, WorkerStartError
+from imageloom.errors import WorkerError
 from imageloom.executors.base import Executor
 from imageloom.executors.sharing import make_executor
 
@@ -114,9 +109,7 @@ def test_killed_between_batches(executor: Executor, crops: Path) -> None:
     assert len(before.keys() & after.keys()) == 1, "only the dead one is replaced"
 
 
-def test_killed_in_the_middle_of_a_batch(
-    executor: Executor, crops: Path, signals: Signals
-) -> None:
+def test_killed_in_the_middle_of_a_batch(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops, **AUGMENTED), BATCHES)
     file = file_at(flow(crops), 2, row=1)
     hold = HoldAt(signals, file)
@@ -155,14 +148,10 @@ def test_batch_that_kills_its_worker_once_is_computed_again(
     assert len(signals.starting("killed-")) == 2
 
 
-def test_batch_that_always_kills_its_worker(
-    executor: Executor, crops: Path, signals: Signals
-) -> None:
+def test_batch_that_always_kills_its_worker(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops), BATCHES)
     files = [file_at(flow(crops), 1, row) for row in range(4)]
-    with flow(
-        crops, executor, preprocessing_function=KillAt(signals, files[2], times=99)
-    ) as it:
+    with flow(crops, executor, preprocessing_function=KillAt(signals, files[2], times=99)) as it:
         received = take(it, 1)
         with pytest.raises(WorkerDiedError) as info:
             next(it)
@@ -173,9 +162,7 @@ def test_batch_that_always_kills_its_worker(
     assert isinstance(info.value, RuntimeError)
 
 
-def test_hook_that_exits_is_an_error_and_no_death(
-    executor: Executor, crops: Path
-) -> None:
+def test_hook_that_exits_is_an_error_and_no_death(executor: Executor, crops: Path) -> None:
     before = workers_of(executor, crops)
     hook = RaiseAt(file_at(flow(crops), 1), lambda: SystemExit(3))
     with flow(crops, executor, preprocessing_function=hook) as it:
@@ -197,6 +184,25 @@ def test_workers_that_cannot_start(
                 next(it)
     executor.close()
     assert "Python" in capfd.readouterr().err, "the interpreter itself says what is wrong"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are listed in /proc")
+def test_workers_that_cannot_start_leave_nothing(
+    crops: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONHOME", str(crops))
+    generator = ImageDataGenerator(cores=1)
+    it = generator.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=SEED)
+    with pytest.raises(WorkerStartError):
+        next(it)
+    it.close()
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    assert not [link for link in links if os.path.exists(link) and "imageloom" in os.readlink(link)]
+    monkeypatch.undo()
+    again = generator.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=SEED)
+    assert_same_batches(take(again, 2), take(flow(crops), 2))
+    again.close()
+    capfd.readouterr()
 
 
 # Starting
@@ -289,128 +295,3 @@ def test_printing_is_allowed(crops: Path, capfd: pytest.CaptureFixture[str]) -> 
     printed = capfd.readouterr()
     assert "a word from the worker" in printed.out
     assert "and one aside" in printed.err
-
-
-# Users' functions
-
-
-class Tinted:
-    """An object with a method, and callable itself."""
-
-    def __init__(self, amount: float) -> None:
-        self.amount = amount
-
-    def method(self, x: NDArray[Any]) -> NDArray[Any]:
-        return x + np.float32(self.amount)
-
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-        return x - np.float32(self.amount)
-
-
-def tint(amount: float, x: NDArray[Any]) -> NDArray[Any]:
-    return x * np.float32(amount)
-
-
-def closure() -> Callable[[NDArray[Any]], NDArray[Any]]:
-    amounts = [3.0]
-
-    def inner(x: NDArray[Any]) -> NDArray[Any]:
-        return x / np.float32(amounts[0])
-
-    return inner
-
-
-@pytest.mark.parametrize(
-    "hook",
-    [
-        lambda x: 255 - x,
-        closure(),
-        Tinted(4.5).method,
-        Tinted(5.5),
-        functools.partial(tint, 0.25),
-        np.sqrt,
-        jitter,
-    ],
-    ids=["lambda", "closure", "method", "object", "partial", "ufunc", "function"],
-)
-def test_kinds_of_hooks(executor: Executor, crops: Path, hook: Callable[..., Any]) -> None:
-    plain = take(flow(crops), 3)
-    expected = take(flow(crops, preprocessing_function=hook), 3)
-    assert not np.array_equal(expected[0][0], plain[0][0]), "the hook must do something"
-    with flow(crops, executor, preprocessing_function=hook) as it:
-        assert_same_batches(take(it, 3), expected)
-
-
-def test_hook_that_cannot_be_sent(executor: Executor, crops: Path, tmp_path: Path) -> None:
-    with (tmp_path / "log").open("w") as log:
-
-        def writing(x: NDArray[Any]) -> NDArray[Any]:
-            log.write("x")
-            return x
-
-        it = flow(crops, executor, preprocessing_function=writing)
-        with pytest.raises(TypeError, match="threads") as info:
-            next(it)
-        it.close()
-    assert isinstance(info.value, ArgumentTypeError)
-    assert isinstance(info.value, ImageLoomError)
-    assert info.value.__cause__ is not None
-    assert worker_processes() == {}
-
-
-def test_hook_that_cannot_be_received(executor: Executor, crops: Path) -> None:
-    class Poisoned:
-        def __reduce__(self) -> Any:
-            return int, ("not a number",)
-
-        def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
-            return x
-
-    with flow(crops, executor, preprocessing_function=Poisoned()) as it:
-        for _ in range(2):
-            with pytest.raises(ValueError, match="not a number"):
-                next(it)
-
-
-def test_hook_keeps_its_state_out_of_the_stream(executor: Executor, crops: Path, signals: Signals) -> None:
-    """What a hook remembers stays in its worker; the pixels it is given do not change with it."""
-    with flow(crops, executor, preprocessing_function=Note(signals)) as it:
-        assert_same_batches(take(it, BATCHES), take(flow(crops), BATCHES))
-    assert len(signals.starting("batch-")) >= BATCHES
-
-
-# Global random state
-
-
-def test_hooks_that_draw_globally_are_reproducible(crops: Path) -> None:
-    options = {**AUGMENTED, "preprocessing_function": draw_globally}
-    expected = take(flow(crops, **options), BATCHES)
-    again = take(flow(crops, **options), BATCHES)
-    assert_same_batches(again, expected)
-    for workers in (1, 3):
-        executor = make_executor("processes", workers, disable_gpu=True)
-        with flow(crops, executor, **options) as it:
-            assert_same_batches(take(it, BATCHES), expected)
-        executor.close()
-
-
-def test_hooks_that_draw_globally_draw_anew_for_each_batch(executor: Executor, crops: Path) -> None:
-    def draws(x: NDArray[Any]) -> NDArray[Any]:
-        x[...] = np.random.randint(0, 2**20) + random.randrange(2**20) / 2**20
-        return x
-
-    with flow(crops, executor, preprocessing_function=draws) as it:
-        values = np.concatenate([images[:, 0, 0, 0] for images, _ in take(it, BATCHES)])
-    assert len(np.unique(values)) == len(values)
-
-
-def test_draws_of_a_hook_do_not_shift_the_transforms(executor: Executor, crops: Path) -> None:
-    def wasteful(x: NDArray[Any]) -> NDArray[Any]:
-        np.random.random(1000)
-        random.random()
-        return x
-
-    expected = take(flow(crops, **AUGMENTED), 2)
-    assert_same_batches(take(flow(crops, preprocessing_function=wasteful, **AUGMENTED), 2), expected)
-    with flow(crops, executor, preprocessing_function=wasteful, **AUGMENTED) as it:
-        assert_same_batches(take(it, 2), expected)

@@ -35,7 +35,7 @@ def test_golden_order_of_keras() -> None:
     [
         (10, 0, [2, 8, 4, 9, 1, 6, 7, 3, 0, 5]),
         (10, 123, [4, 0, 7, 5, 8, 3, 1, 6, 9, 2]),
-        (10, 2**32 - 1, [9, 1, 4, 0, 8, 5, 7, 6, 2, 3]),
+        (10, 2**32 - 1, [6, 9, 5, 1, 8, 0, 7, 4, 2, 3]),
         (5, 42, [1, 4, 2, 0, 3]),
     ],
 )
@@ -51,7 +51,7 @@ def test_frozen_draws() -> None:
     for p in (0, 3):  # the epoch's first batch draws on where the permutation has left off
         states[p].permutation(7)
     assert firsts == [int(state.randint(10**6)) for state in states]
-    assert firsts == [186425, 958225, 407751, 332085]
+    assert firsts == [736999, 162698, 585903, 403592]
 
 
 def test_without_shuffling_files_come_in_their_order() -> None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, run_python, take
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from numpy.typing import NDArray
 
-from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, run_python, take
 from imageloom.executors.processes import KEPT_BATCHES
 from imageloom.executors.sharing import make_executor
 from imageloom.shared_arrays import AttachedSlots, BatchLayout, SlotPool
@@ -196,7 +196,7 @@ pool.close()
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_frameworks_keep_a_slot_alive(name: str, tmp_path: Path) -> None:
-    if importlib.util.find_spec(name.split("-")[0]) is None:
+    if importlib.util.find_spec(name.partition("-")[0]) is None:
         pytest.skip(f"{name} is not installed")
     done = run_python(FRAMEWORK_PROGRAM.format(imports=FRAMEWORKS[name]), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -294,7 +294,7 @@ def test_kept_batches_never_change(crops: Path) -> None:
     for images, targets in kept:
         assert images.flags.writeable
         assert targets.flags.writeable
-        images += 1
+        images.fill(1)
 
 
 def test_a_batch_that_the_user_overwrites_does_not_come_back(crops: Path) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-
 from executor_support import (
     BATCHES,
     Note,
@@ -18,6 +17,7 @@ from executor_support import (
     take,
     wait_for,
 )
+
 from imageloom import DirectoryIterator
 from imageloom.executors.base import Executor
 from imageloom.executors.sharing import make_executor
@@ -53,9 +53,7 @@ def settle(it: DirectoryIterator) -> list[int]:
     """
     stream = it._stream
     assert stream is not None
-    wait_for(
-        lambda: all(future.done() for future in stream._window.values()), "the window to settle"
-    )
+    wait_for(lambda: all(future.done() for future in stream._window.values()), "the window to settle")
     return list(stream._window)
 
 
@@ -83,9 +81,7 @@ def test_a_consumer_that_stops_is_not_run_away_from(
     assert computed(it, signals, BATCHES) == expected
 
 
-def test_the_window_reaches_into_the_next_epoch(
-    executor: Executor, workers: int, crops: Path
-) -> None:
+def test_the_window_reaches_into_the_next_epoch(executor: Executor, workers: int, crops: Path) -> None:
     with flow(crops, executor, pending=2) as it:
         take(it, BATCHES - 1)
         assert settle(it) == [BATCHES - 1 + i for i in range(2 + workers)]

@@ -25,7 +25,7 @@ from imageloom.augment.apply import apply_transform
 from imageloom.augment.draw import draw_transform
 from imageloom.cache import DecodeAlways, PixelStore
 from imageloom.conversion import array_to_img
-from imageloom.errors import BatchShapeError
+from imageloom.errors import BatchShapeError, WorkerError
 from imageloom.images import read_pixels
 from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
@@ -65,6 +65,11 @@ class Pipeline:
                 copied[...] = images
             if self.recipe.params.save_to_dir is not None:
                 work.save(images)
+        except StopIteration as error:
+            # In a loop over batches it would end training without a word.
+            failure = WorkerError("A hook raised StopIteration, which cannot be handed on.")
+            failure.add_note(work.whereabouts())
+            raise failure from error
         except Exception as error:
             error.add_note(work.whereabouts())
             raise

@@ -38,6 +38,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom.errors import IteratorClosedError
+
 __all__ = ["AttachedSlots", "BatchLayout", "SlotPool", "private_arrays"]
 
 _ALIGNMENT: Final = 4096
@@ -95,6 +97,7 @@ class _Segment:
         self.nbytes = nbytes
         self._fd = -1
         self._tag = ""
+        self.memory: mmap.mmap | None
         if sys.platform == "win32":
             self._tag = f"imageloom-{os.getpid()}-{uuid.uuid4().hex}"
             self.memory = mmap.mmap(-1, nbytes, tagname=self._tag)
@@ -121,6 +124,8 @@ class _Segment:
             os.close(fd)
 
     def close(self) -> None:
+        """Lets go of the memory, which lives on as long as arrays lie on it."""
+        self.memory = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -198,7 +203,10 @@ class SlotPool:
         No copy is made unless the user already holds `kept` batches; a copy then gives the slot back
         at once, so that keeping batches costs memory but can never stop the stream.
         """
-        arrays = self.layout.arrays(self._segment.memory, slot * self.layout.nbytes, rows)
+        memory = self._segment.memory
+        if memory is None:
+            raise IteratorClosedError("The iterator was closed before this batch was handed out.")
+        arrays = self.layout.arrays(memory, slot * self.layout.nbytes, rows)
         with self._lock:
             self._collect()
             full = self._kept >= self._kept_bound

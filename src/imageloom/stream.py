@@ -15,7 +15,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import CancelledError, Future
+from functools import partial
 from itertools import chain, islice
 
 from imageloom.errors import IteratorClosedError
@@ -34,7 +35,7 @@ class BatchStream:
         self._task_at = task_at
         self._lock = threading.RLock()
         self._window: dict[int, BatchFuture] = {}
-        self._awaited = 0
+        self._waiters: set[BatchFuture] = set()
         self._plan: Iterator[int] = iter(())
         self._closed = False
         self._owner = os.getpid()
@@ -64,19 +65,25 @@ class BatchStream:
                 future = self._channel.submit(self._task_at(position), urgent=True)
             else:
                 self._channel.hurry(future)
-            self._awaited += 1
             # Who waits must find a slot, however many threads ask for something unforeseen.
-            while self._window and len(self._window) + self._awaited > self._channel.lookahead:
+            while self._window and len(self._window) + len(self._waiters) >= self._channel.lookahead:
                 _discard(self._window.popitem()[1])
             self._refill()
+            waiter: BatchFuture = Future()
+            self._waiters.add(waiter)
+        future.add_done_callback(partial(_pass_on, waiter))
         try:
-            return _result(future)
-        except BaseException:
-            _discard(future)  # the wait was interrupted, or there is nothing to discard
+            return waiter.result()
+        except CancelledError:
+            if waiter.cancelled():
+                raise _closed() from None
+            raise  # a hook's own
+        except BaseException:  # the batch failed, or Ctrl-C ended the wait
+            _discard(waiter)
             raise
         finally:
             with self._lock:
-                self._awaited -= 1
+                self._waiters.discard(waiter)
                 if not self._closed:
                     self._refill()
 
@@ -94,12 +101,14 @@ class BatchStream:
             window, self._window = self._window, {}
         if os.getpid() != self._owner:
             return
+        for waiter in tuple(self._waiters):
+            waiter.cancel()
         for future in window.values():
             _discard(future)
         self._channel.close()
 
     def _refill(self) -> None:
-        while len(self._window) + self._awaited < self._channel.lookahead:
+        while len(self._window) + len(self._waiters) < self._channel.lookahead:
             position = next(self._plan, None)
             if position is None:
                 return
@@ -108,9 +117,7 @@ class BatchStream:
 
     def _check_usable(self) -> None:
         if self._closed:
-            raise IteratorClosedError(
-                "This iterator is closed. Make a new one with the generator's flow methods."
-            )
+            raise _closed()
         if os.getpid() != self._owner:
             raise IteratorClosedError(
                 "This iterator belongs to the process that read its first batch; a forked child cannot "
@@ -118,15 +125,21 @@ class BatchStream:
             )
 
 
-def _result(future: BatchFuture) -> ComputedBatch:
-    while True:
-        try:
-            return future.result(timeout=1)
-        except FutureTimeoutError:
-            # Also what a hook may have raised; else keep waiting, in slices that let signals in
-            # on systems where a wait without end does not.
-            if future.done():
-                return future.result()
+def _closed() -> IteratorClosedError:
+    return IteratorClosedError(
+        "This iterator is closed. Make a new one with the generator's flow methods."
+    )
+
+
+def _pass_on(waiter: BatchFuture, future: BatchFuture) -> None:
+    """Gives a batch to who waits for it, if anybody still does."""
+    if future.cancelled() or not waiter.set_running_or_notify_cancel():
+        waiter.cancel()
+        _give_back(future)
+    elif (error := future.exception()) is not None:
+        waiter.set_exception(error)
+    else:
+        waiter.set_result(future.result())
 
 
 def _discard(future: BatchFuture) -> None:

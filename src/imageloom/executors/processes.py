@@ -106,8 +106,7 @@ class _ProcessChannel:
 
     def close(self) -> None:
         self._dispatcher.queue.cancel(self)
-        self._dispatcher.forgotten.append(self)
-        self._dispatcher.wake()
+        self._dispatcher.forget(self)
 
 
 def _pickled(recipe: Recipe) -> bytes:
@@ -136,7 +135,7 @@ class _Dispatcher:
     def __init__(self, size: int, environment: dict[str, str]) -> None:
         self.size = size
         self.queue = TaskQueue()
-        self.forgotten: deque[_ProcessChannel] = deque()
+        self._forgotten: deque[_ProcessChannel] = deque()
         self._environment = environment
         self._workers: list[_Worker] = []
         self._failed_starts = 0
@@ -155,6 +154,13 @@ class _Dispatcher:
             with suppress(OSError):  # it has closed already
                 self._waker.send_bytes(b"!")
 
+    def forget(self, channel: _ProcessChannel) -> None:
+        """Gives the memory of a channel back, here and in the workers; from any thread."""
+        self._forgotten.append(channel)
+        self.wake()
+        if not self._thread.is_alive():
+            self._forget_channels()
+
     def close(self) -> None:
         """Ends everything. Takes no lock: it may be called by the garbage collector anywhere."""
         if os.getpid() != self._owner:
@@ -164,6 +170,7 @@ class _Dispatcher:
         self.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_SECONDS)
+            self._forget_channels()
 
     def _run(self) -> None:
         error: Exception = IteratorClosedError("The iterator was closed while a batch was under way.")
@@ -280,8 +287,11 @@ class _Dispatcher:
             item.future.set_exception(_died_over(item, how))
 
     def _forget_channels(self) -> None:
-        while self.forgotten:
-            channel = self.forgotten.popleft()
+        while self._forgotten:
+            try:
+                channel = self._forgotten.popleft()
+            except IndexError:  # taken by the other thread that empties this
+                return
             channel.slots.close()
             for worker in self._workers:
                 if channel.key in worker.channels:

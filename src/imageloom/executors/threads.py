@@ -6,6 +6,8 @@ The heavy steps (decoding, resizing, warping) leave the interpreter lock, hooks 
 from __future__ import annotations
 
 import threading
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
 
 from imageloom.errors import IteratorClosedError
 from imageloom.executors.base import (
@@ -32,10 +34,11 @@ class ThreadExecutor(Executor):
     def __init__(self, workers: int) -> None:
         """Starts the threads."""
         self._queue = TaskQueue()
+        self._running: set[QueuedTask] = set()
         self._workers = workers
         for number in range(workers):
             threading.Thread(
-                target=_work, args=(self._queue,), name=f"imageloom-{number}", daemon=True
+                target=_work, args=(self._queue, self._running), name=f"imageloom-{number}", daemon=True
             ).start()
 
     def open(self, recipe: Recipe, max_batches_pending: int) -> Channel:
@@ -43,8 +46,12 @@ class ThreadExecutor(Executor):
         return _ThreadChannel(self._queue, recipe, max_batches_pending + self._workers)
 
     def close(self) -> None:
-        """Cancels what waits; a batch in work is finished and thrown away."""
-        self._queue.close(IteratorClosedError("The iterator was closed."))
+        """Fails what waits and what is in work; a thread cannot be stopped, only ignored."""
+        error = IteratorClosedError("The iterator was closed while a batch was under way.")
+        self._queue.close(error)
+        for item in tuple(self._running):
+            with suppress(InvalidStateError):
+                item.future.set_exception(error)
 
 
 class _ThreadChannel:
@@ -65,14 +72,21 @@ class _ThreadChannel:
         self._queue.cancel(self)
 
 
-def _work(queue: TaskQueue) -> None:
+def _work(queue: TaskQueue, running: set[QueuedTask]) -> None:
     while (item := queue.take(wait=True)) is not None:
-        pipeline: Pipeline = item.channel.pipeline
-        arrays = private_arrays(pipeline.recipe.layout, len(item.task))
-        try:
-            report = pipeline.run(item.task, arrays)
-        except BaseException as error:
-            item.future.set_exception(error)
-        else:
-            item.future.set_result(ComputedBatch(lambda a=arrays: a, lambda: None, report))  # type: ignore[misc]
-        del item, arrays  # a thread that waits holds on to nobody's batch
+        running.add(item)
+        with suppress(InvalidStateError):  # the executor was closed meanwhile
+            _compute(item)
+        running.discard(item)
+        del item  # a thread that waits holds on to nobody's batch
+
+
+def _compute(item: QueuedTask) -> None:
+    pipeline: Pipeline = item.channel.pipeline
+    arrays = private_arrays(pipeline.recipe.layout, len(item.task))
+    try:
+        report = pipeline.run(item.task, arrays)
+    except BaseException as error:
+        item.future.set_exception(error)
+    else:
+        item.future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))

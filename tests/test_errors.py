@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import PIL
+import pytest
+
+import imageloom
+from imageloom import errors, images
+from imageloom.errors import ImageLoomError, WorkerError
+
+BUILT_IN: dict[str, tuple[type[Exception], ...]] = {
+    "ArgumentTypeError": (TypeError,),
+    "BadImageError": (OSError,),
+    "BatchIndexError": (ValueError, IndexError),
+    "BatchShapeError": (ValueError,),
+    "ImageLoomError": (Exception,),
+    "InvalidArgumentError": (ValueError,),
+    "IteratorClosedError": (RuntimeError,),
+    "MissingDependencyError": (ImportError,),
+    "MissingDirectoryError": (FileNotFoundError,),
+    "MissingImageError": (FileNotFoundError, errors.BadImageError),
+    "NotYetSupportedError": (NotImplementedError,),
+    "UnidentifiedImageError": (PIL.UnidentifiedImageError, OSError, errors.BadImageError),
+    "WorkerDiedError": (RuntimeError,),
+    "WorkerError": (RuntimeError,),
+    "WorkerStartError": (RuntimeError,),
+}
+
+
+def error_classes() -> dict[str, type[ImageLoomError]]:
+    """All of the package, wherever they are defined."""
+    return {
+        name: value
+        for module in (errors, images)
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and issubclass(value, ImageLoomError)
+    }
+
+
+def test_no_error_class_was_forgotten() -> None:
+    assert set(error_classes()) == set(BUILT_IN)
+    assert set(errors.__all__) == set(BUILT_IN) - {"UnidentifiedImageError"}
+    assert set(BUILT_IN) <= set(imageloom.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_error_is_ours_and_the_one_that_keras_users_catch(name: str) -> None:
+    kind = getattr(imageloom, name)
+    assert issubclass(kind, ImageLoomError)
+    assert issubclass(kind, BUILT_IN[name])
+    assert kind.__doc__
+    assert name in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_error_survives_pickling_and_copying(name: str) -> None:
+    error = getattr(imageloom, name)("what was wrong with 'a.png'")
+    error.add_note("while reading")
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(twin) is type(error)
+        assert str(twin) == str(error) == "what was wrong with 'a.png'"
+        assert twin.args == error.args
+        assert twin.__notes__ == ["while reading"]
+
+
+def test_a_worker_error_keeps_both_its_parts() -> None:
+    error = pickle.loads(pickle.dumps(WorkerError("reading 'a.png' failed", "Traceback: ...")))
+    assert (error.summary, error.worker_traceback) == ("reading 'a.png' failed", "Traceback: ...")
+    assert "reading 'a.png' failed" in str(error)
+    assert "Traceback: ..." in str(error)
+
+
+def test_all_public_names_are_there_and_listed() -> None:
+    assert len(imageloom.__all__) == len(set(imageloom.__all__))
+    for name in imageloom.__all__:
+        assert getattr(imageloom, name).__name__  # each is a class or a function
+    assert set(imageloom.__all__) <= set(dir(imageloom))
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = imageloom.nothing_of_the_kind
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    for name in imageloom.__all__:
+        assert (getattr(imageloom, name).__doc__ or "").strip(), name

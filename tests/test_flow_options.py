@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import FILE_COUNT
+from reference import quiet
+
+from imageloom import DirectoryIterator, ImageDataGenerator, Noise
+from imageloom.errors import ArgumentTypeError, InvalidArgumentError, NotYetSupportedError
+
+VALUE, KIND = InvalidArgumentError, ArgumentTypeError
+
+
+def flow(generator: ImageDataGenerator, folder: Path, **options: Any) -> DirectoryIterator:
+    return generator.flow_from_directory(
+        folder, **({"target_size": (16, 16), "seed": 3, "batch_size": 5} | options)
+    )
+
+
+def serial(**options: Any) -> ImageDataGenerator:
+    return ImageDataGenerator(executor="serial", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        *[({"batch_size": size}, VALUE) for size in (0, -2)],
+        *[({"batch_size": size}, KIND) for size in (None, 2.5, "8", True)],
+        *[({"target_size": size}, KIND) for size in (None, 5, (5,), (1, 2, 3), ("a", 3))],
+        *[({"target_size": size}, VALUE) for size in ((0, 5), (5, -1))],
+        ({"color_mode": "bgr"}, VALUE),
+        ({"color_mode": None}, VALUE),
+        ({"class_mode": "raw"}, VALUE),
+        *[({"seed": seed}, VALUE) for seed in (-1, 2**32)],
+        *[({"seed": seed}, KIND) for seed in (1.5, "3", True)],
+        ({"interpolation": "cubic"}, VALUE),
+        ({"interpolation": 3}, VALUE),
+        ({"subset": "test"}, VALUE),
+        ({"subset": "validation"}, VALUE),
+        ({"classes": "coffee"}, KIND),
+        *[({"batch_shape": shape}, VALUE) for shape in ((16, 16, 3), (7, 16, 16, 3), (5, 0, 1, 3))],
+    ],
+    ids=repr,
+)
+def test_bad_arguments_are_refused_before_anything_starts(
+    options: dict[str, Any], error: type[Exception], class_folder: Path
+) -> None:
+    (name,) = options
+    with pytest.raises(error, match=name.replace("_", "[_ ]")):
+        flow(serial(), class_folder, **options)
+
+
+def test_unknown_arguments_are_a_type_error(class_folder: Path) -> None:
+    with pytest.raises(TypeError, match="colour"):
+        flow(serial(), class_folder, colour=3)
+
+
+def list_files(**arguments: Any) -> Any:
+    return arguments
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shard": (0, 2)},
+        {"shard": "auto"},
+        {"balance": True},
+        {"shuffle": "fast"},
+        {"shuffle_index_dir": "somewhere"},
+        {"class_counts": {}},
+        {"list_valid_filenames_in_directory_function": list_files},
+    ],
+    ids=repr,
+)
+def test_arguments_of_later_versions_are_told_apart(
+    options: dict[str, Any], class_folder: Path
+) -> None:
+    (name,) = options
+    with pytest.raises(NotImplementedError, match=name) as caught:
+        flow(serial(), class_folder, **options)
+    assert isinstance(caught.value, NotYetSupportedError)
+
+
+def test_arrays_and_data_frames_are_for_later() -> None:
+    images = np.zeros((4, 8, 8, 3))
+    with pytest.raises(NotYetSupportedError, match="flow"):
+        serial().flow(images, np.zeros(4), 2)
+    with pytest.raises(NotYetSupportedError, match="flow"):
+        serial().flow(x=images, batch_size=2, shuffle=False)
+    with pytest.raises(NotYetSupportedError, match="flow_from_dataframe"):
+        serial().flow_from_dataframe({"filename": []}, "folder", "filename", "class")
+
+
+# The generator's own settings for its iterators
+
+
+@pytest.mark.parametrize(("size", "length"), [(4, 5), (-1, 1), (1, FILE_COUNT)])
+def test_a_batch_size_of_the_generator_overrides(size: int, length: int, class_folder: Path) -> None:
+    iterator = flow(serial(batch_size=size), class_folder, batch_size=7)
+    assert len(iterator) == length
+    assert len(next(iterator)[0]) == (FILE_COUNT if size == -1 else size)
+
+
+def test_a_folder_of_the_generator_is_made_and_gets_the_images(
+    class_folder: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "deep" / "saved"
+    generator = serial(save_to_dir=target, save_prefix="own", save_format="jpeg")
+    iterator = flow(generator, class_folder, save_prefix="other", save_format="png")
+    next(iterator)
+    saved = sorted(target.iterdir())
+    assert len(saved) == 5
+    assert all(path.name.startswith("own_") and path.suffix == ".jpeg" for path in saved)
+
+
+def test_the_validation_subset_can_be_spared(class_folder: Path) -> None:
+    geometry: dict[str, Any] = {"rotation_range": 90, "validation_split": 0.4, "noise": "gauss"}
+    spared = serial(validation_augmentation_enabled=False, **geometry)
+    enabled, plain = serial(**geometry), serial(validation_split=0.4)
+    expected = next(flow(plain, class_folder, subset="validation"))[0]
+    validation = next(flow(spared, class_folder, subset="validation"))[0]
+    np.testing.assert_array_equal(validation, expected)
+    assert not np.array_equal(next(flow(enabled, class_folder, subset="validation"))[0], expected)
+    for subset in ("training", None):  # everything else is transformed as ever
+        np.testing.assert_array_equal(
+            next(flow(spared, class_folder, subset=subset))[0],
+            next(flow(enabled, class_folder, subset=subset))[0],
+        )
+
+
+def test_random_transforms_can_be_switched_off(class_folder: Path) -> None:
+    off = serial(random_transforms_enabled=False, rotation_range=90, noise="gauss", rescale=0.5)
+    np.testing.assert_array_equal(
+        next(flow(off, class_folder))[0], next(flow(serial(rescale=0.5), class_folder))[0]
+    )
+
+
+# Reassigning attributes
+
+
+def test_attributes_count_until_the_first_batch_and_not_after(class_folder: Path) -> None:
+    generator = serial()
+    iterator = flow(generator, class_folder)
+    generator.rotation_range = 60
+    generator.noise = [Noise("s&p", amount=0.2)]
+    expected = flow(serial(rotation_range=60, noise=[Noise("s&p", amount=0.2)]), class_folder)
+    np.testing.assert_array_equal(next(iterator)[0], next(expected)[0])
+    generator.rotation_range = 0
+    generator.noise = None
+    np.testing.assert_array_equal(next(iterator)[0], next(expected)[0])
+
+
+def test_attributes_that_the_flow_methods_read_count_from_the_next_call(class_folder: Path) -> None:
+    generator = serial()
+    generator.batch_size, generator.max_samples_per_class = 2, 1
+    iterator = flow(generator, class_folder)
+    assert (iterator.batch_size, iterator.samples) == (2, 4)
+
+
+def test_a_bad_value_is_refused_when_it_is_used(class_folder: Path) -> None:
+    generator = serial()
+    iterator = flow(generator, class_folder)
+    generator.fill_mode = "sideways"
+    with pytest.raises(InvalidArgumentError, match="fill_mode"):
+        next(iterator)
+    generator.fill_mode = "reflect"
+    assert next(iterator)[0].shape == (5, 16, 16, 3)
+
+
+def test_fit_counts_until_the_first_batch(class_folder: Path) -> None:
+    generator = serial(featurewise_center=True)
+    iterator = flow(generator, class_folder)
+    generator.fit(np.full((3, 4, 4, 3), 100.0))
+    expected = next(flow(serial(), class_folder))[0] - 100
+    np.testing.assert_allclose(next(iterator)[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"featurewise_center": True}, {"zca_whitening": True}], ids=repr)
+def test_a_generator_that_was_not_fitted_says_so_once_a_stream(
+    options: dict[str, Any], class_folder: Path
+) -> None:
+    with quiet():
+        generator = serial(**options)
+    iterator = flow(generator, class_folder)
+    with pytest.warns(UserWarning, match="fit") as caught:
+        next(iterator)
+    assert len(caught) == (2 if "zca_whitening" in options else 1)
+    next(iterator)
+
+
+# Copies
+
+
+def halved(x: NDArray[Any]) -> NDArray[Any]:
+    return x / 2
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, copy.copy, lambda g: pickle.loads(pickle.dumps(g)),
+     lambda g: pickle.loads(cloudpickle.dumps(g))],
+    ids=["deepcopy", "copy", "pickle", "cloudpickle"],
+)  # fmt: skip
+def test_copies_of_a_generator_give_the_same_stream(
+    copied: Any, used: bool, class_folder: Path
+) -> None:
+    generator = serial(
+        rotation_range=30, featurewise_center=True, noise="gauss", preprocessing_function=halved
+    )
+    generator.fit(np.full((3, 4, 4, 3), 100.0))
+    expected = next(flow(generator, class_folder))[0]
+    if used:
+        open_iterator = flow(generator, class_folder)
+        next(open_iterator)
+    twin = copied(generator)
+    np.testing.assert_array_equal(next(flow(twin, class_folder))[0], expected)
+    twin.rotation_range = 0  # the copy is independent
+    assert generator.rotation_range == 30
+
+
+def test_iterators_cannot_be_copied(class_folder: Path) -> None:
+    iterator = flow(serial(), class_folder)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="iterator"):
+            attempt(iterator)
+
+
+# The word of warning about Keras' geometry
+
+EXCHANGED = "exchanges two axes"
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"height_shift_range": 0.1}, (16, 16)),
+        ({"width_shift_range": [1, 2], "height_shift_range": 3}, (16, 16)),
+        ({"rotation_range": 5}, (16, 20)),
+        ({"shear_range": 5}, (20, 16)),
+        ({"zoom_range": 0.1}, (20, 16)),
+        ({"width_shift_range": 0.1, "height_shift_range": 0.1}, (20, 16)),
+    ],
+    ids=repr,
+)
+def test_where_keras_exchanges_axes_it_is_said_once(
+    options: dict[str, Any], size: tuple[int, int], class_folder: Path
+) -> None:
+    generator = serial(**options)
+    with pytest.warns(UserWarning, match=EXCHANGED) as caught:
+        flow(generator, class_folder, target_size=size)
+    assert len(caught) == 1
+    assert 'geometry="corrected"' in str(caught[0].message)
+    assert caught[0].filename == __file__
+    flow(generator, class_folder, target_size=size)
+    flow(serial(geometry="corrected", **options), class_folder, target_size=size)
+    flow(serial(random_transforms_enabled=False, **options), class_folder, target_size=size)
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"rotation_range": 5, "zoom_range": 0.2, "shear_range": 4}, (16, 16)),
+        ({"width_shift_range": 0.1, "height_shift_range": 0.1}, (16, 16)),
+        ({"width_shift_range": 3, "height_shift_range": 3}, (20, 16)),
+        ({"horizontal_flip": True, "brightness_range": (0.5, 1), "channel_shift_range": 9}, (20, 16)),
+        ({}, (20, 16)),
+    ],
+    ids=repr,
+)
+def test_where_the_exchange_does_not_show_nothing_is_said(
+    options: dict[str, Any], size: tuple[int, int], class_folder: Path
+) -> None:
+    flow(serial(**options), class_folder, target_size=size)
+
+
+# What the first batch tells, and refuses
+
+
+TELLING = """
+import sys
+from imageloom import ImageDataGenerator
+silent = {"executor": "serial"}, {"executor": "threads", "cores": 1}, {"debug": True}
+for options in (*silent, {"executor": "threads"}, {"executor": "threads"}):
+    with ImageDataGenerator(**options).flow_from_directory(sys.argv[1], (8, 8)) as iterator:
+        next(iterator)
+    print("then", options, file=sys.stderr)
+"""
+
+
+def test_the_default_number_of_cores_is_told_once(class_folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TELLING, str(class_folder)],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    told = [line for line in done.stderr.splitlines() if "cores=0.25" in line]
+    assert len(told) == 1
+    assert done.stderr.splitlines().index(told[0]) == 3  # of the fourth generator
+
+
+class Custom(ImageDataGenerator):
+    def apply_transform(self, x: NDArray[Any], transform_parameters: Any) -> NDArray[Any]:
+        return x
+
+
+def test_overridden_steps_are_refused_rather_than_ignored(class_folder: Path) -> None:
+    iterator = flow(Custom(executor="serial"), class_folder)
+    with pytest.raises(NotYetSupportedError, match="Custom overrides `apply_transform`"):
+        next(iterator)
