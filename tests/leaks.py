@@ -38,14 +38,14 @@ def nothing_left_after_the_module(
 
 
 def _compare(request: pytest.FixtureRequest) -> Iterator[None]:
-    descriptors = _descriptors()
+    before = _held()
     failed = request.session.testsfailed
     yield
     if request.session.testsfailed != failed:
         return
     pause = threading.Event()
     for _ in range(_ATTEMPTS):
-        left = _left_behind(descriptors)
+        left = _left_behind(before)
         if not left:
             return
         gc.collect()
@@ -53,14 +53,18 @@ def _compare(request: pytest.FixtureRequest) -> Iterator[None]:
     pytest.fail("left behind:\n" + "\n".join(left))
 
 
-def _left_behind(descriptors_before: Counter[str]) -> list[str]:
-    more = _descriptors() - descriptors_before
+def _left_behind(before: Counter[str]) -> list[str]:
+    more = _held() - before
     return [
         *_children(),
         *(f"thread {t.name}" for t in threading.enumerate() if t.name.startswith("imageloom")),
-        *_shared_memory(),
-        *(f"{count} more descriptor(s) of kind {kind}" for kind, count in more.items()),
+        *(f"{count} more of: {what}" for what, count in more.items()),
     ]
+
+
+def _held() -> Counter[str]:
+    """Memory and descriptors of the kinds that the library uses, and how many of each."""
+    return Counter(_shared_memory()) + _descriptors()
 
 
 def _children() -> list[str]:
@@ -89,7 +93,7 @@ def _shared_memory() -> list[str]:
 def _descriptors() -> Counter[str]:
     """How many open descriptors there are of each kind that the library opens."""
     if sys.platform != "linux":
-        return Counter({"any": psutil.Process().num_fds() if os.name == "posix" else 0})
+        return Counter({"descriptors": psutil.Process().num_fds() if os.name == "posix" else 0})
     kinds: Counter[str] = Counter()
     for entry in os.listdir(_DESCRIPTORS):
         try:

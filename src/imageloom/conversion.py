@@ -17,6 +17,7 @@ from imageloom.validation import check_choice
 __all__ = ["array_to_img", "img_to_array", "save_img"]
 
 _DATA_FORMATS = ("channels_last", "channels_first")
+_PILLOW_NAMES = {"jpg": "jpeg", "tif": "tiff"}
 
 
 def array_to_img(
@@ -101,8 +102,8 @@ def save_img(
     """
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = Path(path).suffix[1:].lower()
-    if file_format is not None and file_format.lower() == "jpg":
-        file_format = "jpeg"
+    if file_format is not None:
+        file_format = _PILLOW_NAMES.get(file_format.lower(), file_format)
     image = array_to_img(x, data_format=data_format, scale=scale)
     if image.mode == "RGBA" and file_format == "jpeg":
         warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)

@@ -163,7 +163,7 @@ class ParallelImageDataGenerator(ImageTransformer):
 
     # Iterators
 
-    def flow(self, x: Any, y: Any = None, **kwargs: Any) -> NoReturn:
+    def flow(self, x: Any, *args: Any, **kwargs: Any) -> NoReturn:
         """Batches from arrays: not in this version.
 
         Raises:
@@ -171,7 +171,7 @@ class ParallelImageDataGenerator(ImageTransformer):
         """
         raise NotYetSupportedError("`flow` is planned but not in this version of imageloom.")
 
-    def flow_from_dataframe(self, dataframe: Any, **kwargs: Any) -> NoReturn:
+    def flow_from_dataframe(self, dataframe: Any, *args: Any, **kwargs: Any) -> NoReturn:
         """Batches of the files that a data frame lists: not in this version.
 
         Raises:

@@ -245,9 +245,9 @@ class BatchIterator:
     def _batch(self, stream: BatchStream, spec: BatchSpec) -> Batch:
         computed = stream.get(spec.position)
         arrays = computed.hand_out()
-        for text in computed.report.warnings:
-            if text not in self._told:
-                self._told.add(text)
+        for key, text in computed.report.warnings:
+            if key not in self._told:
+                self._told.add(key)
                 warnings.warn(text, stacklevel=3)
         return self._assemble(arrays, self._source.targets(spec.indices))
 

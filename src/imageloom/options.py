@@ -91,7 +91,9 @@ class Noise:
                 f"of type {type(self.name).__name__}."
             )
         check_choice("noise", self.name, NOISE_NAMES)
-        if not self.var >= 0:
+        for name in ("mean", "var", "amount", "salt_share"):
+            check_number(f"{name} of noise", getattr(self, name))
+        if self.var < 0:
             raise InvalidArgumentError(f"The variance of noise must be >= 0, received {self.var!r}.")
         for name, share in (("amount", self.amount), ("salt_share", self.salt_share)):
             if not 0 <= share <= 1:

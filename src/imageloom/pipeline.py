@@ -73,7 +73,7 @@ class Pipeline:
         except Exception as error:
             error.add_note(work.whereabouts())
             raise
-        return BatchReport(warnings=tuple(work.warnings))
+        return BatchReport(warnings=tuple(work.warnings.items()))
 
 
 class _BatchWork:
@@ -86,7 +86,7 @@ class _BatchWork:
         self.state = task.spec.random_state()
         self.sample = 0
         self.stage = "reading"
-        self.warnings: list[str] = []
+        self.warnings: dict[str, str] = {}
 
     def whereabouts(self) -> str:
         filename = self.task.filenames[self.sample]
@@ -142,7 +142,8 @@ class _BatchWork:
         fractions = low >= 0 and high <= 1 and not np.all((x == 0) | (x == 1))
         if fractions or low < 0 or high > 255:
             filename = self.task.filenames[self.sample]
-            self.warnings.append(_SCALE_WARNING.format(low=low, high=high, filename=filename))
+            text = _SCALE_WARNING.format(low=low, high=high, filename=filename)
+            self.warnings["scale"] = text
 
     def _call(self, hook: Any, x: NDArray[Any]) -> NDArray[Any]:
         """Runs a hook on an image in the layout the user chose; ours is channels last."""

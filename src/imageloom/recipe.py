@@ -74,7 +74,7 @@ class BatchReport:
     """What computing a batch brought to light, beside its pixels.
 
     Attributes:
-        warnings: sentences the user should read once.
+        warnings: sentences the user should read, once for each key.
     """
 
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
