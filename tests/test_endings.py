@@ -157,6 +157,35 @@ tell(unreachable=True)
 
 
 @posix_only
+def test_ctrl_c_while_workers_start(crops: Path, tmp_path: Path) -> None:
+    code = """
+it = ImageDataGenerator(cores=2).flow_from_directory(FOLDER, **FLOW)
+# Starting takes as long as it has to.
+os.environ["PYTHONSTARTUP_HELD"] = "1"
+tell()
+next(it)
+tell(unreachable=True)
+"""
+    # Every Python that finds this module runs it first; workers then are held before their own code.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, threading\n"
+        "if 'PYTHONSTARTUP_HELD' in os.environ:\n"
+        "    open(os.path.join(os.environ['SIGNALS'], 'held'), 'w').close()\n"
+        "    threading.Event().wait(60)\n"
+    )
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    with running(code, tmp_path, crops, environment={"PYTHONPATH": path}) as program:
+        program.hear()
+        wait_for((tmp_path / "held").exists, "a worker to start")
+        os.killpg(program.process.pid, signal.SIGINT)
+        errors = program.finish(10)
+        assert program.process.returncode == -signal.SIGINT
+    assert errors.count(TRACEBACK) == 1, errors
+    assert errors.strip().endswith("KeyboardInterrupt")
+    assert len(program.told) == 1
+
+
+@posix_only
 def test_ctrl_c_may_be_caught_and_the_stream_goes_on(crops: Path, tmp_path: Path) -> None:
     code = """
 def held_once(x):
@@ -192,7 +221,8 @@ except KeyboardInterrupt:
 def test_parent_is_killed(crops: Path, tmp_path: Path, number: signal.Signals, busy: bool) -> None:
     code = f"""
 generator = ImageDataGenerator(
-    cores=2, preprocessing_function=lambda x: hold_on(x, {4 if busy else 10**6})
+    # With two workers the first batch might be among those that are held.
+    cores={1 if busy else 2}, preprocessing_function=lambda x: hold_on(x, {4 if busy else 10**6})
 )
 it = generator.flow_from_directory(FOLDER, **FLOW)
 next(it)

@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 from pictures import FILE_COUNT
 from reference import quiet
 
-from imageloom import DirectoryIterator, ImageDataGenerator, Noise
-from imageloom.errors import ArgumentTypeError, InvalidArgumentError, NotYetSupportedError
+from imageloom import DirectoryIterator, ImageDataGenerator, Noise, img_to_array, load_img
+from imageloom.errors import (
+    ArgumentTypeError,
+    BatchShapeError,
+    InvalidArgumentError,
+    NotYetSupportedError,
+)
 
 VALUE, KIND = InvalidArgumentError, ArgumentTypeError
 
@@ -64,10 +69,6 @@ def test_unknown_arguments_are_a_type_error(class_folder: Path) -> None:
         flow(serial(), class_folder, colour=3)
 
 
-def list_files(**arguments: Any) -> Any:
-    return arguments
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -77,7 +78,7 @@ def list_files(**arguments: Any) -> Any:
         {"shuffle": "fast"},
         {"shuffle_index_dir": "somewhere"},
         {"class_counts": {}},
-        {"list_valid_filenames_in_directory_function": list_files},
+        {"list_valid_filenames_in_directory_function": sorted},
     ],
     ids=repr,
 )
@@ -142,6 +143,35 @@ def test_random_transforms_can_be_switched_off(class_folder: Path) -> None:
     np.testing.assert_array_equal(
         next(flow(off, class_folder))[0], next(flow(serial(rescale=0.5), class_folder))[0]
     )
+
+
+def corner(x: NDArray[Any]) -> NDArray[Any]:
+    return x[:20, :18]
+
+
+@pytest.mark.parametrize("interpolation", [None, "none"])
+def test_images_that_are_not_resized_are_cut_to_the_batch_by_a_hook(
+    interpolation: str | None, class_folder: Path
+) -> None:
+    options: dict[str, Any] = {"interpolation": interpolation, "target_size": (48, 48)}
+    with pytest.raises(BatchShapeError, match="batch_shape"):
+        next(flow(serial(), class_folder, **options))  # they have many sizes
+    options |= {"batch_shape": (5, 20, 18, 3), "shuffle": False, "class_mode": None}
+    iterator = flow(serial(noaug_preprocessing_function=corner), class_folder, **options)
+    assert iterator.batch_shape == (5, 20, 18, 3)
+    images = next(iterator)
+    first = img_to_array(load_img(iterator.filepaths[0]))
+    np.testing.assert_array_equal(images[0], first[:20, :18])
+
+
+def test_seeds_go_round_after_the_largest(class_folder: Path) -> None:
+    """Keras ends there. One batch is the whole data set, so that both see the same images."""
+    options: dict[str, Any] = {"shuffle": False, "batch_size": -1}
+    last = flow(serial(rotation_range=30), class_folder, seed=2**32 - 1, **options)
+    first = flow(serial(rotation_range=30), class_folder, seed=0, **options)
+    expected = next(first)[0]
+    assert not np.array_equal(next(last)[0], expected)
+    np.testing.assert_array_equal(next(last)[0], expected)
 
 
 # Reassigning attributes

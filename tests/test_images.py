@@ -97,6 +97,16 @@ def keras_load(*args: Any, **kwargs: Any) -> Image.Image:
         return keras.utils.load_img(*args, **kwargs)
 
 
+def keras_load_or_error(path: Path, **options: Any) -> Image.Image | str:
+    """Older releases of Pillow resize 16 bit images with the nearest neighbour only."""
+    try:
+        return keras_load(path, **options)
+    except ValueError as error:
+        if not path.name.startswith("I16"):
+            raise
+        return str(error)
+
+
 def test_the_stored_files_have_the_modes_that_are_to_be_tested(stored: Path) -> None:
     modes = {}
     for name in STORED:
@@ -130,7 +140,12 @@ def test_load_img_resizes_as_keras_does(
         for keep in (False, True):
             options = {"color_mode": color_mode, "target_size": target,
                        "interpolation": interpolation, "keep_aspect_ratio": keep}  # fmt: skip
-            assert_same_image(imageloom.load_img(path, **options), keras_load(path, **options))
+            expected = keras_load_or_error(path, **options)
+            if isinstance(expected, str):
+                with pytest.raises(ValueError, match=expected):
+                    imageloom.load_img(path, **options)
+            else:
+                assert_same_image(imageloom.load_img(path, **options), expected)
 
 
 @NAGS
@@ -148,11 +163,15 @@ def test_read_pixels_is_load_img_or_next_to_it(
                     color_mode=color_mode, target_size=target, interpolation=interpolation,
                     keep_aspect_ratio=keep, exact_resize=exact,
                 )  # fmt: skip
-                pixels = read_pixels(path, options)
-                wanted = keras_load(
+                wanted = keras_load_or_error(
                     path, color_mode=color_mode, interpolation=interpolation,
                     target_size=None if interpolation is None else target, keep_aspect_ratio=keep,
                 )  # fmt: skip
+                if isinstance(wanted, str):
+                    with pytest.raises(ValueError, match=wanted):
+                        read_pixels(path, options)
+                    continue
+                pixels = read_pixels(path, options)
                 expected = keras.utils.img_to_array(wanted)
                 assert pixels.shape == expected.shape
                 difference = np.abs(pixels.astype(np.float32) - expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -237,17 +238,27 @@ def test_eight_threads_ask_by_number(crops: Path, executor: Executor, stream: li
             assert_same_batches(batches, [stream[i] for i in share])
 
 
-def test_eight_threads_share_the_stream(crops: Path, executor: Executor, stream: list[Any]) -> None:
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns so often that what is not guarded shows."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_eight_threads_share_the_stream(crops: Path, executor: Executor, hasty_threads: None) -> None:
     start = threading.Barrier(8)
 
     def read(_: int) -> list[Any]:
         start.wait(20)
-        return take(shared, 2)
+        return take(shared, 2 * BATCHES)
 
-    with flow(crops, executor, pending=2, **AUGMENTED) as shared, ThreadPoolExecutor(8) as readers:
+    with flow(crops, executor, pending=2) as shared, ThreadPoolExecutor(8) as readers:
         received = [batch for batches in readers.map(read, range(8)) for batch in batches]
+        assert shared.total_batches_seen == 16 * BATCHES
     prints = sorted(images.tobytes() for images, _ in received)
-    assert prints == sorted(images.tobytes() for images, _ in stream[:16])
+    assert prints == sorted(images.tobytes() for images, _ in take(flow(crops), 16 * BATCHES))
 
 
 # Being an object

@@ -1,10 +1,11 @@
-"""Worker processes: their deaths, their beginning, and their surroundings."""
+"""Worker processes: their deaths and their surroundings."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 from executor_support import (
     AUGMENTED,
     BATCHES,
-    SEED,
     HoldAt,
     RaiseAt,
     Signals,
@@ -28,7 +28,7 @@ from executor_support import (
 )
 from numpy.typing import NDArray
 
-from imageloom import ImageDataGenerator, WorkerDiedError, WorkerStartError
+from imageloom import ImageDataGenerator, WorkerDiedError
 from imageloom.errors import WorkerError
 from imageloom.executors.base import Executor
 from imageloom.executors.sharing import make_executor
@@ -162,6 +162,19 @@ def test_batch_that_always_kills_its_worker(executor: Executor, crops: Path, sig
     assert isinstance(info.value, RuntimeError)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_ctrl_c_is_not_for_workers(executor: Executor, crops: Path) -> None:
+    expected = take(flow(crops), BATCHES)
+    with flow(crops, executor) as it:
+        received = take(it, 2)
+        before = worker_processes()
+        for process in before.values():
+            process.send_signal(signal.SIGINT)
+        received += take(it, BATCHES - 2)
+        assert worker_processes().keys() == before.keys()
+    assert_same_batches(received, expected)
+
+
 def test_hook_that_exits_is_an_error_and_no_death(executor: Executor, crops: Path) -> None:
     before = workers_of(executor, crops)
     hook = RaiseAt(file_at(flow(crops), 1), lambda: SystemExit(3))
@@ -171,72 +184,6 @@ def test_hook_that_exits_is_an_error_and_no_death(executor: Executor, crops: Pat
             next(it)
         next(it)
     assert worker_processes().keys() == before.keys()
-
-
-def test_workers_that_cannot_start(
-    crops: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PYTHONHOME", str(crops))  # no standard library there
-    executor = make_executor("processes", 2, disable_gpu=True)
-    with flow(crops, executor) as it:
-        for _ in range(2):
-            with pytest.raises(WorkerStartError, match="threads"):
-                next(it)
-    executor.close()
-    assert "Python" in capfd.readouterr().err, "the interpreter itself says what is wrong"
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are listed in /proc")
-def test_workers_that_cannot_start_leave_nothing(
-    crops: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PYTHONHOME", str(crops))
-    generator = ImageDataGenerator(cores=1)
-    it = generator.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=SEED)
-    with pytest.raises(WorkerStartError):
-        next(it)
-    it.close()
-    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
-    assert not [link for link in links if os.path.exists(link) and "imageloom" in os.readlink(link)]
-    monkeypatch.undo()
-    again = generator.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=SEED)
-    assert_same_batches(take(again, 2), take(flow(crops), 2))
-    again.close()
-    capfd.readouterr()
-
-
-# Starting
-
-
-def test_nothing_starts_before_the_first_batch(crops: Path) -> None:
-    generator = ImageDataGenerator(cores=1)
-    it = generator.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=SEED)
-    assert len(it) == BATCHES
-    assert iter(it) is it
-    it.reset()
-    it.on_epoch_begin()
-    it.on_epoch_end()
-    assert it.index_array is not None
-    assert worker_processes() == {}
-    assert not it.is_running
-    next(it)
-    assert len(worker_processes()) == 1
-    it.close()
-    wait_for(lambda: not worker_processes(), "the end of the worker", seconds=2)
-
-
-def test_one_pool_serves_all_iterators_of_a_generator(crops: Path) -> None:
-    generator = ImageDataGenerator(cores=1)
-    options: dict[str, Any] = {"target_size": (24, 24), "batch_size": 4, "seed": SEED}
-    one, other = (generator.flow_from_directory(crops, **options) for _ in range(2))
-    assert_same_batches(take(one, 2), take(other, 2))
-    pids = worker_processes().keys()
-    assert len(pids) == 1
-    one.close()
-    next(other)
-    assert worker_processes().keys() == pids
-    other.close()
-    wait_for(lambda: not worker_processes(), "the end of the worker", seconds=2)
 
 
 # Surroundings

@@ -61,6 +61,16 @@ def test_an_unfinished_pass_goes_on_before_a_new_one_begins() -> None:
     assert order.shuffled
 
 
+def test_a_peek_into_an_unfinished_pass_does_not_spoil_it() -> None:
+    order = ReadingOrder(6)
+    order.begin([3, 0, 4, 1, 2, 5])
+    for i in (3, 0):
+        order.observe(i)
+    order.begin([5, 4, 3, 2, 1, 0])
+    order.observe(0)
+    assert order.observe(4) == [1, 2, 5]
+
+
 def test_the_expected_order_of_the_next_pass() -> None:
     order = ReadingOrder(4)
     order.expect([2, 0, 3, 1])

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from reference import both_generators, quiet
-from scipy import ndimage
 
 from imageloom import ImageDataGenerator
 
@@ -292,26 +291,6 @@ def test_golden_values_of_fill_modes(fill_mode: str, tx: float, expected: list[f
     generator = ImageDataGenerator(fill_mode=fill_mode, cval=9)
     result = generator.apply_transform(row, {"tx": tx})
     np.testing.assert_allclose(result.ravel(), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("shift", [(0.3, -0.6), (-30.2, 21.7), (14, -14), (-5.5, 0)])
-@pytest.mark.parametrize("order", [0, 1, 3])
-@pytest.mark.parametrize(
-    "fill_mode", ["constant", "nearest", "reflect", "wrap", "mirror", "grid-wrap", "grid-mirror",
-                  "grid-constant"],
-)  # fmt: skip
-def test_fill_modes_are_those_of_scipy(
-    fill_mode: str, order: int, shift: tuple[float, float]
-) -> None:
-    image = noise_image((13, 13, 1), 4)
-    generator = ImageDataGenerator(fill_mode=fill_mode, cval=50, interpolation_order=order)
-    mode = "grid-wrap" if fill_mode == "wrap" else fill_mode
-    tx, ty = shift
-    result = generator.apply_transform(image, {"tx": tx, "ty": ty})
-    expected = ndimage.affine_transform(
-        image[..., 0], np.eye(2), (ty, tx), order=order, mode=mode, cval=50
-    )
-    np.testing.assert_allclose(result[..., 0], expected, atol=ORDER_1_LEVELS)
 
 
 def test_signs_of_the_parameters() -> None:

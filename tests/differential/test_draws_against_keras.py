@@ -168,9 +168,7 @@ def test_golden_values_of_all_options(data_format: str, shape: tuple[int, int, i
     assert keras_part(drawn) == pytest.approx(DRAWN_A, abs=5e-10)
 
 
-@pytest.mark.parametrize(
-    ("seed", "drawn"), [(0, (4, -3)), (1, (-3, 1)), (2, (0, -3)), (3, (-2, 3))]
-)
+@pytest.mark.parametrize(("seed", "drawn"), [(0, (4, -3)), (1, (-3, 1)), (2, (0, -3)), (3, (-2, 3))])
 def test_golden_values_of_whole_shifts(seed: int, drawn: tuple[int, int]) -> None:
     generator = ImageDataGenerator(height_shift_range=5, width_shift_range=[1, 3, 8])
     params = generator.get_random_transform((20, 10, 3), seed)
@@ -184,9 +182,7 @@ def test_corrected_geometry_draws_the_same_numbers_for_the_other_axes(
 ) -> None:
     """Only the two shifts change places; nothing else in the stream moves."""
     as_keras = ImageDataGenerator(**options).get_random_transform(shape, seed)
-    corrected = ImageDataGenerator(geometry="corrected", **options).get_random_transform(
-        shape, seed
-    )
+    corrected = ImageDataGenerator(geometry="corrected", **options).get_random_transform(shape, seed)
     as_keras["tx"], as_keras["ty"] = as_keras["ty"], as_keras["tx"]
     assert corrected == as_keras
 

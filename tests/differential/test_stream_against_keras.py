@@ -132,6 +132,28 @@ def test_normalised_streams_agree(
         np.testing.assert_array_equal(labels, wanted[1])
 
 
+def mirrored(x: NDArray[Any]) -> NDArray[Any]:
+    """Tells the layout it is shown, and gives float64 back."""
+    return x[..., ::-1].astype(np.float64) * 0.75 + x[0].mean()
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_a_hook_is_shown_the_images_that_keras_shows_it(data_format: str, class_folder: Path) -> None:
+    ours, theirs = both_generators(
+        data_format=data_format, preprocessing_function=mirrored, rotation_range=30, rescale=0.5,
+        interpolation_order=0, horizontal_flip=True,
+    )  # fmt: skip
+    flow: dict[str, Any] = {"target_size": (32, 32), "interpolation": "nearest", "seed": 8}
+    iterator = ours.flow_from_directory(class_folder, batch_size=9, **flow)
+    expected = theirs.flow_from_directory(str(class_folder), batch_size=9, **flow)
+    for _ in range(3):
+        with quiet():
+            wanted = next(expected)
+        images, _ = next(iterator)
+        assert images.dtype == np.float32
+        np.testing.assert_allclose(images, wanted[0], rtol=1e-5, atol=1e-4)
+
+
 def test_sequence_access_of_the_first_epoch_is_that_of_keras(class_folder: Path) -> None:
     ours, theirs = both_generators(rotation_range=40, zoom_range=0.3, horizontal_flip=True)
     flow: dict[str, Any] = {"target_size": (32, 32), "interpolation": "bicubic", "seed": 8}

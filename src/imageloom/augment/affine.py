@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom.augment.grid import nearest, outside, positions
 from imageloom.errors import MissingDependencyError
 
 __all__ = ["affine_matrix", "is_identity", "warp"]
 
 Image = NDArray[Any]
+Floats = NDArray[np.float64]
 
 # What OpenCV and SciPy call each fill mode. Every documentation draws Keras' 'wrap' as what SciPy
 # calls 'grid-wrap'.
@@ -35,6 +37,7 @@ _OPENCV_MAX_SIDE: Final = 2**15 - 1
 # Only for these, and only for uint8 and float32, does OpenCV 5 take its exact path; two channels or
 # float64 still go the old way, which quantises positions.
 _OPENCV_EXACT_CHANNELS: Final = (1, 3, 4)
+_HAIR: Final = 2**-8  # no error of the float32 warp was seen above this
 _WARP_FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -92,16 +95,15 @@ def warp(
     fill_mode: str = "nearest",
     cval: float = 0.0,
     order: int = 1,
-    exact_shift: bool = False,
+    settle_near_whole: bool = False,
 ) -> Image:
     """Resamples an image (height, width, channels); integer images come back rounded.
 
     Order 1 is OpenCV's bilinear warp in float32, which agrees with SciPy's to 0.005 of a grey level
     for values up to 255; order 0 picks pixels; higher orders are SciPy's splines.
 
-    Shifts by simple fractions, such as 2.4 pixels, make many values whole, and float32 may put them
-    a hair below; where the next step cuts fractions off that is a grey level. With `exact_shift`
-    pure shifts are computed in float64.
+    Float32 may put values that are whole a hair below; where the next step cuts fractions off that
+    is a grey level. With `settle_near_whole` such values are computed again, in float64.
 
     Raises:
         MissingDependencyError: an order above 1 without SciPy.
@@ -112,8 +114,6 @@ def warp(
     height, width, channels = x.shape
     if order > 1 or max(height, width) > _OPENCV_MAX_SIDE:
         return _spline(x, matrix, offset, scipy_mode, cval, order)
-    if exact_shift and np.array_equal(matrix, np.eye(2)) and fill_mode != "grid-constant":
-        return _as_dtype(_shift(x, offset, fill_mode, cval), x.dtype)
     linear = np.array(
         [[matrix[1, 1], matrix[1, 0], offset[1]], [matrix[0, 1], matrix[0, 0], offset[0]]]
     )
@@ -123,9 +123,13 @@ def warp(
     else:
         parts = [_warp_linear(source[..., c], linear, border, cval) for c in range(channels)]
         warped = np.stack(parts, axis=-1)
-    if fill_mode == "constant":
-        # OpenCV blends the outermost ring with cval; SciPy calls every point beyond it outside.
-        warped[_outside(matrix, offset, height, width)] = cval
+    if fill_mode == "constant" or settle_near_whole:
+        row, column = positions(matrix, offset, height, width)
+        if fill_mode == "constant":
+            # OpenCV blends the outermost ring with cval; SciPy calls every point beyond it outside.
+            warped[outside(row, column, height, width)] = cval
+        if settle_near_whole and fill_mode != "grid-constant":
+            _settle_near_whole(warped, x, row, column, fill_mode)
     return _as_dtype(warped, x.dtype)
 
 
@@ -143,39 +147,23 @@ def _warp_linear(
     return warped.reshape(x.shape)  # type: ignore[no-any-return]
 
 
-def _shift(x: Image, offset: NDArray[np.float64], fill_mode: str, cval: float) -> Image:
-    shifted = x.astype(np.float64)
-    for axis in (0, 1):
-        size = x.shape[axis]
-        position = np.arange(size) + offset[axis]
-        base = np.floor(position)
-        shape = [size if a == axis else 1 for a in range(3)]
-        share = (position - base).reshape(shape)
-        before = shifted.take(_nearest(base, size, fill_mode), axis)
-        after = shifted.take(_nearest(base + 1, size, fill_mode), axis)
-        shifted = before * (1 - share) + after * share
-        if fill_mode == "constant":
-            outside = ((position < 0) | (position > size - 1)).reshape(shape)
-            shifted = np.where(outside, cval, shifted)
-    return shifted
-
-
-def _positions(
-    matrix: NDArray[np.float64], offset: NDArray[np.float64], height: int, width: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Input row and column of every output pixel, each (height, width), summed in SciPy's order."""
-    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
-    return (
-        rows * matrix[0, 0] + columns * matrix[0, 1] + offset[0],
-        rows * matrix[1, 0] + columns * matrix[1, 1] + offset[1],
-    )
-
-
-def _outside(
-    matrix: NDArray[np.float64], offset: NDArray[np.float64], height: int, width: int
-) -> NDArray[np.bool_]:
-    row, column = _positions(matrix, offset, height, width)
-    return (row < 0) | (row > height - 1) | (column < 0) | (column > width - 1)
+def _settle_near_whole(
+    warped: NDArray[np.float32], x: Image, row: Floats, column: Floats, fill_mode: str
+) -> None:
+    """Computes again, in float64 and in place, the values that lie within a hair of whole numbers."""
+    distance = np.abs(warped - np.rint(warped))
+    near = ((distance > 0) & (distance < _HAIR)).any(axis=2)
+    if fill_mode == "constant":
+        near &= ~outside(row, column, *x.shape[:2])
+    rows, columns = row[near], column[near]
+    upper, left = np.floor(rows), np.floor(columns)
+    down, right = (rows - upper)[:, None], (columns - left)[:, None]
+    blended = np.zeros((len(rows), x.shape[2]))
+    for r, row_share in ((upper, 1 - down), (upper + 1, down)):
+        for c, column_share in ((left, 1 - right), (left + 1, right)):
+            corner = x[nearest(r, x.shape[0], fill_mode), nearest(c, x.shape[1], fill_mode)]
+            blended += corner * row_share * column_share
+    warped[near] = blended
 
 
 def _pick(
@@ -183,39 +171,15 @@ def _pick(
 ) -> Image:
     """Nearest-neighbour resampling, every fill mode, any number of channels and any dtype."""
     height, width = x.shape[:2]
-    row, column = _positions(matrix, offset, height, width)
-    picked = x[_nearest(row, height, fill_mode), _nearest(column, width, fill_mode)]
-    outside = _as_dtype(np.array(cval), x.dtype)
+    row, column = positions(matrix, offset, height, width)
+    picked = x[nearest(row, height, fill_mode), nearest(column, width, fill_mode)]
+    fill = _as_dtype(np.array(cval), x.dtype)
     if fill_mode == "constant":
-        picked[_outside(matrix, offset, height, width)] = outside
+        picked[outside(row, column, height, width)] = fill
     elif fill_mode == "grid-constant":
         gone = (row < -0.5) | (row >= height - 0.5) | (column < -0.5) | (column >= width - 0.5)
-        picked[gone] = outside
+        picked[gone] = fill
     return picked
-
-
-def _nearest(position: NDArray[np.float64], size: int, fill_mode: str) -> NDArray[np.intp]:
-    """The pixel at a position, with the picture continued as the fill mode says.
-
-    Positions are folded back into the picture before they are rounded, as in SciPy, because a
-    reflection turns the rounding of halves round.
-    """
-    if fill_mode in ("wrap", "grid-wrap"):
-        wrapped: NDArray[np.intp] = np.floor(position + 0.5).astype(np.intp) % size
-        return wrapped
-    if fill_mode in ("reflect", "grid-mirror"):
-        period, shift = 2 * size, 1
-    elif fill_mode == "mirror" and size > 1:
-        period, shift = 2 * size - 2, 0
-    else:
-        return np.clip(np.floor(position + 0.5), 0, size - 1).astype(np.intp)
-    below = -np.fmod(-position, period)
-    far = below < -size if shift else below <= 1 - size
-    below = np.where(far, below + period, -below - shift)
-    above = np.fmod(position, period)
-    above = np.where(above >= size, period - above - shift, above)
-    folded = np.where(position < 0, below, np.where(position > size - 1, above, position))
-    return np.clip(np.floor(folded + 0.5), 0, size - 1).astype(np.intp)
 
 
 def _spline(

@@ -39,7 +39,9 @@ def apply_transform(
             fill_mode=options.fill_mode,
             cval=options.cval,
             order=options.interpolation_order,
-            exact_shift=params.get("brightness") is not None or params.get("contrast") is not None,
+            settle_near_whole=(
+                params.get("brightness") is not None or params.get("contrast") is not None
+            ),
         )
     if params.get("channel_shift_intensity") is not None:
         x = shift_channels(x, params["channel_shift_intensity"])

@@ -103,10 +103,13 @@ def _draw_shift(rng: np.random.RandomState, shift: ShiftRange, size: int) -> flo
     """
     if not shift:
         return 0
+    if isinstance(shift, float):  # has no elements to choose from: the common case, spared the try
+        pixels = rng.uniform(-shift, shift)
+        return pixels * size if shift < 1 else pixels
     try:
         drawn = rng.choice(shift)
         drawn *= rng.choice([-1, 1])
-    except ValueError:  # a float (or a negative int) has no elements to choose from
+    except ValueError:  # nor have other floats and negative integers
         drawn = rng.uniform(-shift, shift)  # type: ignore[operator]
     if np.max(shift) < 1:
         drawn *= size

@@ -1,0 +1,71 @@
+"""Positions on the pixel grid, to the last bit as SciPy (1.16 and newer) computes them.
+
+Matrices and offsets map output to input positions, (row, column).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["nearest", "outside", "positions"]
+
+Floats = NDArray[np.float64]
+
+
+def positions(matrix: Floats, offset: Floats, height: int, width: int) -> tuple[Floats, Floats]:
+    """Input row and column of every output pixel, each (height, width), summed in SciPy's order."""
+    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
+    return (
+        offset[0] + rows * matrix[0, 0] + columns * matrix[0, 1],
+        offset[1] + rows * matrix[1, 0] + columns * matrix[1, 1],
+    )
+
+
+def outside(row: Floats, column: Floats, height: int, width: int) -> NDArray[np.bool_]:
+    """Which positions lie beyond the centres of the border pixels."""
+    return (row < 0) | (row > height - 1) | (column < 0) | (column > width - 1)
+
+
+def nearest(position: Floats, size: int, fill_mode: str) -> NDArray[np.intp]:
+    """The pixel at a position, with the picture continued as the fill mode says.
+
+    Positions are folded back into the picture before they are rounded, because a reflection turns
+    the rounding of halves round.
+    """
+    if fill_mode in ("wrap", "grid-wrap"):
+        below = position + size * (np.trunc((-1 - position) / size) + 1)
+        above = position - size * np.trunc(position / size)
+        return _rounded(_folded(position, below, above, size)) % size
+    if fill_mode in ("reflect", "grid-mirror"):
+        below, above = _within(position, 2 * size)
+        below = np.where(below < -size, below + 2 * size, -below - 1)
+        above = np.where(above >= size, 2 * size - above - 1, above)
+    elif fill_mode == "mirror" and size > 1:
+        period = 2 * size - 2
+        below, above = _within(position, period)
+        below = np.where(below <= 1 - size, below + period, -below)
+        above = np.where(above >= size, period - above, above)
+        index = _rounded(_folded(position, below, above, size))
+        return np.where(index >= size, period - index, index)
+    else:
+        return _rounded(np.clip(position, 0, size - 1))
+    return np.clip(_rounded(_folded(position, below, above, size)), 0, size - 1)
+
+
+def _within(position: Floats, period: int) -> tuple[Floats, Floats]:
+    """The position within one period below zero, and within one above."""
+    return (
+        period * np.trunc(-position / period) + position,
+        position - period * np.trunc(position / period),
+    )
+
+
+def _folded(position: Floats, below: Any, above: Any, size: int) -> Floats:
+    return np.where(position < 0, below, np.where(position > size - 1, above, position))
+
+
+def _rounded(position: Floats) -> NDArray[np.intp]:
+    return np.floor(position + 0.5).astype(np.intp)
