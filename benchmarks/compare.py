@@ -136,9 +136,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare image loading and augmentation.")
     parser.add_argument("--images", type=int, default=1000, help="photographs (default: 1000)")
     parser.add_argument("--rounds", type=int, default=3, help="runs per peer (default: 3)")
-    parser.add_argument(
-        "--peers", nargs="+", choices=PEERS, default=list(PEERS), help="default: all"
-    )
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="default: all")
     parser.add_argument(
         "--output", type=Path, default=_HERE / "results", help="folder for JSON and chart"
     )

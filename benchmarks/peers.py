@@ -148,7 +148,5 @@ PEERS: dict[str, Peer] = {
     "keras": Peer("Keras ImageDataGenerator", keras_batches),
     "tfdata": Peer("tf.data + Keras layers", tfdata_batches),
     "torch": Peer("torch DataLoader, 2 workers", torch_batches, workers=2),
-    "floor": Peer(
-        "floor: decode only, 2 processes", decode_only_batches, workers=2, augments=False
-    ),
+    "floor": Peer("floor: decode only, 2 processes", decode_only_batches, workers=2, augments=False),
 }

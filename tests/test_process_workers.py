@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -163,16 +164,18 @@ def test_batch_that_always_kills_its_worker(executor: Executor, crops: Path, sig
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_ctrl_c_is_not_for_workers(executor: Executor, crops: Path) -> None:
+def test_ctrl_c_is_not_for_workers(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops), BATCHES)
-    with flow(crops, executor) as it:
-        received = take(it, 2)
-        before = worker_processes()
-        for process in before.values():
-            process.send_signal(signal.SIGINT)
-        received += take(it, BATCHES - 2)
+    with flow(crops, executor, preprocessing_function=HoldAt(signals)) as it:
+        with ThreadPoolExecutor(1) as consumer:
+            received = consumer.submit(take, it, BATCHES)
+            wait_for(lambda: len(signals.starting("held-")) == 2, "both workers to be at work")
+            before = worker_processes()
+            for process in before.values():
+                process.send_signal(signal.SIGINT)
+            signals.give("go")
+            assert_same_batches(received.result(), expected)
         assert worker_processes().keys() == before.keys()
-    assert_same_batches(received, expected)
 
 
 def test_hook_that_exits_is_an_error_and_no_death(executor: Executor, crops: Path) -> None:

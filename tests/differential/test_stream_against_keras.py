@@ -30,6 +30,13 @@ def test_worker_processes_give_what_keras_gives(number: int, class_folder: Path)
     compare_streams(configuration(number), class_folder, executor="processes", cores=2)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("start", range(2000, 6000, 100))
+def test_thousands_of_configurations(start: int, class_folder: Path) -> None:
+    for number in range(start, start + 100):
+        compare_streams(configuration(number), class_folder, executor="serial")
+
+
 def compare_streams(config: Configuration, folder: Path, **background: Any) -> None:
     ours = ImageDataGenerator(**config.generator, **background)
     theirs = keras_generator(**config.generator)

@@ -151,8 +151,11 @@ def _settle_near_whole(
     warped: NDArray[np.float32], x: Image, row: Floats, column: Floats, fill_mode: str
 ) -> None:
     """Computes again, in float64 and in place, the values that lie within a hair of whole numbers."""
-    distance = np.abs(warped - np.rint(warped))
-    near = ((distance > 0) & (distance < _HAIR)).any(axis=2)
+    whole = np.rint(warped)
+    near = np.abs(warped - whole) < _HAIR
+    # Black and white areas cannot have come from beyond their value, and are large.
+    near &= (warped != whole) | ((whole != 0) & (whole != 255))
+    near = near.any(axis=2)
     if fill_mode == "constant":
         near &= ~outside(row, column, *x.shape[:2])
     rows, columns = row[near], column[near]
