@@ -152,10 +152,9 @@ def _settle_near_whole(
 ) -> None:
     """Computes again, in float64 and in place, the values that lie within a hair of whole numbers."""
     whole = np.rint(warped)
-    near = np.abs(warped - whole) < _HAIR
     # Black and white areas cannot have come from beyond their value, and are large.
-    near &= (warped != whole) | ((whole != 0) & (whole != 255))
-    near = near.any(axis=2)
+    unsettled = (warped != whole) | ((whole != 0) & (whole != 255))
+    near: NDArray[np.bool_] = np.any((np.abs(warped - whole) < _HAIR) & unsettled, axis=2)
     if fill_mode == "constant":
         near &= ~outside(row, column, *x.shape[:2])
     rows, columns = row[near], column[near]
