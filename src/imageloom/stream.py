@@ -87,10 +87,6 @@ class BatchStream:
                 if not self._closed:
                     self._refill()
 
-    def clear(self) -> None:
-        """Drops everything that was prefetched."""
-        self.follow(())
-
     def close(self) -> None:
         """Gives everything back; those who wait get an IteratorClosedError."""
         with self._lock:

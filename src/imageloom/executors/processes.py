@@ -92,6 +92,7 @@ class _ProcessChannel:
         self.recipe = _pickled(recipe)
         # One more than may be under way ahead of time: the batch somebody waits for.
         self.slots = SlotPool(recipe.layout, self.lookahead + 1, KEPT_BATCHES)
+        self.forgotten = False
         self._executor = executor  # keeps it alive
         self._dispatcher = dispatcher
 
@@ -242,6 +243,9 @@ class _Dispatcher:
             item = self.queue.take(wait=False)
             if item is None:
                 return
+            if item.channel.forgotten:  # closed while its worker died
+                item.future.set_exception(IteratorClosedError("The iterator was closed."))
+                continue
             slot = item.channel.slots.lease()
             if slot is None:
                 self.queue.put(item, urgent=True)
@@ -292,6 +296,7 @@ class _Dispatcher:
                 channel = self._forgotten.popleft()
             except IndexError:  # taken by the other thread that empties this
                 return
+            channel.forgotten = True
             channel.slots.close()
             for worker in self._workers:
                 if channel.key in worker.channels:
