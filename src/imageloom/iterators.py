@@ -295,8 +295,8 @@ class BatchIterator:
         """
         with self.lock:
             self._closed = True
-            if self._stream is not None:
-                self._stream.close()
+            if self._closer is not None:
+                self._closer()
 
     def shutdown(self, wait: bool = True) -> None:
         """Closes the iterator; `wait` is accepted for the original's sake, closing is always quick."""

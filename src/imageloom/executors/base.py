@@ -11,6 +11,7 @@ as a `Future` of a `ComputedBatch`. The contract, which one test suite checks on
 
 from __future__ import annotations
 
+import copy
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -162,4 +163,5 @@ class TaskQueue:
 
 def _fail(item: QueuedTask, error: Exception) -> None:
     if item.started or item.future.set_running_or_notify_cancel():
-        item.future.set_exception(error)
+        # A copy each: whoever raises an exception writes a traceback into it.
+        item.future.set_exception(copy.copy(error))

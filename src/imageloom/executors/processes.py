@@ -238,7 +238,7 @@ class _Dispatcher:
         """Gives every idle worker a task, starting workers that are missing."""
         self._starved = False
         while self.queue and len(self._workers) < self.size:
-            self._workers.append(_Worker(self._environment))
+            self._hire()
         for worker in [w for w in self._workers if w.ready and w.item is None]:
             item = self.queue.take(wait=False)
             if item is None:
@@ -271,6 +271,13 @@ class _Dispatcher:
         """A worker is dead: its batch is computed again, by another."""
         self._workers.remove(worker)
         how = worker.process.end(_GRACE_SECONDS)
+        if (item := worker.item) is not None:
+            item.channel.slots.give_back(worker.slot)
+            item.deaths += 1
+            if item.deaths < _MAX_DEATHS:
+                self.queue.put(item, urgent=True)
+            else:
+                item.future.set_exception(_died_over(item, how))
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _MAX_DEATHS:
@@ -279,16 +286,13 @@ class _Dispatcher:
                     f"(the last with {how}); what they printed says why. "
                     'executor="threads" works without processes.'
                 )
-        self._workers.append(_Worker(self._environment))
-        item = worker.item
-        if item is None:
-            return
-        item.channel.slots.give_back(worker.slot)
-        item.deaths += 1
-        if item.deaths < _MAX_DEATHS:
-            self.queue.put(item, urgent=True)
-        else:
-            item.future.set_exception(_died_over(item, how))
+        self._hire()
+
+    def _hire(self) -> None:
+        try:
+            self._workers.append(_Worker(self._environment))
+        except OSError as error:
+            raise WorkerStartError(f"A worker process cannot be started: {error}") from error
 
     def _forget_channels(self) -> None:
         while self._forgotten:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing import spawn
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -70,7 +71,8 @@ class WorkerProcess:
             self.sentinel = int(self._process._handle)  # type: ignore[attr-defined]
         elif hasattr(os, "pidfd_open"):
             self._pidfd = self.sentinel = os.pidfd_open(self._process.pid)
-        self.connection.send(sys.path)
+        with suppress(OSError):  # it has died already, which the sentinel tells
+            self.connection.send(sys.path)
 
     @property
     def pid(self) -> int:
