@@ -162,7 +162,7 @@ def test_abandoned_requests_give_their_slots_back(crops: Path) -> None:
         stream = it._stream
         assert stream is not None
         slots = stream._channel.slots  # type: ignore[attr-defined]
-        stream.clear()
+        stream.follow(())
         wait_for(lambda: _free(slots) == slots._count, "all slots to be free again")
     executor.close()
 
