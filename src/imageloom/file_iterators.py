@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from imageloom.errors import ArgumentTypeError, InvalidArgumentError
 from imageloom.hooks import Hook, ParallelProcessParams
 from imageloom.iterators import BatchIterator, ChannelFactory
-from imageloom.options import INTERPOLATIONS, GeneratorOptions, ReadOptions
+from imageloom.options import COLOUR_CHANNELS, INTERPOLATIONS, GeneratorOptions, ReadOptions
 from imageloom.recipe import Recipe
 from imageloom.shared_arrays import BatchLayout
 from imageloom.sources.directory import WHITE_LIST_FORMATS, DirectorySource
@@ -21,8 +21,6 @@ from imageloom.statistics import FeatureStatistics, StandardizeOptions
 from imageloom.validation import check_choice
 
 __all__ = ["DirectoryIterator", "FileSettings"]
-
-_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +47,7 @@ class FileSettings:
         Raises:
             InvalidArgumentError, ArgumentTypeError: a size, mode or shape that cannot work.
         """
-        check_choice("color mode", self.color_mode, tuple(_CHANNELS))
+        check_choice("color mode", self.color_mode, tuple(COLOUR_CHANNELS))
         object.__setattr__(self, "target_size", _size(self.target_size))
         if self.interpolation == "none":
             object.__setattr__(self, "interpolation", None)
@@ -61,7 +59,7 @@ class FileSettings:
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of an image after loading."""
-        channels = _CHANNELS[self.color_mode]
+        channels = COLOUR_CHANNELS[self.color_mode]
         if self.data_format == "channels_last":
             return (*self.target_size, channels)
         return (channels, *self.target_size)

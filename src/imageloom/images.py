@@ -23,7 +23,7 @@ from imageloom.errors import (
     BadImageError,
     MissingImageError,
 )
-from imageloom.options import INTERPOLATIONS, ReadOptions
+from imageloom.options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom.validation import check_choice
 
 __all__ = ["UnidentifiedImageError", "load_img", "read_pixels"]
@@ -36,7 +36,6 @@ _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _GREY_MODES: Final = ("L", "I;16", "I")
 _MODES: Final = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
-_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 
 
 class UnidentifiedImageError(BadImageError, PIL.UnidentifiedImageError):
@@ -89,7 +88,7 @@ def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[A
     """
     content = _read(path)
     decoded = _decode_jpeg(content) if content.startswith(_JPEG_MAGIC) else None
-    if decoded is not None and decoded.shape[2] == _CHANNELS[options.color_mode]:
+    if decoded is not None and decoded.shape[2] == COLOUR_CHANNELS[options.color_mode]:
         resized = _resize_simd(decoded, options)
         if resized is not None:
             return resized

@@ -26,6 +26,7 @@ from imageloom.validation import (
 )
 
 __all__ = [
+    "COLOUR_CHANNELS",
     "FILL_MODES",
     "INTERPOLATIONS",
     "NOISE_NAMES",
@@ -51,6 +52,7 @@ FILL_MODES: Final = (
 )
 NOISE_NAMES: Final = ("gauss", "poisson", "s&p", "speckle")
 INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
 

@@ -161,10 +161,11 @@ def _settle_near_whole(
     upper, left = np.floor(rows), np.floor(columns)
     down, right = (rows - upper)[:, None], (columns - left)[:, None]
     blended = np.zeros((len(rows), x.shape[2]))
-    for r, row_share in ((upper, 1 - down), (upper + 1, down)):
-        for c, column_share in ((left, 1 - right), (left + 1, right)):
-            corner = x[nearest(r, x.shape[0], fill_mode), nearest(c, x.shape[1], fill_mode)]
-            blended += corner * row_share * column_share
+    above, below = (nearest(r, x.shape[0], fill_mode) for r in (upper, upper + 1))
+    before, after = (nearest(c, x.shape[1], fill_mode) for c in (left, left + 1))
+    for r, row_share in ((above, 1 - down), (below, down)):
+        for c, column_share in ((before, 1 - right), (after, right)):
+            blended += x[r, c] * row_share * column_share
     warped[near] = blended
 
 

@@ -94,6 +94,14 @@ class QueuedTask:
     started: bool = False
     deaths: int = 0
 
+    def fail(self, error: Exception) -> None:
+        """Raises an error, which may concern other tasks too, where this batch is waited for."""
+        if self.started or self.future.set_running_or_notify_cancel():
+            # A copy each: whoever raises an exception writes a traceback into it.
+            own = copy.copy(error)
+            own.__cause__ = error.__cause__
+            self.future.set_exception(own)
+
 
 class TaskQueue:
     """Tasks in order of submission, urgent ones first; for several producers and consumers.
@@ -116,7 +124,7 @@ class TaskQueue:
         """Adds a task; once closed, it fails at once."""
         with self._changed:
             if self._closed is not None:
-                _fail(item, self._closed)
+                item.fail(self._closed)
             elif urgent:
                 self._tasks.appendleft(item)
             else:
@@ -150,18 +158,12 @@ class TaskQueue:
         with self._changed:
             for item in [item for item in self._tasks if item.channel is channel]:
                 self._tasks.remove(item)
-                _fail(item, error)
+                item.fail(error)
 
     def close(self, error: Exception) -> None:
         """Takes no more tasks; those that wait fail with `error`, and so do all that come."""
         with self._changed:
             self._closed = error
             while self._tasks:
-                _fail(self._tasks.popleft(), error)
+                self._tasks.popleft().fail(error)
             self._changed.notify_all()
-
-
-def _fail(item: QueuedTask, error: Exception) -> None:
-    if item.started or item.future.set_running_or_notify_cancel():
-        # A copy each: whoever raises an exception writes a traceback into it.
-        item.future.set_exception(copy.copy(error))

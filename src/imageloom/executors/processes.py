@@ -244,7 +244,7 @@ class _Dispatcher:
             if item is None:
                 return
             if item.channel.forgotten:  # closed while its worker died
-                item.future.set_exception(IteratorClosedError("The iterator was closed."))
+                item.fail(IteratorClosedError("The iterator was closed."))
                 continue
             slot = item.channel.slots.lease()
             if slot is None:
@@ -318,7 +318,7 @@ class _Dispatcher:
             # One that is still importing holds nothing that it could leave half done.
             worker.process.end(max(0.0, until - time.monotonic()) if worker.ready else 0.0)
             if worker.item is not None:
-                worker.item.future.set_exception(error)
+                worker.item.fail(error)
         self._workers.clear()
         self._forget_channels()
         self._heard.close()

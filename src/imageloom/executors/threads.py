@@ -51,7 +51,7 @@ class ThreadExecutor(Executor):
         self._queue.close(error)
         for item in tuple(self._running):
             with suppress(InvalidStateError):
-                item.future.set_exception(error)
+                item.fail(error)
 
 
 class _ThreadChannel:
