@@ -19,6 +19,7 @@ BUILT_IN: dict[str, tuple[type[Exception], ...]] = {
     "ImageLoomError": (Exception,),
     "InvalidArgumentError": (ValueError,),
     "IteratorClosedError": (RuntimeError,),
+    "MissingColumnError": (KeyError, ValueError),
     "MissingDependencyError": (ImportError,),
     "MissingDirectoryError": (FileNotFoundError,),
     "MissingImageError": (FileNotFoundError, errors.BadImageError),

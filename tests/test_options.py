@@ -198,7 +198,6 @@ def test_a_single_noise_is_a_list_of_one() -> None:
         {"decode": "scaled"},
         {"on_bad_image": "replace"},
         {"batch_timeout": 5},
-        {"get_batch_function": print},
     ],
     ids=repr,
 )

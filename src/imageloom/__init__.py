@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from imageloom.array_iterators import NumpyArrayIterator
 from imageloom.errors import (
     ArgumentTypeError,
     BadImageError,
@@ -21,6 +22,7 @@ from imageloom.errors import (
     ImageLoomError,
     InvalidArgumentError,
     IteratorClosedError,
+    MissingColumnError,
     MissingDependencyError,
     MissingDirectoryError,
     MissingImageError,
@@ -29,7 +31,7 @@ from imageloom.errors import (
     WorkerError,
     WorkerStartError,
 )
-from imageloom.file_iterators import DirectoryIterator
+from imageloom.file_iterators import DataFrameIterator, DirectoryIterator
 from imageloom.generator import ParallelImageDataGenerator
 from imageloom.hooks import ParallelProcessParams
 from imageloom.options import Noise
@@ -56,16 +58,19 @@ __all__ = [
     "BadImageError",
     "BatchIndexError",
     "BatchShapeError",
+    "DataFrameIterator",
     "DirectoryIterator",
     "ImageDataGenerator",
     "ImageLoomError",
     "InvalidArgumentError",
     "IteratorClosedError",
+    "MissingColumnError",
     "MissingDependencyError",
     "MissingDirectoryError",
     "MissingImageError",
     "Noise",
     "NotYetSupportedError",
+    "NumpyArrayIterator",
     "ParallelImageDataGenerator",
     "ParallelProcessParams",
     "UnidentifiedImageError",

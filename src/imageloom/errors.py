@@ -5,6 +5,7 @@ Each derives from `ImageLoomError` and from the built-in that Keras users alread
     ImageLoomError
     ├── InvalidArgumentError     ValueError           an argument has a value that cannot work
     ├── ArgumentTypeError        TypeError            an argument has the wrong type
+    ├── MissingColumnError       KeyError, ValueError  a data frame has no such column
     ├── BatchIndexError          ValueError, IndexError   `it[i]` beyond the length
     ├── BatchShapeError          ValueError           a hook returned pixels that do not fit the batch
     ├── MissingDependencyError   ImportError          an option needs an extra that is not installed
@@ -32,6 +33,7 @@ __all__ = [
     "ImageLoomError",
     "InvalidArgumentError",
     "IteratorClosedError",
+    "MissingColumnError",
     "MissingDependencyError",
     "MissingDirectoryError",
     "MissingImageError",
@@ -52,6 +54,14 @@ class InvalidArgumentError(ImageLoomError, ValueError):
 
 class ArgumentTypeError(ImageLoomError, TypeError):
     """An argument has the wrong type."""
+
+
+class MissingColumnError(ImageLoomError, KeyError, ValueError):
+    """A data frame does not have a column that was asked for."""
+
+    def __str__(self) -> str:
+        """The sentence; KeyError would show it in quotes."""
+        return str(self.args[0])
 
 
 class BatchIndexError(ImageLoomError, ValueError, IndexError):

@@ -11,35 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom.errors import ArgumentTypeError, InvalidArgumentError
-from imageloom.hooks import Hook, ParallelProcessParams
 from imageloom.iterators import BatchIterator, ChannelFactory
-from imageloom.options import COLOUR_CHANNELS, INTERPOLATIONS, GeneratorOptions, ReadOptions
-from imageloom.recipe import Recipe
-from imageloom.shared_arrays import BatchLayout
-from imageloom.sources.directory import WHITE_LIST_FORMATS, DirectorySource
-from imageloom.statistics import FeatureStatistics, StandardizeOptions
+from imageloom.options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom.recipe import Recipe, SampleName
+from imageloom.recipes import FrozenGenerator, OutputSettings, make_recipe
+from imageloom.sources.dataframe import DataFrameSource
+from imageloom.sources.directory import DirectorySource
+from imageloom.sources.listing import WHITE_LIST_FORMATS
 from imageloom.validation import check_choice
 
-__all__ = ["DirectoryIterator", "FileSettings"]
+__all__ = ["DataFrameIterator", "DirectoryIterator", "FileSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileSettings:
+class FileSettings(OutputSettings):
     """How the files of an iterator become batches; the names are those of `flow_from_directory`."""
 
     target_size: tuple[int, int]
     color_mode: str
-    batch_size: int
     batch_shape: tuple[int, ...] | None
     interpolation: str | None
     keep_aspect_ratio: bool
-    data_format: str
-    dtype: str
-    save_to_dir: str | None
-    save_prefix: str
-    save_format: str
     split: tuple[float, float] | None
-    subset: str | None
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -70,25 +63,14 @@ class FileSettings:
         return self.image_shape if self.batch_shape is None else self.batch_shape[1:]
 
 
-class DirectoryIterator(BatchIterator):
-    """Batches of the images of a class folder; made by `flow_from_directory`.
-
-    Attributes:
-        classes: class number of each image, int32 (also `labels`).
-        class_indices: class name to number.
-        num_classes: number of classes.
-        filenames: relative paths, starting with the class, in the order of the data set.
-        filepaths: the same, joined to `directory`.
-        image_shape: shape of one image after loading.
-        sample_weight: None.
-    """
+class _FileIterator(BatchIterator):
+    """What the iterators over files have in common."""
 
     white_list_formats: ClassVar[set[str]] = set(WHITE_LIST_FORMATS)
-    sample_weight: None = None
 
     def __init__(
         self,
-        source: DirectorySource,
+        source: DirectorySource | DataFrameSource,
         settings: FileSettings,
         open_channel: ChannelFactory,
         *,
@@ -102,10 +84,7 @@ class DirectoryIterator(BatchIterator):
         )
         self.image_data_generator = image_data_generator
         self.directory = source.directory
-        self.filenames = source.filenames
-        self.classes = source.class_ids
-        self.class_indices = source.class_indices
-        self.num_classes = len(source.class_indices)
+        self.filenames: Sequence[SampleName] = source.filenames
         self.class_mode = source.class_mode
         self.settings = settings
         self.target_size = settings.target_size
@@ -122,89 +101,146 @@ class DirectoryIterator(BatchIterator):
         self.subset = settings.subset
 
     @property
-    def labels(self) -> NDArray[np.int32]:
-        """Class number of each image."""
-        return self.classes
-
-    @property
-    def filepaths(self) -> list[str]:
+    def filepaths(self) -> list[SampleName]:
         """The files' paths."""
-        return [os.path.join(self.directory, name) for name in self.filenames]
+        return [
+            os.path.join(self.directory, name)
+            if isinstance(name, str)
+            else tuple(os.path.join(self.directory, part) for part in name)
+            for name in self.filenames
+        ]
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """Shape of a full batch of images."""
         return (self.batch_size, *self.settings.row_shape)
 
-    @property
-    def sample_count(self) -> int:
-        """Number of samples."""
-        return self.samples
-
-    def recipe(
-        self, options: GeneratorOptions, statistics: FeatureStatistics, generator: Any
-    ) -> Recipe:
-        """The description of this iterator's batches; hooks see `generator` as the generator."""
+    def recipe(self, frozen: FrozenGenerator) -> Recipe:
+        """The description of this iterator's batches."""
         settings = self.settings
-        spared = self.subset == "validation" and not options.validation_augmentation_enabled
-        transform = options.transform
-        return Recipe(
+        return make_recipe(
+            frozen,
+            self._source,
+            settings,
+            batch_size=self.batch_size,
+            row_shape=settings.row_shape,
             read=ReadOptions(
                 color_mode=settings.color_mode,
                 target_size=settings.target_size,
                 interpolation=settings.interpolation,
                 keep_aspect_ratio=settings.keep_aspect_ratio,
-                exact_resize=transform.amplifies,
+                exact_resize=frozen.options.transform.amplifies,
             ),
-            transform=None if spared else transform,
-            standardize=StandardizeOptions.of(options, statistics),
-            layout=BatchLayout(
-                self.batch_size,
-                settings.row_shape,
-                settings.dtype,
-                copies=2 if self.class_mode == "input" else 1,
-            ),
-            params=self._params(options, generator),
-            noaug_hook=_hook(options, "noaug_preprocessing_function"),
-            hook=_hook(options, "preprocessing_function"),
-            channels_first=settings.data_format == "channels_first",
-        )
-
-    def _params(self, options: GeneratorOptions, generator: Any) -> ParallelProcessParams:
-        settings = self.settings
-        return ParallelProcessParams(
-            image_data_generator=generator,
-            directory=self.directory,
-            target_size=settings.target_size,
-            batch_shape=self.batch_shape,
-            color_mode=settings.color_mode,
-            data_format=settings.data_format,
-            dtype=settings.dtype,
-            interpolation=settings.interpolation,
-            class_mode=self.class_mode,
-            class_indices=dict(self.class_indices),
-            n_classes=self.num_classes,
-            validation_split=options.split,
-            split=settings.split,
-            subset=settings.subset,
-            save_to_dir=options.save_to_dir or settings.save_to_dir,
-            save_prefix=options.save_prefix or settings.save_prefix,
-            save_format=options.save_format or settings.save_format,
-            preprocessing_function=options.preprocessing_function,
-            noaug_preprocessing_function=options.noaug_preprocessing_function,
+            told={
+                "directory": self.directory,
+                "target_size": settings.target_size,
+                "color_mode": settings.color_mode,
+                "interpolation": settings.interpolation,
+                "class_mode": self.class_mode,
+                "split": settings.split,
+            },
         )
 
     def __repr__(self) -> str:
         """What there is, and where it stands."""
+        classes = len(self._source.class_indices)
+        of_classes = f" of {classes} classes" if classes else ""
         return (
-            f"<{type(self).__name__}: {self.samples} images of {self.num_classes} classes in "
+            f"<{type(self).__name__}: {self.samples} images{of_classes} in "
             f"{self.directory!r}, batches of {self.batch_shape}, at position {self._position}>"
         )
 
 
-def _hook(options: GeneratorOptions, name: str) -> Hook | None:
-    function = getattr(options, name)
-    return None if function is None else Hook(name, function)
+class DirectoryIterator(_FileIterator):
+    """Batches of the images of a class folder; made by `flow_from_directory`.
+
+    Attributes:
+        classes: class number of each image, int32 (also `labels`).
+        class_indices: class name to number.
+        num_classes: number of classes.
+        filenames: relative paths, starting with the class, in the order of the data set; tuples of
+            them where samples have several images.
+        filepaths: the same, joined to `directory`.
+        image_shape: shape of one image after loading.
+        sample_weight: None.
+    """
+
+    sample_weight: None = None
+
+    def __init__(
+        self,
+        source: DirectorySource,
+        settings: FileSettings,
+        open_channel: ChannelFactory,
+        *,
+        image_data_generator: Any,
+        shuffle: bool,
+        seed: int | None,
+    ) -> None:
+        """Made by the generator."""
+        super().__init__(
+            source,
+            settings,
+            open_channel,
+            image_data_generator=image_data_generator,
+            shuffle=shuffle,
+            seed=seed,
+        )
+        self.classes = source.class_ids
+        self.class_indices = source.class_indices
+        self.num_classes = len(source.class_indices)
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """Class number of each image."""
+        return self.classes
+
+
+class DataFrameIterator(_FileIterator):
+    """Batches of the images that a data frame names; made by `flow_from_dataframe`.
+
+    Attributes:
+        classes: class number of each image, or a list of them; only for class modes with classes.
+        class_indices: class name to number; likewise.
+        labels: the same as `classes`, or the columns of `"raw"` and `"multi_output"`.
+        filenames: as in the frame.
+        filepaths: the same, joined to `directory`.
+        image_shape: shape of one image after loading.
+        sample_weight: the column of weights, or None.
+    """
+
+    classes: list[Any]
+    class_indices: dict[str, int]
+
+    def __init__(
+        self,
+        source: DataFrameSource,
+        settings: FileSettings,
+        open_channel: ChannelFactory,
+        *,
+        image_data_generator: Any,
+        shuffle: bool,
+        seed: int | None,
+    ) -> None:
+        """Made by the generator."""
+        super().__init__(
+            source,
+            settings,
+            open_channel,
+            image_data_generator=image_data_generator,
+            shuffle=shuffle,
+            seed=seed,
+        )
+        self.sample_weight = source.sample_weight
+        self._columns = source.columns
+        if source.class_ids is not None:  # as in Keras, there are no such attributes otherwise
+            self.classes = source.class_ids
+            self.class_indices = source.class_indices
+
+    @property
+    def labels(self) -> Any:
+        """What the targets are made of: class numbers, an array, or a list of arrays."""
+        return self.classes if self._columns is None else self._columns
 
 
 def _size(size: Any) -> tuple[int, int]:

@@ -5,34 +5,36 @@ from __future__ import annotations
 import copy
 import os
 import sys
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from imageloom.adapters.keras import configured
-from imageloom.errors import MissingDirectoryError, NotYetSupportedError
+from imageloom.augment.draw import TransformParams
+from imageloom.augment.global_state import global_state
 from imageloom.executors.base import Channel
 from imageloom.executors.cpus import available_cpus, worker_count
 from imageloom.executors.sharing import SharedExecutor, make_executor
-from imageloom.file_iterators import DirectoryIterator, FileSettings
+from imageloom.fitting import stream_statistics
+from imageloom.flows import FlowMethods
 from imageloom.hooks import Hook
+from imageloom.iterators import BatchIterator
 from imageloom.options import GeneratorOptions, Noise, ShiftRange
-from imageloom.sources.directory import DirectorySource, subset_split
+from imageloom.recipe import Recipe
+from imageloom.recipes import FrozenGenerator, recipe_for_fit
 from imageloom.statistics import StandardizeOptions, warn_if_unfitted
-from imageloom.transformer import OPTION_NAMES, ImageTransformer
-from imageloom.validation import check_choice, check_subset
+from imageloom.transformer import OPTION_NAMES
+from imageloom.validation import check_int, check_seed
 
 __all__ = ["ParallelImageDataGenerator"]
 
-_CLASS_MODES: Final = ("categorical", "binary", "sparse", "input")
-_OVERRIDABLE: Final = ("get_random_transform", "apply_transform", "random_transform", "standardize")
 _told: Final[set[str]] = set()  # what was said once already in this process
 
 
-class ParallelImageDataGenerator(ImageTransformer):
+class ParallelImageDataGenerator(FlowMethods):
     """Keras' `ImageDataGenerator`, with the work done in the background.
 
     Every argument is keyword-only, is checked at once, and becomes an attribute of the same name.
@@ -72,7 +74,9 @@ class ParallelImageDataGenerator(ImageTransformer):
         cores: workers: a number, -1 for all CPUs, or a float for a share of them.
         debug: one thread in this process, so that breakpoints work.
         max_batches_pending: finished batches that wait at most; each worker may have one more in work.
-        get_batch_function: not in this version.
+        get_batch_function: makes whole batches of files in the place of everything else: called as
+            `f(batch_index, filenames, classes, params)` with the batch's number in its epoch, its file
+            names and their class numbers, it returns (batch_index, (x, y)).
         noaug_preprocessing_function: as `preprocessing_function`, on each image as it was stored
             (uint8), after resizing and before any random transform.
         validation_augmentation_enabled: False spares the validation subset the random transforms.
@@ -159,158 +163,75 @@ class ParallelImageDataGenerator(ImageTransformer):
                 Hook(name, getattr(options, name))  # reads the signature: a misfit is told at once
         super().__init__(options)
         self._shared_executor = SharedExecutor()
-        self._told_geometry = False
 
-    # Iterators
-
-    def flow(self, x: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        """Batches from arrays: not in this version.
-
-        Raises:
-            NotYetSupportedError: always.
-        """
-        raise NotYetSupportedError("`flow` is planned but not in this version of imageloom.")
-
-    def flow_from_dataframe(self, dataframe: Any, *args: Any, **kwargs: Any) -> NoReturn:
-        """Batches of the files that a data frame lists: not in this version.
-
-        Raises:
-            NotYetSupportedError: always.
-        """
-        raise NotYetSupportedError(
-            "`flow_from_dataframe` is planned but not in this version of imageloom."
-        )
-
-    def flow_from_directory(
+    def fit(
         self,
-        directory: str | os.PathLike[str],
-        target_size: tuple[int, int] = (256, 256),
-        color_mode: str = "rgb",
-        classes: Sequence[str] | None = None,
-        class_mode: str | None = "categorical",
-        batch_size: int = 32,
-        batch_shape: Sequence[int] | None = None,
-        shuffle: bool | str = True,
-        shuffle_index_dir: str | None = None,
+        x: ArrayLike | BatchIterator,
+        augment: bool = False,
+        rounds: int = 1,
         seed: int | None = None,
-        save_to_dir: str | os.PathLike[str] | None = None,
-        save_prefix: str = "",
-        save_format: str = "png",
-        follow_links: bool = False,
-        subset: str | None = None,
-        interpolation: str | None = "bilinear",
-        list_valid_filenames_in_directory_function: Callable[..., Any] | None = None,
-        class_counts: dict[str, int] | None = None,
-        *,
-        keep_aspect_ratio: bool = False,
-        shard: tuple[int, int] | str | None = None,
-        balance: bool = False,
-    ) -> DirectoryIterator:
-        """Batches of the images in a folder that has one sub-folder per class.
+    ) -> None:
+        """Computes what featurewise steps and whitening need from sample images.
+
+        An iterator of this library is for data that do not fit into memory: its images are streamed
+        through the workers once a round, in the order of the data set, and give the same result as
+        their array would. A progress bar tells how far it is; Ctrl-C leaves the generator as it was.
 
         Args:
-            directory: the folder.
-            target_size: (height, width) to resize to.
-            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-            classes: sub-folders to read, in the order of their class numbers; by default all, by name.
-            class_mode: targets: `"categorical"` one-hot rows, `"binary"` and `"sparse"` class numbers,
-                `"input"` the images again, None no targets.
-            batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
-            batch_shape: shape of a batch of images, where hooks make it another than
-                (batch_size, *target_size, channels).
-            shuffle: a new order every epoch.
-            shuffle_index_dir: not in this version.
-            seed: 0..2**32-1: the same order and the same transforms as Keras with this seed; None draws
-                one from NumPy's global state at the first batch.
-            save_to_dir: an existing folder to which every finished image is written.
-            save_prefix: start of the saved files' names.
-            save_format: their format.
-            follow_links: follow links to directories inside a class.
-            subset: `"training"` or `"validation"`, with `validation_split`.
-            interpolation: how to resize: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"`,
-                `"hamming"`; `"none"` or None: not at all.
-            list_valid_filenames_in_directory_function: not in this version.
-            class_counts: not in this version.
-            keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
-            shard: not in this version.
-            balance: not in this version.
-
-        Returns:
-            An iterator over (images, targets), or images alone for class_mode None. Images have shape
-            (batch, height, width, channels), or (batch, channels, height, width), and the
-            generator's dtype.
+            x: images (n, height, width, channels), or channels first; or an iterator, whose position
+                does not move. Images are rescaled as in batches, but no hook runs.
+            augment: compute them of randomly transformed images.
+            rounds: how many transformed versions of each image; without `augment` one is enough.
+            seed: of these transforms; None draws from NumPy's global state.
 
         Raises:
-            MissingDirectoryError: the folder, or the one to save to, does not exist.
-            InvalidArgumentError, ArgumentTypeError: a value that cannot work.
-            NotYetSupportedError: an option of a later version.
+            InvalidArgumentError: an array of another rank than 4, or no image at all; images whose
+                whitening matrix would not fit into memory.
         """
-        _refuse_later_steps(
-            shuffle_index_dir=shuffle_index_dir,
-            list_valid_filenames_in_directory_function=list_valid_filenames_in_directory_function,
-            class_counts=class_counts,
-            shard=shard,
-            balance=balance or None,
-            shuffle="fast" if shuffle == "fast" else None,
-        )
+        if not isinstance(x, BatchIterator):
+            return super().fit(x, augment, rounds, seed)
+        check_int("rounds", rounds, 1)
         options = self._current_options()
-        _check_directories(directory, save_to_dir)
-        check_subset(subset)
-        if class_mode is not None:
-            check_choice("class_mode", class_mode, _CLASS_MODES)
-        split = subset_split(subset, options.split)
-        settings = FileSettings(
-            target_size=target_size,
-            color_mode=color_mode,
-            batch_size=batch_size if options.batch_size is None else options.batch_size,
-            batch_shape=None if batch_shape is None else tuple(batch_shape),
-            interpolation=interpolation,
-            keep_aspect_ratio=keep_aspect_ratio,
-            data_format=options.data_format,
-            dtype=options.dtype,
-            save_to_dir=None if save_to_dir is None else os.fspath(save_to_dir),
-            save_prefix=save_prefix,
-            save_format=save_format,
-            split=split,
-            subset=subset,
+        recipe = recipe_for_fit(x.recipe(self._frozen(options)), options, augment=augment)
+        draws: Iterator[TransformParams] | None = None
+        rounds = rounds if augment else 1
+        if augment and "random_transform" not in self._overrides():
+            state = global_state() if seed is None else np.random.RandomState(check_seed(seed))
+            draws = self._draws_for_fit(recipe.layout.row_shape, rounds * x.n * recipe.images, state)
+        found = stream_statistics(
+            x.source,
+            recipe,
+            options,
+            open_channel=partial(self._channel, options),
+            rounds=rounds,
+            seed=check_seed(seed) or 0,
+            draws=draws,
+            channel_axis=self.channel_axis,
         )
-        source = DirectorySource(
-            os.fspath(directory),
-            classes=classes,
-            class_mode=class_mode,
-            split=split,
-            follow_links=follow_links,
-            max_samples_per_class=options.max_samples_per_class,
-            dtype=options.dtype,
-        )
-        iterator = DirectoryIterator(
-            source,
-            settings,
-            self._open_channel,
-            image_data_generator=self,
-            shuffle=bool(shuffle),
-            seed=seed,
-        )
-        self._warn_about_geometry(options, settings.target_size)
-        print(f"Found {len(source)} images belonging to {len(source.class_indices)} classes.")
-        return iterator
+        self._take_statistics(found)
+        return None
 
     # Behind the scenes
 
-    def _open_channel(self, iterator: DirectoryIterator) -> Channel:
-        """Freezes the options for an iterator and lets it into the common executor."""
-        for name in _OVERRIDABLE:
-            if getattr(type(self), name) is not getattr(ParallelImageDataGenerator, name):
-                raise NotYetSupportedError(
-                    f"{type(self).__name__} overrides `{name}`, which workers do not call in this "
-                    "version; use `preprocessing_function`."
-                )
+    def _open_channel(self, iterator: BatchIterator) -> Channel:
         options = self._current_options()
-        statistics = self._statistics()
-        warn_if_unfitted(StandardizeOptions.of(options, statistics), stacklevel=5)
+        frozen = self._frozen(options)
+        warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics), stacklevel=5)
         if options.save_to_dir is not None:
             os.makedirs(options.save_to_dir, exist_ok=True)
-        recipe = iterator.recipe(options, statistics, copy.copy(self))
+        return self._channel(options, iterator.recipe(frozen))
+
+    def _frozen(self, options: GeneratorOptions) -> FrozenGenerator:
+        generator = copy.copy(self)
+        generator._frozen_options = options
+        return FrozenGenerator(
+            options=options,
+            statistics=self._statistics(),
+            generator=generator,
+            overrides=self._overrides(),
+        )
+
+    def _channel(self, options: GeneratorOptions, recipe: Recipe) -> Channel:
         kind = "threads" if options.debug else options.executor
         workers = 1 if options.debug else worker_count(options.cores)
         _tell_default_cores(options, kind, workers)
@@ -322,24 +243,6 @@ class ParallelImageDataGenerator(ImageTransformer):
             options.max_batches_pending,
         )
 
-    def _warn_about_geometry(self, options: GeneratorOptions, size: tuple[int, int]) -> None:
-        transform = options.transform
-        if transform.corrected_geometry or not transform.random_transforms_enabled:
-            return
-        shifts = (transform.height_shift_range, transform.width_shift_range)
-        fractional = any(shift and np.max(shift) < 1 for shift in shifts)
-        uneven = size[0] != size[1] and (transform.turns_or_scales or fractional)
-        if self._told_geometry or not (uneven or shifts[0] != shifts[1]):
-            return
-        self._told_geometry = True
-        warnings.warn(
-            "The numbers are Keras', and Keras exchanges two axes: height_shift_range moves columns, "
-            "width_shift_range moves rows, and images that are not square turn about a point beside "
-            'their centre. geometry="corrected" does what was meant; geometry="keras" with '
-            "equal shift ranges and square images is not concerned.",
-            stacklevel=3,
-        )
-
     def __getstate__(self) -> dict[str, Any]:
         """Without the workers: a copy has its own."""
         return {name: value for name, value in self.__dict__.items() if name != "_shared_executor"}
@@ -348,20 +251,6 @@ class ParallelImageDataGenerator(ImageTransformer):
         """A copy, without workers yet."""
         self.__dict__.update(state)
         self._shared_executor = SharedExecutor()
-
-
-def _refuse_later_steps(**options: Any) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise NotYetSupportedError(
-                f"`{name}` is planned but not in this version of imageloom; leave it out."
-            )
-
-
-def _check_directories(directory: Any, save_to_dir: Any) -> None:
-    for name, path in (("directory", directory), ("save_to_dir", save_to_dir)):
-        if path is not None and not os.path.isdir(path):
-            raise MissingDirectoryError(f"`{name}` is not an existing folder: {os.fspath(path)!r}.")
 
 
 def _tell_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from imageloom.errors import ArgumentTypeError
 
-__all__ = ["Hook", "ParallelProcessParams"]
+__all__ = ["EXTRAS", "Hook", "ParallelProcessParams", "SampleCall", "current_sample"]
 
 EXTRAS: Final = ("class_id", "filename", "batch_index", "batch_class_ids", "batch_filenames")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -31,33 +32,46 @@ class ParallelProcessParams:
         rng: a `numpy.random.Generator` of this very sample: the same for the same seed and position,
             whatever the executor or the number of workers. Draw from it rather than `numpy.random`.
         image_data_generator: the generator as it was when the first batch was asked for.
-        target_size: (height, width) images are resized to.
+        data_format: "channels_last" or "channels_first".
+        dtype: dtype of batches and targets.
+        validation_split: the share that is set apart, 0.0 for none.
+        preprocessing_function: as given to the generator; likewise noaug_preprocessing_function and
+            get_batch_function.
+        directory: the folder of the files; None for images out of an array.
+        target_size: (height, width) images are resized to; None for images out of an array.
         batch_shape: shape of a full batch of images.
-        class_indices: class name to number.
-        subset: "training", "validation" or None.
+        color_mode: "rgb", "rgba" or "grayscale"; None for images out of an array.
+        interpolation: how images are resized; None for not at all.
+        class_mode: as given to the flow method.
+        class_indices: class name to number; empty without classes.
+        n_classes: number of classes.
         split: the part of each class that is read, as two fractions, or None.
+        subset: "training", "validation" or None.
+        save_to_dir: where finished images are written, or None.
+        save_prefix: start of their names.
+        save_format: their format.
     """
 
     image_data_generator: Any
-    directory: str | None
-    target_size: tuple[int, int]
-    batch_shape: tuple[int, ...]
-    color_mode: str
     data_format: str
     dtype: str
-    interpolation: str | None
-    class_mode: str | None
-    class_indices: Mapping[str, int]
-    n_classes: int
     validation_split: float
-    split: tuple[float, float] | None
-    subset: str | None
-    save_to_dir: str | None
-    save_prefix: str
-    save_format: str
     preprocessing_function: Callable[..., Any] | None
     noaug_preprocessing_function: Callable[..., Any] | None
-    get_batch_function: Callable[..., Any] | None = None
+    get_batch_function: Callable[..., Any] | None
+    directory: str | None = None
+    target_size: tuple[int, int] | None = None
+    batch_shape: tuple[int, ...] | None = None
+    color_mode: str | None = None
+    interpolation: str | None = None
+    class_mode: str | None = None
+    class_indices: Mapping[str, int] = field(default_factory=dict)
+    n_classes: int = 0
+    split: tuple[float, float] | None = None
+    subset: str | None = None
+    save_to_dir: str | None = None
+    save_prefix: str = ""
+    save_format: str = "png"
     _entropy: tuple[int, ...] | None = None
     _rng: np.random.Generator | None = field(default=None, repr=False)
 
@@ -73,6 +87,25 @@ class ParallelProcessParams:
         params = copy.copy(self)
         params._entropy, params._rng = entropy, None
         return params
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCall:
+    """What the generator's methods know about the sample they are called for, inside an iterator.
+
+    Attributes:
+        params: for hooks.
+        extras: what hooks may ask for by name.
+        entropy: of the sample's stream for contrast and noise.
+    """
+
+    params: ParallelProcessParams
+    extras: Mapping[str, Any]
+    entropy: tuple[int, ...]
+
+
+# Set while the user's own version of a generator's method runs, which may call ours.
+current_sample: ContextVar[SampleCall | None] = ContextVar("current_sample", default=None)
 
 
 class Hook:

@@ -81,11 +81,13 @@ def load_img(
 def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[Any]:
     """Pixels (height, width, channels) as stored: uint8, or for 16 and 32 bit grey files wider.
 
-    The array may be read-only.
+    The array may be read-only. An `.npy` file's array comes as it is, whatever its shape and dtype.
 
     Raises:
         BadImageError: the file is damaged, of no known format, or missing.
     """
+    if os.fspath(path).endswith(".npy"):
+        return _load_array(path)
     content = _read(path)
     decoded = _decode_jpeg(content) if content.startswith(_JPEG_MAGIC) else None
     if decoded is not None and decoded.shape[2] == COLOUR_CHANNELS[options.color_mode]:
@@ -106,6 +108,17 @@ def _read(path: str | bytes | os.PathLike[str]) -> bytes:
             return file.read()
     except FileNotFoundError as error:
         raise MissingImageError(f"The image file {os.fsdecode(path)!r} does not exist.") from error
+
+
+def _load_array(path: str | os.PathLike[str]) -> NDArray[Any]:
+    content = io.BytesIO(_read(path))
+    try:
+        array = np.load(content, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise BadImageError(f"{os.fspath(path)!r} cannot be read as an array: {error}") from error
+    if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
+        return array
+    raise BadImageError(f"{os.fspath(path)!r} does not hold one array of numbers.")
 
 
 def _decode_jpeg(content: bytes) -> NDArray[np.uint8] | None:

@@ -15,6 +15,7 @@ import math
 import threading
 import warnings
 import weakref
+from abc import ABC, abstractmethod
 from itertools import count
 from typing import Any, Protocol, Self
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from imageloom.adapters.keras import py_dataset_class, shuffled_order
 from imageloom.adapters.reading_order import ReadingOrder
+from imageloom.batch_function import completed
 from imageloom.errors import (
     ArgumentTypeError,
     BatchIndexError,
@@ -30,6 +32,8 @@ from imageloom.errors import (
     IteratorClosedError,
 )
 from imageloom.executors.base import Channel
+from imageloom.recipe import Recipe
+from imageloom.recipes import FrozenGenerator
 from imageloom.sampler import BatchSpec, Sampler
 from imageloom.sources.base import SampleSource
 from imageloom.stream import BatchStream
@@ -48,7 +52,7 @@ class ChannelFactory(Protocol):
         ...
 
 
-class BatchIterator:
+class BatchIterator(ABC):
     """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes:
@@ -92,7 +96,16 @@ class BatchIterator:
         self._closed = False
         self._told: set[str] = set()
 
+    @abstractmethod
+    def recipe(self, frozen: FrozenGenerator) -> Recipe:
+        """The description of this iterator's batches."""
+
     # The stream
+
+    @property
+    def source(self) -> SampleSource:
+        """The table of samples."""
+        return self._source
 
     @property
     def n(self) -> int:
@@ -101,6 +114,11 @@ class BatchIterator:
 
     @property
     def samples(self) -> int:
+        """Number of samples."""
+        return len(self._source)
+
+    @property
+    def sample_count(self) -> int:
         """Number of samples."""
         return len(self._source)
 
@@ -244,17 +262,29 @@ class BatchIterator:
 
     def _batch(self, stream: BatchStream, spec: BatchSpec) -> Batch:
         computed = stream.get(spec.position)
-        arrays = computed.hand_out()
         for key, text in computed.report.warnings:
             if key not in self._told:
                 self._told.add(key)
                 warnings.warn(text, stacklevel=3)
-        return self._assemble(arrays, self._source.targets(spec.indices))
+        arrays = computed.hand_out()
+        if computed.report.batch is not None:
+            return completed(computed.report.batch[0], arrays[0])
+        return self._assemble(arrays, spec.indices)
 
-    def _assemble(self, arrays: tuple[NDArray[Any], ...], targets: Any) -> Batch:
-        if len(arrays) > 1:
-            return arrays
-        return arrays[0] if targets is None else (arrays[0], targets)
+    def _assemble(self, arrays: tuple[NDArray[Any], ...], indices: NDArray[np.int64]) -> Batch:
+        """Images and whatever belongs to them, as Keras' iterators put it together."""
+        source = self._source
+        parts = [*arrays[: source.images], *source.inputs(indices)]
+        x = parts[0] if len(parts) == 1 else parts
+        copies = arrays[source.images :]
+        if copies:
+            y: Any = copies[0] if len(copies) == 1 else list(copies)
+        else:
+            y = source.targets(indices)
+        if y is None:
+            return x
+        weights = source.weights(indices)
+        return (x, y) if weights is None else (x, y, weights)
 
     # The machinery
 

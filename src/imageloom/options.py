@@ -291,7 +291,6 @@ class GeneratorOptions:
             'decode="scaled"': self.decode == "scaled",
             'on_bad_image="replace"': self.on_bad_image == "replace",
             "batch_timeout": self.batch_timeout is not None,
-            "get_batch_function": self.get_batch_function is not None,
         }
         for name, wanted in later.items():
             if wanted:

@@ -6,40 +6,43 @@ Per sample, in this order::
     -> draw the transform -> affine, channel shift, flips, brightness, contrast, noise
     -> preprocessing_function -> standardize -> the sample's row of the batch
 
+Where the user has overridden a method of the generator, theirs runs in the place of that step, and
+`get_batch_function` in the place of all of them.
+
 All draws of the batch come from one `RandomState`, sample by sample; what Keras does not know of
 (contrast, noise, hooks) has a stream of its own per sample. So the pixels are a function of the task.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom.augment.apply import apply_transform
+from imageloom.augment.apply import apply_transform, scale_warning
 from imageloom.augment.draw import draw_transform
+from imageloom.batch_function import call_batch_function
 from imageloom.cache import DecodeAlways, PixelStore
 from imageloom.conversion import array_to_img
 from imageloom.errors import BatchShapeError, WorkerError
+from imageloom.hooks import Hook, SampleCall
 from imageloom.images import read_pixels
+from imageloom.moments import FeatureMoments
+from imageloom.options import TransformOptions
 from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
+from imageloom.user_methods import UserMethods
 
 __all__ = ["Pipeline", "seeded_globals"]
 
-_SAVED_NAME_RANGE: Final = 10_000_000
 # Purposes of the streams that are split off a sample's seed.
 _OWN_DRAWS, _HOOK_DRAWS, _GLOBAL_DRAWS = 1, 2, 3
-_SCALE_WARNING: Final = (
-    "Brightness, contrast and noise work on the 0..255 scale, but pixels in {low:.4g}..{high:.4g} "
-    "were found (first in {filename!r}). Scale with `rescale`, which runs after them, and not in "
-    "`noaug_preprocessing_function`."
-)
 
 
 class Pipeline:
@@ -49,22 +52,28 @@ class Pipeline:
         """`store` keeps decoded pixels; by default nothing is kept."""
         self.recipe = recipe
         self.store = store or DecodeAlways()
+        self.own = UserMethods(
+            recipe.params.image_data_generator,
+            recipe.overrides,
+            channels_first=recipe.channels_first,
+        )
 
-    def run(self, task: BatchTask, arrays: Sequence[NDArray[Any]]) -> BatchReport:
+    def run(
+        self,
+        task: BatchTask,
+        arrays: Sequence[NDArray[Any]],
+        raw: NDArray[Any] | None = None,
+    ) -> BatchReport:
         """Computes the batch into `arrays` (as `recipe.layout` describes them).
+
+        `raw` are the images themselves, where they come out of an array of another process.
 
         Raises:
             Exception: whatever a hook or a file raised, with a note that names file and stage.
         """
-        work = _BatchWork(self.recipe, self.store, task)
-        images = arrays[0]
+        work = _BatchWork(self, task, raw)
         try:
-            for j in range(len(task)):
-                work.compute(j, images[j])
-            for copied in arrays[1:]:
-                copied[...] = images
-            if self.recipe.params.save_to_dir is not None:
-                work.save(images)
+            return work.run(arrays)
         except StopIteration as error:
             # In a loop over batches it would end training without a word.
             failure = WorkerError("A hook raised StopIteration, which cannot be handed on.")
@@ -73,109 +82,184 @@ class Pipeline:
         except Exception as error:
             error.add_note(work.whereabouts())
             raise
-        return BatchReport(warnings=tuple(work.warnings.items()))
 
 
 class _BatchWork:
     """One batch under way: its random state, and where it is, for the error that may come."""
 
-    def __init__(self, recipe: Recipe, store: PixelStore, task: BatchTask) -> None:
-        self.recipe = recipe
-        self.store = store
+    def __init__(self, pipeline: Pipeline, task: BatchTask, raw: NDArray[Any] | None) -> None:
+        self.recipe = pipeline.recipe
+        self.store = pipeline.store
+        self.own = pipeline.own
         self.task = task
+        self.raw = raw
         self.state = task.spec.random_state()
-        self.sample = 0
+        self.sample = 0  # of the batch
+        self.part = 0  # of the sample, where samples are tuples of images
         self.stage = "reading"
         self.warnings: dict[str, str] = {}
 
-    def whereabouts(self) -> str:
-        filename = self.task.filenames[self.sample]
-        return (
-            f"imageloom: while {self.stage}, file {filename!r} "
-            f"(sample {self.sample} of the batch at position {self.task.spec.position})"
-        )
+    def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
+        recipe = self.recipe
+        if recipe.batch_function is not None:
+            self.stage = "running get_batch_function"
+            params = recipe.params.for_sample(self._entropy(_HOOK_DRAWS))
+            return BatchReport(batch=call_batch_function(recipe, self.task, params, arrays[0]))
+        images, copies = arrays[: recipe.images], arrays[recipe.images :]
+        for j in range(len(self.task)):
+            for k, array in enumerate(images):
+                self.sample, self.part = j, k
+                self.compute(array[j])
+        for image, copied in zip(images, copies, strict=False):
+            copied[...] = image
+        if recipe.params.save_to_dir is not None:
+            self.save(images)
+        moments = None
+        if recipe.measures:
+            channel_axis = 1 if recipe.channels_first else 3
+            parts = [FeatureMoments.of(array, channel_axis) for array in images]
+            moments = functools.reduce(FeatureMoments.merged, parts)
+        return BatchReport(warnings=tuple(self.warnings.items()), moments=moments)
 
-    def compute(self, j: int, row: NDArray[Any]) -> None:
-        recipe, self.sample = self.recipe, j
+    def whereabouts(self) -> str:
+        position = self.task.spec.position
+        if self.recipe.batch_function is not None:
+            what = (
+                f"files {', '.join(map(str, self.task.filenames))} (the batch at position {position})"
+            )
+        else:
+            what = f"{self._name()} (sample {self.sample} of the batch at position {position})"
+        return f"imageloom: while {self.stage}, {what}"
+
+    def _name(self) -> str:
+        name = self._filename()
+        if name is not None:
+            return f"file {name!r}"
+        if len(self.task) == 0:
+            return "no image"
+        return f"image {self.task.spec.indices[self.sample]}"
+
+    def _filename(self) -> str | None:
+        if not self.task.filenames:
+            return None
+        name = self.task.filenames[self.sample]
+        return name if isinstance(name, str) else name[self.part]
+
+    def compute(self, row: NDArray[Any]) -> None:
+        recipe = self.recipe
         self.stage = "reading the image"
-        path = self.task.paths[j]
-        x = self.store.pixels(int(self.task.spec.indices[j]), lambda: read_pixels(path, recipe.read))
+        x = self._pixels()
         if recipe.noaug_hook is not None:
             self.stage = "running noaug_preprocessing_function"
             x = self._call(recipe.noaug_hook, x.copy())
-        x = self._float(x)
+        if x.ndim == 2:
+            x = x[:, :, None]
+        x = x.astype(recipe.working_dtype)  # always a copy: what was read may belong to somebody
+        if recipe.rescale_first:
+            x = x * np.asarray(recipe.rescale_first, x.dtype)
         if recipe.transform is not None:
             self.stage = "transforming the image"
             x = self._transform(x)
-        if recipe.hook is not None:
-            self.stage = "running preprocessing_function"
-            x = self._float(self._call(recipe.hook, x))
-        self.stage = "standardizing the image"
-        if recipe.channels_first:
-            x = np.moveaxis(x, -1, 0)
-        if recipe.standardize.active:
-            x = standardize(x, recipe.standardize)
+        if self.own.standardizes:
+            self.stage = "standardizing the image"
+            x = self.own.standardize(self._about(), self._shown(x))
+        else:
+            x = self._standardize(x)
         if x.shape != row.shape:
             raise BatchShapeError(
                 f"The image has shape {x.shape} but the batch holds {row.shape}. A hook that changes "
                 "the shape needs `batch_shape`, and images that are not resized "
-                "(interpolation=None) need a hook that brings them to it."
+                "(interpolation=None, .npy files) need a hook that brings them to it."
             )
         np.copyto(row, x, casting="unsafe")
+
+    def _pixels(self) -> NDArray[Any]:
+        """The sample as it is stored, (height, width, channels); maybe read-only."""
+        index = int(self.task.spec.indices[self.sample])
+        if self.raw is not None:
+            return self._channels_last(self.raw[self.sample])
+        if self.recipe.rows is not None:
+            return self._channels_last(self.recipe.rows[index])
+        read, path = self.recipe.read, os.path.join(self.task.root, self._filename() or "")
+        assert read is not None
+        x = self.store.pixels(index * self.recipe.images + self.part, lambda: read_pixels(path, read))
+        return self._channels_last(x) if path.endswith(".npy") else x
+
+    def _channels_last(self, x: NDArray[Any]) -> NDArray[Any]:
+        return np.moveaxis(x, 0, -1) if self.recipe.channels_first and x.ndim == 3 else x
+
+    def _shown(self, x: NDArray[Any]) -> NDArray[Any]:
+        """The image in the layout the user chose; ours is channels last."""
+        return np.moveaxis(x, -1, 0) if self.recipe.channels_first else x
 
     def _transform(self, x: NDArray[Any]) -> NDArray[Any]:
         options = self.recipe.transform
         assert options is not None
-        params = draw_transform(
+        if options.recolours and self.sample == 0:
+            text = scale_warning(x, self._name())
+            if text is not None:
+                self.warnings["scale"] = text
+        if self.own.transforms and self.task.transforms is None:
+            return self.own.transform(self._about(), self.state, x)
+        params = self._draw(x, options)
+        if self.own.applies:
+            return self.own.apply(self._about(), x, params)
+        return apply_transform(x, params, options)
+
+    def _draw(self, x: NDArray[Any], options: TransformOptions) -> Mapping[str, Any]:
+        if self.task.transforms is not None:
+            return self.task.transforms[self.sample * self.recipe.images + self.part]
+        if self.own.draws:
+            return self.own.draw(self._about(), self.state, x)
+        return draw_transform(
             self.state,
             options,
             x.shape[0],
             x.shape[1],
             lambda: np.random.Generator(np.random.PCG64(self._entropy(_OWN_DRAWS))),
         )
-        if options.recolours and self.sample == 0:
-            self._check_scale(x)
-        return apply_transform(x, params, options)
 
-    def _check_scale(self, x: NDArray[Any]) -> None:
-        low, high = float(x.min()), float(x.max())
-        fractions = low >= 0 and high <= 1 and not np.all((x == 0) | (x == 1))
-        if fractions or low < 0 or high > 255:
-            filename = self.task.filenames[self.sample]
-            text = _SCALE_WARNING.format(low=low, high=high, filename=filename)
-            self.warnings["scale"] = text
+    def _standardize(self, x: NDArray[Any]) -> NDArray[Any]:
+        recipe = self.recipe
+        if recipe.hook is not None:
+            self.stage = "running preprocessing_function"
+            x = self._call(recipe.hook, x)
+        self.stage = "standardizing the image"
+        if x.dtype.kind != "f" and recipe.standardize.active:
+            x = x.astype(np.float32)
+        return standardize(self._shown(x), recipe.standardize)
 
-    def _call(self, hook: Any, x: NDArray[Any]) -> NDArray[Any]:
-        """Runs a hook on an image in the layout the user chose; ours is channels last."""
+    def _about(self) -> SampleCall:
         task, j = self.task, self.sample
         extras = {
             "class_id": task.class_ids[j] if task.class_ids else None,
-            "filename": task.filenames[j],
+            "filename": self._filename(),
             "batch_index": j,
             "batch_class_ids": list(task.class_ids),
             "batch_filenames": list(task.filenames),
         }
         params = self.recipe.params.for_sample(self._entropy(_HOOK_DRAWS))
-        if not self.recipe.channels_first:
-            return hook(params, x, extras)  # type: ignore[no-any-return]
-        return np.moveaxis(hook(params, np.moveaxis(x, -1, 0), extras), 0, -1)
+        return SampleCall(params, extras, self._entropy(_OWN_DRAWS))
 
-    def _float(self, x: NDArray[Any]) -> NDArray[Any]:
-        return x if x.dtype.kind == "f" else x.astype(np.float32)
+    def _call(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
+        """Runs a hook on an image in the layout the user chose."""
+        call = self._about()
+        return self._channels_last(hook(call.params, self._shown(x), call.extras))
 
     def _entropy(self, purpose: int) -> tuple[int, ...]:
-        return (self.task.spec.seed, self.sample, purpose)
+        return (self.task.spec.seed, self.sample * self.recipe.images + self.part, purpose)
 
-    def save(self, images: NDArray[Any]) -> None:
+    def save(self, images: Sequence[NDArray[Any]]) -> None:
         """Writes the finished images, under Keras' names; the numbers in them are drawn last."""
         params = self.recipe.params
         self.stage = f"saving to {params.save_to_dir!r}"
         for j, index in enumerate(self.task.spec.indices):
-            self.sample = j
-            number = self.state.randint(_SAVED_NAME_RANGE)
-            name = f"{params.save_prefix}_{index}_{number}.{params.save_format}"
-            image = array_to_img(images[j], params.data_format, scale=True)
-            image.save(os.path.join(params.save_to_dir or "", name))
+            for k, array in enumerate(images):
+                self.sample, self.part = j, k
+                number = self.state.randint(self.recipe.saved_name_range)
+                name = f"{params.save_prefix}_{index}_{number}.{params.save_format}"
+                image = array_to_img(array[j], params.data_format, scale=True)
+                image.save(os.path.join(params.save_to_dir or "", name))
 
 
 @contextmanager

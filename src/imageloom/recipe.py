@@ -6,15 +6,22 @@ which batch. Both are plain records: whoever has them can compute the batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from imageloom.augment.draw import TransformParams
 from imageloom.hooks import Hook, ParallelProcessParams
+from imageloom.image_rows import ImageRows
+from imageloom.moments import FeatureMoments
 from imageloom.options import ReadOptions, TransformOptions
 from imageloom.sampler import BatchSpec
 from imageloom.shared_arrays import BatchLayout
 from imageloom.statistics import StandardizeOptions
 
-__all__ = ["BatchReport", "BatchTask", "Recipe"]
+__all__ = ["BatchReport", "BatchTask", "Recipe", "SampleName"]
+
+SampleName = str | tuple[str, ...]  # a sample may be a tuple of files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,30 +29,47 @@ class Recipe:
     """How the batches of one iterator are made.
 
     Attributes:
-        read: from file to array.
+        read: from file to array; None where the images come out of an array.
+        rows: that array.
+        images: images of a sample, more than one where samples are tuples of files.
         transform: what is drawn; None where nothing is (`validation_augmentation_enabled=False`).
         standardize: normalisation at the end.
-        layout: the arrays of a batch; with two arrays the second repeats the images (class_mode
-            `"input"`).
+        layout: the arrays of a batch: one for each image of a sample; with twice as many, the second
+            half repeats the first (class_mode `"input"`).
         params: what hooks are told; carries the settings for saving, too.
         noaug_hook: runs on the stored pixels, before any random transform.
-        hook: runs on float32 pixels, before normalisation.
+        hook: runs on float pixels, before normalisation.
+        batch_function: the user's own, which makes the whole batch.
+        overrides: methods of the generator that the user has replaced by their own.
         channels_first: hooks and batches see (channels, height, width).
+        working_dtype: floating dtype of the pixels on their way.
+        rescale_first: factor before any transform, for `fit`, which sees the images like that.
+        saved_name_range: the number in a saved file's name is below this.
+        measures: report the batch's moments, for `fit`.
     """
 
-    read: ReadOptions
+    read: ReadOptions | None
+    rows: ImageRows | None = None
+    images: int = 1
     transform: TransformOptions | None
     standardize: StandardizeOptions
     layout: BatchLayout
     params: ParallelProcessParams
-    noaug_hook: Hook | None
-    hook: Hook | None
+    noaug_hook: Hook | None = None
+    hook: Hook | None = None
+    batch_function: Callable[..., Any] | None = None
+    overrides: frozenset[str] = frozenset()
     channels_first: bool
+    working_dtype: str = "float32"
+    rescale_first: float | None = None
+    saved_name_range: int = 10_000_000
+    measures: bool = False
 
     @property
     def has_hooks(self) -> bool:
         """Whether the user's own code runs in this pipeline."""
-        return self.hook is not None or self.noaug_hook is not None
+        hooks = (self.hook, self.noaug_hook, self.batch_function)
+        return bool(self.overrides) or any(hook is not None for hook in hooks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +78,21 @@ class BatchTask:
 
     Attributes:
         spec: place in the stream, sample numbers, seed.
-        filenames: as the iterator's `filenames`.
-        paths: where to read them.
+        filenames: as the iterator's `filenames`; empty for images out of an array.
+        root: the folder they are relative to, absolute; "" if they are paths by themselves.
         class_ids: class of each sample, for hooks; empty without classes.
+        transforms: parameters of each sample that were drawn already; else the worker draws.
     """
 
     spec: BatchSpec
-    filenames: tuple[str, ...]
-    paths: tuple[str, ...]
-    class_ids: tuple[int, ...]
+    filenames: tuple[SampleName, ...] = ()
+    root: str = ""
+    class_ids: tuple[Any, ...] = ()
+    transforms: tuple[TransformParams, ...] | None = None
 
     def __len__(self) -> int:
         """Samples in the batch."""
-        return len(self.filenames)
+        return len(self.spec.indices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +101,11 @@ class BatchReport:
 
     Attributes:
         warnings: sentences the user should read, once for each key.
+        batch: what the user's `get_batch_function` returned, in a tuple of one; images that lie in the
+            batch's memory are left out (see `batch_function`).
+        moments: of the pixels, where the recipe asks for them.
     """
 
     warnings: tuple[tuple[str, str], ...] = ()
+    batch: tuple[Any] | None = None
+    moments: FeatureMoments | None = None

@@ -32,6 +32,7 @@ class BatchSpec:
 
     Attributes:
         position: place in the endless stream.
+        index: place in its epoch.
         indices: the samples, numbers into the data set.
         seed: seeds the batch's `RandomState`.
         permuted: that state first permutes this many items (0: it does not), as it did when the
@@ -39,6 +40,7 @@ class BatchSpec:
     """
 
     position: int
+    index: int
     indices: NDArray[np.int64]
     seed: int
     permuted: int
@@ -87,6 +89,7 @@ class Sampler:
         first = index * self.batch_size
         return BatchSpec(
             position=position,
+            index=index,
             indices=self.order(epoch)[first : first + self.batch_size],
             seed=(self.seed + position) % _SEEDS,
             permuted=self.samples if self.shuffle and index == 0 else 0,

@@ -43,6 +43,7 @@ from imageloom.errors import IteratorClosedError
 __all__ = ["AttachedSlots", "BatchLayout", "SlotPool", "private_arrays"]
 
 _ALIGNMENT: Final = 4096
+_RAW_ALIGNMENT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,16 @@ class BatchLayout:
         row_shape: shape of one image.
         dtype: dtype of all arrays.
         copies: number of arrays of this shape.
+        raw_shape: shape of one row of input that the parent lays into the slot; None for none.
+        raw_dtype: its dtype.
     """
 
     rows: int
     row_shape: tuple[int, ...]
     dtype: str
     copies: int = 1
+    raw_shape: tuple[int, ...] | None = None
+    raw_dtype: str = "uint8"
 
     @property
     def array_nbytes(self) -> int:
@@ -69,7 +74,14 @@ class BatchLayout:
     @property
     def nbytes(self) -> int:
         """Bytes of a slot, a whole number of pages."""
-        return max(1, -(-self.copies * self.array_nbytes // _ALIGNMENT)) * _ALIGNMENT
+        used = self._raw_offset
+        if self.raw_shape is not None:
+            used += self.rows * math.prod(self.raw_shape) * np.dtype(self.raw_dtype).itemsize
+        return max(1, -(-used // _ALIGNMENT)) * _ALIGNMENT
+
+    @property
+    def _raw_offset(self) -> int:
+        return -(-self.copies * self.array_nbytes // _RAW_ALIGNMENT) * _RAW_ALIGNMENT
 
     def arrays(self, buffer: mmap.mmap, offset: int, rows: int) -> tuple[NDArray[Any], ...]:
         """Arrays of the first `rows` samples over a buffer.
@@ -82,6 +94,13 @@ class BatchLayout:
             np.ndarray(shape, self.dtype, buffer=buffer, offset=offset + i * self.array_nbytes)
             for i in range(self.copies)
         )
+
+    def raw_rows(self, buffer: mmap.mmap, offset: int, rows: int) -> NDArray[Any] | None:
+        """The input rows of the first `rows` samples, if there are any."""
+        if self.raw_shape is None:
+            return None
+        shape = (rows, *self.raw_shape)
+        return np.ndarray(shape, self.raw_dtype, buffer=buffer, offset=offset + self._raw_offset)
 
 
 def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
@@ -197,6 +216,13 @@ class SlotPool:
             self._kept -= 1
             heapq.heappush(self._free, self._returned.popleft())
 
+    def raw_rows(self, slot: int, rows: int) -> NDArray[Any] | None:
+        """Where the input rows of a leased slot go; None if there are none."""
+        memory = self._segment.memory
+        if memory is None:
+            raise IteratorClosedError("The iterator was closed before this batch was computed.")
+        return self.layout.raw_rows(memory, slot * self.layout.nbytes, rows)
+
     def hand_out(self, slot: int, rows: int) -> tuple[NDArray[Any], ...]:
         """The batch in a slot, as writable arrays that are the user's for as long as they like.
 
@@ -252,3 +278,7 @@ class AttachedSlots:
     def arrays(self, slot: int, rows: int) -> Sequence[NDArray[Any]]:
         """The arrays of a slot, to write into."""
         return self._layout.arrays(self._memory, slot * self._layout.nbytes, rows)
+
+    def raw_rows(self, slot: int, rows: int) -> NDArray[Any] | None:
+        """The input rows that the parent has laid into a slot; None if there are none."""
+        return self._layout.raw_rows(self._memory, slot * self._layout.nbytes, rows)

@@ -1,4 +1,4 @@
-"""Normalisation: what `standardize` does to pixels, and the statistics that `fit` computes for it."""
+"""Normalisation: what `standardize` does to pixels. The statistics it needs come from `moments`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from imageloom.options import GeneratorOptions
 __all__ = [
     "FeatureStatistics",
     "StandardizeOptions",
-    "compute_statistics",
     "standardize",
     "warn_if_unfitted",
 ]
 
-_EPSILON: Final = 1e-6
+EPSILON: Final = 1e-6
 Floats = NDArray[Any]
 
 
@@ -87,12 +86,12 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
     if options.samplewise_center:
         x -= np.mean(x, keepdims=True)
     if options.samplewise_std_normalization:
-        x /= np.std(x, keepdims=True) + _EPSILON
+        x /= np.std(x, keepdims=True) + EPSILON
     known = options.statistics
     if options.featurewise_center and known.mean is not None:
         x -= known.mean
     if options.featurewise_std_normalization and known.std is not None:
-        x /= known.std + _EPSILON
+        x /= known.std + EPSILON
     if options.zca_whitening and known.zca_whitening_matrix is not None:
         flat = x.reshape(-1, int(np.prod(x.shape[-3:])))
         x = np.dot(flat, known.zca_whitening_matrix).reshape(x.shape)
@@ -113,32 +112,3 @@ def warn_if_unfitted(options: StandardizeOptions, *, stacklevel: int) -> None:
                 "so that step is left out. Fit it first by calling `.fit(numpy_data)`.",
                 stacklevel=stacklevel + 1,
             )
-
-
-def compute_statistics(
-    x: Floats, *, std: bool, zca: bool, center: bool, zca_epsilon: float, axes: tuple[int, ...]
-) -> FeatureStatistics:
-    """Mean, deviation and whitening of images (n, ...); `x` is centred and divided in place.
-
-    Args:
-        x: the images, already scaled.
-        std: divide by the deviation, of the centred images.
-        zca: compute the whitening matrix, of the centred and divided images.
-        center: subtract the mean.
-        zca_epsilon: added to the singular values.
-        axes: all but the channel axis.
-    """
-    mean = deviation = matrix = None
-    if center:
-        mean = np.mean(x, axis=axes, keepdims=True)
-        x -= mean
-        mean = mean[0]
-    if std:
-        deviation = np.std(x, axis=axes, keepdims=True)
-        x /= deviation + _EPSILON
-        deviation = deviation[0]
-    if zca:
-        flat = x.reshape(len(x), -1)
-        u, s, _ = np.linalg.svd(flat.T, full_matrices=False)
-        matrix = (u * (np.sqrt(len(flat)) / (s + zca_epsilon))).dot(u.T)
-    return FeatureStatistics(mean=mean, std=deviation, zca_whitening_matrix=matrix)

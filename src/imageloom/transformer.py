@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imageloom.augment.draw import TransformParams, default_transform, draw_transform
-from imageloom.errors import InvalidArgumentError, NotYetSupportedError
+from imageloom.augment.global_state import drawing_from, fork, global_state
+from imageloom.errors import InvalidArgumentError
 from imageloom.generator_attributes import GeneratorAttributes
-from imageloom.hooks import Hook
+from imageloom.hooks import EXTRAS, Hook, ParallelProcessParams, SampleCall, current_sample
+from imageloom.moments import check_whitening_fits, statistics_of_array
 from imageloom.options import GeneratorOptions
 from imageloom.statistics import (
     FeatureStatistics,
     StandardizeOptions,
-    compute_statistics,
     standardize,
     warn_if_unfitted,
 )
-from imageloom.validation import check_seed
+from imageloom.validation import check_int, check_seed
 
 __all__ = ["OPTION_NAMES", "ImageTransformer"]
 
 OPTION_NAMES: Final = tuple(field.name for field in dataclasses.fields(GeneratorOptions))
 _OWN_DRAWS: Final = 1
+_OVERRIDABLE: Final = (
+    "default_transform",
+    "get_random_transform",
+    "apply_transform",
+    "random_transform",
+    "standardize",
+)
 
 
 class ImageTransformer(GeneratorAttributes):
@@ -39,6 +47,8 @@ class ImageTransformer(GeneratorAttributes):
         zca_whitening_matrix: likewise, (d, d) for images of d values.
         channel_axis: axis of the channels in a batch; row_axis and col_axis likewise.
     """
+
+    _frozen_options: GeneratorOptions | None = None
 
     def __init__(self, options: GeneratorOptions) -> None:
         """Shows the options as attributes."""
@@ -69,23 +79,24 @@ class ImageTransformer(GeneratorAttributes):
             flip_vertical, and channel_shift_intensity, brightness, contrast and noise or None.
         """
         seed = check_seed(seed)
+        if not self._current_options().random_transforms_enabled:
+            return self.default_transform
         if seed is not None:
             state = np.random.RandomState(seed)
             own = np.random.SeedSequence((seed, 0, _OWN_DRAWS))
         else:
-            state = _global_state()
-            own = _fork(state)
-        return self._draw(state, img_shape, lambda: np.random.Generator(np.random.PCG64(own)))
+            state, sample = global_state(), current_sample.get()
+            own = fork(state) if sample is None else np.random.SeedSequence(sample.entropy)
+        return self._draw(state, img_shape, own)
 
     def _draw(
-        self,
-        state: np.random.RandomState,
-        img_shape: Sequence[int],
-        own_stream: Callable[[], np.random.Generator],
+        self, state: np.random.RandomState, img_shape: Sequence[int], own: np.random.SeedSequence
     ) -> TransformParams:
         transform = self._current_options().transform
         height, width = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
-        return draw_transform(state, transform, height, width, own_stream)
+        return draw_transform(
+            state, transform, height, width, lambda: np.random.Generator(np.random.PCG64(own))
+        )
 
     def apply_transform(self, x: NDArray[Any], transform_parameters: Mapping[str, Any]) -> NDArray[Any]:
         """Applies a transform to one image.
@@ -128,11 +139,8 @@ class ImageTransformer(GeneratorAttributes):
         options = self._current_options()
         if options.preprocessing_function is not None:
             hook = Hook("preprocessing_function", options.preprocessing_function)
-            if hook.wants_params:
-                raise NotYetSupportedError(
-                    "`standardize` cannot call a preprocessing_function that takes `params`."
-                )
-            x = hook.function(x)
+            sample = current_sample.get() or self._sample_of_no_iterator(options)
+            x = hook(sample.params, x, sample.extras)
         steps = StandardizeOptions.of(options, self._statistics())
         warn_if_unfitted(steps, stacklevel=2)
         return standardize(x, steps)
@@ -150,47 +158,85 @@ class ImageTransformer(GeneratorAttributes):
             seed: of these transforms; None draws from NumPy's global state.
 
         Raises:
-            InvalidArgumentError: an array of another rank than 4.
+            InvalidArgumentError: an array of another rank than 4, or without images; images whose
+                whitening matrix would not fit into memory.
         """
         options = self._current_options()
-        images = np.array(x, dtype=options.dtype)
-        _check_images(images, options.data_format, self.channel_axis)
+        shape = np.shape(x)
+        _check_images(shape, options.data_format, self.channel_axis)
+        check_int("rounds", rounds, 1)
+        if options.zca_whitening:
+            check_whitening_fits(shape[1:], np.dtype(options.dtype).itemsize)
         seed = check_seed(seed)
-        if options.rescale:
+        images = np.array(x, dtype=options.dtype)
+        # Keras rescales before it transforms here, which brightness does not survive.
+        last = augment and options.geometry == "corrected"
+        if options.rescale and not last:
             images *= options.rescale
         if augment:
-            state = _global_state() if seed is None else np.random.RandomState(seed)
-            images = self._augmented(images, rounds, state)
-        found = compute_statistics(
-            images,
-            center=bool(options.featurewise_center),
-            std=bool(options.featurewise_std_normalization),
-            zca=bool(options.zca_whitening),
-            zca_epsilon=options.zca_epsilon,
-            axes=(0, self.row_axis, self.col_axis),
-        )
+            images = self._augmented(images, rounds, seed)
+        if options.rescale and last:
+            images *= options.rescale
+        self._take_statistics(statistics_of_array(images, options, self.channel_axis))
+
+    def _augmented(self, images: NDArray[Any], rounds: int, seed: int | None) -> NDArray[Any]:
+        augmented = np.zeros((rounds * len(images), *images.shape[1:]), dtype=images.dtype)
+        if self._current_options().transform.recolours:
+            _warn_of_scale(images[0])
+        state = global_state() if seed is None else np.random.RandomState(seed)
+        draws = self._draws_for_fit(images.shape[1:], len(augmented), state)
+        for i in range(len(augmented)):
+            image = images[i % len(images)]
+            if "random_transform" in self._overrides():
+                with drawing_from(state):
+                    augmented[i] = self.random_transform(image)
+            else:
+                augmented[i] = self.apply_transform(image, next(draws))
+        return augmented
+
+    def _draws_for_fit(
+        self, shape: tuple[int, ...], count: int, state: np.random.RandomState
+    ) -> Iterator[TransformParams]:
+        """The transforms of `fit(augment=True)`, image by image, all from one state as in Keras."""
+        drawn_by_user = {"get_random_transform", "default_transform"} & self._overrides()
+        for i in range(count):
+            if drawn_by_user:
+                with drawing_from(state):
+                    params = self.get_random_transform(shape)
+                yield params
+            else:
+                yield self._draw(state, shape, np.random.SeedSequence((i, _OWN_DRAWS)))
+
+    def _take_statistics(self, found: FeatureStatistics) -> None:
         self.mean = found.mean if found.mean is not None else self.mean
         self.std = found.std if found.std is not None else self.std
         if found.zca_whitening_matrix is not None:
             self.zca_whitening_matrix = found.zca_whitening_matrix
 
-    def _augmented(
-        self, images: NDArray[Any], rounds: int, state: np.random.RandomState
-    ) -> NDArray[Any]:
-        augmented = np.zeros((rounds * len(images), *images.shape[1:]), dtype=images.dtype)
-        for i in range(len(augmented)):
-            image = images[i % len(images)]
-            own = np.random.SeedSequence((i, _OWN_DRAWS))
-            params = self._draw(
-                state,
-                image.shape,
-                lambda own=own: np.random.Generator(np.random.PCG64(own)),  # type: ignore[misc]
-            )
-            augmented[i] = self.apply_transform(image, params)
-        return augmented
+    def _overrides(self) -> frozenset[str]:
+        """The methods that the user has replaced, in a subclass or on this very object."""
+        return frozenset(
+            name
+            for name in _OVERRIDABLE
+            if name in self.__dict__ or getattr(type(self), name) is not getattr(ImageTransformer, name)
+        )
+
+    def _sample_of_no_iterator(self, options: GeneratorOptions) -> SampleCall:
+        params = ParallelProcessParams(
+            image_data_generator=self,
+            data_format=options.data_format,
+            dtype=options.dtype,
+            validation_split=options.split,
+            preprocessing_function=options.preprocessing_function,
+            noaug_preprocessing_function=options.noaug_preprocessing_function,
+            get_batch_function=options.get_batch_function,
+        )
+        return SampleCall(params, dict.fromkeys(EXTRAS), ())
 
     def _current_options(self) -> GeneratorOptions:
-        """The attributes as they are now, checked again."""
+        """The attributes as they are now, checked again; in an iterator's copy, as they were."""
+        if self._frozen_options is not None:
+            return self._frozen_options
         return GeneratorOptions(**{name: getattr(self, name) for name in OPTION_NAMES})
 
     def _statistics(self) -> FeatureStatistics:
@@ -199,26 +245,26 @@ class ImageTransformer(GeneratorAttributes):
         )
 
 
-def _global_state() -> np.random.RandomState:
-    """NumPy's global generator: drawing from it advances the one behind `np.random.seed`."""
-    return np.random.RandomState(np.random.get_bit_generator())  # type: ignore[attr-defined]
+def _warn_of_scale(image: NDArray[Any]) -> None:
+    """Warns if colour steps would not work as expected on the images that `fit` transforms."""
+    from imageloom.augment.apply import scale_warning  # loads OpenCV
+
+    text = scale_warning(image, "the images given to `fit`, which are rescaled before")
+    if text is not None:
+        warnings.warn(f'{text} geometry="corrected" rescales them afterwards.', stacklevel=5)
 
 
-def _fork(state: np.random.RandomState) -> np.random.SeedSequence:
-    """A seed that depends on where `state` stands, without advancing it."""
-    words: Any = state.get_state(legacy=False)["state"]
-    return np.random.SeedSequence((*words["key"][:4], words["pos"]))
-
-
-def _check_images(images: NDArray[Any], data_format: str, channel_axis: int) -> None:
-    if images.ndim != 4:
+def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -> None:
+    if len(shape) != 4:
         raise InvalidArgumentError(
-            f"Input to `.fit()` should have rank 4. Got array with shape: {images.shape}"
+            f"Input to `.fit()` should have rank 4. Got array with shape: {shape}"
         )
-    if images.shape[channel_axis] not in (1, 3, 4):
+    if shape[0] == 0:
+        raise InvalidArgumentError(f"`.fit()` needs at least one image; received shape {shape}.")
+    if shape[channel_axis] not in (1, 3, 4):
         warnings.warn(
             f"Expected input to be images following the data format convention {data_format!r}, with "
             f"1, 3 or 4 channels on axis {channel_axis}. However, it was passed an array with shape "
-            f"{images.shape} ({images.shape[channel_axis]} channels).",
-            stacklevel=3,
+            f"{shape} ({shape[channel_axis]} channels).",
+            stacklevel=4,
         )

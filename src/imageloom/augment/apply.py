@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from imageloom.augment.affine import affine_matrix, is_identity, warp
@@ -12,7 +13,13 @@ from imageloom.augment.colour import adjust_brightness, adjust_contrast, flip, s
 from imageloom.augment.noise import add_noise
 from imageloom.options import Noise, TransformOptions
 
-__all__ = ["apply_transform"]
+__all__ = ["apply_transform", "scale_warning"]
+
+_SCALE_WARNING: Final = (
+    "Brightness, contrast and noise work on the 0..255 scale, but pixels in {low:.4g}..{high:.4g} "
+    "were found (first in {name}). Scale with `rescale`, which runs after them, and not in "
+    "`noaug_preprocessing_function`."
+)
 
 
 def apply_transform(
@@ -59,3 +66,12 @@ def apply_transform(
     if noise is not None:
         x = add_noise(x, noise if isinstance(noise, Noise) else Noise(noise))
     return x
+
+
+def scale_warning(x: NDArray[Any], name: str) -> str | None:
+    """What to tell if an image is evidently not on the 0..255 scale; `name` says which it is."""
+    low, high = float(x.min()), float(x.max())
+    fractions = low >= 0 and high <= 1 and not np.all((x == 0) | (x == 1))
+    if fractions or low < 0 or high > 255:
+        return _SCALE_WARNING.format(low=low, high=high, name=name)
+    return None

@@ -90,6 +90,7 @@ class _ProcessChannel:
         self.key = next(self._keys)
         self.lookahead = max_batches_pending + dispatcher.size
         self.recipe = _pickled(recipe)
+        self.rows = recipe.rows
         # One more than may be under way ahead of time: the batch somebody waits for.
         self.slots = SlotPool(recipe.layout, self.lookahead + 1, KEPT_BATCHES)
         self.forgotten = False
@@ -263,6 +264,9 @@ class _Dispatcher:
                 pipe.send(OpenChannel(channel.key, channel.recipe, layout, channel.slots.nbytes))
                 channel.slots.send(pipe, worker.process.pid)
                 worker.channels.add(channel.key)
+            raw = channel.slots.raw_rows(slot, len(item.task))
+            if raw is not None and channel.rows is not None:
+                channel.rows.copy_rows(item.task.spec.indices, raw)
             pipe.send(Compute(channel.key, slot, item.task))
         except OSError:
             self._bury(worker)
@@ -339,7 +343,7 @@ def _revived(message: Failed) -> Exception:
 
 
 def _died_over(item: QueuedTask, how: str) -> WorkerDiedError:
-    files = ", ".join(item.task.filenames)
+    files = ", ".join(map(str, item.task.filenames)) or "(images out of an array)"
     return WorkerDiedError(
         f"{item.deaths} worker processes died, one after the other, over the batch at position "
         f"{item.task.spec.position}; the last with {how}. Likely: a decoder or a hook that crashes on "

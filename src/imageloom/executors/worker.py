@@ -74,10 +74,11 @@ def _compute(channel: _WorkerChannel, message: Compute) -> Done | Failed:
     try:
         pipeline = channel.pipeline()
         arrays = channel.slots.arrays(message.slot, len(message.task))
+        raw = channel.slots.raw_rows(message.slot, len(message.task))
         if not pipeline.recipe.has_hooks:
-            return Done(pipeline.run(message.task, arrays))
+            return Done(pipeline.run(message.task, arrays, raw))
         with seeded_globals(message.task, restore=False):
-            return Done(pipeline.run(message.task, arrays))
+            return Done(pipeline.run(message.task, arrays, raw))
     except BaseException as error:  # a hook may even raise SystemExit: the worker goes on
         return Failed(
             _pickled(error),

@@ -2,54 +2,97 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom.recipe import BatchTask
+from imageloom.errors import InvalidArgumentError
+from imageloom.image_rows import ImageRows
+from imageloom.recipe import BatchTask, SampleName
 from imageloom.sampler import BatchSpec
 
-__all__ = ["LABEL_MODES", "SampleSource", "encode_classes"]
+__all__ = ["LABEL_MODES", "SampleSource", "encode_classes", "subset_split"]
 
-LABEL_MODES = ("categorical", "binary", "sparse")
+LABEL_MODES: Final = ("categorical", "binary", "sparse")
+ClassIds = Sequence[int | Sequence[int]] | NDArray[np.int32]
 
 
-class SampleSource(Protocol):
-    """A table of samples."""
+class SampleSource(ABC):
+    """A table of samples.
 
-    @property
-    def filenames(self) -> Sequence[str]:
-        """The files, as hooks see them."""
-        ...
+    Attributes:
+        filenames: the files, as hooks see them; empty for images out of an array.
+        class_indices: class name to number; empty without classes.
+        images: images of a sample, more than one where samples are tuples of files.
+        rows: the array that the images come out of, if they do.
+        repeats_images: the targets are the images again (class_mode `"input"`).
+    """
 
-    @property
-    def class_indices(self) -> Mapping[str, int]:
-        """Class name to number; empty without classes."""
-        ...
+    filenames: Sequence[SampleName] = ()
+    class_indices: Mapping[str, int]
+    images: int = 1
+    rows: ImageRows | None = None
+    repeats_images: bool = False
 
+    @abstractmethod
     def __len__(self) -> int:
         """Number of samples."""
-        ...
 
+    @abstractmethod
     def task(self, spec: BatchSpec) -> BatchTask:
         """What a worker must know to compute the batch."""
-        ...
 
+    @abstractmethod
     def targets(self, indices: NDArray[np.int64]) -> Any:
         """The targets of some samples, or None where the images are all there is."""
-        ...
+
+    def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
+        """What the model gets beside the images, one array for each further input."""
+        del indices
+        return ()
+
+    def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Weights of some samples, or None."""
+        del indices
+        return None
+
+
+def subset_split(subset: str | None, validation_split: float) -> tuple[float, float] | None:
+    """The part of the samples that a subset reads, as two fractions; None for everything.
+
+    Raises:
+        InvalidArgumentError: the validation subset of a generator without `validation_split`.
+    """
+    if subset is None:
+        return None
+    if subset == "training":
+        return validation_split, 1.0
+    if validation_split == 0:
+        raise InvalidArgumentError(
+            'subset="validation" needs a generator with `validation_split`; it is 0, so no image is '
+            "set apart. Pass validation_split=0.2, say, to the constructor."
+        )
+    return 0.0, validation_split
 
 
 def encode_classes(
-    class_ids: NDArray[np.int32], class_mode: str | None, classes: int, dtype: str
+    class_ids: ClassIds, class_mode: str | None, classes: int, dtype: str
 ) -> NDArray[Any] | None:
-    """Targets of a batch: one-hot rows (n, classes) or numbers (n,), of the iterator's dtype."""
+    """Targets of a batch: rows with a one for each class (n, classes), or numbers (n,).
+
+    Their dtype is the iterator's.
+    """
     if class_mode not in LABEL_MODES:
         return None
     if class_mode != "categorical":
-        return class_ids.astype(dtype)
-    one_hot = np.zeros((len(class_ids), classes), dtype=dtype)
-    one_hot[np.arange(len(class_ids)), class_ids] = 1
-    return one_hot
+        return np.asarray(class_ids).astype(dtype)
+    hot = np.zeros((len(class_ids), classes), dtype=dtype)
+    if isinstance(class_ids, np.ndarray):
+        hot[np.arange(len(class_ids)), class_ids] = 1
+    else:
+        for row, ids in zip(hot, class_ids, strict=True):
+            row[ids] = 1
+    return hot

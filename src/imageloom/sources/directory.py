@@ -1,56 +1,42 @@
 """A folder with one sub-folder per class.
 
-The order is Keras': classes as given, or by name; within a class the files of each folder by name,
-folders by their full path. A subset is a slice of each class.
+Classes stand as given, or by name; the files of a class as `listing` has them, or in the order of an
+index file, or as the user's own function returns them. A subset is a slice of each class.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom.errors import ArgumentTypeError, InvalidArgumentError
-from imageloom.recipe import BatchTask
+from imageloom.errors import ArgumentTypeError
+from imageloom.recipe import BatchTask, SampleName
 from imageloom.sampler import BatchSpec
-from imageloom.sources.base import encode_classes
+from imageloom.sources.base import SampleSource, encode_classes
+from imageloom.sources.index import list_classes
+from imageloom.sources.listing import WHITE_LIST_FORMATS
+from imageloom.sources.shuffled_index import list_classes_shuffled
 
-__all__ = ["WHITE_LIST_FORMATS", "DirectorySource", "subset_split"]
+__all__ = ["DirectorySource"]
 
-WHITE_LIST_FORMATS: Final = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 _INDEX_DIRECTORY: Final = ".index"  # written by the original beside the classes; never a class
+Lister = Callable[..., Any]
 
 
-def subset_split(subset: str | None, validation_split: float) -> tuple[float, float] | None:
-    """The part of each class that a subset reads, as two fractions; None for everything.
-
-    Raises:
-        InvalidArgumentError: the validation subset of a generator without `validation_split`.
-    """
-    if subset is None:
-        return None
-    if subset == "training":
-        return validation_split, 1.0
-    if validation_split == 0:
-        raise InvalidArgumentError(
-            'subset="validation" needs a generator with `validation_split`; it is 0, so no image is '
-            "set apart. Pass validation_split=0.2, say, to the constructor."
-        )
-    return 0.0, validation_split
-
-
-class DirectorySource:
+class DirectorySource(SampleSource):
     """The images of a class folder.
 
     Attributes:
         directory: as the user gave it.
-        filenames: relative paths, starting with the class.
-        class_ids: class number of each file, int32.
+        filenames: relative paths, starting with the class, or tuples of them.
+        class_ids: class number of each sample, int32.
         class_indices: class name to number.
+        class_counts: class name to number of samples.
     """
 
     def __init__(
@@ -63,12 +49,16 @@ class DirectorySource:
         follow_links: bool,
         max_samples_per_class: int,
         dtype: str,
+        shuffle_index_dir: str | None = None,
+        list_function: Lister | None = None,
+        seed: int | None = None,
     ) -> None:
         """Lists the folder.
 
         Raises:
             FileNotFoundError: there is no such folder.
-            ArgumentTypeError: `classes` is a single string.
+            ArgumentTypeError: `classes` is a single string, or `list_function` returns no file names.
+            InvalidArgumentError: `shuffle_index_dir` cannot be used.
         """
         if isinstance(classes, str):
             raise ArgumentTypeError(
@@ -77,38 +67,61 @@ class DirectorySource:
         self.directory = directory
         self.class_mode = class_mode
         self.dtype = dtype
+        self.repeats_images = class_mode == "input"
         self._root = os.path.abspath(directory)
         names = list(classes) if classes else _subdirectories(directory)
         self.class_indices = {name: i for i, name in enumerate(names)}
-        self.filenames: list[str] = []
-        class_ids: list[int] = []
-        for name in names:
-            files = _take(_files_of_class(directory, name, follow_links), split)
-            if max_samples_per_class > 0:
-                files = files[:max_samples_per_class]
-            if not files:
+        parts: Sequence[Sequence[SampleName]]
+        if list_function is not None:
+            parts = [
+                _ask(list_function, directory, name, split, follow_links, shuffle_index_dir)
+                for name in names
+            ]
+        else:
+            parts = [
+                _take(files, split)
+                for files in self._listed(names, follow_links, shuffle_index_dir, seed)
+            ]
+        if max_samples_per_class > 0:
+            parts = [part[:max_samples_per_class] for part in parts]
+        for name, part in zip(names, parts, strict=True):
+            if not part:
                 warnings.warn(f"No images found for the class {name!r} in {directory!r}.", stacklevel=5)
-            self.filenames += files
-            class_ids += [self.class_indices[name]] * len(files)
-        self.class_ids: NDArray[np.int32] = np.array(class_ids, dtype=np.int32)
-        if any(name.lower().endswith("tiff") for name in self.filenames):
+        self.filenames: list[SampleName] = [file for part in parts for file in part]
+        self.images = 1 if list_function is None else _images_per_sample(self.filenames)
+        self.class_counts = {name: len(part) for name, part in zip(names, parts, strict=True)}
+        numbers = [self.class_indices[name] for name in names]
+        self.class_ids: NDArray[np.int32] = np.repeat(
+            np.array(numbers, dtype=np.int32), [len(part) for part in parts]
+        )
+
+    def _listed(
+        self, names: Sequence[str], follow_links: bool, index_dir: str | None, seed: int | None
+    ) -> list[list[str]]:
+        if index_dir is None:
+            listings = list_classes(self._root, names, follow_links=follow_links)
+        else:
+            listings = list_classes_shuffled(
+                self._root, names, index_dir, follow_links=follow_links, seed=seed
+            )
+        if any(listing.has_tiff for listing in listings):
             warnings.warn(
                 'Using ".tiff" files with multiple bands will cause distortion. '
                 "Please verify your output.",
-                stacklevel=5,
+                stacklevel=6,
             )
+        return [listing.files for listing in listings]
 
     def __len__(self) -> int:
-        """Number of images."""
+        """Number of samples."""
         return len(self.filenames)
 
     def task(self, spec: BatchSpec) -> BatchTask:
-        """The batch with absolute paths, so that a worker need not share the working directory."""
-        filenames = tuple(self.filenames[i] for i in spec.indices)
+        """The batch with an absolute folder, so that a worker need not share the working directory."""
         return BatchTask(
             spec=spec,
-            filenames=filenames,
-            paths=tuple(os.path.join(self._root, name) for name in filenames),
+            filenames=tuple(self.filenames[i] for i in spec.indices),
+            root=self._root,
             class_ids=tuple(self.class_ids[spec.indices].tolist()),
         )
 
@@ -124,26 +137,61 @@ def _subdirectories(directory: str) -> list[str]:
         return sorted(e.name for e in entries if e.is_dir() and e.name != _INDEX_DIRECTORY)
 
 
-def _files_of_class(directory: str, name: str, follow_links: bool) -> list[str]:
-    """Relative paths of a class, in Keras' order."""
-    top = os.path.join(directory, name)
-    return [
-        os.path.join(name, os.path.relpath(os.path.join(folder, file), top))
-        if folder != top
-        else os.path.join(name, file)
-        for folder, file in _image_files(top, follow_links)
-    ]
-
-
-def _image_files(top: str, follow_links: bool) -> Iterator[tuple[str, str]]:
-    folders = sorted(os.walk(top, followlinks=follow_links), key=lambda folder: folder[0])
-    for folder, _, files in folders:
-        for file in sorted(files):
-            if file.lower().endswith(WHITE_LIST_FORMATS):
-                yield folder, file
-
-
 def _take(files: list[str], split: tuple[float, float] | None) -> list[str]:
     if split is None:
         return files
     return files[int(split[0] * len(files)) : int(split[1] * len(files))]
+
+
+def _ask(
+    function: Lister,
+    directory: str,
+    name: str,
+    split: tuple[float, float] | None,
+    follow_links: bool,
+    shuffle_index_dir: str | None,
+) -> list[SampleName]:
+    """The files of a class as the user's own function lists them, which splits them itself."""
+    returned = function(
+        base_directory=directory,
+        search_class=name,
+        white_list_formats=[*WHITE_LIST_FORMATS, "npy"],
+        split=split,
+        follow_links=follow_links,
+        shuffle_index_directory=shuffle_index_dir,
+    )
+    if (
+        not isinstance(returned, (tuple, list))
+        or len(returned) != 2
+        or isinstance(returned[1], str)
+        or returned[0] != name
+    ):
+        raise ArgumentTypeError(
+            "`list_valid_filenames_in_directory_function` must return (search_class, file names); for "
+            f"the class {name!r} it returned {returned!r:.80}."
+        )
+    return [_sample_name(entry) for entry in returned[1]]
+
+
+def _sample_name(entry: Any) -> SampleName:
+    if isinstance(entry, (str, os.PathLike)):
+        return os.fspath(entry)
+    if isinstance(entry, (tuple, list)) and entry and all(isinstance(e, str) for e in entry):
+        return tuple(entry)
+    raise ArgumentTypeError(
+        "A sample is a file name or a tuple of file names; "
+        f"`list_valid_filenames_in_directory_function` returned {entry!r:.80}."
+    )
+
+
+def _images_per_sample(filenames: Sequence[SampleName]) -> int:
+    if not filenames or isinstance(filenames[0], str):
+        counts = {1} if all(isinstance(name, str) for name in filenames) else {1, 2}
+    else:
+        counts = {1 if isinstance(name, str) else len(name) for name in filenames}
+    if len(counts) > 1:
+        raise ArgumentTypeError(
+            "All samples must be file names, or tuples of equally many; "
+            "`list_valid_filenames_in_directory_function` returned both."
+        )
+    return counts.pop()

@@ -1,0 +1,86 @@
+"""The iterator over images in arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imageloom.errors import InvalidArgumentError
+from imageloom.iterators import BatchIterator, ChannelFactory
+from imageloom.recipe import Recipe
+from imageloom.recipes import FrozenGenerator, OutputSettings, make_recipe
+from imageloom.sources.arrays import ArraySource
+
+__all__ = ["NumpyArrayIterator"]
+
+
+class NumpyArrayIterator(BatchIterator):
+    """Batches of the images of an array; made by `flow`.
+
+    Attributes:
+        x: the images, as given: converted to `dtype` image by image, not here.
+        x_misc: the further inputs.
+        y: the targets, or None.
+        sample_weight: the weights, or None.
+        image_shape: shape of one image.
+    """
+
+    def __init__(
+        self,
+        source: ArraySource,
+        settings: OutputSettings,
+        open_channel: ChannelFactory,
+        *,
+        image_data_generator: Any,
+        shuffle: bool,
+        seed: int | None,
+    ) -> None:
+        """Made by the generator."""
+        super().__init__(
+            source, open_channel, batch_size=settings.batch_size, shuffle=shuffle, seed=seed
+        )
+        self.image_data_generator = image_data_generator
+        self.settings = settings
+        self.x = source.x
+        self.x_misc = source.x_misc
+        self.y = source.y
+        self.sample_weight = source.sample_weight
+        self.image_shape: tuple[int, ...] = source.x.shape[1:]
+        self.data_format = settings.data_format
+        self.dtype = settings.dtype
+        self.save_to_dir = settings.save_to_dir
+        self.save_prefix = settings.save_prefix
+        self.save_format = settings.save_format
+        self.subset = settings.subset
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Shape of a full batch of images."""
+        return (self.batch_size, *self.image_shape)
+
+    def recipe(self, frozen: FrozenGenerator) -> Recipe:
+        """The description of this iterator's batches.
+
+        Raises:
+            InvalidArgumentError: the generator has a `get_batch_function`, which is for files.
+        """
+        if frozen.options.get_batch_function is not None:
+            raise InvalidArgumentError(
+                "`get_batch_function` makes batches of files, and `flow` has none: leave it out of "
+                "this generator, or use preprocessing_function."
+            )
+        return make_recipe(
+            frozen,
+            self._source,
+            self.settings,
+            batch_size=self.batch_size,
+            row_shape=self.image_shape,
+            read=None,
+            told={},
+        )
+
+    def __repr__(self) -> str:
+        """What there is, and where it stands."""
+        return (
+            f"<{type(self).__name__}: {self.samples} images out of an array of {self.x.dtype}, batches "
+            f"of {self.batch_shape}, at position {self._position}>"
+        )

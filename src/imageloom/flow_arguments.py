@@ -1,0 +1,80 @@
+"""Checks and warnings of the flow methods' arguments, beyond single values."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any, Final
+
+import numpy as np
+
+from imageloom.errors import ArgumentTypeError, MissingDirectoryError, NotYetSupportedError
+from imageloom.options import GeneratorOptions
+
+__all__ = [
+    "check_directory",
+    "geometry_warning",
+    "if_fast",
+    "refuse_later_steps",
+    "without_deprecated",
+]
+
+_IGNORED_KEYWORDS: Final = ("has_ext", "sort", "drop_duplicates")
+
+
+def refuse_later_steps(**options: Any) -> None:
+    """Raises for the first option that is asked for, of those that are planned."""
+    for name, value in options.items():
+        if value is not None:
+            raise NotYetSupportedError(
+                f"`{name}` is planned but not in this version of imageloom; leave it out."
+            )
+
+
+def if_fast(shuffle: bool | str) -> str | None:
+    """The word, if that is what `shuffle` says."""
+    return "fast" if shuffle == "fast" else None
+
+
+def check_directory(name: str, path: Any) -> None:
+    """Raises unless the folder exists."""
+    if not os.path.isdir(path):
+        raise MissingDirectoryError(f"`{name}` is not an existing folder: {os.fspath(path)!r}.")
+
+
+def without_deprecated(deprecated: dict[str, Any], class_mode: str | None) -> str | None:
+    """Warns of keywords and a class mode of old versions of Keras; returns the class mode of today."""
+    for name in deprecated:
+        if name not in _IGNORED_KEYWORDS:
+            raise ArgumentTypeError(
+                f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
+            )
+        warnings.warn(
+            f"`{name}` is deprecated and has no effect; leave it out.", DeprecationWarning, stacklevel=4
+        )
+    if class_mode != "other":
+        return class_mode
+    warnings.warn(
+        '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',
+        DeprecationWarning,
+        stacklevel=4,
+    )
+    return "raw"
+
+
+def geometry_warning(options: GeneratorOptions, size: tuple[int, int]) -> str | None:
+    """What to tell those who may be hit by Keras' exchanged axes; None if nobody is."""
+    transform = options.transform
+    if transform.corrected_geometry or not transform.random_transforms_enabled:
+        return None
+    shifts = (transform.height_shift_range, transform.width_shift_range)
+    fractional = any(shift and np.max(shift) < 1 for shift in shifts)
+    uneven = size[0] != size[1] and (transform.turns_or_scales or fractional)
+    if not uneven and shifts[0] == shifts[1]:
+        return None
+    return (
+        "The numbers are Keras', and Keras exchanges two axes: height_shift_range moves columns, "
+        "width_shift_range moves rows, and images that are not square turn about a point beside "
+        'their centre. geometry="corrected" does what was meant; geometry="keras" with '
+        "equal shift ranges and square images is not concerned."
+    )

@@ -1,0 +1,150 @@
+"""From what an iterator was asked for to the description of its batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imageloom.hooks import Hook, ParallelProcessParams
+from imageloom.options import GeneratorOptions, ReadOptions
+from imageloom.recipe import Recipe
+from imageloom.shared_arrays import BatchLayout
+from imageloom.sources.base import SampleSource
+from imageloom.statistics import FeatureStatistics, StandardizeOptions
+
+__all__ = ["FrozenGenerator", "OutputSettings", "make_recipe", "recipe_for_fit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings:
+    """What all flow methods know about the batches to come; the names are theirs."""
+
+    batch_size: int
+    data_format: str
+    dtype: str
+    subset: str | None
+    save_to_dir: str | None
+    save_prefix: str
+    save_format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenGenerator:
+    """A generator at the moment an iterator hands out its first batch.
+
+    Attributes:
+        options: its options.
+        statistics: what `fit` has found.
+        generator: a copy, for hooks to look at and for the user's own methods.
+        overrides: the methods that the user has replaced.
+    """
+
+    options: GeneratorOptions
+    statistics: FeatureStatistics
+    generator: Any
+    overrides: frozenset[str]
+
+
+def make_recipe(
+    frozen: FrozenGenerator,
+    source: SampleSource,
+    settings: OutputSettings,
+    *,
+    batch_size: int,
+    row_shape: tuple[int, ...],
+    read: ReadOptions | None,
+    told: Mapping[str, Any],
+) -> Recipe:
+    """The description of an iterator's batches.
+
+    Args:
+        frozen: the generator.
+        source: the data set.
+        settings: the iterator's.
+        batch_size: of a full batch.
+        row_shape: shape of one image in the batch.
+        read: how files become arrays; None if the images come out of an array.
+        told: what hooks are told beside what is the same for all iterators.
+    """
+    options, rows = frozen.options, source.rows
+    spared = settings.subset == "validation" and not options.validation_augmentation_enabled
+    params = ParallelProcessParams(
+        image_data_generator=frozen.generator,
+        data_format=settings.data_format,
+        dtype=settings.dtype,
+        validation_split=options.split,
+        subset=settings.subset,
+        batch_shape=(batch_size, *row_shape),
+        class_indices=dict(source.class_indices),
+        n_classes=len(source.class_indices),
+        save_to_dir=options.save_to_dir or settings.save_to_dir,
+        save_prefix=options.save_prefix or settings.save_prefix,
+        save_format=options.save_format or settings.save_format,
+        preprocessing_function=options.preprocessing_function,
+        noaug_preprocessing_function=options.noaug_preprocessing_function,
+        get_batch_function=options.get_batch_function,
+        **told,
+    )
+    travels = rows is not None and not rows.reopens
+    return Recipe(
+        read=read,
+        rows=rows,
+        images=source.images,
+        transform=None if spared else options.transform,
+        standardize=StandardizeOptions.of(options, frozen.statistics),
+        layout=BatchLayout(
+            batch_size,
+            row_shape,
+            settings.dtype,
+            copies=source.images * (2 if source.repeats_images else 1),
+            raw_shape=rows.shape[1:] if travels and rows is not None else None,
+            raw_dtype=rows.dtype if rows is not None else "uint8",
+        ),
+        params=params,
+        noaug_hook=_hook(options, "noaug_preprocessing_function"),
+        hook=_hook(options, "preprocessing_function"),
+        batch_function=options.get_batch_function,
+        overrides=frozen.overrides,
+        channels_first=settings.data_format == "channels_first",
+        working_dtype="float32" if rows is None else settings.dtype,
+        # Keras', of file iterators and of array iterators.
+        saved_name_range=10_000_000 if rows is None else 10_000,
+    )
+
+
+def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) -> Recipe:
+    """The same images as `fit` looks at them: rescaled, perhaps transformed, and past no hook.
+
+    Keras rescales before it transforms here, which brightness does not survive; "corrected" does as in
+    batches.
+    """
+    last = options.geometry == "corrected"
+    standardize = dataclasses.replace(
+        recipe.standardize,
+        rescale=options.rescale if last else None,
+        samplewise_center=False,
+        samplewise_std_normalization=False,
+        featurewise_center=False,
+        featurewise_std_normalization=False,
+        zca_whitening=False,
+    )
+    return dataclasses.replace(
+        recipe,
+        transform=options.transform if augment else None,
+        standardize=standardize,
+        layout=dataclasses.replace(recipe.layout, copies=recipe.images),
+        params=dataclasses.replace(recipe.params, save_to_dir=None),
+        noaug_hook=None,
+        hook=None,
+        batch_function=None,
+        overrides=recipe.overrides - {"standardize"} if augment else frozenset(),
+        rescale_first=None if last else options.rescale,
+        measures=True,
+    )
+
+
+def _hook(options: GeneratorOptions, name: str) -> Hook | None:
+    function = getattr(options, name)
+    return None if function is None else Hook(name, function)

@@ -1,0 +1,165 @@
+"""Images, targets and further inputs that lie in arrays."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom.errors import ArgumentTypeError, InvalidArgumentError
+from imageloom.image_rows import ImageRows
+from imageloom.recipe import BatchTask
+from imageloom.sampler import BatchSpec
+from imageloom.sources.base import SampleSource
+from imageloom.validation import check_subset
+
+__all__ = ["ArraySource"]
+
+
+class ArraySource(SampleSource):
+    """The rows of an array of images, none of which is copied or converted here.
+
+    Attributes:
+        x: images (n, height, width, channels) or channels first, as given.
+        x_misc: further inputs, n rows each.
+        y: targets, n rows, or None.
+        sample_weight: n weights, or None.
+    """
+
+    rows: ImageRows
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        subset: str | None,
+        split: float,
+        ignore_class_split: bool,
+        data_format: str,
+    ) -> None:
+        """Checks that everything has the same length, and takes the subset.
+
+        Raises:
+            InvalidArgumentError: lengths that differ, a rank other than 4, a subset whose classes are
+                not those of the rest.
+            ArgumentTypeError: images that are not numbers.
+        """
+        x, misc = _parted(x)
+        for further in misc:
+            if len(x) != len(further):
+                raise InvalidArgumentError(
+                    "All of the arrays in `x` should have the same length. Found a pair with: "
+                    f"len(x[0]) = {len(x)}, len(x[?]) = {len(further)}"
+                )
+        _check_length(x, "y", "labels", y)
+        _check_length(x, "sample_weight", "sample_weight", sample_weight)
+        targets = None if y is None else np.asarray(y)
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        part = _part(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
+        self.x = _images(x, data_format)[part]
+        self.x_misc = [np.asarray(further)[part] for further in misc]
+        self.y = None if targets is None else targets[part]
+        self.sample_weight = None if weights is None else weights[part]
+        self.rows = ImageRows(self.x)
+        self.class_indices: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.x)
+
+    def task(self, spec: BatchSpec) -> BatchTask:
+        """The batch; its rows are taken from `rows`."""
+        return BatchTask(spec=spec)
+
+    def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
+        """Rows of the further inputs."""
+        return [further[indices] for further in self.x_misc]
+
+    def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Rows of `y`."""
+        return None if self.y is None else self.y[indices]
+
+    def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
+        """The weights."""
+        return None if self.sample_weight is None else self.sample_weight[indices]
+
+
+def _parted(x: Any) -> tuple[Any, list[NDArray[Any]]]:
+    """Images and further inputs; a list of two is (images, further), as in Keras."""
+    if not isinstance(x, (tuple, list)):
+        return x if hasattr(x, "__len__") else np.asarray(x), []
+    if len(x) != 2:
+        raise InvalidArgumentError(
+            "As a tuple or list, `x` is (images, further inputs); received "
+            f"{len(x)} items. Make an array of a list of images: flow(np.stack(images), ...)."
+        )
+    further = x[1] if isinstance(x[1], list) else [x[1]]
+    return x[0], [np.asarray(array) for array in further]
+
+
+def _check_length(x: Any, name: str, what: str, values: Any) -> None:
+    if values is None:
+        return
+    if not hasattr(values, "__len__"):
+        raise ArgumentTypeError(f"`{name}` must be an array or None, received {values!r}.")
+    if len(x) != len(values):
+        raise InvalidArgumentError(
+            f"`x` (images tensor) and `{name}` ({what}) should have the same length. "
+            f"Found: x.shape = {np.shape(x)}, {name}.shape = {np.shape(values)}"
+        )
+
+
+def _part(
+    length: int,
+    y: NDArray[Any] | None,
+    subset: str | None,
+    split: float,
+    *,
+    ignore_class_split: bool,
+) -> slice:
+    check_subset(subset)
+    if subset is None:
+        return slice(None)
+    border = int(length * split)
+    if subset == "validation" and split == 0:
+        raise InvalidArgumentError(
+            'subset="validation" needs a generator with `validation_split`; it is 0, so no image is '
+            "set apart. Pass validation_split=0.2, say, to the constructor."
+        )
+    if y is not None and split and not ignore_class_split:
+        parts = np.unique(y[:border]), np.unique(y[border:])
+        if not np.array_equal(*parts):
+            raise InvalidArgumentError(
+                "Training and validation subsets have different number of classes after the split. If "
+                "your numpy arrays are sorted by the label, you might want to shuffle them; "
+                "ignore_class_split=True leaves this check out."
+            )
+    return slice(None, border) if subset == "validation" else slice(border, None)
+
+
+def _images(x: Any, data_format: str) -> NDArray[Any]:
+    images = x if isinstance(x, np.ndarray) else np.asarray(x)
+    if images.dtype.kind not in "biuf":
+        raise ArgumentTypeError(
+            f"`x` must be an array of numbers; received one of dtype {images.dtype} and shape "
+            f"{images.shape}."
+        )
+    if images.ndim != 4:
+        raise InvalidArgumentError(
+            "Input data in `NumpyArrayIterator` should have rank 4. You passed an array with shape "
+            f"{images.shape}"
+        )
+    axis = 3 if data_format == "channels_last" else 1
+    if images.shape[axis] not in (1, 3, 4):
+        warnings.warn(
+            f'NumpyArrayIterator is set to use the data format convention "{data_format}" (channels on '
+            f"axis {axis}), i.e. expected either 1, 3, or 4 channels on axis {axis}. However, it was "
+            f"passed an array with shape {images.shape} ({images.shape[axis]} channels).",
+            stacklevel=5,
+        )
+    return images

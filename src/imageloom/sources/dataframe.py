@@ -1,0 +1,227 @@
+"""The rows of a pandas data frame that names image files.
+
+Nothing here imports pandas: the frame brings its methods along.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom.errors import ArgumentTypeError, InvalidArgumentError, MissingColumnError
+from imageloom.recipe import BatchTask
+from imageloom.sampler import BatchSpec
+from imageloom.sources.base import LABEL_MODES, SampleSource, encode_classes
+from imageloom.sources.listing import WHITE_LIST_FORMATS
+
+__all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
+
+DATAFRAME_CLASS_MODES: Final = ("binary", "categorical", "input", "multi_output", "raw", "sparse")
+
+
+class DataFrameSource(SampleSource):
+    """The images that the rows of a data frame name.
+
+    Attributes:
+        directory: folder that relative names refer to, "" for none.
+        filenames: the column of file names.
+        class_ids: class number of each row, or a list of them; None without classes.
+        class_indices: class name to number; empty without classes.
+        sample_weight: the column of weights, or None.
+        columns: targets of `"raw"` (an array) or `"multi_output"` (a list of arrays), else None.
+    """
+
+    def __init__(
+        self,
+        dataframe: Any,
+        directory: str | None,
+        *,
+        x_col: str,
+        y_col: str | Sequence[str],
+        weight_col: str | None,
+        classes: Sequence[str] | None,
+        class_mode: str | None,
+        split: tuple[float, float] | None,
+        validate_filenames: bool,
+        dtype: str,
+    ) -> None:
+        """Checks the frame, drops what is no image or has no class, and takes the subset.
+
+        Raises:
+            InvalidArgumentError: a column that is not there, a number of classes that does not fit.
+            ArgumentTypeError: something that is no data frame, values of a wrong type.
+        """
+        frame = _checked(dataframe, x_col, y_col, weight_col, classes, class_mode)
+        self.directory = directory or ""
+        self.class_mode = class_mode
+        self.dtype = dtype
+        self.repeats_images = class_mode == "input"
+        self._root = os.path.abspath(self.directory) if self.directory else os.getcwd()
+        if validate_filenames:
+            frame = frame[self._valid(frame[x_col].tolist(), x_col)]
+        self.class_indices: dict[str, int] = {}
+        if class_mode in LABEL_MODES:
+            frame, names = _with_classes(frame, y_col, classes)
+            self.class_indices = {name: i for i, name in enumerate(names)}
+        if split is not None:
+            frame = frame.iloc[int(split[0] * len(frame)) : int(split[1] * len(frame)), :]
+        self.class_ids: list[Any] | None = None
+        if class_mode in LABEL_MODES:
+            self.class_ids = [_numbers(label, self.class_indices) for label in frame[y_col]]
+        self.filenames: list[str] = frame[x_col].tolist()
+        self.sample_weight: NDArray[Any] | None = frame[weight_col].to_numpy() if weight_col else None
+        self.columns: Any = None
+        if class_mode == "multi_output":
+            self.columns = [np.array(frame[column].tolist()) for column in y_col]
+        elif class_mode == "raw":
+            self.columns = frame[y_col].to_numpy()
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.filenames)
+
+    def task(self, spec: BatchSpec) -> BatchTask:
+        """The batch with an absolute folder, so that a worker need not share the working directory."""
+        ids = self.class_ids
+        return BatchTask(
+            spec=spec,
+            filenames=tuple(self.filenames[i] for i in spec.indices),
+            root=self._root,
+            class_ids=() if ids is None else tuple(ids[i] for i in spec.indices),
+        )
+
+    def targets(self, indices: NDArray[np.int64]) -> Any:
+        """One-hot or multi-hot rows, numbers, columns; None for class_mode None and `"input"`."""
+        if self.class_mode == "multi_output":
+            return [column[indices] for column in self.columns]
+        if self.class_mode == "raw":
+            return self.columns[indices]
+        if self.class_ids is None:
+            return None
+        ids = [self.class_ids[i] for i in indices]
+        return encode_classes(ids, self.class_mode, len(self.class_indices), self.dtype)
+
+    def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
+        """The weights."""
+        return None if self.sample_weight is None else self.sample_weight[indices]
+
+    def _valid(self, names: list[str], x_col: str) -> NDArray[np.bool_]:
+        """Which rows name an existing file of a known format."""
+        root = self._root
+        valid = np.array(
+            [
+                name.lower().endswith(WHITE_LIST_FORMATS) and os.path.isfile(os.path.join(root, name))
+                for name in names
+            ],
+            dtype=bool,
+        )
+        invalid = len(valid) - int(valid.sum())
+        if invalid:
+            why = "" if os.path.isdir(root) else f" The folder {self.directory!r} does not exist."
+            warnings.warn(
+                f'Found {invalid} invalid image filename(s) in x_col="{x_col}". These filename(s) will '
+                f"be ignored.{why}",
+                stacklevel=5,
+            )
+        return valid
+
+
+def _checked(
+    dataframe: Any,
+    x_col: str,
+    y_col: str | Sequence[str],
+    weight_col: str | None,
+    classes: Sequence[str] | None,
+    class_mode: str | None,
+) -> Any:
+    """The frame, which is only read, after every check that Keras makes."""
+    if not hasattr(dataframe, "iloc"):
+        raise ArgumentTypeError(
+            f"`dataframe` must be a pandas DataFrame, received {type(dataframe).__name__}."
+        )
+    if class_mode == "multi_output" and not isinstance(y_col, list):
+        raise ArgumentTypeError(
+            f'If class_mode="multi_output", y_col must be a list. Received {type(y_col).__name__}.'
+        )
+    _check_columns(dataframe, x_col, y_col, weight_col, class_mode)
+    if not all(isinstance(value, str) for value in dataframe[x_col]):
+        raise ArgumentTypeError(f"All values in column x_col={x_col} must be strings.")
+    if class_mode in LABEL_MODES:
+        if not isinstance(y_col, str) and isinstance(y_col, Sequence):
+            raise ArgumentTypeError(
+                f'If class_mode="{class_mode}", y_col is the name of one column; received {y_col!r}.'
+            )
+        _check_labels(dataframe[y_col], y_col, classes, class_mode)
+    elif classes:
+        warnings.warn(f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=5)
+    if weight_col and not np.issubdtype(dataframe[weight_col].to_numpy().dtype, np.number):
+        raise ArgumentTypeError(f"Column weight_col={weight_col} must be numeric.")
+    return dataframe
+
+
+def _check_columns(
+    frame: Any, x_col: str, y_col: str | Sequence[str], weight_col: str | None, class_mode: str | None
+) -> None:
+    wanted = {"x_col": [x_col], "weight_col": [weight_col] if weight_col else []}
+    if class_mode not in (None, "input"):
+        wanted["y_col"] = [y_col] if isinstance(y_col, str) else list(y_col)
+    for argument, columns in wanted.items():
+        for column in columns:
+            if column not in frame.columns:
+                raise MissingColumnError(
+                    f"{argument}: the data frame has no column {column!r}; it has "
+                    f"{', '.join(map(repr, frame.columns))}."
+                )
+
+
+def _check_labels(
+    labels: Any, y_col: Any, classes: Sequence[str] | None, class_mode: str | None
+) -> None:
+    if class_mode == "categorical":
+        if not all(isinstance(label, (str, list, tuple)) for label in labels):
+            raise ArgumentTypeError(
+                f'If class_mode="{class_mode}", y_col="{y_col}" column values must be type string, '
+                "list or tuple."
+            )
+        return
+    if not all(isinstance(label, str) for label in labels):
+        raise ArgumentTypeError(
+            f'If class_mode="{class_mode}", y_col="{y_col}" column values must be strings.'
+        )
+    if class_mode == "binary":
+        count, found = (len(set(classes)), "given") if classes else (labels.nunique(), "found")
+        if count != 2:
+            raise InvalidArgumentError(
+                f'If class_mode="binary" there must be 2 classes. {count} class/es were {found}.'
+            )
+
+
+def _with_classes(frame: Any, y_col: Any, classes: Sequence[str] | None) -> tuple[Any, list[str]]:
+    """The rows that have a class, with those classes alone, and all class names in their order."""
+    if not classes:
+        found: set[str] = set()
+        for label in frame[y_col]:
+            found.update([label] if isinstance(label, str) else label)
+        return frame, sorted(found)
+    names = list(dict.fromkeys(classes))
+    known = set(names)
+    labels = [_known(label, known) for label in frame[y_col]]
+    there = np.array([bool(label) for label in labels], dtype=bool)
+    kept = frame[there].copy()
+    kept[y_col] = np.fromiter((label for label in labels if label), dtype=object, count=there.sum())
+    return kept, names
+
+
+def _known(label: Any, known: set[str]) -> Any:
+    if isinstance(label, str):
+        return label if label in known else None
+    return [name for name in label if name in known]
+
+
+def _numbers(label: Any, numbers: dict[str, int]) -> int | list[int]:
+    return numbers[label] if isinstance(label, str) else [numbers[name] for name in label]

@@ -1,0 +1,88 @@
+"""Lists the files of a class folder, in Keras' order, and notices when they have changed.
+
+Within a class the files of each folder stand by name, folders by their full path. A folder's
+modification time tells whether a file was added to it or removed from it, as far as the clock of its
+file system is fine enough: what was changed just before it was listed is never taken for known.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["WHITE_LIST_FORMATS", "ClassListing", "list_class"]
+
+WHITE_LIST_FORMATS: Final = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
+_SECOND: Final = 10**9
+_FINE_CLOCK: Final = _SECOND // 20  # the kernel's own ticks are up to 10 ms long
+_COARSE_CLOCK: Final = 2 * _SECOND  # FAT's
+
+
+@dataclass(frozen=True, slots=True)
+class ClassListing:
+    """The files of one class.
+
+    Attributes:
+        files: paths relative to the data set's folder, starting with the class.
+        folders: every folder that was looked at, relative likewise: its modification time
+            (nanoseconds) and its inode.
+        follow_links: whether links to folders inside the class were followed.
+        listed_at: when this listing began, nanoseconds.
+        has_tiff: whether a name ends with "tiff", of which Keras warns.
+    """
+
+    files: list[str]
+    folders: dict[str, tuple[int, int]]
+    follow_links: bool
+    listed_at: int
+    has_tiff: bool
+
+    def is_current(self, root: str, *, follow_links: bool) -> bool:
+        """Whether listing the class again would certainly give the same."""
+        if self.follow_links != follow_links or not self.folders:
+            return False
+        for folder, (modified, inode) in self.folders.items():
+            coarse = modified % _SECOND == 0
+            if modified + (_COARSE_CLOCK if coarse else _FINE_CLOCK) > self.listed_at:
+                return False
+            if _fingerprint(os.path.join(root, folder)) != (modified, inode):
+                return False
+        return True
+
+
+def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
+    """Lists one class of the data set in `root`.
+
+    Its image files; where there is none at all, its `.npy` files. A class without a folder is empty.
+    """
+    listed_at = time.time_ns()
+    folders: dict[str, tuple[int, int]] = {}
+    images: list[str] = []
+    arrays: list[str] = []
+    top = os.path.join(root, name)
+    for folder, _, files in sorted(os.walk(top, followlinks=follow_links), key=lambda f: f[0]):
+        prefix = name + folder[len(top) :]
+        fingerprint = _fingerprint(folder)
+        if fingerprint is not None:
+            folders[prefix] = fingerprint
+        files.sort()
+        images += [os.path.join(prefix, f) for f in files if f.lower().endswith(WHITE_LIST_FORMATS)]
+        if not images:
+            arrays += [os.path.join(prefix, f) for f in files if f.lower().endswith(".npy")]
+    return ClassListing(
+        files=images or arrays,
+        folders=folders,
+        follow_links=follow_links,
+        listed_at=listed_at,
+        has_tiff=any(f.lower().endswith("tiff") for f in images),
+    )
+
+
+def _fingerprint(folder: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
