@@ -1,8 +1,8 @@
 """Times the listing of a very large data set: Keras, ours without an index, ours from its index.
 
 The folder is made of hard links to a few small photographs. Every figure comes from a program of its
-own: seconds until the iterator is there, and how much its peak memory grew over that (Linux only). The last rows
-tell what a worker is sent, and when the first batch comes.
+own: seconds until the iterator is there, and how much its peak memory grew over that (on
+Linux). The last rows tell what a worker is sent, and when the first batch comes.
 
     python benchmarks/listing.py                  a million files in ten classes
     python benchmarks/listing.py --files 20000    a quick look

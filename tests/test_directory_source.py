@@ -280,3 +280,9 @@ def test_attributes_of_the_iterator_are_those_of_keras(tree: Path) -> None:
     assert iterator.interpolation == "bilinear"
     assert iterator.batch_shape == (5, 3, 3, 4)
     assert iterator.sample_count == iterator.samples
+
+
+def test_binary_targets_of_other_than_two_classes_warn(tree: Path) -> None:
+    with pytest.warns(UserWarning, match=r"is for 2 classes; .* has 4: .secret, Cat, ant, bee"):
+        ours(tree, class_mode="binary")
+    ours(tree, class_mode="binary", classes=["ant", "bee"])

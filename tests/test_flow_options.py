@@ -40,7 +40,7 @@ def serial(**options: Any) -> ImageDataGenerator:
     [
         *[({"batch_size": size}, VALUE) for size in (0, -2)],
         *[({"batch_size": size}, KIND) for size in (None, 2.5, "8", True)],
-        *[({"target_size": size}, KIND) for size in (None, 5, (5,), (1, 2, 3), ("a", 3))],
+        *[({"target_size": size}, KIND) for size in (None, 5, (5,), (1, 2, 3), ("a", 3), (8.7, 8.2))],
         *[({"target_size": size}, VALUE) for size in ((0, 5), (5, -1))],
         ({"color_mode": "bgr"}, VALUE),
         ({"color_mode": None}, VALUE),

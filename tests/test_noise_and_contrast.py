@@ -86,14 +86,6 @@ def test_poisson_draws_counts_whose_variance_is_their_mean(level: float) -> None
         assert_uncorrelated(noisy)
 
 
-def test_poisson_depends_on_each_pixel_alone() -> None:
-    image = flat(50)
-    image[:, SIDE // 2 :] = 150
-    noisy = with_noise(image, "poisson")
-    assert noisy[:, : SIDE // 2].var() == pytest.approx(50, rel=0.03)
-    assert noisy[:, SIDE // 2 :].var() == pytest.approx(150, rel=0.03)
-
-
 @pytest.mark.parametrize(("amount", "salt_share"), [(0.05, 0.5), (0.3, 0.9), (0.2, 0.0), (1.0, 0.5)])
 def test_salt_and_pepper_replaces_a_share_of_whole_pixels(amount: float, salt_share: float) -> None:
     noisy = with_noise(flat(128), Noise("s&p", amount=amount, salt_share=salt_share))
@@ -123,6 +115,60 @@ def test_salt_and_pepper_hits_whole_pixels_channels_first_too() -> None:
     noisy = generator.random_transform(np.full((3, 90, 90), 128, np.float32), seed=2)
     assert (noisy == noisy[:1]).all()
     assert np.mean(noisy != 128) == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("noise", "level", "at_0", "at_255"),
+    [
+        (Noise("gauss"), 230, 0, 0.1635),  # beyond 0.98 standard deviations
+        (Noise("gauss"), 25.5, 0.1587, 0),
+        (Noise("gauss", mean=-2), 128, 1, 0),
+        (Noise("speckle"), 240, 0, 0.3196),
+        (Noise("speckle", mean=-1, var=0.03), 100, 0.5, 0),
+        (Noise("poisson"), 255, 0, 0.508),
+        (Noise("poisson"), 2, 0.1353, 0),
+    ],
+)
+def test_what_leaves_the_scale_ends_at_its_border(
+    noise: Noise, level: float, at_0: float, at_255: float
+) -> None:
+    noisy = with_noise(flat(level), noise)
+    assert np.mean(noisy == 0) == pytest.approx(at_0, abs=0.006)
+    assert np.mean(noisy == 255) == pytest.approx(at_255, abs=0.006)
+
+
+def test_poisson_does_not_round_the_pixels_before() -> None:
+    assert with_noise(flat(0.4), "poisson").mean() == pytest.approx(0.4, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "deviations"),
+    [("gauss", (12.75, 12.75)), ("speckle", (3, 7.5)), ("poisson", (60**0.5, 150**0.5))],
+)
+def test_noise_depends_on_each_pixel_alone(name: str, deviations: tuple[float, float]) -> None:
+    image = flat(60)
+    image[:, SIDE // 2 :, 1] = 150
+    noise = with_noise(image, Noise(name, var=0.0025)) - image
+    for level, deviation in zip((60, 150), deviations, strict=True):
+        part = noise[image == level]
+        assert part.mean() == pytest.approx(0, abs=0.35)
+        assert part.std() == pytest.approx(deviation, rel=0.02)
+
+
+def test_salt_and_pepper_strikes_at_random_and_leaves_the_rest() -> None:
+    """Neither in rows nor in columns, and salt as independent of the place as pepper."""
+    image = np.random.default_rng(2).uniform(10, 240, (SIDE, SIDE, 3)).astype(np.float32)
+    noisy = with_noise(image, Noise("s&p", amount=0.4, salt_share=0.25))
+    struck = (noisy != image).all(axis=-1)
+    np.testing.assert_array_equal(noisy[~struck], image[~struck])
+    assert set(np.unique(noisy[struck])) == {0, 255}
+    salt = np.where(noisy[..., 0] == 255, 0.75, -0.25) * struck  # 0 on average
+    for field in (struck - 0.4, salt):
+        for other in (field[1:, :-1], field[:-1, 1:], field[1:, 1:]):
+            assert abs(np.mean(field[:-1, :-1] * other)) < 5 * field.var() / SIDE
+        for axis in (0, 1):  # lines vary as sums of independent pixels do
+            assert field.mean(axis=axis).std() == pytest.approx(field.std() / SIDE**0.5, rel=0.25)
+    assert abs(np.corrcoef(salt[struck], image[struck][:, 0])[0, 1]) < 0.03
 
 
 @pytest.mark.parametrize("name", ["gauss", "poisson", "s&p", "speckle"])
@@ -205,6 +251,15 @@ def test_contrast_0_is_solid_grey_and_1_the_image(colour_photo: Pixels) -> None:
     np.testing.assert_array_equal(with_contrast(image, 1.0), image)
 
 
+def test_the_drawn_contrast_is_applied_after_brightness(colour_photo: Pixels) -> None:
+    image = colour_photo.astype(np.float32)
+    generator = ImageDataGenerator(contrast_range=(0.5, 0.5), brightness_range=(1.6, 1.6))
+    bright = generator.apply_transform(image, {"brightness": 1.6})
+    result = generator.random_transform(image, seed=1)
+    np.testing.assert_array_equal(result, with_contrast(bright, 0.5))
+    assert result.std() < 0.7 * bright.std()
+
+
 def test_contrast_does_not_stretch_the_image() -> None:
     """The original made 10 and 20 into 0 and 255."""
     image = np.where(np.arange(64).reshape(8, 8, 1) % 2, 20, 10).astype(np.float32)
@@ -271,6 +326,15 @@ def test_contrast_does_not_change_the_noise_nor_noise_the_contrast() -> None:
     drawn = both.get_random_transform((9, 9, 3), 4)
     assert drawn["noise"] == alone["noise"]
     assert drawn["contrast"] == contrast["contrast"]
+
+
+def test_the_picked_noise_and_the_contrast_are_independent() -> None:
+    generator = ImageDataGenerator(noise=["gauss", "s&p"], contrast_range=(0, 1))
+    drawn = [generator.get_random_transform((9, 9, 3), seed) for seed in range(900)]
+    gauss = [params["noise"].name == "gauss" for params in drawn]
+    for other in ([p["contrast"] for p in drawn], [p["noise"].seed / 2**63 for p in drawn]):
+        assert abs(np.corrcoef(gauss, other)[0, 1]) < 0.12
+        assert np.histogram(other, bins=3, range=(0, 1))[0].min() > 240
 
 
 @pytest.mark.usefixtures("global_numpy_state")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -188,7 +189,7 @@ class DirectoryIterator(_FileIterator):
         )
         self.classes = source.class_ids
         self.class_indices = source.class_indices
-        self.num_classes = len(source.class_indices)
+        self.num_classes = source.num_classes
 
     @property
     def labels(self) -> NDArray[np.int32]:
@@ -245,7 +246,7 @@ class DataFrameIterator(_FileIterator):
 
 def _size(size: Any) -> tuple[int, int]:
     try:
-        height, width = (int(side) for side in size)
+        height, width = (operator.index(side) for side in size)
     except (TypeError, ValueError):
         raise ArgumentTypeError(
             f"`target_size` must be (height, width) in pixels; received {size!r}."

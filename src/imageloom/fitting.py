@@ -65,7 +65,7 @@ def stream_statistics(
     if len(source) == 0:
         raise InvalidArgumentError("`.fit()` needs at least one image; the iterator has none.")
     if options.zca_whitening:
-        check_whitening_fits(recipe.layout.row_shape, np.dtype(np.float64).itemsize)
+        check_whitening_fits(recipe.layout.row_shape, recipe.layout.row_shape[channel_axis - 1])
     sampler = Sampler(len(source), recipe.layout.rows, shuffle=False, seed=seed)
     sums = _Sums(recipe, options, channel_axis)
     tasks = _Tasks(source, sampler, draws, recipe.images)
@@ -153,8 +153,4 @@ class _Sums:
             return found
         mean = self._per_value(self._moments.mean)
         matrix = whitening_of_products(self._products, mean, self._options.zca_epsilon)
-        return FeatureStatistics(
-            mean=found.mean,
-            std=found.std,
-            zca_whitening_matrix=matrix.astype(self._options.dtype),
-        )
+        return FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix)

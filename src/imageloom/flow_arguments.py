@@ -27,7 +27,7 @@ def refuse_later_steps(**options: Any) -> None:
     for name, value in options.items():
         if value is not None:
             raise NotYetSupportedError(
-                f"`{name}` is planned but not in this version of imageloom; leave it out."
+                f"`{name}={value!r}` is planned but not in this version of imageloom; leave it out."
             )
 
 

@@ -237,7 +237,7 @@ class FlowMethods(ImageTransformer):
             seed=seed,
         )
         self._warn_about_geometry(options, settings.target_size)
-        print(f"Found {len(source)} images belonging to {len(source.class_indices)} classes.")
+        print(f"Found {len(source)} images belonging to {source.num_classes} classes.")
         return iterator
 
     def flow_from_dataframe(

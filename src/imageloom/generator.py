@@ -50,9 +50,10 @@ class ParallelImageDataGenerator(FlowMethods):
         rotation_range: largest rotation either way, degrees.
         width_shift_range: a float below 1 is a share of the width, from 1 on pixels, drawn uniformly
             either way; an int n draws whole pixels -(n-1)..n-1; a list draws one of its values with a
-            random sign. See `geometry` for what Keras does with it.
+            random sign, pixels unless all are below 1. See `geometry` for what Keras does with it.
         height_shift_range: likewise, for the height.
-        brightness_range: two factors to draw from; 0.0 is black, 1.0 leaves the image.
+        brightness_range: two factors to draw from; 0.0 is black, 1.0 leaves the image but for
+            fractions of grey levels, which are cut off.
         shear_range: largest shear angle either way, degrees.
         zoom_range: `z` for factors in 1-z..1+z, or the two bounds; below 1 enlarges. Both axes have
             factors of their own.
@@ -64,9 +65,10 @@ class ParallelImageDataGenerator(FlowMethods):
         horizontal_flip: mirror left and right, every second time.
         vertical_flip: mirror up and down, every second time.
         rescale: factor at the end of all transforms; None or 0 for none.
-        preprocessing_function: `f(x)` or `f(params, x, ...)` on each augmented float32 image, before it
-            is rescaled and normalised. It may ask by name for `class_id`, `filename`, `batch_index`
-            (the sample's place in its batch), `batch_class_ids` and `batch_filenames`.
+        preprocessing_function: `f(x)` or `f(params, x, ...)` on each augmented image (float32, for
+            arrays the generator's dtype), before it is rescaled and normalised.
+            It may ask by name for `class_id`, `filename`, `batch_index` (the sample's place in its
+            batch), `batch_class_ids` and `batch_filenames`.
         data_format: `"channels_last"` or `"channels_first"`; None is Keras' setting, or channels last.
         validation_split: share of each class that is set apart, 0..1.
         interpolation_order: order of the affine step's splines: 0 nearest, 1 linear, above with SciPy.
@@ -78,9 +80,11 @@ class ParallelImageDataGenerator(FlowMethods):
             `f(batch_index, filenames, classes, params)` with the batch's number in its epoch, its file
             names and their class numbers, it returns (batch_index, (x, y)).
         noaug_preprocessing_function: as `preprocessing_function`, on each image as it was stored
-            (uint8), after resizing and before any random transform.
+            (uint8; 16 and 32 bit files, `.npy` files and arrays in their own dtype), after resizing and
+            before any random transform.
         validation_augmentation_enabled: False spares the validation subset the random transforms.
-        contrast_range: two factors to draw from; 0.0 is solid grey, 1.0 leaves the image.
+        contrast_range: two factors to draw from; 0.0 is solid grey, 1.0 leaves the image but for
+            fractions of grey levels.
         noise: names or `Noise` records, of which one is picked per image: `"gauss"`, `"poisson"`,
             `"s&p"`, `"speckle"`.
         random_transforms_enabled: False switches off all random transforms.

@@ -14,8 +14,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom.errors import MissingImageError
+
 __all__ = ["ImageRows"]
 
+_PAGE: Final = 4096
+_SAMPLED_PAGES: Final = 16
 _SHARED_MODES: Final = ("r", "r+", "w+")  # "c" keeps its changes to this process
 
 
@@ -44,7 +48,7 @@ class ImageRows:
         """One row, possibly read-only.
 
         Raises:
-            OSError: the file of a memmap is no longer there.
+            MissingImageError, OSError: the file of a memmap is no longer there.
         """
         if self._array is None:
             self._array = self._reopen()
@@ -61,14 +65,18 @@ class ImageRows:
 
     def _reopen(self) -> NDArray[Any]:
         assert self._place is not None, "rows of an array in memory come with the batch"
-        path, offset, strides = self._place
+        path, inode, offset, strides = self._place
         with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_ino != inode:
+                raise MissingImageError(
+                    f"{path!r} is no longer the file that the memmap was made of; it was replaced."
+                )
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.ndarray(self.shape, self.dtype, buffer=memory, offset=offset, strides=strides)
 
 
-def _place_in_file(array: NDArray[Any]) -> tuple[str, int, tuple[int, ...]] | None:
-    """File, offset of the first element and strides of a memmap or a view of one; else None."""
+def _place_in_file(array: NDArray[Any]) -> tuple[str, int, int, tuple[int, ...]] | None:
+    """File, inode, offset of the first element and strides of a memmap or a view of one; else None."""
     if not isinstance(array, np.memmap) or array.mode not in _SHARED_MODES:
         return None
     mapping = getattr(array, "_mmap", None)
@@ -82,4 +90,20 @@ def _place_in_file(array: NDArray[Any]) -> tuple[str, int, tuple[int, ...]] | No
     address = array.__array_interface__["data"][0]
     if not base <= address < base + len(mapping):
         return None  # the result of some arithmetic, which NumPy still calls a memmap
-    return os.path.abspath(filename), start + address - base, array.strides
+    inode = _inode_if_same(filename, mapping, start)
+    if inode is None:
+        return None
+    return os.path.abspath(filename), inode, start + address - base, array.strides
+
+
+def _inode_if_same(filename: str, mapping: mmap.mmap, start: int) -> int | None:
+    """The inode of a file if it still is what is mapped, going by samples of its content."""
+    try:
+        with open(filename, "rb") as file:
+            for place in np.linspace(0, max(0, len(mapping) - _PAGE), _SAMPLED_PAGES).astype(int):
+                file.seek(start + place)
+                if file.read(_PAGE) != mapping[place : place + _PAGE]:
+                    return None
+            return os.fstat(file.fileno()).st_ino
+    except OSError:
+        return None

@@ -86,7 +86,7 @@ def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[A
     Raises:
         BadImageError: the file is damaged, of no known format, or missing.
     """
-    if os.fspath(path).endswith(".npy"):
+    if os.fspath(path).lower().endswith(".npy"):
         return _load_array(path)
     content = _read(path)
     decoded = _decode_jpeg(content) if content.startswith(_JPEG_MAGIC) else None

@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 Doubles = NDArray[np.float64]
+# So many times the size of the result is taken while it is computed: products, vectors, and what LAPACK
+# works in. Measured for an iterator of 32x32x3: 6.1.
+_MATRICES: Final = 7
 _CONTAINER: Final = Path("/sys/fs/cgroup")
 
 
@@ -50,13 +53,19 @@ class FeatureMoments:
     @classmethod
     def of(cls, images: NDArray[Any], channel_axis: int) -> FeatureMoments:
         """Those of images (n, ...), taken one by one to spare memory."""
-        total = cls(0, np.zeros(images.shape[channel_axis]), np.zeros(images.shape[channel_axis]))
+        channels = images.shape[channel_axis]
+        total = cls(0, np.zeros(channels), np.zeros(channels))
         for image in images:
-            values = np.moveaxis(image, channel_axis - 1, 0).reshape(len(total.mean), -1)
-            values = values.astype(np.float64)
-            mean = values.mean(axis=1)
-            values -= mean[:, None]
-            total = total.merged(cls(values.shape[1], mean, np.einsum("ij,ij->i", values, values)))
+            if channel_axis == 1:
+                values = image.reshape(channels, -1).T.astype(np.float64)
+            else:
+                values = image.reshape(-1, channels).astype(np.float64)
+            # As products, because NumPy's own sums along the long axis take ten times as long.
+            ones = np.ones(len(values))
+            mean = ones @ values / len(values)
+            values -= mean
+            values *= values
+            total = total.merged(cls(len(values), mean, ones @ values))
         return total
 
     def merged(self, other: FeatureMoments) -> FeatureMoments:
@@ -138,7 +147,7 @@ def whitening_of_products(products: OuterProducts, mean: Doubles, epsilon: float
     return whitening
 
 
-def check_whitening_fits(image_shape: tuple[int, ...], itemsize: int) -> None:
+def check_whitening_fits(image_shape: tuple[int, ...], channels: int) -> None:
     """Raises if the whitening matrix of such images is too large for this machine.
 
     Raises:
@@ -146,12 +155,10 @@ def check_whitening_fits(image_shape: tuple[int, ...], itemsize: int) -> None:
     """
     memory = _free_memory()
     values = math.prod(image_shape)
-    # The singular vectors, the matrix, and what LAPACK works in.
-    needed = 3 * values**2 * itemsize
+    needed = _MATRICES * values**2 * 8
     if needed <= memory:
         return
-    channels = min(image_shape[0], image_shape[-1])
-    side = math.isqrt(int(math.sqrt(memory / 3 / itemsize)) // channels)
+    side = math.isqrt(int(math.sqrt(memory / _MATRICES / 8)) // channels)
     raise InvalidArgumentError(
         f"`zca_whitening` of images of shape {image_shape} needs a matrix of {values:,} x {values:,} "
         f"numbers; computing it takes {needed / 2**30:.1f} GiB, and {memory / 2**30:.1f} GiB are free. "

@@ -7,6 +7,7 @@ built again from them, validated again, and from there on nothing changes any mo
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -238,6 +239,8 @@ class GeneratorOptions:
             if hook is not None and not callable(hook):
                 raise ArgumentTypeError(f"`{name}` must be callable or None, received {hook!r}.")
         self._set("noise", _noise_records(self.noise))
+        if self.save_to_dir is not None:
+            self._set("save_to_dir", os.fspath(self.save_to_dir))
         self._settle_normalisation()
         self._refuse_later_steps()
 

@@ -183,14 +183,14 @@ class _BatchWork:
         read, path = self.recipe.read, os.path.join(self.task.root, self._filename() or "")
         assert read is not None
         x = self.store.pixels(index * self.recipe.images + self.part, lambda: read_pixels(path, read))
-        return self._channels_last(x) if path.endswith(".npy") else x
+        return self._channels_last(x) if path.lower().endswith(".npy") else x
 
     def _channels_last(self, x: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(x, 0, -1) if self.recipe.channels_first and x.ndim == 3 else x
 
     def _shown(self, x: NDArray[Any]) -> NDArray[Any]:
         """The image in the layout the user chose; ours is channels last."""
-        return np.moveaxis(x, -1, 0) if self.recipe.channels_first else x
+        return np.moveaxis(x, -1, 0) if self.recipe.channels_first and x.ndim == 3 else x
 
     def _transform(self, x: NDArray[Any]) -> NDArray[Any]:
         options = self.recipe.transform

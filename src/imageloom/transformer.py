@@ -136,12 +136,14 @@ class ImageTransformer(GeneratorAttributes):
         Returns:
             The normalised array: `x` itself, unless the function or whitening made a new one.
         """
-        options = self._current_options()
+        options, inside = self._current_options(), current_sample.get()
         if options.preprocessing_function is not None:
             hook = Hook("preprocessing_function", options.preprocessing_function)
-            sample = current_sample.get() or self._sample_of_no_iterator(options)
+            sample = inside or self._sample_of_no_iterator(options)
             x = hook(sample.params, x, sample.extras)
         steps = StandardizeOptions.of(options, self._statistics())
+        if inside is not None and steps.active and x.dtype.kind != "f":
+            x = x.astype(np.float32)  # in batches, that a hook returns integers is no error
         warn_if_unfitted(steps, stacklevel=2)
         return standardize(x, steps)
 
@@ -166,7 +168,7 @@ class ImageTransformer(GeneratorAttributes):
         _check_images(shape, options.data_format, self.channel_axis)
         check_int("rounds", rounds, 1)
         if options.zca_whitening:
-            check_whitening_fits(shape[1:], np.dtype(options.dtype).itemsize)
+            check_whitening_fits(shape[1:], shape[self.channel_axis])
         seed = check_seed(seed)
         images = np.array(x, dtype=options.dtype)
         # Keras rescales before it transforms here, which brightness does not survive.

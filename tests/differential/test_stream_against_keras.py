@@ -16,8 +16,12 @@ EPOCHS = 2
 GREY_LEVELS = 1.5
 SHARE_BEYOND = 0.001
 
-# Random options hit Keras' exchanged axes all the time; the warning has tests of its own.
-pytestmark = pytest.mark.filterwarnings("ignore:The numbers are Keras', and Keras exchanges")
+# Random options hit Keras' exchanged axes all the time, and "binary" where there are more classes; the
+# warnings have tests of their own.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The numbers are Keras', and Keras exchanges"),
+    pytest.mark.filterwarnings('ignore:class_mode="binary" is for 2 classes'),
+]
 
 
 @pytest.mark.parametrize("number", range(208))

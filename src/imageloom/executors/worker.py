@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -71,6 +72,15 @@ class _WorkerChannel:
 
 
 def _compute(channel: _WorkerChannel, message: Compute) -> Done | Failed:
+    try:
+        return _computed(channel, message)
+    finally:
+        for stream in (sys.stdout, sys.stderr):  # what hooks print is not to wait for the worker's end
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+
+
+def _computed(channel: _WorkerChannel, message: Compute) -> Done | Failed:
     try:
         pipeline = channel.pipeline()
         arrays = channel.slots.arrays(message.slot, len(message.task))

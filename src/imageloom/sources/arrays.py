@@ -63,7 +63,7 @@ class ArraySource(SampleSource):
         part = _part(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
         self.x = _images(x, data_format)[part]
         self.x_misc = [np.asarray(further)[part] for further in misc]
-        self.y = None if targets is None else targets[part]
+        self.y = None if y is None else np.asarray(y[part] if subset else y)
         self.sample_weight = None if weights is None else weights[part]
         self.rows = ImageRows(self.x)
         self.class_indices: dict[str, int] = {}
@@ -99,7 +99,13 @@ def _parted(x: Any) -> tuple[Any, list[NDArray[Any]]]:
             f"{len(x)} items. Make an array of a list of images: flow(np.stack(images), ...)."
         )
     further = x[1] if isinstance(x[1], list) else [x[1]]
-    return x[0], [np.asarray(array) for array in further]
+    arrays = [np.asarray(array) for array in further]
+    if any(array.ndim == 0 for array in arrays):
+        raise ArgumentTypeError(
+            "Further inputs in `x` are arrays with a row for each image; received single values: "
+            f"{x[1]!r:.80}. One array is given as (images, np.array([...]))."
+        )
+    return x[0], arrays
 
 
 def _check_length(x: Any, name: str, what: str, values: Any) -> None:

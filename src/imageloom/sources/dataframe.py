@@ -42,7 +42,7 @@ class DataFrameSource(SampleSource):
         directory: str | None,
         *,
         x_col: str,
-        y_col: str | Sequence[str],
+        y_col: Any,
         weight_col: str | None,
         classes: Sequence[str] | None,
         class_mode: str | None,
@@ -79,7 +79,7 @@ class DataFrameSource(SampleSource):
         if class_mode == "multi_output":
             self.columns = [np.array(frame[column].tolist()) for column in y_col]
         elif class_mode == "raw":
-            self.columns = frame[y_col].to_numpy()
+            self.columns = _values(frame[y_col])
 
     def __len__(self) -> int:
         """Number of images."""
@@ -134,7 +134,7 @@ class DataFrameSource(SampleSource):
 def _checked(
     dataframe: Any,
     x_col: str,
-    y_col: str | Sequence[str],
+    y_col: Any,
     weight_col: str | None,
     classes: Sequence[str] | None,
     class_mode: str | None,
@@ -152,7 +152,7 @@ def _checked(
     if not all(isinstance(value, str) for value in dataframe[x_col]):
         raise ArgumentTypeError(f"All values in column x_col={x_col} must be strings.")
     if class_mode in LABEL_MODES:
-        if not isinstance(y_col, str) and isinstance(y_col, Sequence):
+        if isinstance(y_col, list):
             raise ArgumentTypeError(
                 f'If class_mode="{class_mode}", y_col is the name of one column; received {y_col!r}.'
             )
@@ -165,11 +165,11 @@ def _checked(
 
 
 def _check_columns(
-    frame: Any, x_col: str, y_col: str | Sequence[str], weight_col: str | None, class_mode: str | None
+    frame: Any, x_col: str, y_col: Any, weight_col: str | None, class_mode: str | None
 ) -> None:
     wanted = {"x_col": [x_col], "weight_col": [weight_col] if weight_col else []}
     if class_mode not in (None, "input"):
-        wanted["y_col"] = [y_col] if isinstance(y_col, str) else list(y_col)
+        wanted["y_col"] = y_col if isinstance(y_col, list) else [y_col]
     for argument, columns in wanted.items():
         for column in columns:
             if column not in frame.columns:
@@ -199,6 +199,13 @@ def _check_labels(
             raise InvalidArgumentError(
                 f'If class_mode="binary" there must be 2 classes. {count} class/es were {found}.'
             )
+
+
+def _values(column: Any) -> NDArray[Any]:
+    """A plain array; of times with a zone, in UTC as in Keras."""
+    if getattr(getattr(column, "dtype", None), "tz", None) is not None:
+        column = column.dt.tz_convert(None)
+    return np.asarray(column.to_numpy())
 
 
 def _with_classes(frame: Any, y_col: Any, classes: Sequence[str] | None) -> tuple[Any, list[str]]:

@@ -37,6 +37,7 @@ class DirectorySource(SampleSource):
         class_ids: class number of each sample, int32.
         class_indices: class name to number.
         class_counts: class name to number of samples.
+        num_classes: number of classes.
     """
 
     def __init__(
@@ -71,6 +72,13 @@ class DirectorySource(SampleSource):
         self._root = os.path.abspath(directory)
         names = list(classes) if classes else _subdirectories(directory)
         self.class_indices = {name: i for i, name in enumerate(names)}
+        self.num_classes = len(names)  # as in Keras, a class that is named twice counts twice
+        if class_mode == "binary" and len(self.class_indices) != 2:
+            warnings.warn(
+                f'class_mode="binary" is for 2 classes; {directory!r} has {len(self.class_indices)}: '
+                f"{', '.join(self.class_indices)}.",
+                stacklevel=4,
+            )
         parts: Sequence[Sequence[SampleName]]
         if list_function is not None:
             parts = [

@@ -35,13 +35,16 @@ def list_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list
     """The files of some classes of the data set in `root`, with as little looking as possible."""
     places = (Path(root, INDEX_NAME), _place_in_cache(root))
     known: dict[str, ClassListing] = {}
+    listings: dict[str, ClassListing] = {}
     for place in places:
-        known = known or _read(place)
-    listings = {
-        name: known[name]
-        for name in names
-        if name in known and known[name].is_current(root, follow_links=follow_links)
-    }
+        if all(name in listings for name in names):
+            break
+        found = _read(place)
+        known = {**found, **known}
+        for name in names:
+            listing = found.get(name)
+            if name not in listings and listing and listing.is_current(root, follow_links=follow_links):
+                listings[name] = listing
     missing = [name for name in names if name not in listings]
     for name in dict.fromkeys(missing):
         listings[name] = list_class(root, name, follow_links=follow_links)
@@ -76,6 +79,8 @@ def _read(place: Path) -> dict[str, ClassListing]:
                 has_tiff=bool(entry["has_tiff"]),
             )
             start += length
+        if start != len(text):
+            return {}  # cut off, or grown
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return listings

@@ -30,7 +30,7 @@ class ClassListing:
             (nanoseconds) and its inode.
         follow_links: whether links to folders inside the class were followed.
         listed_at: when this listing began, nanoseconds.
-        has_tiff: whether a name ends with "tiff", of which Keras warns.
+        has_tiff: whether a name ends with ".tiff", of which Keras warns.
     """
 
     files: list[str]
@@ -76,7 +76,7 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
         folders=folders,
         follow_links=follow_links,
         listed_at=listed_at,
-        has_tiff=any(f.lower().endswith("tiff") for f in images),
+        has_tiff=any(f.lower().endswith(".tiff") for f in images),
     )
 
 
