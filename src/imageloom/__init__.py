@@ -17,8 +17,11 @@ from imageloom.array_iterators import NumpyArrayIterator
 from imageloom.errors import (
     ArgumentTypeError,
     BadImageError,
+    BadSamplesError,
     BatchIndexError,
+    BatchMemoryError,
     BatchShapeError,
+    BatchTimeoutError,
     ImageLoomError,
     InvalidArgumentError,
     IteratorClosedError,
@@ -27,6 +30,7 @@ from imageloom.errors import (
     MissingDirectoryError,
     MissingImageError,
     NotYetSupportedError,
+    StateMismatchError,
     WorkerDiedError,
     WorkerError,
     WorkerStartError,
@@ -37,6 +41,7 @@ from imageloom.hooks import ParallelProcessParams
 from imageloom.options import Noise
 
 if TYPE_CHECKING:
+    from imageloom.adapters.resume import ResumeCallback
     from imageloom.conversion import array_to_img, img_to_array, save_img
     from imageloom.images import UnidentifiedImageError, load_img
 
@@ -46,6 +51,7 @@ ImageDataGenerator = ParallelImageDataGenerator
 
 # These need Pillow and a decoder, which nobody should wait for who does not call them.
 _LAZY = {
+    "ResumeCallback": "adapters.resume",  # imports Keras
     "UnidentifiedImageError": "images",
     "array_to_img": "conversion",
     "img_to_array": "conversion",
@@ -56,8 +62,11 @@ _LAZY = {
 __all__ = [
     "ArgumentTypeError",
     "BadImageError",
+    "BadSamplesError",
     "BatchIndexError",
+    "BatchMemoryError",
     "BatchShapeError",
+    "BatchTimeoutError",
     "DataFrameIterator",
     "DirectoryIterator",
     "ImageDataGenerator",
@@ -73,6 +82,8 @@ __all__ = [
     "NumpyArrayIterator",
     "ParallelImageDataGenerator",
     "ParallelProcessParams",
+    "ResumeCallback",
+    "StateMismatchError",
     "UnidentifiedImageError",
     "WorkerDiedError",
     "WorkerError",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from imageloom.errors import InvalidArgumentError
-from imageloom.iterators import BatchIterator, ChannelFactory
+from imageloom.iterators import BatchIterator
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator, OutputSettings, make_recipe
 from imageloom.sources.arrays import ArraySource
+from imageloom.supply import ChannelFactory
 
 __all__ = ["NumpyArrayIterator"]
 
@@ -56,6 +57,10 @@ class NumpyArrayIterator(BatchIterator):
     def batch_shape(self) -> tuple[int, ...]:
         """Shape of a full batch of images."""
         return (self.batch_size, *self.image_shape)
+
+    def _arguments(self) -> dict[str, Any]:
+        described: dict[str, Any] = self.image_data_generator.described()
+        return {"subset": self.subset, **described}
 
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
         """The description of this iterator's batches.

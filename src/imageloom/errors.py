@@ -11,9 +11,13 @@ Each derives from `ImageLoomError` and from the built-in that Keras users alread
     ├── MissingDependencyError   ImportError          an option needs an extra that is not installed
     ├── NotYetSupportedError     NotImplementedError  a documented option of a later version
     ├── BadImageError            OSError              a file could not be read as an image
+    │   ├── BadSamplesError                        samples of a batch have no readable image
     │   ├── UnidentifiedImageError  (also PIL's)      no known format; defined in `images`
     │   └── MissingImageError       FileNotFoundError the file has vanished
     ├── MissingDirectoryError    FileNotFoundError    a folder is not there
+    ├── BatchMemoryError         OSError              no memory for the batches under way
+    ├── StateMismatchError       ValueError           a state of another stream, or a newer version
+    ├── BatchTimeoutError        TimeoutError         a batch took longer than `batch_timeout`
     ├── IteratorClosedError      RuntimeError         used after `close()`, or in a forked child
     ├── WorkerError              RuntimeError         what happened in a worker: file, stage, traceback
     ├── WorkerDiedError          RuntimeError         workers died again and again
@@ -28,8 +32,11 @@ from __future__ import annotations
 __all__ = [
     "ArgumentTypeError",
     "BadImageError",
+    "BadSamplesError",
     "BatchIndexError",
+    "BatchMemoryError",
     "BatchShapeError",
+    "BatchTimeoutError",
     "ImageLoomError",
     "InvalidArgumentError",
     "IteratorClosedError",
@@ -38,6 +45,7 @@ __all__ = [
     "MissingDirectoryError",
     "MissingImageError",
     "NotYetSupportedError",
+    "StateMismatchError",
     "WorkerDiedError",
     "WorkerError",
     "WorkerStartError",
@@ -84,6 +92,22 @@ class BadImageError(ImageLoomError, OSError):
     """A file could not be read as an image."""
 
 
+class BadSamplesError(BadImageError):
+    """Samples of a batch cannot be read, and are to be replaced.
+
+    Attributes:
+        samples: for each, its place in the batch, its file, and what is wrong with it.
+    """
+
+    def __init__(self, summary: str, samples: tuple[tuple[int, str, str], ...] = ()) -> None:
+        super().__init__(summary, samples)
+        self.summary = summary
+        self.samples = samples
+
+    def __str__(self) -> str:
+        return self.summary
+
+
 class MissingImageError(BadImageError, FileNotFoundError):
     """An image file that was listed is no longer there."""
 
@@ -96,8 +120,26 @@ class IteratorClosedError(ImageLoomError, RuntimeError):
     """An iterator was used after `close()`, or in a process that does not own it."""
 
 
+class BatchMemoryError(ImageLoomError, OSError):
+    """The memory for the batches under way is not to be had."""
+
+
+class StateMismatchError(ImageLoomError, ValueError):
+    """A state belongs to another stream, or to a newer version of this library."""
+
+
+class BatchTimeoutError(ImageLoomError, TimeoutError):
+    """A batch took longer than `batch_timeout` allows."""
+
+
 class WorkerDiedError(ImageLoomError, RuntimeError):
-    """A batch could not be computed because its workers died."""
+    """A batch could not be computed because its workers died.
+
+    Attributes:
+        sample: the sample of the batch over which they died; None if it was not always the same.
+    """
+
+    sample: int | None = None
 
 
 class WorkerStartError(ImageLoomError, RuntimeError):

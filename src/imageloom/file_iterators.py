@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import os
 from collections.abc import Sequence
@@ -12,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom.errors import ArgumentTypeError, InvalidArgumentError
-from imageloom.iterators import BatchIterator, ChannelFactory
+from imageloom.iterators import BatchIterator
 from imageloom.options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom.recipe import Recipe, SampleName
 from imageloom.recipes import FrozenGenerator, OutputSettings, make_recipe
 from imageloom.sources.dataframe import DataFrameSource
 from imageloom.sources.directory import DirectorySource
 from imageloom.sources.listing import WHITE_LIST_FORMATS
+from imageloom.supply import ChannelFactory
 from imageloom.validation import check_choice
 
 __all__ = ["DataFrameIterator", "DirectoryIterator", "FileSettings"]
@@ -115,6 +117,13 @@ class _FileIterator(BatchIterator):
     def batch_shape(self) -> tuple[int, ...]:
         """Shape of a full batch of images."""
         return (self.batch_size, *self.settings.row_shape)
+
+    def _arguments(self) -> dict[str, Any]:
+        settings = dataclasses.asdict(self.settings)
+        for name in ("batch_size", "batch_shape", "save_to_dir", "save_prefix", "save_format", "split"):
+            del settings[name]
+        settings["row_shape"] = self.settings.row_shape
+        return {**settings, **self.image_data_generator.described()}
 
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
         """The description of this iterator's batches."""

@@ -128,6 +128,8 @@ class _Sums:
 
     def add(self, batch: ComputedBatch) -> None:
         moments = batch.report.moments
+        for bad in batch.replaced:
+            self.warnings.setdefault(f"replaced {bad.filename}", bad.in_words)
         for key, text in batch.report.warnings:
             self.warnings.setdefault(key, f'{text} geometry="corrected" rescales them afterwards.')
         assert moments is not None

@@ -28,6 +28,7 @@ from imageloom.sources.arrays import ArraySource
 from imageloom.sources.base import subset_split
 from imageloom.sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
 from imageloom.sources.directory import DirectorySource
+from imageloom.state import described
 from imageloom.transformer import ImageTransformer
 from imageloom.validation import check_choice, check_seed, check_subset
 
@@ -44,6 +45,10 @@ class FlowMethods(ImageTransformer):
     @abstractmethod
     def _open_channel(self, iterator: BatchIterator) -> Channel:
         """Freezes the options for an iterator and lets it into the common executor."""
+
+    def described(self) -> dict[str, Any]:
+        """The arguments that decide about the values of batches, as plain JSON."""
+        return described(self._current_options(), self._statistics())
 
     def flow(
         self,

@@ -25,7 +25,9 @@ from imageloom.iterators import BatchIterator
 from imageloom.options import GeneratorOptions, Noise, ShiftRange
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator, recipe_for_fit
+from imageloom.sources.base import SampleSource
 from imageloom.statistics import StandardizeOptions, warn_if_unfitted
+from imageloom.substitutions import ReplacingChannel
 from imageloom.transformer import OPTION_NAMES
 from imageloom.validation import check_int, check_seed
 
@@ -101,8 +103,11 @@ class ParallelImageDataGenerator(FlowMethods):
         cache: not in this version.
         cache_limit: not in this version.
         decode: `"exact"`.
-        on_bad_image: `"raise"`: an unreadable file is an error that names it.
-        batch_timeout: not in this version.
+        on_bad_image: `"raise"`: an unreadable file is an error that names it; `"replace"`: its place is
+            taken by the next readable image of the data set, with that one's targets, always the same;
+            each file is reported once, and listed in `bad_images` of the iterator.
+        batch_timeout: seconds after which a batch under way is an error that names its files, and the
+            worker that hangs is replaced; None for never. Without effect on `executor="serial"`.
 
     Raises:
         InvalidArgumentError, ArgumentTypeError: a value that cannot work (a ValueError or TypeError).
@@ -206,7 +211,7 @@ class ParallelImageDataGenerator(FlowMethods):
             x.source,
             recipe,
             options,
-            open_channel=partial(self._channel, options),
+            open_channel=partial(self._channel, options, x.source),
             rounds=rounds,
             seed=check_seed(seed) or 0,
             draws=draws,
@@ -223,7 +228,7 @@ class ParallelImageDataGenerator(FlowMethods):
         warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics), stacklevel=5)
         if options.save_to_dir is not None:
             os.makedirs(options.save_to_dir, exist_ok=True)
-        return self._channel(options, iterator.recipe(frozen))
+        return self._channel(options, iterator.source, iterator.recipe(frozen))
 
     def _frozen(self, options: GeneratorOptions) -> FrozenGenerator:
         generator = copy.copy(self)
@@ -235,17 +240,19 @@ class ParallelImageDataGenerator(FlowMethods):
             overrides=self._overrides(),
         )
 
-    def _channel(self, options: GeneratorOptions, recipe: Recipe) -> Channel:
+    def _channel(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
         kind = "threads" if options.debug else options.executor
         workers = 1 if options.debug else worker_count(options.cores)
         _tell_default_cores(options, kind, workers)
-        return self._shared_executor.open(
+        channel = self._shared_executor.open(
             partial(
                 make_executor, kind, workers, disable_gpu=bool(options.disable_gpu_in_subprocesses)
             ),
             recipe,
             options.max_batches_pending,
+            options.batch_timeout,
         )
+        return ReplacingChannel(channel, source) if recipe.replaces_bad_images else channel
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the workers: a copy has its own."""

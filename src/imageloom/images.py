@@ -8,6 +8,7 @@ most. Whatever a shortcut cannot do, or finds fault with, goes to Pillow.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from typing import Any, Final
@@ -16,7 +17,16 @@ import numpy as np
 import PIL
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import (  # noqa: F401  # importing a plug-in registers it; `Image.init` would load them all
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from imageloom.errors import (
     ArgumentTypeError,
@@ -32,6 +42,9 @@ try:
     import cykooz_resizer
 except ImportError:  # it has no wheels for some processors, where Pillow resizes everything
     cykooz_resizer = None
+# Documented, and no more: some of Pillow's other formats run programs, or fetch what they refer to.
+_FORMATS: Final = ("JPEG", "PNG", "BMP", "DIB", "PPM", "TIFF", "GIF", "WEBP")
+_NOT_THE_FILES_FAULT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _GREY_MODES: Final = ("L", "I;16", "I")
@@ -51,6 +64,9 @@ def load_img(
 ) -> Image.Image:
     """Reads an image file as a Pillow image.
 
+    PNG, JPEG, BMP, PPM and TIFF files, and GIF and WebP files that bear one of their names, are read;
+    of an animation the first picture. Orientation tags are ignored, as in Keras.
+
     Args:
         path: file name, or the file's content as `io.BytesIO`.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"` (16 and 32 bit grey images stay as they are).
@@ -63,16 +79,18 @@ def load_img(
         InvalidArgumentError: an unknown colour mode or interpolation.
         ArgumentTypeError: a `path` of another type.
     """
+    name = "the given bytes"
     if isinstance(path, io.BytesIO):
-        image = _open(path.getvalue(), "the given bytes")
+        image = _open(path.getvalue(), name)
     elif isinstance(path, (str, bytes, os.PathLike)):
-        image = _open(_read(path), os.fsdecode(path))
+        name = os.fsdecode(path)
+        image = _open(_read(path), name)
     else:
         raise ArgumentTypeError(
             f"path should be path-like or io.BytesIO, received {type(path).__name__}"
         )
     check_choice("color_mode", color_mode, tuple(_MODES))
-    image = _in_colour_mode(image, color_mode)
+    image = _in_colour_mode(image, color_mode, name)
     if target_size is None:
         return image
     return _resize(image, target_size, interpolation, keep_aspect_ratio)
@@ -95,7 +113,7 @@ def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[A
         if resized is not None:
             return resized
     image = _open(content, os.fspath(path)) if decoded is None else _as_image(decoded)
-    image = _in_colour_mode(image, options.color_mode)
+    image = _in_colour_mode(image, options.color_mode, os.fspath(path))
     if options.interpolation is not None:
         image = _resize(image, options.target_size, options.interpolation, options.keep_aspect_ratio)
     pixels = np.asarray(image)
@@ -108,13 +126,17 @@ def _read(path: str | bytes | os.PathLike[str]) -> bytes:
             return file.read()
     except FileNotFoundError as error:
         raise MissingImageError(f"The image file {os.fsdecode(path)!r} does not exist.") from error
+    except OSError as error:
+        if error.errno in _NOT_THE_FILES_FAULT:
+            raise
+        raise BadImageError(f"The image file {os.fsdecode(path)!r} cannot be read: {error}") from error
 
 
 def _load_array(path: str | os.PathLike[str]) -> NDArray[Any]:
     content = io.BytesIO(_read(path))
     try:
         array = np.load(content, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # on damaged files NumPy raises whatever it stumbles over
         raise BadImageError(f"{os.fspath(path)!r} cannot be read as an array: {error}") from error
     if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
         return array
@@ -124,8 +146,9 @@ def _load_array(path: str | os.PathLike[str]) -> NDArray[Any]:
 def _decode_jpeg(content: bytes) -> NDArray[np.uint8] | None:
     """Pixels with the file's own channels, or None where only Pillow can say what to make of it."""
     try:
-        colours = simplejpeg.decode_jpeg_header(content)[2]
-        if colours not in _JPEG_COLOURS:
+        height, width, colours = simplejpeg.decode_jpeg_header(content)[:3]
+        bomb = Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS
+        if bomb or colours not in _JPEG_COLOURS:
             return None
         return simplejpeg.decode_jpeg(content, _JPEG_COLOURS[colours])  # type: ignore[no-any-return]
     except ValueError:
@@ -138,22 +161,29 @@ def _as_image(pixels: NDArray[np.uint8]) -> Image.Image:
 
 def _open(content: bytes, name: str) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(content))
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
         image.load()
     except PIL.UnidentifiedImageError as error:
         raise UnidentifiedImageError(
             f"{name!r} ({len(content)} bytes) is not an image of a known format."
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # on damaged files, decoders raise whatever they stumble over
         raise BadImageError(f"{name!r} ({len(content)} bytes) cannot be decoded: {error}") from error
     return image
 
 
-def _in_colour_mode(image: Image.Image, color_mode: str) -> Image.Image:
+def _in_colour_mode(image: Image.Image, color_mode: str, name: str) -> Image.Image:
     if color_mode == "grayscale" and image.mode in _GREY_MODES:
         return image
     mode = _MODES[color_mode]
-    return image if image.mode == mode else image.convert(mode)
+    if image.mode == mode:
+        return image
+    try:
+        return image.convert(mode)
+    except (ValueError, OSError) as error:
+        raise BadImageError(f"{name!r} cannot be converted to {color_mode}: {error}") from error
 
 
 def _resize(

@@ -14,42 +14,32 @@ from __future__ import annotations
 import math
 import threading
 import warnings
-import weakref
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from itertools import count
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom.adapters.keras import py_dataset_class, shuffled_order
 from imageloom.adapters.reading_order import ReadingOrder
-from imageloom.batch_function import completed
 from imageloom.errors import (
     ArgumentTypeError,
     BatchIndexError,
-    InvalidArgumentError,
-    IteratorClosedError,
+    StateMismatchError,
 )
-from imageloom.executors.base import Channel
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator
-from imageloom.sampler import BatchSpec, Sampler
+from imageloom.report import Report
+from imageloom.sampler import Sampler
 from imageloom.sources.base import SampleSource
-from imageloom.stream import BatchStream
-from imageloom.validation import check_seed
+from imageloom.state import checked_state, make_state, plain
+from imageloom.substitutions import BadImage
+from imageloom.supply import Batch, BatchSupply, ChannelFactory
+from imageloom.validation import check_batch_size, check_seed
 
-__all__ = ["BatchIterator", "ChannelFactory"]
-
-Batch = Any  # images, or a tuple of images and targets
-
-
-class ChannelFactory(Protocol):
-    """What an iterator asks of its generator when the first batch is due."""
-
-    def __call__(self, iterator: Any) -> Channel:
-        """Freezes the options and opens a channel for the iterator's batches."""
-        ...
+__all__ = ["BatchIterator"]
 
 
 class BatchIterator(ABC):
@@ -80,21 +70,20 @@ class BatchIterator(ABC):
             InvalidArgumentError, ArgumentTypeError: a batch size below 1 (-1: all samples), a bad seed.
         """
         self._source = source
-        self._open_channel = open_channel
+        self._supply = BatchSupply(source, open_channel)
         self.seed = check_seed(seed)
         self._base_seed = self.seed
         self._shuffle = bool(shuffle)
-        self._batch_size = _check_batch_size(batch_size, len(source))
+        self._batch_size = check_batch_size(batch_size, len(source))
         self.lock = threading.RLock()
         self._position = 0
+        self._pass_start = 0  # where it[0] is: an epoch's first batch, but for resumed passes
         self._handed_out: set[int] = set()
+        self._read_in_order, self._furthest = True, -1  # of the batches of this pass by number
         self._following: int | None = None  # the position `next` will ask for, if it is prefetched
         self._order = ReadingOrder(len(self))
         self._sampler: Sampler | None = None
-        self._stream: BatchStream | None = None
-        self._closer: weakref.finalize[Any, Any] | None = None
-        self._closed = False
-        self._told: set[str] = set()
+        self._data_fingerprint: dict[str, Any] | None = None
 
     @abstractmethod
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
@@ -134,8 +123,8 @@ class BatchIterator(ABC):
     def batch_size(self, value: int) -> None:
         with self.lock:
             epoch = self._epoch
-            self._batch_size = _check_batch_size(value, self.n)
-            self._position = epoch * len(self)
+            self._batch_size = check_batch_size(value, self.n)
+            self._position = self._pass_start = epoch * len(self)
             self._start_over()
 
     @property
@@ -186,17 +175,18 @@ class BatchIterator(ABC):
             Exception: what a hook or a file of this batch raised; the batch after it comes next.
         """
         with self.lock:
-            stream = self._stream_now()
+            self._start()
             position = self._position
             self._note_handed_out(position)
             self._position += 1
             if self._position % max(1, len(self)) == 0:
                 self._handed_out.clear()
+            self._pass_start = self._epoch * len(self)
             if self._following != position:
-                stream.follow(count(position))
+                self._supply.follow(count(position))
             self._following = position + 1
             spec = self._sampler_now().spec(position)
-        return self._batch(stream, spec)
+        return self._supply.batch(spec, stacklevel=2)
 
     def next(self) -> Batch:
         """The next batch of the stream, as `next(it)`."""
@@ -218,15 +208,22 @@ class BatchIterator(ABC):
             )
         index = int(index) % length
         with self.lock:
-            stream = self._stream_now()
-            first = self._epoch * length
+            self._start()
+            first = self._pass_start
+            self._read_in_order &= index <= self._furthest + 1
+            self._furthest = max(index, self._furthest)
             self._note_handed_out(first + index)
             self._following = None
             upcoming = self._order.observe(index)
             if upcoming is not None:
-                stream.follow([first + i for i in (index, *upcoming)])
+                self._supply.follow([first + i for i in (index, *upcoming)])
             spec = self._sampler_now().spec(first + index)
-        return self._batch(stream, spec)
+        return self._supply.batch(spec, stacklevel=2)
+
+    @property
+    def read_in_order(self) -> bool:
+        """Whether the batches of this pass were asked for one after the other, from the first."""
+        return self._read_in_order
 
     def on_epoch_begin(self) -> None:
         """Keras is about to ask for the batches of an epoch."""
@@ -238,20 +235,83 @@ class BatchIterator(ABC):
         with self.lock:
             if len(self) == 0 or len(self._handed_out) < len(self):
                 return
-            self._position = (self._epoch + 1) * len(self)
-            self._handed_out.clear()
-            self._following = None
+            self._pass_start += len(self)
+            self._position = self._pass_start
+            self._begin_pass()
             expected = shuffled_order(len(self)) if self._order.shuffled else range(len(self))
             self._order.expect(expected)
-            if self._stream is not None:
-                self._stream.follow([self._position + i for i in expected])
+            self._supply.follow([self._position + i for i in expected])
 
     def reset(self) -> None:
         """Back to the start of the current epoch."""
         with self.lock:
-            self._position = self._epoch * len(self)
-            self._handed_out.clear()
-            self._following = None
+            self._position = self._pass_start = self._epoch * len(self)
+            self._begin_pass()
+
+    def _begin_pass(self) -> None:
+        self._handed_out.clear()
+        self._following = None
+        self._read_in_order, self._furthest = True, -1
+
+    # Resuming, and looking back
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands, as plain JSON: `load_state_dict` goes on from there.
+
+        Under `next` that is the batch to come; under Keras' `fit`, which asks for batches ahead of
+        their use, the start of the pass (see `ResumeCallback` for places within it). The files' sizes
+        are looked at once, to tell other data.
+        """
+        with self.lock:
+            self._sampler_now()
+            assert self._base_seed is not None
+            return make_state(self._position, self._base_seed, self._fingerprint())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes to where another iterator over the same data, with the same arguments, stood.
+
+        Neither executor nor number of workers need be the same. If the iterator has no seed it takes
+        over the state's. A pass under Keras' protocol then begins with the batch that was to come,
+        though that may be in the middle of an epoch.
+
+        Raises:
+            StateMismatchError: other data, other arguments, another seed, or a newer version; it says
+                what differs.
+            InvalidArgumentError, ArgumentTypeError: something else than a state.
+        """
+        with self.lock:
+            position, seed = checked_state(state, self._fingerprint())
+            if self.seed is not None and seed != self.seed:
+                raise StateMismatchError(
+                    f"The state was made with seed {seed}, and this iterator has seed {self.seed}. Use "
+                    "that seed, or none: then the state's is taken over."
+                )
+            self._base_seed = seed
+            self._start_over()
+            self._position = self._pass_start = position
+
+    def _fingerprint(self) -> dict[str, Any]:
+        if self._data_fingerprint is None:
+            self._data_fingerprint = plain(self._source.fingerprint())
+        return {
+            **self._data_fingerprint,
+            "batch_size": self._batch_size,
+            "shuffle": self._shuffle,
+            **plain(self._arguments()),
+        }
+
+    @abstractmethod
+    def _arguments(self) -> dict[str, Any]:
+        """Further arguments that decide about values."""
+
+    def report(self) -> Report:
+        """Where the time went so far, and what would help most; `print` says it in words."""
+        return self._supply.report()
+
+    @property
+    def bad_images(self) -> list[BadImage]:
+        """Files that could not be read so far and what took their place (`on_bad_image="replace"`)."""
+        return self._supply.bad_images
 
     @property
     def _epoch(self) -> int:
@@ -259,32 +319,6 @@ class BatchIterator(ABC):
 
     def _note_handed_out(self, position: int) -> None:
         self._handed_out.add(position % max(1, len(self)))
-
-    def _batch(self, stream: BatchStream, spec: BatchSpec) -> Batch:
-        computed = stream.get(spec.position)
-        for key, text in computed.report.warnings:
-            if key not in self._told:
-                self._told.add(key)
-                warnings.warn(text, stacklevel=3)
-        arrays = computed.hand_out()
-        if computed.report.batch is not None:
-            return completed(computed.report.batch[0], arrays[0])
-        return self._assemble(arrays, spec.indices)
-
-    def _assemble(self, arrays: tuple[NDArray[Any], ...], indices: NDArray[np.int64]) -> Batch:
-        """Images and whatever belongs to them, as Keras' iterators put it together."""
-        source = self._source
-        parts = [*arrays[: source.images], *source.inputs(indices)]
-        x = parts[0] if len(parts) == 1 else parts
-        copies = arrays[source.images :]
-        if copies:
-            y: Any = copies[0] if len(copies) == 1 else list(copies)
-        else:
-            y = source.targets(indices)
-        if y is None:
-            return x
-        weights = source.weights(indices)
-        return (x, y) if weights is None else (x, y, weights)
 
     # The machinery
 
@@ -297,25 +331,14 @@ class BatchIterator(ABC):
             )
         return self._sampler
 
-    def _stream_now(self) -> BatchStream:
-        if self._closed:
-            raise IteratorClosedError(
-                "This iterator is closed. Make a new one with the generator's flow methods."
-            )
-        if self._stream is None:
-            sampler, source = self._sampler_now(), self._source
-            channel = self._open_channel(self)
-            self._stream = BatchStream(channel, lambda p: source.task(sampler.spec(p)))
-            self._closer = weakref.finalize(self, self._stream.close)
-        return self._stream
+    def _start(self) -> None:
+        self._supply.start(self, self._sampler_now())
 
     def _start_over(self) -> None:
-        """Drops the machinery; the next request builds it anew for what has changed."""
-        if self._closer is not None:
-            self._closer()
-        self._stream = self._closer = self._sampler = None
-        self._handed_out.clear()
-        self._following = None
+        """Drops what was prepared; the next request builds it anew for what has changed."""
+        self._supply.stop()
+        self._sampler = None
+        self._begin_pass()
         self._order = ReadingOrder(len(self))
 
     def close(self) -> None:
@@ -324,9 +347,7 @@ class BatchIterator(ABC):
         Batches that were handed out stay valid. Any further use is an IteratorClosedError.
         """
         with self.lock:
-            self._closed = True
-            if self._closer is not None:
-                self._closer()
+            self._supply.close()
 
     def shutdown(self, wait: bool = True) -> None:
         """Closes the iterator; `wait` is accepted for the original's sake, closing is always quick."""
@@ -336,12 +357,12 @@ class BatchIterator(ABC):
     @property
     def is_shutdown(self) -> bool:
         """Whether the iterator was closed."""
-        return self._closed
+        return self._supply.closed
 
     @property
     def is_running(self) -> bool:
         """Whether batches are being computed in the background."""
-        return self._stream is not None and not self._closed
+        return self._supply.running
 
     def __enter__(self) -> Self:
         """Closes the iterator at the end of the block."""
@@ -378,18 +399,3 @@ class BatchIterator(ABC):
             "An iterator cannot be pickled or copied: it owns workers. Make another one from the "
             "generator, which can."
         )
-
-
-def _check_batch_size(batch_size: Any, samples: int) -> int:
-    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__"):
-        raise ArgumentTypeError(
-            f"`batch_size` must be an integer >= 1, or -1 for all samples; received {batch_size!r}."
-        )
-    size = int(batch_size)
-    if size == -1:
-        return max(1, samples)
-    if size < 1:
-        raise InvalidArgumentError(
-            f"`batch_size` must be an integer >= 1, or -1 for all samples; received {batch_size!r}."
-        )
-    return size

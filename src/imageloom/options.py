@@ -292,8 +292,6 @@ class GeneratorOptions:
             "cache": self.cache is not None,
             "cache_limit": self.cache_limit is not None,
             'decode="scaled"': self.decode == "scaled",
-            'on_bad_image="replace"': self.on_bad_image == "replace",
-            "batch_timeout": self.batch_timeout is not None,
         }
         for name, wanted in later.items():
             if wanted:

@@ -18,9 +18,10 @@ from __future__ import annotations
 import functools
 import os
 import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from imageloom.augment.draw import draw_transform
 from imageloom.batch_function import call_batch_function
 from imageloom.cache import DecodeAlways, PixelStore
 from imageloom.conversion import array_to_img
-from imageloom.errors import BatchShapeError, WorkerError
+from imageloom.errors import BadImageError, BadSamplesError, BatchShapeError, WorkerError
 from imageloom.hooks import Hook, SampleCall
 from imageloom.images import read_pixels
 from imageloom.moments import FeatureMoments
@@ -39,7 +40,19 @@ from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
 from imageloom.user_methods import UserMethods
 
-__all__ = ["Pipeline", "seeded_globals"]
+__all__ = ["STAGES", "Pipeline", "seeded_globals"]
+
+# What takes time, and what is said about it in errors.
+STAGES: Final = {
+    "read": "reading the image",
+    "noaug_hook": "running noaug_preprocessing_function",
+    "transform": "transforming the image",
+    "hook": "running preprocessing_function",
+    "standardize": "standardizing the image",
+    "batch_function": "running get_batch_function",
+    "save": "saving the image",
+    "finish": "finishing the batch",
+}
 
 # Purposes of the streams that are split off a sample's seed.
 _OWN_DRAWS, _HOOK_DRAWS, _GLOBAL_DRAWS = 1, 2, 3
@@ -63,15 +76,20 @@ class Pipeline:
         task: BatchTask,
         arrays: Sequence[NDArray[Any]],
         raw: NDArray[Any] | None = None,
+        cell: NDArray[np.int64] | None = None,
     ) -> BatchReport:
         """Computes the batch into `arrays` (as `recipe.layout` describes them).
 
-        `raw` are the images themselves, where they come out of an array of another process.
+        Args:
+            task: which batch.
+            arrays: where to.
+            raw: the images themselves, where they come out of an array of another process.
+            cell: tells, for whoever looks at it when this process has died, which sample is at work.
 
         Raises:
             Exception: whatever a hook or a file raised, with a note that names file and stage.
         """
-        work = _BatchWork(self, task, raw)
+        work = _BatchWork(self, task, raw, cell)
         try:
             return work.run(arrays)
         except StopIteration as error:
@@ -87,7 +105,13 @@ class Pipeline:
 class _BatchWork:
     """One batch under way: its random state, and where it is, for the error that may come."""
 
-    def __init__(self, pipeline: Pipeline, task: BatchTask, raw: NDArray[Any] | None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        task: BatchTask,
+        raw: NDArray[Any] | None,
+        cell: NDArray[np.int64] | None,
+    ) -> None:
         self.recipe = pipeline.recipe
         self.store = pipeline.store
         self.own = pipeline.own
@@ -96,30 +120,49 @@ class _BatchWork:
         self.state = task.spec.random_state()
         self.sample = 0  # of the batch
         self.part = 0  # of the sample, where samples are tuples of images
-        self.stage = "reading"
+        self.cell = np.empty(1, np.int64) if cell is None else cell
+        self.stage = "read"
+        self.since = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+        self.bad: list[tuple[int, str, str]] = []
         self.warnings: dict[str, str] = {}
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         recipe = self.recipe
         if recipe.batch_function is not None:
-            self.stage = "running get_batch_function"
+            self.enter("batch_function")
             params = recipe.params.for_sample(self._entropy(_HOOK_DRAWS))
-            return BatchReport(batch=call_batch_function(recipe, self.task, params, arrays[0]))
+            batch = call_batch_function(recipe, self.task, params, arrays[0])
+            self.enter("finish")
+            return BatchReport(batch=batch, seconds=self.seconds)
         images, copies = arrays[: recipe.images], arrays[recipe.images :]
         for j in range(len(self.task)):
+            self.cell[0] = j
             for k, array in enumerate(images):
                 self.sample, self.part = j, k
-                self.compute(array[j])
+                self.compute_if_readable(array[j])
+        self.enter("finish")
+        if self.bad:
+            words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self.bad)
+            raise BadSamplesError(words, tuple(self.bad))
         for image, copied in zip(images, copies, strict=False):
             copied[...] = image
         if recipe.params.save_to_dir is not None:
             self.save(images)
+            self.enter("finish")
         moments = None
         if recipe.measures:
             channel_axis = 1 if recipe.channels_first else 3
             parts = [FeatureMoments.of(array, channel_axis) for array in images]
             moments = functools.reduce(FeatureMoments.merged, parts)
-        return BatchReport(warnings=tuple(self.warnings.items()), moments=moments)
+        self.enter("finish")
+        return BatchReport(warnings=tuple(self.warnings.items()), moments=moments, seconds=self.seconds)
+
+    def enter(self, stage: str) -> None:
+        """Goes on to a stage; the time since the last one began belongs to that."""
+        now = time.perf_counter()
+        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
+        self.stage, self.since = stage, now
 
     def whereabouts(self) -> str:
         position = self.task.spec.position
@@ -129,7 +172,7 @@ class _BatchWork:
             )
         else:
             what = f"{self._name()} (sample {self.sample} of the batch at position {position})"
-        return f"imageloom: while {self.stage}, {what}"
+        return f"imageloom: while {STAGES[self.stage]}, {what}"
 
     def _name(self) -> str:
         name = self._filename()
@@ -145,12 +188,24 @@ class _BatchWork:
         name = self.task.filenames[self.sample]
         return name if isinstance(name, str) else name[self.part]
 
-    def compute(self, row: NDArray[Any]) -> None:
+    def compute_if_readable(self, row: NDArray[Any]) -> None:
+        """Computes a sample; where bad images are to be replaced, notes it if it is one."""
+        self.enter("read")
+        if not self.recipe.replaces_bad_images:
+            self.compute(self._pixels(), row)
+            return
+        try:
+            x = self._pixels()
+        except BadImageError as error:
+            self.bad.append((self.sample, self._filename() or "", str(error)))
+            return
+        if not self.bad:  # else the batch will be computed again, without these
+            self.compute(x, row)
+
+    def compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         recipe = self.recipe
-        self.stage = "reading the image"
-        x = self._pixels()
         if recipe.noaug_hook is not None:
-            self.stage = "running noaug_preprocessing_function"
+            self.enter("noaug_hook")
             x = self._call(recipe.noaug_hook, x.copy())
         if x.ndim == 2:
             x = x[:, :, None]
@@ -158,10 +213,10 @@ class _BatchWork:
         if recipe.rescale_first:
             x = x * np.asarray(recipe.rescale_first, x.dtype)
         if recipe.transform is not None:
-            self.stage = "transforming the image"
+            self.enter("transform")
             x = self._transform(x)
         if self.own.standardizes:
-            self.stage = "standardizing the image"
+            self.enter("standardize")
             x = self.own.standardize(self._about(), self._shown(x))
         else:
             x = self._standardize(x)
@@ -222,9 +277,9 @@ class _BatchWork:
     def _standardize(self, x: NDArray[Any]) -> NDArray[Any]:
         recipe = self.recipe
         if recipe.hook is not None:
-            self.stage = "running preprocessing_function"
+            self.enter("hook")
             x = self._call(recipe.hook, x)
-        self.stage = "standardizing the image"
+        self.enter("standardize")
         if x.dtype.kind != "f" and recipe.standardize.active:
             x = x.astype(np.float32)
         return standardize(self._shown(x), recipe.standardize)
@@ -252,7 +307,7 @@ class _BatchWork:
     def save(self, images: Sequence[NDArray[Any]]) -> None:
         """Writes the finished images, under Keras' names; the numbers in them are drawn last."""
         params = self.recipe.params
-        self.stage = f"saving to {params.save_to_dir!r}"
+        self.enter("save")
         for j, index in enumerate(self.task.spec.indices):
             for k, array in enumerate(images):
                 self.sample, self.part = j, k

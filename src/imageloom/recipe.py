@@ -6,8 +6,8 @@ which batch. Both are plain records: whoever has them can compute the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from imageloom.augment.draw import TransformParams
@@ -45,6 +45,7 @@ class Recipe:
         working_dtype: floating dtype of the pixels on their way.
         rescale_first: factor before any transform, for `fit`, which sees the images like that.
         saved_name_range: the number in a saved file's name is below this.
+        replaces_bad_images: look for all unreadable samples of a batch and report them together.
         measures: report the batch's moments, for `fit`.
     """
 
@@ -63,6 +64,7 @@ class Recipe:
     working_dtype: str = "float32"
     rescale_first: float | None = None
     saved_name_range: int = 10_000_000
+    replaces_bad_images: bool = False
     measures: bool = False
 
     @property
@@ -94,6 +96,18 @@ class BatchTask:
         """Samples in the batch."""
         return len(self.spec.indices)
 
+    def name(self, sample: int) -> str:
+        """A sample in words."""
+        if self.filenames:
+            return f"the file {self.filenames[sample]!r}"
+        return f"image {self.spec.indices[sample]} of the array"
+
+    def names(self) -> str:
+        """All samples in words."""
+        if self.filenames:
+            return ", ".join(map(repr, self.filenames))
+        return f"images {', '.join(map(str, self.spec.indices))} of the array"
+
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
@@ -104,8 +118,10 @@ class BatchReport:
         batch: what the user's `get_batch_function` returned, in a tuple of one; images that lie in the
             batch's memory are left out (see `batch_function`).
         moments: of the pixels, where the recipe asks for them.
+        seconds: spent in each stage of the pipeline (see `pipeline.STAGES`).
     """
 
     warnings: tuple[tuple[str, str], ...] = ()
     batch: tuple[Any] | None = None
     moments: FeatureMoments | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)

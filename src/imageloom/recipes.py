@@ -107,6 +107,7 @@ def make_recipe(
         hook=_hook(options, "preprocessing_function"),
         batch_function=options.get_batch_function,
         overrides=frozen.overrides,
+        replaces_bad_images=options.on_bad_image == "replace" and rows is None,
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else settings.dtype,
         # Keras', of file iterators and of array iterators.

@@ -29,7 +29,8 @@ import threading
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
@@ -38,12 +39,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom.errors import IteratorClosedError
+from imageloom.errors import BatchMemoryError, IteratorClosedError
 
 __all__ = ["AttachedSlots", "BatchLayout", "SlotPool", "private_arrays"]
 
 _ALIGNMENT: Final = 4096
 _RAW_ALIGNMENT: Final = 64
+_CELL_NBYTES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,11 @@ class BatchLayout:
         used = self._raw_offset
         if self.raw_shape is not None:
             used += self.rows * math.prod(self.raw_shape) * np.dtype(self.raw_dtype).itemsize
-        return max(1, -(-used // _ALIGNMENT)) * _ALIGNMENT
+        return -(-(used + _CELL_NBYTES) // _ALIGNMENT) * _ALIGNMENT
+
+    def sample_cell(self, buffer: mmap.mmap, offset: int) -> NDArray[np.int64]:
+        """Where a worker writes which sample it is at, at the very end of the slot."""
+        return np.ndarray((1,), np.int64, buffer=buffer, offset=offset + self.nbytes - _CELL_NBYTES)
 
     @property
     def _raw_offset(self) -> int:
@@ -121,8 +127,16 @@ class _Segment:
             self._tag = f"imageloom-{os.getpid()}-{uuid.uuid4().hex}"
             self.memory = mmap.mmap(-1, nbytes, tagname=self._tag)
             return
-        self._fd = _anonymous_file(nbytes)
-        self.memory = mmap.mmap(self._fd, nbytes)
+        try:
+            self._fd = _anonymous_file(nbytes)
+            self.memory = mmap.mmap(self._fd, nbytes)
+        except OSError as error:
+            self.memory = None
+            self.close()
+            raise BatchMemoryError(
+                f"{nbytes / 2**20:,.0f} MiB of memory for the batches under way are not to be had "
+                f"({error}). Smaller `batch_size`, `max_batches_pending` or `cores` take less."
+            ) from error
 
     def send(self, connection: Connection, pid: int) -> None:
         """Lets the process at the other end map this memory too."""
@@ -153,21 +167,27 @@ class _Segment:
 def _anonymous_file(nbytes: int) -> int:
     """A descriptor of `nbytes` of memory without a name."""
     if hasattr(os, "memfd_create"):
-        try:
-            fd = os.memfd_create("imageloom", os.MFD_CLOEXEC)
-        except OSError:
-            pass  # an old kernel or a sandbox; a file will do
-        else:
-            os.ftruncate(fd, nbytes)
-            return fd
+        with suppress(OSError):  # an old kernel or a sandbox; a file will do
+            return _sized(os.memfd_create("imageloom", os.MFD_CLOEXEC), nbytes, os.ftruncate)
     with tempfile.TemporaryFile(prefix="imageloom-") as file:
-        fd = os.dup(file.fileno())
+        return _sized(os.dup(file.fileno()), nbytes, _allocate)
+
+
+def _sized(fd: int, nbytes: int, size: Callable[[int, int], None]) -> int:
+    try:
+        size(fd, nbytes)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _allocate(fd: int, nbytes: int) -> None:
     if hasattr(os, "posix_fallocate"):
         # Without this, a full disk would be a bus error in the middle of a batch.
         os.posix_fallocate(fd, 0, nbytes)
     else:
         os.ftruncate(fd, nbytes)
-    return fd
 
 
 class SlotPool:
@@ -215,6 +235,17 @@ class SlotPool:
         while self._returned:
             self._kept -= 1
             heapq.heappush(self._free, self._returned.popleft())
+
+    def note_sample(self, slot: int, sample: int) -> None:
+        """Sets the sample that the slot's worker is at."""
+        if self._segment.memory is not None:
+            self.layout.sample_cell(self._segment.memory, slot * self.layout.nbytes)[0] = sample
+
+    def sample_at(self, slot: int) -> int:
+        """The sample that the slot's worker is at, or was at when it died; -1 for none."""
+        if self._segment.memory is None:
+            return -1
+        return int(self.layout.sample_cell(self._segment.memory, slot * self.layout.nbytes)[0])
 
     def raw_rows(self, slot: int, rows: int) -> NDArray[Any] | None:
         """Where the input rows of a leased slot go; None if there are none."""
@@ -278,6 +309,10 @@ class AttachedSlots:
     def arrays(self, slot: int, rows: int) -> Sequence[NDArray[Any]]:
         """The arrays of a slot, to write into."""
         return self._layout.arrays(self._memory, slot * self._layout.nbytes, rows)
+
+    def sample_cell(self, slot: int) -> NDArray[np.int64]:
+        """Where to write which sample of the batch is at work."""
+        return self._layout.sample_cell(self._memory, slot * self._layout.nbytes)
 
     def raw_rows(self, slot: int, rows: int) -> NDArray[Any] | None:
         """The input rows that the parent has laid into a slot; None if there are none."""

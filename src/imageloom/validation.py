@@ -12,6 +12,7 @@ import numpy as np
 from imageloom.errors import ArgumentTypeError, InvalidArgumentError
 
 __all__ = [
+    "check_batch_size",
     "check_choice",
     "check_cores",
     "check_dtype",
@@ -167,3 +168,19 @@ def check_dtype(dtype: Any) -> None:
         raise ArgumentTypeError(f"`dtype` is not a NumPy dtype: {dtype!r}.") from error
     if kind not in "fiu":
         raise InvalidArgumentError(f"`dtype` must be a floating or integer type, received {dtype!r}.")
+
+
+def check_batch_size(batch_size: Any, samples: int) -> int:
+    """The number of samples in a batch; -1 means all, and at least one."""
+    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__"):
+        raise ArgumentTypeError(
+            f"`batch_size` must be an integer >= 1, or -1 for all samples; received {batch_size!r}."
+        )
+    size = int(batch_size)
+    if size == -1:
+        return max(1, samples)
+    if size < 1:
+        raise InvalidArgumentError(
+            f"`batch_size` must be an integer >= 1, or -1 for all samples; received {batch_size!r}."
+        )
+    return size

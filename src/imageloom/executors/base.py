@@ -15,23 +15,30 @@ import copy
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
-from imageloom.errors import IteratorClosedError
+from imageloom.errors import BatchTimeoutError, IteratorClosedError
 from imageloom.recipe import BatchReport, BatchTask, Recipe
 
-__all__ = ["Channel", "ComputedBatch", "Executor", "QueuedTask", "TaskQueue"]
+__all__ = ["Channel", "ComputedBatch", "Executor", "QueuedTask", "TaskQueue", "timeout_error"]
 
 BatchFuture = Future["ComputedBatch"]
 
 
 class ComputedBatch:
-    """A finished batch: either handed out, once, or discarded."""
+    """A finished batch: either handed out, once, or discarded.
+
+    Attributes:
+        report: what came to light.
+        indices: its samples, if they are not those that stand at its position (see `substitutions`).
+        replaced: descriptions of those that were replaced.
+    """
 
     def __init__(
         self,
@@ -41,12 +48,24 @@ class ComputedBatch:
     ) -> None:
         """`hand_out` makes the arrays, `discard` gives their memory back unused."""
         self.report = report
+        self.indices: NDArray[np.int64] | None = None
+        self.replaced: Sequence[Any] = ()
         self.hand_out = hand_out
         self.discard = discard
 
 
 class Channel(Protocol):
     """One iterator's access to an executor."""
+
+    @property
+    def workers(self) -> int:
+        """How many batches may be computed at the same time."""
+        ...
+
+    @property
+    def restarts(self) -> int:
+        """Workers that had to be replaced so far."""
+        ...
 
     @property
     def lookahead(self) -> int:
@@ -70,8 +89,16 @@ class Executor(ABC):
     """Computes batches for the iterators of one generator."""
 
     @abstractmethod
-    def open(self, recipe: Recipe, max_batches_pending: int) -> Channel:
-        """A channel for the batches of one recipe."""
+    def open(
+        self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
+    ) -> Channel:
+        """A channel for the batches of one recipe.
+
+        Args:
+            recipe: how they are made.
+            max_batches_pending: finished batches that wait at most.
+            batch_timeout: seconds after which a batch under way is an error; None for never.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -85,14 +112,15 @@ class QueuedTask:
     Attributes:
         channel: what the executor keeps for the iterator.
         started: it has been taken from the queue before; its future runs.
-        deaths: how often a worker has died over it.
+        deaths_at: the sample that a worker was at when it died over the batch, for each that did; -1
+            where none was begun.
     """
 
     channel: Any
     task: BatchTask
     future: BatchFuture = field(default_factory=Future)
     started: bool = False
-    deaths: int = 0
+    deaths_at: list[int] = field(default_factory=list)
 
     def fail(self, error: Exception) -> None:
         """Raises an error, which may concern other tasks too, where this batch is waited for."""
@@ -101,6 +129,15 @@ class QueuedTask:
             own = copy.copy(error)
             own.__cause__ = error.__cause__
             self.future.set_exception(own)
+
+
+def timeout_error(task: BatchTask, seconds: float, sample: int = -1) -> BatchTimeoutError:
+    """The error for a batch that takes too long; `sample` is where it hangs, if that is known."""
+    at = f" It was at {task.name(sample)}." if sample >= 0 else ""
+    return BatchTimeoutError(
+        f"The batch at position {task.spec.position} took longer than `batch_timeout`, {seconds:g} "
+        f"s.{at} Its files: {task.names()}"
+    )
 
 
 class TaskQueue:

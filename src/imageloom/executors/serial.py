@@ -15,9 +15,11 @@ __all__ = ["SerialExecutor"]
 class SerialExecutor(Executor):
     """No threads, no processes, nothing ahead of time."""
 
-    def open(self, recipe: Recipe, max_batches_pending: int) -> Channel:
-        """A channel that computes on submission."""
-        del max_batches_pending
+    def open(
+        self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
+    ) -> Channel:
+        """A channel that computes on submission; nothing can interrupt the caller's own thread."""
+        del max_batches_pending, batch_timeout
         return _SerialChannel(recipe)
 
     def close(self) -> None:
@@ -26,6 +28,8 @@ class SerialExecutor(Executor):
 
 class _SerialChannel:
     lookahead = 0
+    workers = 1
+    restarts = 0
 
     def __init__(self, recipe: Recipe) -> None:
         self._pipeline = Pipeline(recipe)

@@ -35,13 +35,19 @@ class SharedExecutor:
         self._executor: Executor | None = None
         self._channels = 0
 
-    def open(self, make: Callable[[], Executor], recipe: Recipe, max_batches_pending: int) -> Channel:
+    def open(
+        self,
+        make: Callable[[], Executor],
+        recipe: Recipe,
+        max_batches_pending: int,
+        batch_timeout: float | None = None,
+    ) -> Channel:
         """A channel of the common executor, which `make` makes if there is none."""
         with self._lock:
             if self._executor is None:
                 self._executor = make()
             try:
-                channel = self._executor.open(recipe, max_batches_pending)
+                channel = self._executor.open(recipe, max_batches_pending, batch_timeout)
             except BaseException:
                 self._close_unused()
                 raise
@@ -66,6 +72,14 @@ class _SharedChannel:
         self._shared = shared
         self._channel = channel
         self._open = True
+
+    @property
+    def workers(self) -> int:
+        return self._channel.workers
+
+    @property
+    def restarts(self) -> int:
+        return self._channel.restarts
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         return self._channel.submit(task, urgent=urgent)

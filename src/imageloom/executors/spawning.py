@@ -34,6 +34,7 @@ _ALLOCATOR: Final = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
 }
+_DYING_SECONDS: Final = 5.0  # even a killed process may take its time to go
 _BOOT: Final = (
     "import sys; from multiprocessing.connection import {connection} as C; "
     "c = C(int(sys.argv[1])); sys.path[:] = c.recv(); "
@@ -77,9 +78,18 @@ class WorkerProcess:
         if sys.platform == "win32":
             self.sentinel = int(self._process._handle)  # type: ignore[attr-defined]
         elif hasattr(os, "pidfd_open"):
-            self._pidfd = self.sentinel = os.pidfd_open(self._process.pid)
+            try:
+                self._pidfd = self.sentinel = os.pidfd_open(self._process.pid)
+            except OSError:  # no descriptor left for it
+                self.end(0.0)
+                raise
         with suppress(OSError):  # it has died already, which the sentinel tells
             self.connection.send(sys.path)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the child has ended, as far as `end` has seen."""
+        return self._process.returncode is not None
 
     @property
     def pid(self) -> int:
@@ -97,7 +107,10 @@ class WorkerProcess:
             code = self._process.wait(grace)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            code = self._process.wait()
+            try:
+                code = self._process.wait(_DYING_SECONDS)
+            except subprocess.TimeoutExpired:
+                return "no end, though it was killed: it hangs in the kernel, on a file system perhaps"
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._pidfd >= 0:

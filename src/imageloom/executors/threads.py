@@ -6,6 +6,7 @@ The heavy steps (decoding, resizing, warping) leave the interpreter lock, hooks 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
 
@@ -17,6 +18,7 @@ from imageloom.executors.base import (
     Executor,
     QueuedTask,
     TaskQueue,
+    timeout_error,
 )
 from imageloom.pipeline import Pipeline
 from imageloom.recipe import BatchTask, Recipe
@@ -28,65 +30,121 @@ __all__ = ["ThreadExecutor"]
 class ThreadExecutor(Executor):
     """A fixed number of threads over one queue.
 
-    They are daemons: a program that ends does not wait for a hook that hangs.
+    They are daemons: a program that ends does not wait for a hook that hangs. A thread cannot be
+    stopped: one whose batch takes too long is left to itself, and another takes its place.
     """
 
     def __init__(self, workers: int) -> None:
         """Starts the threads."""
-        self._queue = TaskQueue()
-        self._running: set[QueuedTask] = set()
-        self._workers = workers
-        for number in range(workers):
-            threading.Thread(
-                target=_work, args=(self._queue, self._running), name=f"imageloom-{number}", daemon=True
-            ).start()
+        self._pool = _Pool(workers)
 
-    def open(self, recipe: Recipe, max_batches_pending: int) -> Channel:
+    def open(
+        self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
+    ) -> Channel:
         """A channel on the common queue."""
-        return _ThreadChannel(self._queue, recipe, max_batches_pending + self._workers)
+        return _ThreadChannel(self._pool, recipe, max_batches_pending, batch_timeout)
 
     def close(self) -> None:
         """Fails what waits and what is in work; a thread cannot be stopped, only ignored."""
         error = IteratorClosedError("The iterator was closed while a batch was under way.")
-        self._queue.close(error)
-        for item in tuple(self._running):
+        self._pool.queue.close(error)
+        for item in tuple(self._pool.running):
             with suppress(InvalidStateError):
                 item.fail(error)
 
 
+class _Pool:
+    """The threads, and what they share."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.restarts = 0
+        self.queue = TaskQueue()
+        self.running: set[QueuedTask] = set()
+        for _ in range(workers):
+            self._start()
+
+    def _start(self) -> None:
+        threading.Thread(target=_work, args=(self,), name="imageloom", daemon=True).start()
+
+    def replace(self) -> None:
+        """Starts a thread in the place of one that hangs."""
+        self.restarts += 1
+        self._start()
+
+
 class _ThreadChannel:
-    def __init__(self, queue: TaskQueue, recipe: Recipe, lookahead: int) -> None:
-        self.lookahead = lookahead
+    def __init__(
+        self, pool: _Pool, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None
+    ) -> None:
+        self.lookahead = max_batches_pending + pool.workers
+        self.workers = pool.workers
         self.pipeline = Pipeline(recipe)
-        self._queue = queue
+        self.batch_timeout = batch_timeout
+        self._pool = pool
+
+    @property
+    def restarts(self) -> int:
+        return self._pool.restarts
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         item = QueuedTask(self, task)
-        self._queue.put(item, urgent=urgent)
+        self._pool.queue.put(item, urgent=urgent)
         return item.future
 
     def hurry(self, future: BatchFuture) -> None:
-        self._queue.hurry(future)
+        self._pool.queue.hurry(future)
 
     def close(self) -> None:
-        self._queue.cancel(self)
+        self._pool.queue.cancel(self)
 
 
-def _work(queue: TaskQueue, running: set[QueuedTask]) -> None:
-    while (item := queue.take(wait=True)) is not None:
-        running.add(item)
-        with suppress(InvalidStateError):  # the executor was closed meanwhile
-            _compute(item)
-        running.discard(item)
-        del item  # a thread that waits holds on to nobody's batch
+class _Watch:
+    """Gives up on a batch that takes too long."""
+
+    def __init__(self, item: QueuedTask, replace: Callable[[], None]) -> None:
+        self._item = item
+        self._replace = replace
+        self._timer: threading.Timer | None = None
+        if item.channel.batch_timeout is not None:
+            self._timer = threading.Timer(item.channel.batch_timeout, self._give_up)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _give_up(self) -> None:
+        with suppress(InvalidStateError):  # it has just come
+            self._item.future.set_exception(
+                timeout_error(self._item.task, self._item.channel.batch_timeout)
+            )
+            self._replace()
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
-def _compute(item: QueuedTask) -> None:
+def _work(pool: _Pool) -> None:
+    while (item := pool.queue.take(wait=True)) is not None:
+        pool.running.add(item)
+        watch = _Watch(item, pool.replace)
+        told = _compute(item)
+        watch.end()
+        pool.running.discard(item)
+        if not told:
+            return  # the time was up and another thread has taken this one's place, or all is over
+        del item, watch  # a thread that waits holds on to nobody's batch
+
+
+def _compute(item: QueuedTask) -> bool:
+    """Computes a batch; False if somebody else has settled its future meanwhile."""
     pipeline: Pipeline = item.channel.pipeline
     arrays = private_arrays(pipeline.recipe.layout, len(item.task))
-    try:
-        report = pipeline.run(item.task, arrays)
-    except BaseException as error:
-        item.future.set_exception(error)
-    else:
-        item.future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))
+    with suppress(InvalidStateError):
+        try:
+            report = pipeline.run(item.task, arrays)
+        except BaseException as error:
+            item.future.set_exception(error)
+        else:
+            item.future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))
+        return True
+    return False

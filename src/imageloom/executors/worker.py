@@ -85,10 +85,11 @@ def _computed(channel: _WorkerChannel, message: Compute) -> Done | Failed:
         pipeline = channel.pipeline()
         arrays = channel.slots.arrays(message.slot, len(message.task))
         raw = channel.slots.raw_rows(message.slot, len(message.task))
+        cell = channel.slots.sample_cell(message.slot)
         if not pipeline.recipe.has_hooks:
-            return Done(pipeline.run(message.task, arrays, raw))
+            return Done(pipeline.run(message.task, arrays, raw, cell))
         with seeded_globals(message.task, restore=False):
-            return Done(pipeline.run(message.task, arrays, raw))
+            return Done(pipeline.run(message.task, arrays, raw, cell))
     except BaseException as error:  # a hook may even raise SystemExit: the worker goes on
         return Failed(
             _pickled(error),

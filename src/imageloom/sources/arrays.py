@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,12 @@ from imageloom.errors import ArgumentTypeError, InvalidArgumentError
 from imageloom.image_rows import ImageRows
 from imageloom.recipe import BatchTask
 from imageloom.sampler import BatchSpec
-from imageloom.sources.base import SampleSource
+from imageloom.sources.base import SampleSource, values_digest
 from imageloom.validation import check_subset
 
 __all__ = ["ArraySource"]
+
+_SAMPLED_ROWS: Final = 64
 
 
 class ArraySource(SampleSource):
@@ -75,6 +77,16 @@ class ArraySource(SampleSource):
     def task(self, spec: BatchSpec) -> BatchTask:
         """The batch; its rows are taken from `rows`."""
         return BatchTask(spec=spec)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Shapes, dtypes, all targets and weights, and some of the pixels: an array may be huge."""
+        some = np.linspace(0, max(0, len(self.x) - 1), min(len(self.x), _SAMPLED_ROWS)).astype(int)
+        return {
+            "samples": len(self),
+            "images": [list(self.x.shape), self.x.dtype.str],
+            "pixels": values_digest(self.x[some]),
+            "targets": values_digest(self.y, self.sample_weight, *self.x_misc),
+        }
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """Rows of the further inputs."""

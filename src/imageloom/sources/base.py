@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,7 +16,14 @@ from imageloom.image_rows import ImageRows
 from imageloom.recipe import BatchTask, SampleName
 from imageloom.sampler import BatchSpec
 
-__all__ = ["LABEL_MODES", "SampleSource", "encode_classes", "subset_split"]
+__all__ = [
+    "LABEL_MODES",
+    "SampleSource",
+    "encode_classes",
+    "files_digest",
+    "subset_split",
+    "values_digest",
+]
 
 LABEL_MODES: Final = ("categorical", "binary", "sparse")
 ClassIds = Sequence[int | Sequence[int]] | NDArray[np.int32]
@@ -49,6 +58,10 @@ class SampleSource(ABC):
     def targets(self, indices: NDArray[np.int64]) -> Any:
         """The targets of some samples, or None where the images are all there is."""
 
+    @abstractmethod
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells this data set from others, as plain JSON."""
+
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """What the model gets beside the images, one array for each further input."""
         del indices
@@ -58,6 +71,33 @@ class SampleSource(ABC):
         """Weights of some samples, or None."""
         del indices
         return None
+
+
+def files_digest(root: str, names: Sequence[SampleName]) -> str:
+    """A digest of file names and sizes; a file that is not there counts as size -1."""
+    digest = hashlib.sha256()
+    for name in names:
+        for part in (name,) if isinstance(name, str) else name:
+            try:
+                size = os.stat(os.path.join(root, part)).st_size
+            except OSError:
+                size = -1
+            digest.update(os.fsencode(f"{part}\0{size}\0"))
+    return digest.hexdigest()[:32]
+
+
+def values_digest(*values: Any) -> str:
+    """A digest of arrays and lists, or None: dtypes, shapes and every value."""
+    digest = hashlib.sha256()
+    for value in values:
+        if isinstance(value, np.ndarray) and value.dtype.kind not in "OU":
+            digest.update(f"{value.dtype.str} {value.shape} ".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+        else:
+            plain = value.tolist() if isinstance(value, np.ndarray) else value
+            digest.update(repr((type(value).__name__, np.shape(value)[:1], plain)).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
 
 
 def subset_split(subset: str | None, validation_split: float) -> tuple[float, float] | None:

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from imageloom.errors import ArgumentTypeError, InvalidArgumentError, MissingColumnError
 from imageloom.recipe import BatchTask
 from imageloom.sampler import BatchSpec
-from imageloom.sources.base import LABEL_MODES, SampleSource, encode_classes
+from imageloom.sources.base import (
+    LABEL_MODES,
+    SampleSource,
+    encode_classes,
+    files_digest,
+    values_digest,
+)
 from imageloom.sources.listing import WHITE_LIST_FORMATS
 
 __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
@@ -94,6 +100,17 @@ class DataFrameSource(SampleSource):
             root=self._root,
             class_ids=() if ids is None else tuple(ids[i] for i in spec.indices),
         )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Files with their sizes, targets and weights."""
+        columns = self.columns if isinstance(self.columns, list) else [self.columns]
+        return {
+            "samples": len(self),
+            "files": files_digest(self._root, self.filenames),
+            "targets": values_digest(self.class_ids, self.sample_weight, *columns),
+            "class_mode": self.class_mode,
+            "class_indices": dict(self.class_indices),
+        }
 
     def targets(self, indices: NDArray[np.int64]) -> Any:
         """One-hot or multi-hot rows, numbers, columns; None for class_mode None and `"input"`."""

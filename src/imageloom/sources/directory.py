@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from imageloom.errors import ArgumentTypeError
 from imageloom.recipe import BatchTask, SampleName
 from imageloom.sampler import BatchSpec
-from imageloom.sources.base import SampleSource, encode_classes
+from imageloom.sources.base import SampleSource, encode_classes, files_digest
 from imageloom.sources.index import list_classes
 from imageloom.sources.listing import WHITE_LIST_FORMATS
 from imageloom.sources.shuffled_index import list_classes_shuffled
@@ -132,6 +132,15 @@ class DirectorySource(SampleSource):
             root=self._root,
             class_ids=tuple(self.class_ids[spec.indices].tolist()),
         )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Files with their sizes, and classes."""
+        return {
+            "samples": len(self),
+            "files": files_digest(self._root, self.filenames),
+            "class_mode": self.class_mode,
+            "class_indices": dict(self.class_indices),
+        }
 
     def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
         """One-hot rows or class numbers; None for class_mode None and `"input"`."""

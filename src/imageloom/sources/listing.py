@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,7 +63,8 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
     images: list[str] = []
     arrays: list[str] = []
     top = os.path.join(root, name)
-    for folder, _, files in sorted(os.walk(top, followlinks=follow_links), key=lambda f: f[0]):
+    walk = os.walk(top, onerror=_tell, followlinks=follow_links)
+    for folder, _, files in sorted(walk, key=lambda found: found[0]):
         prefix = name + folder[len(top) :]
         fingerprint = _fingerprint(folder)
         if fingerprint is not None:
@@ -78,6 +80,16 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
         listed_at=listed_at,
         has_tiff=any(f.lower().endswith(".tiff") for f in images),
     )
+
+
+def _tell(error: OSError) -> None:
+    """Says what cannot be listed; that a class has no folder at all is told elsewhere."""
+    if not isinstance(error, FileNotFoundError):
+        warnings.warn(
+            f"The folder {error.filename!r} cannot be listed, and its images are left out: "
+            f"{error.strerror}.",
+            stacklevel=9,
+        )
 
 
 def _fingerprint(folder: str) -> tuple[int, int] | None:

@@ -1,0 +1,195 @@
+"""Where an iterator's time went, and what would help most.
+
+All that is measured is a few readings of the clock per image and per batch, so it is always on.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from imageloom.substitutions import BadImage
+
+__all__ = ["Meter", "Report"]
+
+_NEGLIGIBLE_WAITING = 0.05
+_FEW_BATCHES = 3
+_STAGES = {
+    "read": "reading and decoding the images",
+    "noaug_hook": "noaug_preprocessing_function",
+    "transform": "the random transforms",
+    "hook": "preprocessing_function",
+    "standardize": "normalising",
+    "batch_function": "get_batch_function",
+    "save": "saving images (save_to_dir)",
+    "finish": "finishing the batch",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `report()` tells; printed, it says it in words.
+
+    Attributes:
+        batches: handed out so far.
+        images: in them, from the second batch on, as all that follows: the first one waits for the
+            start of the workers.
+        seconds: from the first batch handed out to the last.
+        seconds_to_first_batch: from the request for the first batch until it was there.
+        waited: seconds, of these, in which the consumer waited for a batch.
+        workers: who compute.
+        cpus: that this process may use.
+        worker_seconds: of computing, of all workers together, for these batches.
+        stages: the same by stage.
+        restarts: workers that died or hung, and were replaced.
+        bad_images: files that could not be read, with what took their place.
+    """
+
+    batches: int
+    images: int
+    seconds: float
+    seconds_to_first_batch: float
+    waited: float
+    workers: int
+    cpus: int
+    worker_seconds: float
+    stages: Mapping[str, float]
+    restarts: int
+    bad_images: Sequence[BadImage]
+
+    @property
+    def waiting_share(self) -> float:
+        """Share of the time in which the consumer waited, 0..1."""
+        return min(1.0, self.waited / self.seconds) if self.seconds > 0 else 0.0
+
+    @property
+    def images_per_second(self) -> float:
+        """What the consumer has taken."""
+        return self.images / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def idle_share(self) -> float:
+        """Share of the time in which workers had nothing to do, 0..1."""
+        available = self.workers * self.seconds
+        return max(0.0, 1 - self.worker_seconds / available) if available > 0 else 0.0
+
+    @property
+    def verdict(self) -> str:
+        """The state of affairs, and the one change that would help most."""
+        if self.batches < _FEW_BATCHES:
+            return "Too few batches so far to say anything."
+        if self.waiting_share < _NEGLIGIBLE_WAITING:
+            return (
+                f"The model waits {self.waiting_share:.0%} of the time for data: nothing to gain here. "
+                f"Workers are idle {self.idle_share:.0%} of the time."
+            )
+        stage, share = self._main_stage()
+        return (
+            f"The model waits {self.waiting_share:.0%} of the time for data; {_STAGES[stage]} takes "
+            f"{'most' if share >= 0.5 else 'the largest part'} of it ({share:.0%}): "
+            f"{self._advice(stage)}."
+        )
+
+    def _main_stage(self) -> tuple[str, float]:
+        if not self.stages or self.worker_seconds <= 0:
+            return "finish", 0.0
+        stage = max(self.stages, key=lambda name: self.stages[name])
+        return stage, self.stages[stage] / self.worker_seconds
+
+    def _advice(self, stage: str) -> str:
+        wanted = self._workers_wanted()
+        if wanted <= self.workers:
+            more = "the consumer asks in bursts: raise max_batches_pending"
+        elif self.workers >= self.cpus:
+            more = (
+                f"all {self.cpus} CPUs are at work and {wanted} would be needed: augment less, or on a "
+                "machine with more"
+            )
+        else:
+            usable = min(wanted, self.cpus)
+            more = f"use {usable - self.workers} more worker(s) (cores={usable})"
+        own = {
+            "hook": "make preprocessing_function faster, or ",
+            "noaug_hook": "make noaug_preprocessing_function faster, or ",
+            "batch_function": "make get_batch_function faster, or ",
+            "save": "leave save_to_dir out, or ",
+        }
+        return own.get(stage, "") + more
+
+    def _workers_wanted(self) -> int:
+        """Workers that would compute as fast as the model consumes when it does not wait."""
+        own_time = max(self.seconds - self.waited, 1e-3 * self.seconds)
+        return min(10 * self.workers, math.ceil(self.worker_seconds / own_time))
+
+    def __str__(self) -> str:
+        """The report in words."""
+        lines = [
+            self.verdict,
+            "",
+            f"{self.batches} batches, {self.images} images in {self.seconds:.1f} s "
+            f"({self.images_per_second:,.0f} a second); the first batch came after "
+            f"{self.seconds_to_first_batch:.1f} s.",
+            f"Waiting for data: {self.waited:.1f} s ({self.waiting_share:.0%}). {self.workers} "
+            f"worker(s), idle {self.idle_share:.0%}, replaced {self.restarts}.",
+        ]
+        if self.worker_seconds > 0 and self.images:
+            lines.append("Computing, by stage:")
+            for name, seconds in sorted(self.stages.items(), key=lambda item: -item[1]):
+                share, each = seconds / self.worker_seconds, 1000 * seconds / self.images
+                lines.append(f"  {share:4.0%}  {each:7.3f} ms an image  {_STAGES[name]}")
+        if self.bad_images:
+            lines.append(f"Bad images, replaced ({len(self.bad_images)}):")
+            lines += [
+                f"  {bad.filename!r} by {bad.substitute!r}: {bad.reason}" for bad in self.bad_images
+            ]
+        return "\n".join(lines)
+
+
+class Meter:
+    """Collects what a report needs, from any thread."""
+
+    def __init__(self) -> None:
+        """Nothing has been handed out."""
+        self._lock = threading.Lock()
+        self._batches = 0
+        self._images = 0
+        self._first = self._last = 0.0
+        self._to_first = 0.0
+        self._waited = 0.0
+        self._stages: Counter[str] = Counter()
+
+    def note(self, asked: float, images: int, stages: Mapping[str, float]) -> None:
+        """A batch is there that was asked for at a time of `time.perf_counter`."""
+        now = time.perf_counter()
+        with self._lock:
+            if self._batches == 0:
+                # Workers start then, which says nothing about what follows.
+                self._first, self._to_first = now, now - asked
+            else:
+                self._waited += now - asked
+                self._images += images
+                self._stages.update(stages)
+            self._last = now
+            self._batches += 1
+
+    def report(
+        self, *, workers: int, cpus: int, restarts: int, bad_images: Sequence[BadImage]
+    ) -> Report:
+        """All of it, from the second batch on."""
+        return Report(
+            batches=self._batches,
+            images=self._images,
+            seconds=self._last - self._first,
+            seconds_to_first_batch=self._to_first,
+            waited=self._waited,
+            workers=workers,
+            cpus=cpus,
+            worker_seconds=sum(self._stages.values()),
+            stages=dict(self._stages),
+            restarts=restarts,
+            bad_images=tuple(bad_images),
+        )
