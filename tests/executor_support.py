@@ -187,9 +187,11 @@ class Lent:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    def open(self, make: Any, recipe: Any, max_batches_pending: int) -> Channel:
+    def open(
+        self, make: Any, recipe: Any, max_batches_pending: int, batch_timeout: float | None
+    ) -> Channel:
         del make
-        return self._executor.open(recipe, max_batches_pending)
+        return self._executor.open(recipe, max_batches_pending, batch_timeout)
 
 
 def flow(
