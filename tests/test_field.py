@@ -303,12 +303,13 @@ def test_a_killed_worker_costs_nothing(crops: Path) -> None:
 
 @linux_only
 def test_the_size_of_shared_memory_does_not_matter(crops: Path) -> None:
+    before = Path("/proc/self/maps").read_text(encoding="utf-8").count("/dev/shm")  # of other libraries
     with own_flow(crops, "processes", cores=1) as it:
         kept = take(it, 4)
         mappings = Path("/proc/self/maps").read_text(encoding="utf-8")
         assert len(kept) == 4
         assert "/memfd:imageloom" in mappings
-        assert "/dev/shm" not in mappings
+        assert mappings.count("/dev/shm") <= before
 
 
 @linux_only

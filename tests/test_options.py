@@ -196,8 +196,6 @@ def test_a_single_noise_is_a_list_of_one() -> None:
         {"cache": "/some/folder"},
         {"cache_limit": 10**9},
         {"decode": "scaled"},
-        {"on_bad_image": "replace"},
-        {"batch_timeout": 5},
     ],
     ids=repr,
 )

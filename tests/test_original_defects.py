@@ -34,7 +34,7 @@ from PIL import Image
 from reference import keras_generator, quiet
 
 from imageloom import DirectoryIterator, ImageDataGenerator
-from imageloom.executors import messages, processes
+from imageloom.executors import dispatcher, messages
 from imageloom.executors.base import Executor
 from imageloom.executors.sharing import make_executor
 from imageloom.sources import listing
@@ -156,8 +156,8 @@ def test_5_the_parameters_travel_once_a_worker(
         computed.append(len(pickle.dumps(message)))
         return message
 
-    monkeypatch.setattr(processes, "OpenChannel", open_channel)
-    monkeypatch.setattr(processes, "Compute", compute)
+    monkeypatch.setattr(dispatcher, "OpenChannel", open_channel)
+    monkeypatch.setattr(dispatcher, "Compute", compute)
     big = np.random.default_rng(1).random(100_000)
     with flow(crops, executor, preprocessing_function=lambda x: x + big[0]) as it:
         take(it, 4 * BATCHES)
