@@ -192,10 +192,6 @@ def test_a_single_noise_is_a_list_of_one() -> None:
     "options",
     [
         {"executor": "ray"},
-        {"cache": "memory"},
-        {"cache": "/some/folder"},
-        {"cache_limit": 10**9},
-        {"decode": "scaled"},
     ],
     ids=repr,
 )

@@ -139,6 +139,7 @@ class _FileIterator(BatchIterator):
                 target_size=settings.target_size,
                 interpolation=settings.interpolation,
                 keep_aspect_ratio=settings.keep_aspect_ratio,
+                scaled=frozen.options.decode == "scaled",
                 exact_resize=frozen.options.transform.amplifies,
             ),
             told={

@@ -100,9 +100,12 @@ class ParallelImageDataGenerator(FlowMethods):
         geometry: `"keras"` reproduces Keras number for number, with its two defects: height shifts move
             columns and width shifts rows, and non-square images turn about a point beside their
             centre. `"corrected"` draws the same numbers and does what was meant.
-        cache: not in this version.
-        cache_limit: not in this version.
-        decode: `"exact"`.
+        cache: keep decoded, resized images for later epochs: `"memory"`, or a directory, where they
+            stay for later runs. All workers share them. Only for images resized to one size.
+        cache_limit: bytes to keep at most, what goes beyond is decoded each time; None for a quarter of
+            the free memory, or half of the free disk.
+        decode: `"exact"`, or `"scaled"`: JPEG files are decoded at the smallest scale that still covers
+            `target_size`. Large photographs come several times as fast, with slightly other pixels.
         on_bad_image: `"raise"`: an unreadable file is an error that names it; `"replace"`: its place is
             taken by the next readable image of the data set, with that one's targets, always the same;
             each file is reported once, and listed in `bad_images` of the iterator.

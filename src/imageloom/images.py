@@ -93,7 +93,7 @@ def load_img(
     image = _in_colour_mode(image, color_mode, name)
     if target_size is None:
         return image
-    return _resize(image, target_size, interpolation, keep_aspect_ratio)
+    return _resize(image, target_size, interpolation, keep_aspect_ratio, image.size)
 
 
 def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[Any]:
@@ -107,15 +107,19 @@ def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[A
     if os.fspath(path).lower().endswith(".npy"):
         return _load_array(path)
     content = _read(path)
-    decoded = _decode_jpeg(content) if content.startswith(_JPEG_MAGIC) else None
-    if decoded is not None and decoded.shape[2] == COLOUR_CHANNELS[options.color_mode]:
+    decoded = _decode_jpeg(content, options) if content.startswith(_JPEG_MAGIC) else None
+    whole = decoded is not None and not (options.scaled and _in_parts(content, decoded))
+    if decoded is not None and whole and decoded.shape[2] == COLOUR_CHANNELS[options.color_mode]:
         resized = _resize_simd(decoded, options)
         if resized is not None:
             return resized
     image = _open(content, os.fspath(path)) if decoded is None else _as_image(decoded)
     image = _in_colour_mode(image, options.color_mode, os.fspath(path))
     if options.interpolation is not None:
-        image = _resize(image, options.target_size, options.interpolation, options.keep_aspect_ratio)
+        size = _jpeg_size(content) if options.scaled and decoded is not None else image.size
+        image = _resize(
+            image, options.target_size, options.interpolation, options.keep_aspect_ratio, size
+        )
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
@@ -143,16 +147,49 @@ def _load_array(path: str | os.PathLike[str]) -> NDArray[Any]:
     raise BadImageError(f"{os.fspath(path)!r} does not hold one array of numbers.")
 
 
-def _decode_jpeg(content: bytes) -> NDArray[np.uint8] | None:
-    """Pixels with the file's own channels, or None where only Pillow can say what to make of it."""
+def _decode_jpeg(content: bytes, options: ReadOptions) -> NDArray[np.uint8] | None:
+    """Pixels with the file's own channels, or None where only Pillow can say what to make of it.
+
+    The decoder can leave out frequencies and come out at n/8 of the size; with `options.scaled` it
+    does, at the smallest n that still covers what is resized.
+    """
     try:
         height, width, colours = simplejpeg.decode_jpeg_header(content)[:3]
         bomb = Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS
         if bomb or colours not in _JPEG_COLOURS:
             return None
-        return simplejpeg.decode_jpeg(content, _JPEG_COLOURS[colours])  # type: ignore[no-any-return]
+        least = _least_size((height, width), options) if options.scaled else (0, 0)
+        return simplejpeg.decode_jpeg(  # type: ignore[no-any-return]
+            content, _JPEG_COLOURS[colours], min_height=least[0], min_width=least[1], min_factor=1
+        )
     except ValueError:
         return None
+
+
+def _in_parts(content: bytes, decoded: NDArray[np.uint8]) -> bool:
+    """Whether a smaller scale has cut the last block of a row or column."""
+    size, decoded_size = _jpeg_size(content), (decoded.shape[1], decoded.shape[0])
+    scale = _scale(decoded_size, size)
+    return decoded_size != (size[0] * scale, size[1] * scale)
+
+
+def _jpeg_size(content: bytes) -> tuple[int, int]:
+    height, width = simplejpeg.decode_jpeg_header(content)[:2]
+    return width, height
+
+
+def _least_size(size: tuple[int, int], options: ReadOptions) -> tuple[int, int]:
+    """(height, width) below which a file of this size would have to be enlarged again."""
+    if options.interpolation is None:
+        return 0, 0  # its own size
+    (height, width), (target_height, target_width) = size, options.target_size
+    if options.keep_aspect_ratio:
+        left, upper, right, lower = _centre_box((width, height), (target_width, target_height))
+        if lower <= upper or right <= left:
+            return 0, 0  # a cut without a pixel, which the resizer makes the best of
+        target_height = -(-target_height * height // (lower - upper))
+        target_width = -(-target_width * width // (right - left))
+    return min(target_height, height), min(target_width, width)
 
 
 def _as_image(pixels: NDArray[np.uint8]) -> Image.Image:
@@ -187,14 +224,34 @@ def _in_colour_mode(image: Image.Image, color_mode: str, name: str) -> Image.Ima
 
 
 def _resize(
-    image: Image.Image, target_size: tuple[int, int], interpolation: str, keep_aspect_ratio: bool
+    image: Image.Image,
+    target_size: tuple[int, int],
+    interpolation: str,
+    keep_aspect_ratio: bool,
+    file_size: tuple[int, int],
 ) -> Image.Image:
+    """Resizes to (height, width); an image decoded at a smaller scale is cut as its file would be."""
     height, width = target_size
     if image.size == (width, height):
         return image
     check_choice("interpolation", interpolation, INTERPOLATIONS)
-    box = _centre_box(image.size, (width, height)) if keep_aspect_ratio else None
+    box: tuple[float, float, float, float] | None = None
+    if keep_aspect_ratio or file_size != image.size:
+        # Of the file: at a smaller scale its last pixel may stand for a part of a block.
+        scale = _scale(image.size, file_size)
+        part = (0, 0, *file_size)
+        if keep_aspect_ratio:
+            part = _centre_box(file_size, (width, height))
+        left, upper, right, lower = part
+        box = (left * scale, upper * scale, right * scale, lower * scale)
     return image.resize((width, height), Image.Resampling[interpolation.upper()], box=box)
+
+
+def _scale(decoded: tuple[int, int], original: tuple[int, int]) -> float:
+    """The n/8 at which a file was decoded: its sides come out as theirs times that, rounded up."""
+    pairs = tuple(zip(decoded, original, strict=True))
+    fitting = (n for n in range(8, 0, -1) if all(-(-b * n // 8) == a for a, b in pairs))
+    return next(fitting, 8) / 8
 
 
 def _resize_simd(pixels: NDArray[np.uint8], options: ReadOptions) -> NDArray[np.uint8] | None:

@@ -24,6 +24,7 @@ __all__ = [
     "FeatureMoments",
     "OuterProducts",
     "check_whitening_fits",
+    "free_memory",
     "statistics_of_array",
     "statistics_of_moments",
     "whitening_of_products",
@@ -153,7 +154,7 @@ def check_whitening_fits(image_shape: tuple[int, ...], channels: int) -> None:
     Raises:
         InvalidArgumentError: with the size that is needed and images that would do.
     """
-    memory = _free_memory()
+    memory = free_memory()
     values = math.prod(image_shape)
     needed = _MATRICES * values**2 * 8
     if needed <= memory:
@@ -167,7 +168,7 @@ def check_whitening_fits(image_shape: tuple[int, ...], channels: int) -> None:
     )
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
     """Bytes that may still be used, by the machine's account and the container's."""
     import psutil
 

@@ -152,6 +152,7 @@ class ReadOptions:
         target_size: (height, width).
         interpolation: one of `INTERPOLATIONS`; None leaves the size alone.
         keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
+        scaled: decode JPEG files at the smallest scale that still covers the target.
         exact_resize: always Pillow's resize; for pipelines that make a difference of one grey level
             larger.
     """
@@ -161,6 +162,7 @@ class ReadOptions:
     interpolation: str | None
     keep_aspect_ratio: bool
     exact_resize: bool
+    scaled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,6 +260,8 @@ class GeneratorOptions:
             check_int("batch_size", self.batch_size, 1, also="-1 (all samples in one batch) or None")
         if self.max_samples_per_class != -1:
             check_int("max_samples_per_class", self.max_samples_per_class, 1, also="-1 (all)")
+        if self.cache is not None:
+            self._set("cache", os.fspath(self.cache))
         if self.cache_limit is not None:
             check_int("cache_limit", self.cache_limit, 1)
         if self.batch_timeout is not None:
@@ -289,9 +293,6 @@ class GeneratorOptions:
     def _refuse_later_steps(self) -> None:
         later = {
             'executor="ray"': self.executor == "ray",
-            "cache": self.cache is not None,
-            "cache_limit": self.cache_limit is not None,
-            'decode="scaled"': self.decode == "scaled",
         }
         for name, wanted in later.items():
             if wanted:

@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from imageloom.augment.apply import apply_transform, scale_warning
 from imageloom.augment.draw import draw_transform
 from imageloom.batch_function import call_batch_function
-from imageloom.cache import DecodeAlways, PixelStore
+from imageloom.cache import PixelStore, open_store
 from imageloom.conversion import array_to_img
 from imageloom.errors import BadImageError, BadSamplesError, BatchShapeError, WorkerError
 from imageloom.hooks import Hook, SampleCall
 from imageloom.images import read_pixels
 from imageloom.moments import FeatureMoments
-from imageloom.options import TransformOptions
+from imageloom.options import ReadOptions, TransformOptions
 from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
 from imageloom.user_methods import UserMethods
@@ -62,9 +62,9 @@ class Pipeline:
     """The machinery of a `Recipe`; one instance may be used by several threads."""
 
     def __init__(self, recipe: Recipe, store: PixelStore | None = None) -> None:
-        """`store` keeps decoded pixels; by default nothing is kept."""
+        """`store` keeps decoded pixels; by default one of this process, as the recipe plans it."""
         self.recipe = recipe
-        self.store = store or DecodeAlways()
+        self.store = open_store(recipe.cache) if store is None else store
         self.own = UserMethods(
             recipe.params.image_data_generator,
             recipe.overrides,
@@ -124,6 +124,7 @@ class _BatchWork:
         self.stage = "read"
         self.since = time.perf_counter()
         self.seconds: dict[str, float] = {}
+        self.decoded = 0
         self.bad: list[tuple[int, str, str]] = []
         self.warnings: dict[str, str] = {}
 
@@ -156,7 +157,13 @@ class _BatchWork:
             parts = [FeatureMoments.of(array, channel_axis) for array in images]
             moments = functools.reduce(FeatureMoments.merged, parts)
         self.enter("finish")
-        return BatchReport(warnings=tuple(self.warnings.items()), moments=moments, seconds=self.seconds)
+        hits = len(self.task) * recipe.images - self.decoded if recipe.cache is not None else 0
+        return BatchReport(
+            warnings=tuple(self.warnings.items()),
+            moments=moments,
+            seconds=self.seconds,
+            cache_hits=hits,
+        )
 
     def enter(self, stage: str) -> None:
         """Goes on to a stage; the time since the last one began belongs to that."""
@@ -237,8 +244,12 @@ class _BatchWork:
             return self._channels_last(self.recipe.rows[index])
         read, path = self.recipe.read, os.path.join(self.task.root, self._filename() or "")
         assert read is not None
-        x = self.store.pixels(index * self.recipe.images + self.part, lambda: read_pixels(path, read))
+        x = self.store.pixels(index * self.recipe.images + self.part, lambda: self._decoded(path, read))
         return self._channels_last(x) if path.lower().endswith(".npy") else x
+
+    def _decoded(self, path: str, read: ReadOptions) -> NDArray[Any]:
+        self.decoded += 1
+        return read_pixels(path, read)
 
     def _channels_last(self, x: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(x, 0, -1) if self.recipe.channels_first and x.ndim == 3 else x

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imageloom.augment.draw import TransformParams
+from imageloom.cache import CachePlan
 from imageloom.hooks import Hook, ParallelProcessParams
 from imageloom.image_rows import ImageRows
 from imageloom.moments import FeatureMoments
@@ -31,6 +32,7 @@ class Recipe:
     Attributes:
         read: from file to array; None where the images come out of an array.
         rows: that array.
+        cache: which decoded pixels are kept for later epochs, and where; None for none.
         images: images of a sample, more than one where samples are tuples of files.
         transform: what is drawn; None where nothing is (`validation_augmentation_enabled=False`).
         standardize: normalisation at the end.
@@ -51,6 +53,7 @@ class Recipe:
 
     read: ReadOptions | None
     rows: ImageRows | None = None
+    cache: CachePlan | None = None
     images: int = 1
     transform: TransformOptions | None
     standardize: StandardizeOptions
@@ -119,9 +122,11 @@ class BatchReport:
             batch's memory are left out (see `batch_function`).
         moments: of the pixels, where the recipe asks for them.
         seconds: spent in each stage of the pipeline (see `pipeline.STAGES`).
+        cache_hits: images that did not have to be decoded.
     """
 
     warnings: tuple[tuple[str, str], ...] = ()
     batch: tuple[Any] | None = None
     moments: FeatureMoments | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    cache_hits: int = 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from imageloom.cache import CachePlan, plan_cache
 from imageloom.hooks import Hook, ParallelProcessParams
+from imageloom.moments import free_memory
 from imageloom.options import GeneratorOptions, ReadOptions
 from imageloom.recipe import Recipe
 from imageloom.shared_arrays import BatchLayout
@@ -91,6 +94,7 @@ def make_recipe(
     return Recipe(
         read=read,
         rows=rows,
+        cache=None if read is None else _cache_plan(options, source, read),
         images=source.images,
         transform=None if spared else options.transform,
         standardize=StandardizeOptions.of(options, frozen.statistics),
@@ -144,6 +148,26 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
         rescale_first=None if last else options.rescale,
         measures=True,
     )
+
+
+def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptions) -> CachePlan | None:
+    if options.cache is None:
+        return None
+    names = [part for name in source.filenames for part in ((name,) if isinstance(name, str) else name)]
+    plan = plan_cache(
+        options.cache,
+        options.cache_limit,
+        root=source.root,
+        names=names,
+        read=read,
+        free_memory=free_memory,
+    )
+    if plan is None or plan.rows == 0:
+        why = (
+            "images are not resized to one size" if plan is None else "`cache_limit` is below one image"
+        )
+        warnings.warn(f"`cache` keeps nothing: {why}.", stacklevel=8)
+    return plan
 
 
 def _hook(options: GeneratorOptions, name: str) -> Hook | None:

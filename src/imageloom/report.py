@@ -45,6 +45,7 @@ class Report:
         cpus: that this process may use.
         worker_seconds: of computing, of all workers together, for these batches.
         stages: the same by stage.
+        cache_hits: images that were taken from the cache.
         restarts: workers that died or hung, and were replaced.
         bad_images: files that could not be read, with what took their place.
     """
@@ -58,6 +59,7 @@ class Report:
     cpus: int
     worker_seconds: float
     stages: Mapping[str, float]
+    cache_hits: int
     restarts: int
     bad_images: Sequence[BadImage]
 
@@ -141,6 +143,8 @@ class Report:
             for name, seconds in sorted(self.stages.items(), key=lambda item: -item[1]):
                 share, each = seconds / self.worker_seconds, 1000 * seconds / self.images
                 lines.append(f"  {share:4.0%}  {each:7.3f} ms an image  {_STAGES[name]}")
+        if self.cache_hits:
+            lines.append(f"Images out of the cache: {self.cache_hits}.")
         if self.bad_images:
             lines.append(f"Bad images, replaced ({len(self.bad_images)}):")
             lines += [
@@ -157,12 +161,13 @@ class Meter:
         self._lock = threading.Lock()
         self._batches = 0
         self._images = 0
+        self._cache_hits = 0
         self._first = self._last = 0.0
         self._to_first = 0.0
         self._waited = 0.0
         self._stages: Counter[str] = Counter()
 
-    def note(self, asked: float, images: int, stages: Mapping[str, float]) -> None:
+    def note(self, asked: float, images: int, stages: Mapping[str, float], cache_hits: int) -> None:
         """A batch is there that was asked for at a time of `time.perf_counter`."""
         now = time.perf_counter()
         with self._lock:
@@ -172,6 +177,7 @@ class Meter:
             else:
                 self._waited += now - asked
                 self._images += images
+                self._cache_hits += cache_hits
                 self._stages.update(stages)
             self._last = now
             self._batches += 1
@@ -190,6 +196,7 @@ class Meter:
             cpus=cpus,
             worker_seconds=sum(self._stages.values()),
             stages=dict(self._stages),
+            cache_hits=self._cache_hits,
             restarts=restarts,
             bad_images=tuple(bad_images),
         )

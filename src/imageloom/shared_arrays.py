@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 
 from imageloom.errors import BatchMemoryError, IteratorClosedError
 
-__all__ = ["AttachedSlots", "BatchLayout", "SlotPool", "private_arrays"]
+__all__ = ["AttachedSlots", "BatchLayout", "Segment", "SlotPool", "private_arrays"]
 
 _ALIGNMENT: Final = 4096
 _RAW_ALIGNMENT: Final = 64
@@ -115,10 +115,11 @@ def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
     return tuple(np.empty(shape, layout.dtype) for _ in range(layout.copies))
 
 
-class _Segment:
+class Segment:
     """Anonymous memory that can be mapped by several processes."""
 
     def __init__(self, nbytes: int) -> None:
+        """So many bytes, zeros; pages are taken when they are written to."""
         self.nbytes = nbytes
         self._fd = -1
         self._tag = ""
@@ -205,7 +206,7 @@ class SlotPool:
         self._kept_bound = kept
         self._kept = 0
         self._count = in_flight + kept
-        self._segment = _Segment(self._count * layout.nbytes)
+        self._segment = Segment(self._count * layout.nbytes)
         self._free = list(range(self._count))
         self._lock = threading.RLock()
         # Finalizers may run anywhere, even where the lock is held: they only append here.
@@ -304,7 +305,7 @@ class AttachedSlots:
     def __init__(self, connection: Connection, layout: BatchLayout, nbytes: int) -> None:
         """Receives what `SlotPool.send` sends at the other end."""
         self._layout = layout
-        self._memory = _Segment.receive(connection, nbytes)
+        self._memory = Segment.receive(connection, nbytes)
 
     def arrays(self, slot: int, rows: int) -> Sequence[NDArray[Any]]:
         """The arrays of a slot, to write into."""

@@ -88,8 +88,7 @@ class BatchSupply:
     def close(self) -> None:
         """Gives everything back, for good."""
         self.closed = True
-        if self._closer is not None:
-            self._closer()
+        self.stop()
 
     def follow(self, plan: Iterable[int]) -> None:
         """From now on prefetches these positions; nothing happens before `start`."""
@@ -103,7 +102,8 @@ class BatchSupply:
             raise IteratorClosedError("The iterator was changed by another thread; ask again.")
         asked = time.perf_counter()
         computed = stream.get(spec.position)
-        self._meter.note(asked, len(spec.indices), computed.report.seconds)
+        report = computed.report
+        self._meter.note(asked, len(spec.indices), report.seconds, report.cache_hits)
         for key, text in (*computed.report.warnings, *map(_replacement_in_words, computed.replaced)):
             if key not in self._told:
                 self._told.add(key)

@@ -201,8 +201,12 @@ class Dispatcher:
         try:
             if channel.key not in worker.channels:
                 layout = channel.slots.layout
-                pipe.send(OpenChannel(channel.key, channel.recipe, layout, channel.slots.nbytes))
+                nbytes, cache = channel.slots.nbytes, channel.cache_memory
+                cache_nbytes = 0 if cache is None else cache.nbytes
+                pipe.send(OpenChannel(channel.key, channel.recipe, layout, nbytes, cache_nbytes))
                 channel.slots.send(pipe, worker.process.pid)
+                if cache is not None:
+                    cache.send(pipe, worker.process.pid)
                 worker.channels.add(channel.key)
             channel.slots.note_sample(slot, -1)
             raw = channel.slots.raw_rows(slot, len(item.task))
@@ -286,6 +290,8 @@ class Dispatcher:
                 return
             channel.forgotten = True
             channel.slots.close()
+            if channel.cache_memory is not None:
+                channel.cache_memory.close()
             for worker in self._workers:
                 if channel.key in worker.channels:
                     worker.channels.discard(channel.key)

@@ -16,12 +16,14 @@ class OpenChannel:
 
     Attributes:
         recipe: made by cloudpickle, because it carries the user's functions.
+        cache_nbytes: size of the memory for kept pixels, whose handle comes next; 0 for none.
     """
 
     channel: int
     recipe: bytes
     layout: BatchLayout
     nbytes: int
+    cache_nbytes: int
 
 
 @dataclass(frozen=True, slots=True)

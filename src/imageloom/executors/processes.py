@@ -24,7 +24,7 @@ from imageloom.executors.base import BatchFuture, Channel, Executor, QueuedTask
 from imageloom.executors.dispatcher import Dispatcher
 from imageloom.executors.spawning import worker_environment
 from imageloom.recipe import BatchTask, Recipe
-from imageloom.shared_arrays import SlotPool
+from imageloom.shared_arrays import Segment, SlotPool
 
 __all__ = ["ProcessExecutor"]
 
@@ -72,6 +72,9 @@ class _ProcessChannel:
         self.rows = recipe.rows
         # One more than may be under way ahead of time: the batch somebody waits for.
         self.slots = SlotPool(recipe.layout, self.lookahead + 1, KEPT_BATCHES)
+        plan = recipe.cache
+        in_memory = plan is not None and plan.path is None and plan.rows > 0
+        self.cache_memory = Segment(plan.nbytes) if plan is not None and in_memory else None
         self.forgotten = False
         self._executor = executor  # keeps it alive
         self._dispatcher = dispatcher

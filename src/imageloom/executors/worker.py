@@ -8,6 +8,7 @@ its standard input tells it that the parent is gone, and on Linux the kernel doe
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import pickle
 import signal
@@ -21,6 +22,7 @@ from typing import Any, Final
 import cloudpickle
 import cv2
 
+from imageloom.cache import open_store
 from imageloom.executors.messages import (
     CloseChannel,
     Compute,
@@ -30,7 +32,7 @@ from imageloom.executors.messages import (
     Ready,
 )
 from imageloom.pipeline import Pipeline, seeded_globals
-from imageloom.shared_arrays import AttachedSlots
+from imageloom.shared_arrays import AttachedSlots, Segment
 
 __all__ = ["main"]
 
@@ -49,7 +51,10 @@ def main(connection: Connection) -> None:
             message = connection.recv()
             if isinstance(message, OpenChannel):
                 slots = AttachedSlots(connection, message.layout, message.nbytes)
-                channels[message.channel] = _WorkerChannel(message.recipe, slots)
+                kept = (
+                    Segment.receive(connection, message.cache_nbytes) if message.cache_nbytes else None
+                )
+                channels[message.channel] = _WorkerChannel(message.recipe, slots, kept)
             elif isinstance(message, CloseChannel):
                 channels.pop(message.channel, None)
             else:
@@ -59,15 +64,17 @@ def main(connection: Connection) -> None:
 
 
 class _WorkerChannel:
-    def __init__(self, recipe: bytes, slots: AttachedSlots) -> None:
+    def __init__(self, recipe: bytes, slots: AttachedSlots, kept: mmap.mmap | None) -> None:
         self._recipe = recipe
+        self._kept = kept
         self._pipeline: Pipeline | None = None
         self.slots = slots
 
     def pipeline(self) -> Pipeline:
         """The pipeline, built at the first batch, to which an error in building it belongs."""
         if self._pipeline is None:
-            self._pipeline = Pipeline(pickle.loads(self._recipe))
+            recipe = pickle.loads(self._recipe)
+            self._pipeline = Pipeline(recipe, open_store(recipe.cache, self._kept))
         return self._pipeline
 
 

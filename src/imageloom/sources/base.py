@@ -36,6 +36,7 @@ class SampleSource(ABC):
         filenames: the files, as hooks see them; empty for images out of an array.
         class_indices: class name to number; empty without classes.
         images: images of a sample, more than one where samples are tuples of files.
+        root: the folder that file names are relative to, absolute.
         rows: the array that the images come out of, if they do.
         repeats_images: the targets are the images again (class_mode `"input"`).
     """
@@ -43,6 +44,7 @@ class SampleSource(ABC):
     filenames: Sequence[SampleName] = ()
     class_indices: Mapping[str, int]
     images: int = 1
+    root: str = ""
     rows: ImageRows | None = None
     repeats_images: bool = False
 

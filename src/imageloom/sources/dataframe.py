@@ -67,7 +67,7 @@ class DataFrameSource(SampleSource):
         self.class_mode = class_mode
         self.dtype = dtype
         self.repeats_images = class_mode == "input"
-        self._root = os.path.abspath(self.directory) if self.directory else os.getcwd()
+        self.root = os.path.abspath(self.directory) if self.directory else os.getcwd()
         if validate_filenames:
             frame = frame[self._valid(frame[x_col].tolist(), x_col)]
         self.class_indices: dict[str, int] = {}
@@ -97,7 +97,7 @@ class DataFrameSource(SampleSource):
         return BatchTask(
             spec=spec,
             filenames=tuple(self.filenames[i] for i in spec.indices),
-            root=self._root,
+            root=self.root,
             class_ids=() if ids is None else tuple(ids[i] for i in spec.indices),
         )
 
@@ -106,7 +106,7 @@ class DataFrameSource(SampleSource):
         columns = self.columns if isinstance(self.columns, list) else [self.columns]
         return {
             "samples": len(self),
-            "files": files_digest(self._root, self.filenames),
+            "files": files_digest(self.root, self.filenames),
             "targets": values_digest(self.class_ids, self.sample_weight, *columns),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
@@ -129,7 +129,7 @@ class DataFrameSource(SampleSource):
 
     def _valid(self, names: list[str], x_col: str) -> NDArray[np.bool_]:
         """Which rows name an existing file of a known format."""
-        root = self._root
+        root = self.root
         valid = np.array(
             [
                 name.lower().endswith(WHITE_LIST_FORMATS) and os.path.isfile(os.path.join(root, name))

@@ -69,7 +69,7 @@ class DirectorySource(SampleSource):
         self.class_mode = class_mode
         self.dtype = dtype
         self.repeats_images = class_mode == "input"
-        self._root = os.path.abspath(directory)
+        self.root = os.path.abspath(directory)
         names = list(classes) if classes else _subdirectories(directory)
         self.class_indices = {name: i for i, name in enumerate(names)}
         self.num_classes = len(names)  # as in Keras, a class that is named twice counts twice
@@ -107,10 +107,10 @@ class DirectorySource(SampleSource):
         self, names: Sequence[str], follow_links: bool, index_dir: str | None, seed: int | None
     ) -> list[list[str]]:
         if index_dir is None:
-            listings = list_classes(self._root, names, follow_links=follow_links)
+            listings = list_classes(self.root, names, follow_links=follow_links)
         else:
             listings = list_classes_shuffled(
-                self._root, names, index_dir, follow_links=follow_links, seed=seed
+                self.root, names, index_dir, follow_links=follow_links, seed=seed
             )
         if any(listing.has_tiff for listing in listings):
             warnings.warn(
@@ -129,7 +129,7 @@ class DirectorySource(SampleSource):
         return BatchTask(
             spec=spec,
             filenames=tuple(self.filenames[i] for i in spec.indices),
-            root=self._root,
+            root=self.root,
             class_ids=tuple(self.class_ids[spec.indices].tolist()),
         )
 
@@ -137,7 +137,7 @@ class DirectorySource(SampleSource):
         """Files with their sizes, and classes."""
         return {
             "samples": len(self),
-            "files": files_digest(self._root, self.filenames),
+            "files": files_digest(self.root, self.filenames),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
         }
