@@ -264,7 +264,7 @@ def whitener(**options: Any) -> ImageDataGenerator:
 def test_a_matrix_that_would_not_fit_is_refused_before_anything_is_read(
     streamed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moments, "_free_memory", lambda: 2**30)
+    monkeypatch.setattr(moments, "free_memory", lambda: 2**30)
     generator = whitener()
     images: Any = Untouchable(10, 96, 96, 3)
     if streamed:
@@ -286,7 +286,7 @@ def test_a_matrix_that_would_not_fit_is_refused_before_anything_is_read(
 def test_the_image_size_that_is_recommended_is_the_largest_that_fits(
     megabytes: int, channels: int, first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moments, "_free_memory", lambda: megabytes * 2**20)
+    monkeypatch.setattr(moments, "free_memory", lambda: megabytes * 2**20)
     generator = whitener(data_format="channels_first" if first else "channels_last")
 
     def shape(side: int) -> tuple[int, ...]:
@@ -304,8 +304,8 @@ def test_the_image_size_that_is_recommended_is_the_largest_that_fits(
         generator.fit(Untouchable(*shape(side)))  # type: ignore[arg-type]
 
 
-def test_the_machine_has_free_memory() -> None:
-    assert 0 < moments._free_memory() <= psutil.virtual_memory().total
+def test_the_machine_hasfree_memory() -> None:
+    assert 0 < moments.free_memory() <= psutil.virtual_memory().total
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="asks the system for the peak of memory")

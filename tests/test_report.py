@@ -37,6 +37,7 @@ def figures(**changed: Any) -> Report:
         "cpus": 4,
         "worker_seconds": 20.0,
         "stages": {"transform": 15.0, "read": 5.0},
+        "cache_hits": 0,
         "restarts": 0,
         "bad_images": (),
     }
@@ -148,7 +149,7 @@ def test_the_meter_keeps_sums_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1000):
         asked = now
         now += 3.0 if number == 0 else 0.25
-        meter.note(asked, 4, {"read": 0.5, "hook": 1.5})
+        meter.note(asked, 4, {"read": 0.5, "hook": 1.5}, 0)
         now += 0.75
     report = meter.report(workers=2, cpus=2, restarts=0, bad_images=())
     assert (report.batches, report.images) == (1000, 999 * 4)
@@ -167,7 +168,7 @@ def test_several_waiting_threads_wait_at_most_all_of_the_time(monkeypatch: pytes
     meter = Meter()
     for number in range(8):
         now = number // 4 + 1.0
-        meter.note(now - 1.0, 4, {"read": 1.0})  # four at a time
+        meter.note(now - 1.0, 4, {"read": 1.0}, 0)  # four at a time
     assert meter.report(workers=1, cpus=1, restarts=0, bad_images=()).waiting_share <= 1
 
 
