@@ -251,14 +251,13 @@ def test_dropped_batches_are_written_over(crops: Path, two_workers: Executor, ke
 
 def test_batches_kept_for_a_while_make_room_again(crops: Path, two_workers: Executor) -> None:
     with flow(crops, two_workers, pending=2) as it:
-        before = places(it, 50)
         kept = take(it, 5 * KEPT_BATCHES)
         del kept
         gc.collect()
         places(it, 10)  # some were under way, in slots further up
         after = places(it, 50)
         everywhere = places(it, 50, keep=2 * KEPT_BATCHES)
-    assert len(after) <= len(before) + 1
+    assert len(after) <= 2 + 2 + 2, "what may wait, be in work, and be looked at"
     assert len(everywhere) > len(after), "the count can tell"
 
 
