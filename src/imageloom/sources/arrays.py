@@ -13,7 +13,7 @@ from imageloom.errors import ArgumentTypeError, InvalidArgumentError
 from imageloom.image_rows import ImageRows
 from imageloom.recipe import BatchTask
 from imageloom.sampler import BatchSpec
-from imageloom.sources.base import SampleSource, values_digest
+from imageloom.sources.base import SampleSource, subset_split, values_digest
 from imageloom.validation import check_subset
 
 __all__ = ["ArraySource"]
@@ -141,14 +141,9 @@ def _part(
     ignore_class_split: bool,
 ) -> slice:
     check_subset(subset)
-    if subset is None:
+    if subset_split(subset, split) is None:
         return slice(None)
     border = int(length * split)
-    if subset == "validation" and split == 0:
-        raise InvalidArgumentError(
-            'subset="validation" needs a generator with `validation_split`; it is 0, so no image is '
-            "set apart. Pass validation_split=0.2, say, to the constructor."
-        )
     if y is not None and split and not ignore_class_split:
         parts = np.unique(y[:border]), np.unique(y[border:])
         if not np.array_equal(*parts):
