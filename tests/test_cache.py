@@ -25,6 +25,7 @@ from executor_support import (
     flow,
     jitter,
     take,
+    wait_for,
 )
 from numpy.typing import NDArray
 from PIL import Image
@@ -154,10 +155,11 @@ def test_later_epochs_do_without_the_files(
     expected = take(flow(folder, **AUGMENTED), EPOCHS * BATCHES)
     how: dict[str, Any] = {"executor": executor, "cores": cores, "cache": place(kind, tmp_path)}
     with open_flow(folder, {**how, **AUGMENTED}) as it:
-        received = take(it, BATCHES)
+        # In the second epoch, samples that the first is still decoding may be decoded once more.
+        received = take(it, 2 * BATCHES)
         shutil.rmtree(folder)
-        assert_same_batches(received + take(it, (EPOCHS - 1) * BATCHES), expected)
-        assert hits(it) == (EPOCHS - 1) * SAMPLES
+        assert_same_batches(received + take(it, (EPOCHS - 2) * BATCHES), expected)
+        assert hits(it) >= (EPOCHS - 2) * SAMPLES
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -185,10 +187,11 @@ def test_training_and_validation_have_places_of_their_own(crops: Path, tmp_path:
                 for subset in ("training", "validation")
             ]
             taken: list[Any] = []
-            for _ in range(2 * len(flows[0])):  # by turns, on common workers
+            for _ in range(3 * len(flows[0])):  # by turns, on common workers
                 taken += [next(it) for it in flows]
             streams.append(taken)
             for it in flows:
+                # A sample that epoch 2 asks for while epoch 1 still decodes it is decoded twice.
                 assert (hits(it) >= it.n) == bool(constructor)
                 it.close()
         assert_same_batches(streams[1], streams[0])
@@ -343,8 +346,12 @@ def test_memory_is_given_back_when_it_closes_while_a_batch_lives_on(
     if kind == "memory" or executor != "processes":
         assert mappings(nbytes) == before + 1
     it.close()
-    gc.collect()
-    assert mappings(nbytes) == before, "the memory of the cache"
+
+    def given_back() -> bool:
+        gc.collect()
+        return mappings(nbytes) == before
+
+    wait_for(given_back, "the memory of the cache")  # a thread may still be busy with a batch
     np.testing.assert_array_equal(images, copied)
 
 
