@@ -19,15 +19,17 @@ import functools
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom.augment.affine import Affine
 from imageloom.augment.apply import apply_transform, scale_warning
-from imageloom.augment.draw import draw_transform
+from imageloom.augment.batch import BatchTransforms
+from imageloom.augment.fused import can_fuse, fits, transform_and_scale
 from imageloom.batch_function import call_batch_function
 from imageloom.cache import PixelStore, open_store
 from imageloom.conversion import array_to_img
@@ -35,7 +37,7 @@ from imageloom.errors import BadImageError, BadSamplesError, BatchShapeError, Wo
 from imageloom.hooks import Hook, SampleCall
 from imageloom.images import read_pixels
 from imageloom.moments import FeatureMoments
-from imageloom.options import ReadOptions, TransformOptions
+from imageloom.options import ReadOptions
 from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
 from imageloom.user_methods import UserMethods
@@ -70,6 +72,15 @@ class Pipeline:
             recipe.overrides,
             channels_first=recipe.channels_first,
         )
+        self.fused_factor = self._fused_factor()
+
+    def _fused_factor(self) -> float | None:
+        """The factor that pixels are multiplied by, if that and the geometry is all there is."""
+        recipe = self.recipe
+        plain = not recipe.has_hooks and not recipe.channels_first and recipe.rescale_first is None
+        if plain and recipe.transform is not None and can_fuse(recipe.transform):
+            return recipe.standardize.sole_factor
+        return None
 
     def run(
         self,
@@ -113,11 +124,13 @@ class _BatchWork:
         cell: NDArray[np.int64] | None,
     ) -> None:
         self.recipe = pipeline.recipe
+        self.fused_factor = pipeline.fused_factor
         self.store = pipeline.store
         self.own = pipeline.own
         self.task = task
         self.raw = raw
         self.state = task.spec.random_state()
+        self.draws = self._batch_draws()
         self.sample = 0  # of the batch
         self.part = 0  # of the sample, where samples are tuples of images
         self.cell = np.empty(1, np.int64) if cell is None else cell
@@ -127,6 +140,16 @@ class _BatchWork:
         self.decoded = 0
         self.bad: list[tuple[int, str, str]] = []
         self.warnings: dict[str, str] = {}
+
+    def _batch_draws(self) -> BatchTransforms | None:
+        if self.recipe.transform is None:
+            return None
+        images = len(self.task) * self.recipe.images
+        return BatchTransforms(self.state, self.recipe.transform, images, self._own_stream)
+
+    def _own_stream(self, image: int) -> Callable[[], np.random.Generator]:
+        entropy = (self.task.spec.seed, image, _OWN_DRAWS)
+        return lambda: np.random.Generator(np.random.PCG64(entropy))
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         recipe = self.recipe
@@ -211,6 +234,10 @@ class _BatchWork:
 
     def compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         recipe = self.recipe
+        if self.fused_factor is not None and self.task.transforms is None and fits(x, row):
+            self.enter("transform")
+            self._transform_and_scale(x, self.fused_factor, row)
+            return
         if recipe.noaug_hook is not None:
             self.enter("noaug_hook")
             x = self._call(recipe.noaug_hook, x.copy())
@@ -226,7 +253,9 @@ class _BatchWork:
             self.enter("standardize")
             x = self.own.standardize(self._about(), self._shown(x))
         else:
-            x = self._standardize(x)
+            x = self._standardize(x, row)
+        if x is row:
+            return
         if x.shape != row.shape:
             raise BatchShapeError(
                 f"The image has shape {x.shape} but the batch holds {row.shape}. A hook that changes "
@@ -267,25 +296,30 @@ class _BatchWork:
                 self.warnings["scale"] = text
         if self.own.transforms and self.task.transforms is None:
             return self.own.transform(self._about(), self.state, x)
-        params = self._draw(x, options)
+        params, affine = self._drawn(x)
         if self.own.applies:
             return self.own.apply(self._about(), x, params)
-        return apply_transform(x, params, options)
+        return apply_transform(x, params, options, affine)
 
-    def _draw(self, x: NDArray[Any], options: TransformOptions) -> Mapping[str, Any]:
+    def _transform_and_scale(
+        self, x: NDArray[np.uint8], factor: float, row: NDArray[np.float32]
+    ) -> None:
+        options = self.recipe.transform
+        assert options is not None
+        params, affine = self._drawn(x)
+        transform_and_scale(x, params, affine, factor, row, fill_mode=options.fill_mode)
+
+    def _drawn(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
+        image = self.sample * self.recipe.images + self.part
         if self.task.transforms is not None:
-            return self.task.transforms[self.sample * self.recipe.images + self.part]
+            return self.task.transforms[image], None
         if self.own.draws:
-            return self.own.draw(self._about(), self.state, x)
-        return draw_transform(
-            self.state,
-            options,
-            x.shape[0],
-            x.shape[1],
-            lambda: np.random.Generator(np.random.PCG64(self._entropy(_OWN_DRAWS))),
-        )
+            return self.own.draw(self._about(), self.state, x), None
+        assert self.draws is not None
+        return self.draws.of(image, x.shape[0], x.shape[1])
 
-    def _standardize(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _standardize(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
+        """The finished image; `row` itself if it has been written there already."""
         recipe = self.recipe
         if recipe.hook is not None:
             self.enter("hook")
@@ -293,7 +327,11 @@ class _BatchWork:
         self.enter("standardize")
         if x.dtype.kind != "f" and recipe.standardize.active:
             x = x.astype(np.float32)
-        return standardize(self._shown(x), recipe.standardize)
+        x, factor = self._shown(x), recipe.standardize.sole_factor
+        if factor is not None and x.shape == row.shape:
+            np.multiply(x, factor, out=row, casting="unsafe")
+            return row
+        return standardize(x, recipe.standardize)
 
     def _about(self) -> SampleCall:
         task, j = self.task, self.sample

@@ -65,9 +65,17 @@ class StandardizeOptions:
     @property
     def active(self) -> bool:
         """Whether any step would change pixels."""
-        return bool(
-            self.rescale
-            or self.samplewise_center
+        return bool(self.rescale) or self._normalises
+
+    @property
+    def sole_factor(self) -> float | None:
+        """The factor, if all there is to do is one multiplication."""
+        return None if self._normalises else self.rescale or None
+
+    @property
+    def _normalises(self) -> bool:
+        return (
+            self.samplewise_center
             or self.samplewise_std_normalization
             or self.featurewise_center
             or self.featurewise_std_normalization

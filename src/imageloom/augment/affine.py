@@ -1,44 +1,46 @@
 """The random affine step: one matrix, one warp.
 
 Coordinates: Keras builds its matrix with x first and y second and maps *output* to *input*
-positions. `affine_matrix` returns it in (row, column) order, as `scipy.ndimage` takes it.
+positions. `affine_matrices` returns it in (row, column) order, as `scipy.ndimage` takes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom.augment.bilinear import (
+    BORDERS,
+    EXACT_CHANNELS,
+    MAX_SIDE,
+    opencv_matrix,
+    warp_bilinear,
+)
 from imageloom.augment.grid import nearest, outside, positions
 from imageloom.errors import MissingDependencyError
 
-__all__ = ["affine_matrix", "is_identity", "warp"]
+__all__ = ["Affine", "affine_matrices", "affine_matrix", "is_identity", "warp"]
 
 Image = NDArray[Any]
 Floats = NDArray[np.float64]
+Affine = tuple[Floats, Floats]  # matrix and offset
 
-# What OpenCV and SciPy call each fill mode. Every documentation draws Keras' 'wrap' as what SciPy
-# calls 'grid-wrap'.
-_FILL_MODES: Final[dict[str, tuple[int, str]]] = {
-    "nearest": (cv2.BORDER_REPLICATE, "nearest"),
-    "reflect": (cv2.BORDER_REFLECT, "reflect"),
-    "wrap": (cv2.BORDER_WRAP, "grid-wrap"),
-    "constant": (cv2.BORDER_CONSTANT, "constant"),
-    "mirror": (cv2.BORDER_REFLECT_101, "mirror"),
-    "grid-wrap": (cv2.BORDER_WRAP, "grid-wrap"),
-    "grid-mirror": (cv2.BORDER_REFLECT, "grid-mirror"),
-    "grid-constant": (cv2.BORDER_CONSTANT, "grid-constant"),
+# What SciPy calls each fill mode. Every documentation draws Keras' 'wrap' as what SciPy calls
+# 'grid-wrap'.
+_SCIPY_MODES: Final[dict[str, str]] = {
+    "nearest": "nearest",
+    "reflect": "reflect",
+    "wrap": "grid-wrap",
+    "constant": "constant",
+    "mirror": "mirror",
+    "grid-wrap": "grid-wrap",
+    "grid-mirror": "grid-mirror",
+    "grid-constant": "grid-constant",
 }
-_OPENCV_MAX_SIDE: Final = 2**15 - 1
-# Only for these, and only for uint8 and float32, does OpenCV 5 take its exact path; two channels or
-# float64 still go the old way, which quantises positions.
-_OPENCV_EXACT_CHANNELS: Final = (1, 3, 4)
 _HAIR: Final = 2**-8  # no error of the float32 warp was seen above this
-_WARP_FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 def is_identity(params: Mapping[str, Any]) -> bool:
@@ -53,38 +55,43 @@ def is_identity(params: Mapping[str, Any]) -> bool:
     )
 
 
-def affine_matrix(
-    params: Mapping[str, Any], height: int, width: int, *, corrected: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The matrix (2, 2) and offset (2,) that map an output to an input position, (row, column).
+def affine_matrix(params: Mapping[str, Any], height: int, width: int, *, corrected: bool) -> Affine:
+    """The matrix (2, 2) and offset (2,) that map an output to an input position, (row, column)."""
+    matrices, offsets = affine_matrices([params], height, width, corrected=corrected)
+    return matrices[0], offsets[0]
+
+
+def affine_matrices(
+    params: Sequence[Mapping[str, Any]], height: int, width: int, *, corrected: bool
+) -> tuple[Floats, Floats]:
+    """The matrices (n, 2, 2) and offsets (n, 2) of n images of one size, as in `affine_matrix`.
 
     Rotation, shift, shear and zoom are multiplied in this order, then moved to the centre.
     With `corrected=False` the centre's coordinates are exchanged for non-square images, as in
     Keras; the order of the floating-point operations is Keras' too, because at angles such as
-    90 degrees the last bit decides which border pixels count as outside.
+    90 degrees the last bit decides which border pixels count as outside. (Keras leaves factors out
+    that are the identity; to multiply by them changes no bit.)
     """
-    theta, shear = np.deg2rad(params.get("theta", 0)), np.deg2rad(params.get("shear", 0))
-    factors = []
-    if theta != 0:
-        cos, sin = np.cos(theta), np.sin(theta)
-        factors.append(np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]))
-    if params.get("tx", 0) != 0 or params.get("ty", 0) != 0:
-        factors.append(np.array([[1, 0, params.get("tx", 0)], [0, 1, params.get("ty", 0)], [0, 0, 1]]))
-    if shear != 0:
-        factors.append(np.array([[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]]))
-    if params.get("zx", 1) != 1 or params.get("zy", 1) != 1:
-        factors.append(np.array([[params.get("zx", 1), 0, 0], [0, params.get("zy", 1), 0], [0, 0, 1]]))
-    matrix = factors[0] if factors else np.eye(3)
-    for factor in factors[1:]:
-        matrix = np.dot(matrix, factor)
+    theta, shear = (np.deg2rad(_column(params, key, 0.0)) for key in ("theta", "shear"))
+    turn, shift, slant, zoom = np.broadcast_to(np.eye(3), (4, len(params), 3, 3)).copy()
+    turn[:, 0, 0] = turn[:, 1, 1] = np.cos(theta)
+    turn[:, 1, 0] = np.sin(theta)
+    turn[:, 0, 1] = -turn[:, 1, 0]
+    shift[:, 0, 2], shift[:, 1, 2] = _column(params, "tx", 0.0), _column(params, "ty", 0.0)
+    slant[:, 0, 1], slant[:, 1, 1] = -np.sin(shear), np.cos(shear)
+    zoom[:, 0, 0], zoom[:, 1, 1] = _column(params, "zx", 1.0), _column(params, "zy", 1.0)
 
     centre_x, centre_y = height / 2 - 0.5, width / 2 - 0.5
     if corrected:
         centre_x, centre_y = centre_y, centre_x
-    there = np.array([[1, 0, centre_x], [0, 1, centre_y], [0, 0, 1]])
-    back = np.array([[1, 0, -centre_x], [0, 1, -centre_y], [0, 0, 1]])
-    matrix = np.dot(np.dot(there, matrix), back)
-    return matrix[1::-1, 1::-1], matrix[1::-1, 2]
+    there, back = np.eye(3), np.eye(3)
+    there[:2, 2], back[:2, 2] = (centre_x, centre_y), (-centre_x, -centre_y)
+    matrix = there @ (turn @ shift @ slant @ zoom) @ back
+    return matrix[:, 1::-1, 1::-1], matrix[:, 1::-1, 2]
+
+
+def _column(params: Sequence[Mapping[str, Any]], key: str, default: float) -> Floats:
+    return np.array([one.get(key, default) for one in params], dtype=np.float64)
 
 
 def warp(
@@ -108,20 +115,17 @@ def warp(
     Raises:
         MissingDependencyError: an order above 1 without SciPy.
     """
-    border, scipy_mode = _FILL_MODES[fill_mode]
     if order == 0:
         return _pick(x, matrix, offset, fill_mode, cval)
     height, width, channels = x.shape
-    if order > 1 or max(height, width) > _OPENCV_MAX_SIDE:
-        return _spline(x, matrix, offset, scipy_mode, cval, order)
-    linear = np.array(
-        [[matrix[1, 1], matrix[1, 0], offset[1]], [matrix[0, 1], matrix[0, 0], offset[0]]]
-    )
+    if order > 1 or max(height, width) > MAX_SIDE:
+        return _spline(x, matrix, offset, _SCIPY_MODES[fill_mode], cval, order)
+    linear, border = opencv_matrix(matrix, offset), BORDERS[fill_mode]
     source = x.astype(np.float32, copy=False)
-    if channels in _OPENCV_EXACT_CHANNELS:
-        warped = _warp_linear(source, linear, border, cval)
+    if channels in EXACT_CHANNELS:
+        warped = warp_bilinear(source, linear, border, cval)
     else:
-        parts = [_warp_linear(source[..., c], linear, border, cval) for c in range(channels)]
+        parts = [warp_bilinear(source[..., c], linear, border, cval) for c in range(channels)]
         warped = np.stack(parts, axis=-1)
     if fill_mode == "constant" or settle_near_whole:
         row, column = positions(matrix, offset, height, width)
@@ -131,20 +135,6 @@ def warp(
         if settle_near_whole and fill_mode != "grid-constant":
             _settle_near_whole(warped, x, row, column, fill_mode)
     return _as_dtype(warped, x.dtype)
-
-
-def _warp_linear(
-    x: NDArray[np.float32], linear: NDArray[np.float64], border: int, cval: float
-) -> NDArray[np.float32]:
-    warped: Any = cv2.warpAffine(
-        x,
-        linear,
-        (x.shape[1], x.shape[0]),
-        flags=_WARP_FLAGS,
-        borderMode=border,
-        borderValue=(cval, cval, cval, cval),
-    )
-    return warped.reshape(x.shape)  # type: ignore[no-any-return]
 
 
 def _settle_near_whole(

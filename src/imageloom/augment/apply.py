@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom.augment.affine import affine_matrix, is_identity, warp
+from imageloom.augment.affine import Affine, affine_matrix, is_identity, warp
 from imageloom.augment.colour import adjust_brightness, adjust_contrast, flip, shift_channels
 from imageloom.augment.noise import add_noise
 from imageloom.options import Noise, TransformOptions
@@ -23,7 +23,10 @@ _SCALE_WARNING: Final = (
 
 
 def apply_transform(
-    x: NDArray[Any], params: Mapping[str, Any], options: TransformOptions
+    x: NDArray[Any],
+    params: Mapping[str, Any],
+    options: TransformOptions,
+    affine: Affine | None = None,
 ) -> NDArray[Any]:
     """Affine, channel shift, flips, brightness, contrast, noise, in this order.
 
@@ -31,12 +34,13 @@ def apply_transform(
         x: image (height, width, channels); any numeric dtype, colour steps expect 0..255.
         params: keys as in `default_transform`; a missing key means the step is off.
         options: only fill mode, fill value, interpolation order and geometry are read.
+        affine: what `affine_matrix` gives for these parameters, if that is known already.
 
     Returns:
         The transformed image, possibly a view; `x` itself if no step is active.
     """
     if not is_identity(params):
-        matrix, offset = affine_matrix(
+        matrix, offset = affine or affine_matrix(
             params, x.shape[0], x.shape[1], corrected=options.corrected_geometry
         )
         x = warp(
