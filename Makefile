@@ -61,8 +61,14 @@ test-oldest: $(OLDEST)/stamp
 demo: $(VENV)/stamp-demo
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/demo.py
 
+# Three quarters of an hour on two cores; each script can be run alone.
 bench: $(VENV)/stamp-bench
 	$(PY) benchmarks/compare.py
+	$(PY) benchmarks/overhead.py
+	$(PY) benchmarks/steps.py
+	$(PY) benchmarks/growth.py
+	$(PY) benchmarks/listing.py
+	$(PY) benchmarks/end_to_end.py
 
 # What was built, and the caches. The environment stays; `make distclean` removes it too.
 clean:

@@ -1,8 +1,9 @@
 """Compare imageloom with other ways to load and augment images, all in one run.
 
-Each peer runs in a fresh process per round, and the rounds are interleaved, so that a change of
-the machine's load meets all peers alike. Results go to standard output as a table, and to the
-output folder as JSON and as a bar chart::
+Two workloads, colour photographs and small grey pictures, in the first epoch (which decodes) and in
+the best later one (for which some peers keep decoded images). Each peer runs in a fresh process per
+round, and the rounds are interleaved, so that a change of the machine's load meets all peers alike.
+Results go to standard output as tables, and to the output folder as JSON and as a chart::
 
     python benchmarks/compare.py --images 1000 --rounds 3
 """
@@ -22,21 +23,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from machine import describe_machine, library_versions
+from machine import RESULTS, keep
 from measure import RESULT_PREFIX
 from peers import PEERS
-from report import Runs, draw_chart, summarise, table
+from report import Runs, Summary, draw_chart, summarise, table
 from tqdm import tqdm
-from workload import Measurement, Workload
+from workload import WORKLOADS, Measurement, Workload, make_workload
 
 _HERE = Path(__file__).resolve().parent
-_ROOT = _HERE.parent
-sys.path.insert(0, str(_ROOT / "examples"))
-
-from real_images import write_photographs  # noqa: E402 - found only by the line above
-
 # Far above what any peer needs for the default workload: a peer that takes longer hangs.
 _TIMEOUT_SECONDS = 600.0
+_MOST_IMAGES = 2624  # that elpv-dataset has
 
 
 class PeerFailed(Exception):
@@ -45,8 +42,8 @@ class PeerFailed(Exception):
 
 def run_peer(peer: str, workload: Workload, timeout: float = _TIMEOUT_SECONDS) -> Measurement:
     """Measure ``peer`` once in a process of its own."""
-    command = [sys.executable, str(_HERE / "measure.py"), peer, str(workload.directory)]
-    command += ["--images", str(workload.images), "--started", repr(time.time())]
+    command = [sys.executable, str(_HERE / "measure.py"), peer]
+    command += ["--workload", json.dumps(asdict(workload)), "--started", repr(time.time())]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -91,7 +88,7 @@ def run_rounds(
     runs: dict[str, list[Measurement]] = {peer: [] for peer in peers}
     failures: dict[str, str] = {}
     turns = [peer for _ in range(rounds) for peer in peers]
-    progress = tqdm(turns, desc="Measuring", unit="run")
+    progress = tqdm(turns, desc=workload.title, unit="run")
     for peer in progress:
         if peer in failures:
             continue
@@ -103,21 +100,18 @@ def run_rounds(
             progress.write(f"{PEERS[peer].label} FAILED: {failure}")
             continue
         runs[peer].append(run)
-        progress.write(f"{PEERS[peer].label}: {run.images_per_second:.0f} images/s")
+        rates = (("first epoch", run.first_epoch), ("later", run.later_epoch))
+        told = ", ".join(f"{epoch} {rate:.0f}/s" for epoch, rate in rates if rate is not None)
+        progress.write(f"{PEERS[peer].label}: {told}")
     return runs, failures
 
 
-def _record(
-    workload: Workload, runs: Runs, failures: dict[str, str], machine: dict[str, Any]
-) -> dict[str, Any]:
-    """Return everything worth keeping of one comparison, ready for JSON."""
+def _record(workload: Workload, runs: Runs, failures: dict[str, str]) -> dict[str, Any]:
+    """Return everything worth keeping of one workload, ready for JSON."""
     task = asdict(workload)
     # Where the folder lies says nothing about the result, but much about the machine's owner.
     del task["directory"]
     return {
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": machine,
-        "versions": library_versions(),
         "workload": task,
         "summary": {peer: asdict(summary) for peer, summary in summarise(runs).items()},
         "runs": {peer: [asdict(run) for run in done] for peer, done in runs.items()},
@@ -125,45 +119,39 @@ def _record(
     }
 
 
-def _read_all(directory: Path) -> None:
-    """Read every file once, so that the first peer does not pay for the disk alone."""
-    for path in directory.glob("*/*.jpg"):
-        path.read_bytes()
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Compare image loading and augmentation.")
-    parser.add_argument("--images", type=int, default=1000, help="photographs (default: 1000)")
+    parser.add_argument("--images", type=int, default=1000, help="of each kind (default: 1000)")
+    parser.add_argument(
+        "--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="default: both"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="runs per peer (default: 3)")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="default: all")
-    parser.add_argument(
-        "--output", type=Path, default=_HERE / "results", help="folder for JSON and chart"
-    )
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for JSON and chart")
     options = parser.parse_args(arguments)
-    if options.images <= Workload.batch_size or options.rounds < 1:
-        parser.error(f"needs more than {Workload.batch_size} images and at least one round")
+    if not Workload.batch_size < options.images <= _MOST_IMAGES or options.rounds < 1:
+        parser.error(f"needs {Workload.batch_size + 1} to {_MOST_IMAGES} images, at least one round")
     return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison; the status is 0 unless every peer failed."""
     options = _parse(arguments)
-    machine = describe_machine()
-    folder = _ROOT / "build" / "benchmark" / f"photographs-{options.images}"
-    workload = Workload(write_photographs(folder, count=options.images), options.images)
-    _read_all(workload.directory)
-    runs, failures = run_rounds(options.peers, workload, options.rounds)
-    summaries = summarise(runs)
-    print("\n" + table(summaries, failures))
+    records: dict[str, Any] = {}
+    summaries: dict[str, dict[str, Summary]] = {}
+    for name in options.workloads:
+        workload = make_workload(name, options.images)
+        runs, failures = run_rounds(options.peers, workload, options.rounds)
+        records[name] = _record(workload, runs, failures)
+        if any(runs.values()):
+            summaries[workload.title] = summarise(runs)
+        print(f"\n{workload.title}\n\n{table(summarise(runs), failures)}\n")
     if not summaries:
         return 1
-    options.output.mkdir(parents=True, exist_ok=True)
-    record = _record(workload, runs, failures, machine)
-    path = options.output / "comparison.json"
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    draw_chart(summaries, workload, path.with_suffix(".png"))
-    print(f"\nWritten: {path} and {path.with_suffix('.png').name}")
+    path = keep("comparison", {"workloads": records}, options.output)
+    draw_chart(summaries, path.with_suffix(".png"))
+    print(f"Written: {path} and {path.with_suffix('.png').name}")
     return 0
 
 

@@ -17,15 +17,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
-from machine import describe_machine, library_versions
+from machine import keep
 from PIL import Image
 from skimage import data
 from tqdm import tqdm
 
-RESULTS = Path(__file__).parent / "results" / "listing.json"
 CLASSES = 10
 LINKS_PER_FILE = 30_000  # file systems allow some 65,000 names for one file
 ROUNDS = 3
@@ -119,14 +117,7 @@ def main() -> None:
     for name, figures in summary.items():
         print(f"{name:12}", *(f"{key} {value:,}" for key, value in figures.items()), sep="  ")
     if options.files == parser.get_default("files"):
-        record = {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": describe_machine(),
-            "versions": library_versions(),
-            "rounds": options.rounds,
-            "medians": summary,
-        }
-        RESULTS.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        keep("listing", {"rounds": options.rounds, "medians": summary})
 
 
 if __name__ == "__main__":

@@ -1,13 +1,18 @@
-"""Describe the machine and the installed libraries, for the record beside the numbers."""
+"""Keep results together with the date, the machine and the versions of the libraries."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import time
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+RESULTS = Path(__file__).resolve().parent / "results"
 
 _LIBRARIES = (
     "imageloom",
@@ -15,6 +20,8 @@ _LIBRARIES = (
     "scipy",
     "pillow",
     "simplejpeg",
+    "kornia-rs",
+    "cykooz-resizer",
     "opencv-python-headless",
     "keras",
     "jax",
@@ -23,6 +30,20 @@ _LIBRARIES = (
     "torch",
     "albumentations",
 )
+
+
+def keep(name: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """Write ``results`` to ``name``.json below ``folder``; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": describe_machine(),
+        "versions": library_versions(),
+        **results,
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 def describe_machine() -> dict[str, str | int | float]:

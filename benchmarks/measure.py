@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -24,35 +23,49 @@ _MIB = 2**20
 
 
 def measure(peer: Peer, workload: Workload, started: float) -> Measurement:
-    """Take one epoch of batches; ``started`` is when the process began, in ``time.time()``."""
+    """Take the peer's epochs; ``started`` is when the process began, in ``time.time()``."""
     batches = peer.build(workload, peer.workers)
-    seen = _checked_size(next(batches), peer, workload)
+    first = _checked_size(next(batches), peer, workload)
     first_batch, first_cpu = time.time(), _cpu_seconds()
-    after_first = 0
-    for _ in range(workload.batches - 1):
-        after_first += len(next(batches)[0])
+    after_first = workload.images - first
+    _take(batches, workload, after_first)
     end, end_cpu = time.time(), _cpu_seconds()
-    if seen + after_first != workload.images:
-        raise RuntimeError(f"{seen + after_first} images came instead of {workload.images}")
+    later = [_epoch_rate(batches, workload) for _ in range(peer.epochs - 1)]
     # Read while the workers still live: some loaders end theirs with the epoch.
     main_uss, worker_uss = _private_memory(peer.workers)
     _close(batches)
     return Measurement(
-        images_per_second=after_first / (end - first_batch),
+        first_epoch=None if peer.keeps else after_first / (end - first_batch),
+        later_epoch=max(later, default=None),
         seconds_to_first_batch=first_batch - started,
-        seconds_in_all=end - started,
         cpu_ms_per_image=1000 * (end_cpu - first_cpu) / after_first,
         main_uss_mib=main_uss,
         worker_uss_mib=worker_uss,
     )
 
 
+def _epoch_rate(batches: Any, workload: Workload) -> float:
+    """Return the images per second of one more epoch."""
+    start = time.time()
+    _take(batches, workload, workload.images)
+    return workload.images / (time.time() - start)
+
+
+def _take(batches: Any, workload: Workload, images: int) -> None:
+    """Take batches until ``images`` have come; one epoch must end there."""
+    seen = 0
+    while seen < images:
+        seen += len(next(batches)[0])
+    if seen != images:
+        raise RuntimeError(f"{seen} images came instead of {images}")
+
+
 def _checked_size(batch: Any, peer: Peer, workload: Workload) -> int:
     """Return the number of images in ``batch`` after a look at their shape, type and values."""
     images = batch[0]
     if peer.augments:
-        height, width = workload.height, workload.width
-        if tuple(images.shape[1:]) not in {(height, width, 3), (3, height, width)}:
+        height, width, channels = workload.height, workload.width, workload.channels
+        if tuple(images.shape[1:]) not in {(height, width, channels), (channels, height, width)}:
             raise RuntimeError(f"unexpected shape {images.shape}")
         if "float32" not in str(images.dtype):
             raise RuntimeError(f"unexpected type {images.dtype}")
@@ -97,12 +110,10 @@ def main() -> None:
     """Measure the peer that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peer", choices=PEERS)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--workload", type=json.loads, required=True, help="its fields as JSON")
     parser.add_argument("--started", type=float, required=True)
     options = parser.parse_args()
-    workload = Workload(options.directory, options.images)
-    result = measure(PEERS[options.peer], workload, options.started)
+    result = measure(PEERS[options.peer], Workload(**options.workload), options.started)
     print(RESULT_PREFIX + json.dumps(asdict(result)), flush=True)
 
 

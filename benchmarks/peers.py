@@ -1,8 +1,8 @@
 """The pipelines that the benchmark compares, each as its own documentation recommends.
 
-Every function takes the workload and returns an iterator over the batches of one epoch (or of
-endless epochs). Frameworks are imported inside the functions: each peer runs in a process of its
-own, in which it alone is loaded.
+Every function takes the workload and returns an iterator over the batches of endless epochs.
+Frameworks are imported inside the functions: each peer runs in a process of its own, in which it
+alone is loaded.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
 from workload import Workload
@@ -19,31 +22,42 @@ Batches = Iterator[Any]
 
 @dataclass(frozen=True)
 class Peer:
-    """A pipeline with its name in tables and the number of its worker processes."""
+    """A pipeline with its name in tables, its worker processes, and the epochs to take from it.
+
+    Of a peer that keeps decoded images only the later epochs are compared: some decode a whole epoch
+    before they give the first batch, which says nothing about the rate after that.
+    """
 
     label: str
     build: Callable[[Workload, int], Batches]
     workers: int = 0
+    epochs: int = 1
+    keeps: bool = False
     augments: bool = True
 
 
-def imageloom_batches(workload: Workload, workers: int) -> Batches:
+def imageloom_batches(workload: Workload, workers: int, cache: str | None = None) -> Batches:
     """Our generator with ``workers`` background processes."""
     from imageloom import ParallelImageDataGenerator
 
     generator = ParallelImageDataGenerator(
-        **workload.keras_augmentation(), cores=workers, executor="processes"
+        **workload.keras_augmentation(), cores=workers, executor="processes", cache=cache
     )
     return iter(generator.flow_from_directory(**_flow_arguments(workload)))
 
 
 def keras_batches(workload: Workload, workers: int) -> Batches:
     """Keras' own generator, which computes each batch when it is asked for."""
+    return iter(keras_flow(workload))
+
+
+def keras_flow(workload: Workload) -> Any:
+    """The iterator of Keras' own generator, as ``fit`` takes it."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     from keras._tf_keras.keras.preprocessing.image import ImageDataGenerator
 
     generator = ImageDataGenerator(**workload.keras_augmentation())
-    return iter(generator.flow_from_directory(**_flow_arguments(workload)))
+    return generator.flow_from_directory(**_flow_arguments(workload))
 
 
 def _flow_arguments(workload: Workload) -> dict[str, Any]:
@@ -51,6 +65,7 @@ def _flow_arguments(workload: Workload) -> dict[str, Any]:
     return {
         "directory": workload.directory,
         "target_size": (workload.height, workload.width),
+        "color_mode": "rgb" if workload.channels == 3 else "grayscale",
         "batch_size": workload.batch_size,
         "class_mode": "categorical",
         "interpolation": "bilinear",
@@ -59,33 +74,47 @@ def _flow_arguments(workload: Workload) -> dict[str, Any]:
     }
 
 
-def tfdata_batches(workload: Workload, workers: int) -> Batches:
-    """A ``tf.data`` pipeline with Keras' augmentation layers, parallel calls left to AUTOTUNE."""
+def tfdata_batches(workload: Workload, workers: int, *, cache: bool = False) -> Batches:
+    """A ``tf.data`` pipeline."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    dataset = tfdata_dataset(workload, cache=cache)
+    return chain.from_iterable(d.as_numpy_iterator() for d in repeat(dataset))
+
+
+def tfdata_dataset(workload: Workload, *, cache: bool = False) -> Any:
+    """A ``tf.data`` pipeline with Keras' augmentation layers, parallel calls left to AUTOTUNE.
+
+    With ``cache``, decoded and resized images stay in memory from the first epoch on.
+    """
     import keras
     import tensorflow as tf
 
-    names = sorted(path.name for path in workload.directory.iterdir() if path.is_dir())
+    names = sorted(path.name for path in Path(workload.directory).iterdir() if path.is_dir())
     size = (workload.height, workload.width)
-    augment = keras.Sequential(_keras_layers(keras.layers, workload))
+    layers = _keras_layers(keras.layers, workload)
+    decode = tf.io.decode_jpeg if workload.suffix == ".jpg" else tf.io.decode_png
+
+    def augment(images: Any, labels: Any) -> tuple[Any, Any]:
+        for layer in layers:
+            images = layer(images, training=True)
+        return images, labels
 
     def load(path: Any) -> tuple[Any, Any]:
-        image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
+        image = decode(tf.io.read_file(path), channels=workload.channels)
         image = tf.image.resize(image, size) / 255.0
         name = tf.strings.split(path, os.sep)[-2]
         return image, tf.cast(tf.equal(names, name), tf.float32)
 
-    files = tf.data.Dataset.list_files(str(workload.directory / "*" / "*.jpg"), seed=workload.seed)
-    dataset = (
-        files.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-        .batch(workload.batch_size)
-        .map(
-            lambda images, labels: (augment(images, training=True), labels),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+    pattern = str(Path(workload.directory) / "*" / f"*{workload.suffix}")
+    dataset = tf.data.Dataset.list_files(pattern, seed=workload.seed)
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    if cache:
+        dataset = dataset.cache().shuffle(workload.images, seed=workload.seed)
+    return (
+        dataset.batch(workload.batch_size)
+        .map(augment, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
-    return iter(dataset.as_numpy_iterator())
 
 
 def _keras_layers(layers: Any, workload: Workload) -> list[Any]:
@@ -118,15 +147,14 @@ def torch_batches(workload: Workload, workers: int) -> Batches:
         generator=generator,
         persistent_workers=True,
     )
-    return iter(loader)
+    return chain.from_iterable(repeat(loader))
 
 
 def decode_only_batches(workload: Workload, workers: int) -> Batches:
     """The floor: processes that read and decode the files, and return only how many."""
     from concurrent.futures import ProcessPoolExecutor
 
-    files = sorted(workload.directory.glob("*/*.jpg"))
-    size = workload.batch_size
+    files, size = workload.files, workload.batch_size
     chunks = [files[start : start + size] for start in range(0, len(files), size)]
     with ProcessPoolExecutor(workers) as pool:
         for count in pool.map(_decode_all, chunks):
@@ -136,17 +164,31 @@ def decode_only_batches(workload: Workload, workers: int) -> Batches:
 def _decode_all(files: list[Any]) -> int:
     """Decode ``files`` at full size and throw the pixels away."""
     import simplejpeg
+    from kornia_rs.io import read_image_png_u8
 
     for file in files:
-        simplejpeg.decode_jpeg(file.read_bytes(), fastdct=True, fastupsample=True)
+        if file.suffix == ".jpg":
+            simplejpeg.decode_jpeg(file.read_bytes(), fastdct=True, fastupsample=True)
+        else:
+            read_image_png_u8(str(file), "mono")
     return len(files)
 
 
 PEERS: dict[str, Peer] = {
     "imageloom": Peer("imageloom, 2 processes", imageloom_batches, workers=2),
     "imageloom-1": Peer("imageloom, 1 process", imageloom_batches, workers=1),
-    "keras": Peer("Keras ImageDataGenerator", keras_batches),
+    "imageloom-cache": Peer(
+        "imageloom, 2 processes, cache",
+        partial(imageloom_batches, cache="memory"),
+        workers=2,
+        epochs=4,
+        keeps=True,
+    ),
+    "keras": Peer("Keras ImageDataGenerator", keras_batches, epochs=2),
     "tfdata": Peer("tf.data + Keras layers", tfdata_batches),
-    "torch": Peer("torch DataLoader, 2 workers", torch_batches, workers=2),
+    "tfdata-cache": Peer(
+        "tf.data + Keras layers, cache", partial(tfdata_batches, cache=True), epochs=3
+    ),
+    "torch": Peer("torch DataLoader, 2 workers", torch_batches, workers=2, epochs=3),
     "floor": Peer("floor: decode only, 2 processes", decode_only_batches, workers=2, augments=False),
 }

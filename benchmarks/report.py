@@ -6,113 +6,145 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from peers import PEERS
-from workload import Measurement, Workload
+from workload import Measurement
 
 Runs = Mapping[str, list[Measurement]]
 
 _HEADINGS = (
     "peer",
-    "images/s",
+    "first epoch",
     "lowest-highest",
+    "later epochs",
     "x Keras",
-    "x DataLoader",
+    "x best other",
+    "later x best other",
+    "of the floor",
     "first batch s",
     "CPU ms/image",
-    "main MiB",
     "MiB/worker",
 )
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The medians over the rounds of one peer, and its rate as a multiple of others'."""
+    """The medians over the rounds of one peer, and its rates as multiples of others'.
+
+    Rates are images per second, without the first batch; `later` is the best of all epochs. Of peers
+    that keep decoded images there is no `first`.
+    """
 
     label: str
     rounds: int
-    images_per_second: float
-    lowest_images_per_second: float
-    highest_images_per_second: float
+    first: float | None
+    lowest_first: float | None
+    highest_first: float | None
+    later: float
     seconds_to_first_batch: float
-    seconds_in_all: float
     cpu_ms_per_image: float
     main_uss_mib: float
     worker_uss_mib: float | None
-    ratio_to_keras: float | None
-    ratio_to_torch: float | None
+    first_by_keras: float | None
+    first_by_best_other: float | None
+    later_by_best_other: float | None
+    first_by_floor: float | None
 
 
 def summarise(runs: Runs) -> dict[str, Summary]:
     """Return the summary of each peer that was measured at least once."""
-    rates = {
-        peer: statistics.median(run.images_per_second for run in done)
-        for peer, done in runs.items()
-        if done
-    }
-    return {peer: _summary(peer, runs[peer], rates) for peer in rates}
+    measured = {peer: done for peer, done in runs.items() if done}
+    return {peer: _summary(peer, measured) for peer in measured}
 
 
-def _summary(peer: str, runs: list[Measurement], rates: Mapping[str, float]) -> Summary:
-    """Return the medians of one peer's runs."""
+def _summary(peer: str, runs: Runs) -> Summary:
+    """Return the medians of one peer's runs; ratios are medians of the rounds' ratios."""
+    own = runs[peer]
 
     def median(value: Callable[[Measurement], float]) -> float:
-        return statistics.median(value(run) for run in runs)
+        return statistics.median(value(run) for run in own)
 
-    with_workers = [statistics.fmean(run.worker_uss_mib) for run in runs if run.worker_uss_mib]
-    speeds = [run.images_per_second for run in runs]
+    firsts = [run.first_epoch for run in own if run.first_epoch is not None]
+    others = [name for name in runs if PEERS[name].augments and not name.startswith("imageloom")]
+    with_workers = [statistics.fmean(run.worker_uss_mib) for run in own if run.worker_uss_mib]
     return Summary(
         label=PEERS[peer].label,
-        rounds=len(runs),
-        images_per_second=rates[peer],
-        lowest_images_per_second=min(speeds),
-        highest_images_per_second=max(speeds),
+        rounds=len(own),
+        first=statistics.median(firsts) if firsts else None,
+        lowest_first=min(firsts, default=None),
+        highest_first=max(firsts, default=None),
+        later=median(_later),
         seconds_to_first_batch=median(lambda run: run.seconds_to_first_batch),
-        seconds_in_all=median(lambda run: run.seconds_in_all),
         cpu_ms_per_image=median(lambda run: run.cpu_ms_per_image),
         main_uss_mib=median(lambda run: run.main_uss_mib),
         worker_uss_mib=statistics.median(with_workers) if with_workers else None,
-        ratio_to_keras=_ratio(rates, peer, "keras"),
-        ratio_to_torch=_ratio(rates, peer, "torch"),
+        first_by_keras=_ratio(runs, peer, ["keras"], _first),
+        first_by_best_other=_ratio(runs, peer, others, _first),
+        later_by_best_other=_ratio(runs, peer, others, _later),
+        first_by_floor=_ratio(runs, peer, ["floor"], _first),
     )
 
 
-def _ratio(rates: Mapping[str, float], peer: str, base: str) -> float | None:
-    """Return how many times as fast as ``base`` the peer is, if ``base`` was measured."""
-    return rates[peer] / rates[base] if base in rates else None
+def _first(run: Measurement) -> float:
+    return run.first_epoch or 0.0
+
+
+def _later(run: Measurement) -> float:
+    return max(run.first_epoch or 0.0, run.later_epoch or 0.0)
+
+
+def _ratio(
+    runs: Runs, peer: str, others: list[str], rate: Callable[[Measurement], float]
+) -> float | None:
+    """Return how many times as fast as the fastest of the others a peer is, round by round."""
+    there = [runs[name] for name in others if name in runs and any(map(rate, runs[name]))]
+    if not there or not any(map(rate, runs[peer])):
+        return None
+    ratios = [
+        rate(own) / max(rate(run) for run in in_round)
+        for own, *in_round in zip(runs[peer], *there, strict=False)
+    ]
+    return statistics.median(ratios)
 
 
 def table(summaries: Mapping[str, Summary], failures: Mapping[str, str]) -> str:
     """Return the summaries as a Markdown table, with a line below for each failing peer."""
-    rows = [_HEADINGS, *(_cells(summary) for summary in summaries.values())]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    lines = [_line(row, widths) for row in rows]
+    lines = markdown([_HEADINGS, *(_cells(summary) for summary in summaries.values())])
+    return "\n".join(
+        [lines, *(f"FAILED: {PEERS[peer].label}: {reason}" for peer, reason in failures.items())]
+    )
+
+
+def markdown(rows: list[tuple[str, ...]], names: int = 1) -> str:
+    """Return rows, the first of them headings, as a Markdown table: names left, numbers right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [_line(row, widths, names) for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    lines += [f"FAILED: {PEERS[peer].label}: {reason}" for peer, reason in failures.items()]
     return "\n".join(lines)
 
 
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    """Return one padded row: the name to the left, the numbers to the right."""
-    first, *rest = (
-        cell.ljust(width) if column == 0 else cell.rjust(width)
+def _line(row: tuple[str, ...], widths: list[int], names: int) -> str:
+    cells = [
+        cell.ljust(width) if column < names else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return "| " + " | ".join([first, *rest]) + " |"
+    ]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _cells(summary: Summary) -> tuple[str, ...]:
     """Return the texts of one peer's row, in the order of the headings."""
-    lowest, highest = summary.lowest_images_per_second, summary.highest_images_per_second
     return (
         summary.label,
-        f"{summary.images_per_second:.0f}",
-        f"{lowest:.0f}-{highest:.0f}",
-        _optional(summary.ratio_to_keras, 2),
-        _optional(summary.ratio_to_torch, 2),
+        _optional(summary.first, 0),
+        f"{_optional(summary.lowest_first, 0)}-{_optional(summary.highest_first, 0)}",
+        f"{summary.later:.0f}",
+        _optional(summary.first_by_keras, 1),
+        _optional(summary.first_by_best_other, 2),
+        _optional(summary.later_by_best_other, 1),
+        _optional(summary.first_by_floor, 2),
         f"{summary.seconds_to_first_batch:.1f}",
         f"{summary.cpu_ms_per_image:.1f}",
-        f"{summary.main_uss_mib:.0f}",
         _optional(summary.worker_uss_mib, 0),
     )
 
@@ -122,40 +154,38 @@ def _optional(value: float | None, decimals: int) -> str:
     return "-" if value is None else f"{value:.{decimals}f}"
 
 
-def draw_chart(summaries: Mapping[str, Summary], workload: Workload, path: Path) -> None:
-    """Draw the rates as horizontal bars, with whiskers from the slowest to the fastest round."""
+def draw_chart(summaries: Mapping[str, Mapping[str, Summary]], path: Path) -> None:
+    """Draw the rates as horizontal bars: workloads side by side, first above later epochs."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    shown = list(summaries.items())[::-1]
-    rates = [summary.images_per_second for _, summary in shown]
-    whiskers = [
-        [s.images_per_second - s.lowest_images_per_second for _, s in shown],
-        [s.highest_images_per_second - s.images_per_second for _, s in shown],
-    ]
-    figure, axes = pyplot.subplots(figsize=(9, 0.6 * len(shown) + 1.6), layout="constrained")
-    axes.barh(
-        [summary.label for _, summary in shown],
-        rates,
-        xerr=whiskers,
-        color=[_colour(peer) for peer, _ in shown],
-        error_kw={"ecolor": "#333333", "capsize": 3, "linewidth": 1},
+    figure, grid = pyplot.subplots(
+        2, len(summaries), figsize=(8 * len(summaries), 7), layout="constrained", squeeze=False
     )
-    for row, (rate, spread) in enumerate(zip(rates, whiskers[1], strict=True)):
-        axes.annotate(
-            f"{rate:.0f}", (rate + spread, row), (6, 0), textcoords="offset points", va="center"
-        )
-    axes.margins(x=0.12)
-    axes.set_xlabel("images per second (median; whiskers: slowest and fastest round)")
-    axes.set_title(
-        f"{workload.images} JPEG photographs to {workload.width}x{workload.height}, "
-        f"augmented, batches of {workload.batch_size}"
-    )
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
+    for column, (title, peers) in enumerate(summaries.items()):
+        augmenting = {peer: s for peer, s in peers.items() if PEERS[peer].augments}
+        decoding = {peer: s for peer, s in peers.items() if s.first is not None}
+        _draw_bars(grid[0][column], decoding, lambda summary: summary.first or 0.0)
+        grid[0][column].set_title(f"{title}\nfirst epoch")
+        _draw_bars(grid[1][column], augmenting, lambda summary: summary.later)
+        grid[1][column].set_title("best later epoch")
+        grid[1][column].set_xlabel("images per second (medians), augmented, batches of 32")
+    figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def _draw_bars(axes: Any, peers: Mapping[str, Summary], value: Callable[[Summary], float]) -> None:
+    shown = list(peers.items())[::-1]
+    bars = axes.barh(
+        [summary.label for _, summary in shown],
+        [value(summary) for _, summary in shown],
+        color=[_colour(peer) for peer, _ in shown],
+    )
+    axes.bar_label(bars, fmt="{:,.0f}", padding=4)
+    axes.margins(x=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _colour(peer: str) -> str:

@@ -22,7 +22,8 @@ class AugmentedFolder:
     """
 
     def __init__(self, workload: Workload) -> None:
-        self._files = sorted(workload.directory.glob("*/*.jpg"))
+        self._files = workload.files
+        self._mode = cv2.IMREAD_COLOR_RGB if workload.channels == 3 else cv2.IMREAD_GRAYSCALE
         names = sorted({file.parent.name for file in self._files})
         self._labels = [names.index(file.parent.name) for file in self._files]
         self._size = (workload.width, workload.height)
@@ -32,7 +33,7 @@ class AugmentedFolder:
         return len(self._files)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
-        image = cv2.imread(str(self._files[index]), cv2.IMREAD_COLOR_RGB)
+        image = cv2.imread(str(self._files[index]), self._mode)
         if image is None:
             raise OSError(f"cannot read {self._files[index]}")
         image = cv2.resize(image, self._size, interpolation=cv2.INTER_LINEAR)

@@ -1,25 +1,36 @@
-"""The task that every peer of the comparison is given, and what a peer reports about it."""
+"""The tasks that every peer of the comparison is given, and what a peer reports about them."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(_ROOT / "examples"))
+
+from real_images import write_cells, write_photographs  # noqa: E402 - found only by the line above
+
+WORKLOADS = ("photographs", "cells")
+
 
 @dataclass(frozen=True)
 class Workload:
-    """One epoch of augmented batches from a folder of JPEG files, one sub-folder per class.
+    """Epochs of augmented batches from a folder of images, one sub-folder per class.
 
     Angles are in degrees; shifts and zoom are shares of the image, as Keras counts them.
-    A peer yields batches of float32 RGB images with values from 0 to 1 and their labels.
+    A peer yields batches of float32 images with values from 0 to 1 and their labels.
     """
 
-    directory: Path
+    title: str
+    directory: str
+    suffix: str
     images: int
+    height: int
+    width: int
+    channels: int
     batch_size: int = 32
-    height: int = 224
-    width: int = 224
     rotation: float = 20.0
     shift: float = 0.1
     shear: float = 10.0
@@ -30,6 +41,11 @@ class Workload:
     def batches(self) -> int:
         """Batches per epoch, the last of them possibly short."""
         return -(-self.images // self.batch_size)
+
+    @property
+    def files(self) -> list[Path]:
+        """All images, in the order of their names."""
+        return sorted(Path(self.directory).glob(f"*/*{self.suffix}"))
 
     def keras_augmentation(self) -> dict[str, Any]:
         """Return the augmentation as keyword arguments of Keras' ``ImageDataGenerator``."""
@@ -47,11 +63,27 @@ class Workload:
 
 @dataclass
 class Measurement:
-    """What one run of one peer measured."""
+    """What one run of one peer measured; rates are images per second."""
 
-    images_per_second: float
+    first_epoch: float | None
+    later_epoch: float | None
     seconds_to_first_batch: float
-    seconds_in_all: float
     cpu_ms_per_image: float
     main_uss_mib: float
     worker_uss_mib: list[float] = field(default_factory=list)
+
+
+def make_workload(name: str, images: int) -> Workload:
+    """Write the images, if need be, and read them once: no peer is to pay for the disk alone."""
+    folder = _ROOT / "build" / "benchmark" / f"{name}-{images}"
+    if name == "photographs":
+        directory = str(write_photographs(folder, count=images))
+        title = f"{images} JPEG photographs, 500x375 to 224x224x3"
+        workload = Workload(title, directory, ".jpg", images, 224, 224, 3)
+    else:
+        directory = str(write_cells(folder, count=images))
+        title = f"{images} grey PNG pictures, 300x300 to 96x96x1"
+        workload = Workload(title, directory, ".png", images, 96, 96, 1)
+    for file in workload.files:
+        file.read_bytes()
+    return workload

@@ -1,7 +1,8 @@
 """Build class folders of real images out of what Python packages ship.
 
-Nothing is downloaded: scikit-learn brings 1,797 handwritten digits and two photographs, and
-scikit-image's wheel brings some colour photographs. Both folders have the layout that
+Nothing is downloaded: scikit-learn brings 1,797 handwritten digits and two photographs,
+scikit-image's wheel brings some colour photographs, and elpv-dataset brings 2,624 pictures of solar
+cells. All folders have the layout that
 ``flow_from_directory`` reads: one sub-folder per class, with the class name as its name.
 
 Run as a script to write both folders below a directory of your choice::
@@ -18,6 +19,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,26 @@ def write_photographs(
     return target
 
 
+def write_cells(directory: str | os.PathLike[str], count: int = 2624) -> Path:
+    """Write electroluminescence pictures of solar cells, 300x300 grey PNG files, in four classes.
+
+    They are the files of the ``elpv-dataset`` package as they are: mono- or polycrystalline cells, by
+    whether a defect is likely. A folder that is already complete is left as it is.
+    """
+    target = Path(directory)
+    settings: Settings = {"kind": "cells", "count": count}
+    if _is_complete(target, settings):
+        return target
+    source = Path(str(files("elpv_dataset"))) / "data"
+    lines = (source / "labels.csv").read_text(encoding="utf-8").split("\n")
+    labels = [line.split() for line in lines if line.strip()]
+    with _replacing(target, settings) as folder:
+        for name, likelihood, kind in tqdm(labels[:count], desc="Copying cells", unit="image"):
+            state = "defective" if float(likelihood) >= 0.5 else "functional"
+            shutil.copyfile(source / name, _class_folder(folder, f"{kind}-{state}") / Path(name).name)
+    return target
+
+
 def load_photographs() -> dict[str, NDArray[np.uint8]]:
     """Return the colour photographs that the two packages ship, by name.
 
@@ -153,8 +175,8 @@ def _is_complete(directory: Path, settings: Settings) -> bool:
     # The settings go through JSON once, as it turns tuples into lists.
     if written != json.loads(json.dumps(settings)):
         return False
-    files = sum(1 for path in directory.glob("*/*") if path.is_file())
-    return bool(files == settings["count"])
+    there = sum(1 for path in directory.glob("*/*") if path.is_file())
+    return bool(there == settings["count"])
 
 
 @contextmanager

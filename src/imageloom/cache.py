@@ -29,7 +29,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, cast
 
@@ -283,6 +282,8 @@ def _description(root: str, names: Sequence[str], read: ReadOptions) -> dict[str
 
 
 def _version(library: str) -> str | None:
+    from importlib import metadata  # takes as long to load as all of this package
+
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:

@@ -162,6 +162,8 @@ class _Decoded(NamedTuple):
     def is_cut(self) -> bool:
         """Whether a smaller scale has cut the last block of a row or column."""
         height, width = self.pixels.shape[:2]
+        if (width, height) == self.file_size:
+            return False
         scale = _scale((width, height), self.file_size)
         return (width, height) != (self.file_size[0] * scale, self.file_size[1] * scale)
 
@@ -237,7 +239,7 @@ def _in_colour_mode(image: Image.Image, color_mode: str, name: str) -> Image.Ima
         return image
     try:
         return image.convert(mode)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, TypeError) as error:
         raise BadImageError(f"{name!r} cannot be converted to {color_mode}: {error}") from error
 
 

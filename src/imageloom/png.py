@@ -22,12 +22,26 @@ PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _HEADER: Final = struct.Struct(">4sIIBBBBB")
 _CHUNK: Final = struct.Struct(">I4s")
 _MODES: Final = {0: "mono", 2: "rgb"}  # by colour type
-# Chunks that leave the pixels alone, with their sizes where readers insist on them. The checksum of
-# the pixels themselves (IDAT) is the decoder's to check.
-_NEUTRAL: Final = {b"gAMA": 4, b"cHRM": 32, b"pHYs": 9, b"sRGB": 1, b"tIME": 7}
-_NEUTRAL_ANY_SIZE: Final = (b"bKGD", b"sBIT", b"tEXt")
+# Chunks that leave the pixels alone, with their sizes where readers insist on them.
+_HARMLESS: Final[dict[bytes, int | None]] = {
+    b"gAMA": 4,
+    b"cHRM": 32,
+    b"pHYs": 9,
+    b"sRGB": 1,
+    b"tIME": 7,
+    b"bKGD": None,
+    b"sBIT": None,
+    b"tEXt": None,
+    b"IEND": 0,
+}
+# Pillow takes texts with such names as "transparency" for settings. Registered names are capitalised,
+# and ImageMagick adds some of its own.
+_CAPITALS: Final = (bytes([letter]) for letter in range(ord("A"), ord("Z") + 1))
+_PLAIN_TEXTS: Final = (*_CAPITALS, b"date:", b"comment\0")
 _LONGEST_TEXT: Final = 2**20
+_DEFLATE_RATIO: Final = 1032  # of a whole file of equal bytes
 _LEAST_CHUNK: Final = 12
+_END_OF_HEADER: Final = 33
 
 
 def decode_png(content: bytes, max_pixels: int | None) -> NDArray[np.uint8] | None:
@@ -38,12 +52,14 @@ def decode_png(content: bytes, max_pixels: int | None) -> NDArray[np.uint8] | No
         max_pixels: larger images are left to Pillow; None for no bound.
     """
     decode = _decoder()
-    if decode is None or len(content) < len(PNG_MAGIC) + _LEAST_CHUNK + _HEADER.size:
+    if decode is None or len(content) < _END_OF_HEADER:
         return None
     kind, width, height, depth, colour, *methods = _HEADER.unpack_from(content, len(PNG_MAGIC) + 4)
     plain = kind == b"IHDR" and depth == 8 and colour in _MODES and methods == [0, 0, 0]
-    allowed = width and height and (max_pixels is None or width * height <= max_pixels)
-    if not plain or not allowed or not _is_whole(content):
+    # A header that promises more than the file can hold would have its memory taken first.
+    most = len(content) * _DEFLATE_RATIO if max_pixels is None else max_pixels
+    plausible = 0 < width * height <= min(most, len(content) * _DEFLATE_RATIO)
+    if not plain or not plausible or not _is_whole(content):
         return None
     try:
         return decode(content, (height, width), _MODES[colour])
@@ -52,39 +68,40 @@ def decode_png(content: bytes, max_pixels: int | None) -> NDArray[np.uint8] | No
 
 
 def _is_whole(content: bytes) -> bool:
-    """Whether the chunks are header, harmless ones, one run of pixels, harmless ones, end."""
-    kinds: list[bytes] = []
-    place = len(PNG_MAGIC)
-    while place + _LEAST_CHUNK <= len(content):
+    """Whether the chunks are header, harmless ones, one run of pixels, harmless ones, end.
+
+    Checksums are looked at, too, but for those of the pixels, which the decoder checks. (Nobody looks
+    at zlib's own sum of them: no damage, but only a deliberate forgery, leaves theirs right.)
+    """
+    view = memoryview(content)
+    start, place, kind = len(PNG_MAGIC), _END_OF_HEADER, b"IHDR"
+    end_of_pixels = 0
+    if not _sum_is_right(view, start, place):
+        return False
+    while kind != b"IEND":
+        if place + _LEAST_CHUNK > len(content):
+            return False
         length, kind = _CHUNK.unpack_from(content, place)
         end = place + _LEAST_CHUNK + length
-        if end > len(content):
-            return False
         if kind == b"IDAT":
-            if b"IDAT" in kinds and kinds[-1] != b"IDAT":
+            if end_of_pixels not in (0, place):
                 return False
-        elif not _is_harmless(kind, length, kinds) or not _has_its_checksum(content, place, end):
+            end_of_pixels = end
+        elif not _is_harmless(content, kind, place, end) or not _sum_is_right(view, place, end):
             return False
-        if kind == b"IEND":
-            return b"IDAT" in kinds
-        kinds.append(kind)
         place = end
-    return False
+    return end_of_pixels > 0
 
 
-def _is_harmless(kind: bytes, length: int, before: list[bytes]) -> bool:
-    if kind == b"IHDR":
-        return not before and length == _HEADER.size - 4
-    if kind == b"IEND":
-        return length == 0
-    if kind in _NEUTRAL_ANY_SIZE:
-        return length <= _LONGEST_TEXT
-    return length == _NEUTRAL.get(kind, -1)
+def _is_harmless(content: bytes, kind: bytes, start: int, end: int) -> bool:
+    size, length = _HARMLESS.get(kind, -1), end - start - _LEAST_CHUNK
+    fits = length == size or (size is None and length <= _LONGEST_TEXT)
+    plain = kind != b"tEXt" or content.startswith(_PLAIN_TEXTS, start + 8)
+    return fits and plain and end <= len(content)
 
 
-def _has_its_checksum(content: bytes, place: int, end: int) -> bool:
-    view = memoryview(content)
-    return zlib.crc32(view[place + 4 : end - 4]) == int.from_bytes(view[end - 4 : end], "big")
+def _sum_is_right(view: memoryview, start: int, end: int) -> bool:
+    return zlib.crc32(view[start + 4 : end - 4]) == int.from_bytes(view[end - 4 : end], "big")
 
 
 @functools.cache

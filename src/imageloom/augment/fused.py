@@ -2,7 +2,8 @@
 
 For what most scripts ask for: byte images, bilinear interpolation, borders that are continued, and
 nothing between the geometry and one multiplication. The result differs from that of the single steps
-by the rounding of float32 alone, about 1e-6 of the largest value.
+by the rounding of float32 alone: of the values (3e-7 of the largest), and with flips, which are part of
+the matrix here, of the warp's positions (0.01 grey level in photographs).
 """
 
 from __future__ import annotations
@@ -71,5 +72,6 @@ def transform_and_scale(
     if vertical:
         linear[:, 2] += linear[:, 1] * (height - 1)
         linear[:, 1] *= -1
-    scaled = np.multiply(x, factor, dtype=np.float32)
+    scaled = x.astype(np.float32)
+    scaled *= factor
     warp_bilinear(scaled, linear, BORDERS[fill_mode], out=out)

@@ -1,0 +1,80 @@
+"""The same library calls as our pipeline makes for an image, and nothing else."""
+
+from __future__ import annotations
+
+import cv2
+import cykooz_resizer
+import numpy as np
+import simplejpeg
+from kornia_rs.io import decode_image_png_u8
+from numpy.typing import NDArray
+from workload import Workload
+
+_FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+
+class BareEpoch:
+    """One epoch of reading, decoding, resizing, scaling and warping in a loop, in one thread."""
+
+    def __init__(self, workload: Workload) -> None:
+        cv2.setNumThreads(1)
+        self.workload = workload
+        self.files = [str(file) for file in workload.files]
+        rng = np.random.default_rng(workload.seed)
+        rng.shuffle(self.files)
+        self.matrices = [_matrix(workload, rng) for _ in self.files]
+        three = workload.channels == 3
+        pixel = cykooz_resizer.PixelType
+        self.pixel_type = pixel.U8x3 if three else pixel.U8
+        self.resizer = cykooz_resizer.Resizer()
+        self.target = cykooz_resizer.ImageData(workload.width, workload.height, self.pixel_type)
+        bilinear = cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.bilinear)
+        self.options = cykooz_resizer.ResizeOptions(resize_alg=bilinear)
+
+    def run(self) -> None:
+        """Computes every image once, into batches that are thrown away."""
+        work = self.workload
+        shape = (work.batch_size, work.height, work.width, work.channels)
+        batch = np.empty(shape, np.float32)
+        for number, (file, matrix) in enumerate(zip(self.files, self.matrices, strict=True)):
+            if number % work.batch_size == 0:
+                batch = np.empty(shape, np.float32)
+            self.compute(file, matrix, batch[number % work.batch_size])
+
+    def compute(self, file: str, matrix: NDArray[np.float64], row: NDArray[np.float32]) -> None:
+        """Computes one image into its row."""
+        small = self.resize(self.decode(file))
+        scaled = small.astype(np.float32)
+        scaled *= 1 / 255
+        size = (self.workload.width, self.workload.height)
+        cv2.warpAffine(scaled, matrix, size, dst=row, flags=_FLAGS, borderMode=cv2.BORDER_REPLICATE)
+
+    def decode(self, file: str) -> NDArray[np.uint8]:
+        """Pixels of a file."""
+        with open(file, "rb") as opened:
+            content = opened.read()
+        if self.workload.suffix == ".png":
+            size = (int.from_bytes(content[20:24], "big"), int.from_bytes(content[16:20], "big"))
+            return np.asarray(decode_image_png_u8(content, size, "mono"))
+        return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
+
+    def resize(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Pixels of the wanted size."""
+        rows, columns, channels = pixels.shape
+        source = cykooz_resizer.ImageData(columns, rows, self.pixel_type, pixels.tobytes())
+        self.resizer.resize(source, self.target, self.options)
+        resized = np.frombuffer(self.target.get_buffer(), np.uint8)
+        return resized.reshape(self.workload.height, self.workload.width, channels)
+
+
+def _matrix(work: Workload, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A matrix as the workload's ranges give it, with a flip for every other image."""
+    angle, shear = np.deg2rad(rng.uniform(-1, 1, 2) * (work.rotation, work.shear))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    slant = np.array([[1, -np.sin(shear)], [0, np.cos(shear)]])
+    linear = turn @ slant @ np.diag(rng.uniform(1 - work.zoom, 1 + work.zoom, 2))
+    if rng.random() < 0.5:
+        linear[:, 0] *= -1
+    centre = np.array([work.width / 2 - 0.5, work.height / 2 - 0.5])
+    shift = rng.uniform(-work.shift, work.shift, 2) * (work.width, work.height)
+    return np.column_stack([linear, centre - linear @ centre + shift])

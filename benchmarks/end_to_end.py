@@ -1,0 +1,174 @@
+"""Training a Keras model on photographs: images per second, and how long the model waits for them.
+
+A model is trained for some epochs on each backend with each way to feed it. What it would do without
+ever waiting is measured in the same process, on batches that are there already; the share of waiting
+is what is missing to that::
+
+    python benchmarks/end_to_end.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from machine import keep
+from peers import imageloom_batches, keras_flow, tfdata_dataset
+from report import markdown
+from tqdm import tqdm
+from workload import Workload, make_workload
+
+BACKENDS = ("jax", "tensorflow")
+IMAGES = 640
+ROUNDS = 3
+EPOCHS = 1  # after one that compiles the model and starts the workers
+_PREFIX = "RESULT "
+
+
+def make_model(workload: Workload, classes: int) -> Any:
+    """A convolutional network that two cores can train at some hundred photographs a second."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((workload.height, workload.width, workload.channels))])
+    for filters, size, strides in ((8, 4, 4), (16, 3, 2), (32, 3, 2)):
+        model.add(layers.Conv2D(filters, size, strides, activation="relu", padding="same"))
+    model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(classes, activation="softmax"))
+    model.compile("adam", "categorical_crossentropy")
+    return model
+
+
+FEEDS: dict[str, Callable[[Workload], Any]] = {
+    "imageloom": lambda workload: imageloom_batches(workload, 2),
+    "imageloom, cache": lambda workload: imageloom_batches(workload, 2, cache="memory"),
+    "Keras ImageDataGenerator": keras_flow,
+    "tf.data + Keras layers": tfdata_dataset,
+    "tf.data + Keras layers, cache": lambda workload: tfdata_dataset(workload, cache=True),
+}
+
+
+def _in_memory(batch: Any, batches: int) -> Any:
+    """A data set of one epoch whose batches are there already."""
+    import keras
+
+    class Repeated(keras.utils.PyDataset):  # type: ignore[misc]
+        def __len__(self) -> int:
+            return batches
+
+        def __getitem__(self, index: int) -> Any:
+            return batch
+
+    return Repeated()
+
+
+def train(feed: str, workload: Workload) -> dict[str, float]:
+    """Rates with this feed and without any, in this process and on its backend."""
+    import numpy as np
+
+    data = FEEDS[feed](workload)
+    rng = np.random.default_rng(workload.seed)
+    shape = (workload.batch_size, workload.height, workload.width, workload.channels)
+    labels = np.eye(10, dtype=np.float32)[rng.integers(0, 10, workload.batch_size)]
+    model = make_model(workload, 10)
+    there = _in_memory((rng.random(shape, np.float32), labels), workload.batches)
+    free = _rate(model, there, workload)
+    fed = _rate(model, data, workload)
+    return {"images_per_second": fed, "without_waiting": free, "waiting_share": max(0, 1 - fed / free)}
+
+
+def _rate(model: Any, data: Any, workload: Workload) -> float:
+    model.fit(data, epochs=1, verbose=0)
+    start = time.perf_counter()
+    model.fit(data, epochs=EPOCHS, verbose=0)
+    return EPOCHS * workload.images / (time.perf_counter() - start)
+
+
+def run(backend: str, feed: str, workload: Workload) -> dict[str, float]:
+    """The same in a process of its own."""
+    command = [sys.executable, "-W", "ignore", __file__, "--one", feed]
+    command += ["--workload", json.dumps(asdict(workload))]
+    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
+        if line.startswith(_PREFIX):
+            result: dict[str, float] = json.loads(line.removeprefix(_PREFIX))
+            return result
+    raise RuntimeError(f"{feed} on {backend} failed:\n{done.stderr[-2000:]}")
+
+
+def draw(medians: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
+    """Draw training rates as bars, over what the model could take."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, grid = pyplot.subplots(1, len(medians), figsize=(14, 3.4), layout="constrained")
+    for axes, (backend, feeds) in zip(grid, medians.items(), strict=True):
+        names = list(feeds)[::-1]
+        free = [feeds[name]["without_waiting"] for name in names]
+        fed = [feeds[name]["images_per_second"] for name in names]
+        colours = ["#1f77b4" if name.startswith("imageloom") else "#8c9bab" for name in names]
+        axes.barh(names, free, color="#eeeeee")
+        bars = axes.barh(names, fed, color=colours)
+        axes.bar_label(bars, [f"{rate:,.0f}" for rate in fed], padding=4)
+        axes.set_title(f"Keras on {backend}")
+        axes.set_xlabel("images per second while training (pale: with batches that are there)")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    """Measures, prints, draws, keeps."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--one", choices=FEEDS, help=argparse.SUPPRESS)
+    parser.add_argument("--workload", type=json.loads, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(_PREFIX + json.dumps(train(options.one, Workload(**options.workload))), flush=True)
+        return
+    workload = make_workload("photographs", IMAGES)
+    turns = [(backend, feed) for backend in BACKENDS for feed in FEEDS]
+    runs: dict[tuple[str, str], list[dict[str, float]]] = {turn: [] for turn in turns}
+    for turn in tqdm(turns * ROUNDS, desc="Training", unit="run"):
+        runs[turn].append(run(*turn, workload))
+    medians = {
+        backend: {
+            feed: {
+                name: statistics.median(one[name] for one in runs[backend, feed])
+                for name in runs[backend, feed][0]
+            }
+            for feed in FEEDS
+        }
+        for backend in BACKENDS
+    }
+    rows = [("backend", "feed", "images/s", "could take", "waiting")]
+    rows += [
+        (
+            backend,
+            feed,
+            f"{one['images_per_second']:.0f}",
+            f"{one['without_waiting']:.0f}",
+            f"{one['waiting_share']:.0%}",
+        )
+        for backend, feeds in medians.items()
+        for feed, one in feeds.items()
+    ]
+    print(markdown(rows, names=2))
+    path = keep("end_to_end", {"rounds": ROUNDS, "medians": medians})
+    draw(medians, path.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

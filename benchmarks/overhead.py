@@ -1,0 +1,158 @@
+"""What the library costs beside the work itself: start, hand-over, bookkeeping, memory.
+
+python benchmarks/overhead.py
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+from machine import keep
+from report import markdown
+from workload import Workload, make_workload
+
+ROUNDS = 5
+_MIB = 2**20
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of <malloc.h>
+_FIRST_BATCH = """
+import json, sys, time, warnings
+warnings.simplefilter("ignore")
+start = time.perf_counter()
+from imageloom import ImageDataGenerator
+imported = time.perf_counter()
+flow = ImageDataGenerator(executor="processes", cores=2, rescale=1 / 255).flow_from_directory(
+    sys.argv[1], (224, 224)
+)
+listed = time.perf_counter()
+next(flow)
+print(json.dumps({"import_s": imported - start, "first_batch_s": time.perf_counter() - listed}))
+flow.close()
+"""
+
+
+def start_costs(directory: str) -> dict[str, float]:
+    """Medians over fresh programs: import, and from the iterator to its first batch."""
+    runs = []
+    for _ in range(ROUNDS):
+        command = [sys.executable, "-c", _FIRST_BATCH, directory]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        runs.append(json.loads(done.stdout.splitlines()[-1]))
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+
+
+def hand_over_costs(workload: Workload) -> dict[str, float]:
+    """What the consumer's process spends on a batch of 19 MB that others compute, and their memory."""
+    flow = _flow(workload, executor="processes", cores=2)
+    for _ in range(2 * workload.batches):  # until all slots have been in use
+        next(flow)
+    process = psutil.Process()
+    own, all_threads, start = time.thread_time(), time.process_time(), time.perf_counter()
+    batches = 3 * workload.batches
+    for _ in range(batches):
+        next(flow)
+    seconds = time.perf_counter() - start
+    workers = [child.memory_full_info().uss / _MIB for child in process.children()]
+    costs = {
+        "consumer_ms_per_batch": 1000 * (time.thread_time() - own) / batches,
+        "parent_ms_per_batch": 1000 * (time.process_time() - all_threads) / batches,
+        "parent_busy_share": (time.process_time() - all_threads) / seconds,
+        "largest_worker_mib": max(workers),
+    }
+    flow.close()
+    return costs
+
+
+def bookkeeping_costs(workload: Workload) -> dict[str, float]:
+    """Microseconds per image that are not reading, decoding, resizing, warping or scaling.
+
+    The serial executor's whole time, less what the same library calls take in a bare loop over the
+    same files with the same matrices, by turns.
+    """
+    from bare import BareEpoch
+
+    keep_freed_memory()
+    flow = _flow(workload, executor="serial")
+    bare = BareEpoch(workload)
+    next(flow)
+    differences, wholes = [], []
+    for _ in range(ROUNDS):
+        whole = _seconds(lambda: _take(flow, workload.batches)) / workload.images
+        alone = _seconds(bare.run) / workload.images
+        wholes.append(1e6 * whole)
+        differences.append(1e6 * (whole - alone))
+    return {
+        "whole_us_per_image": statistics.median(wholes),
+        "bookkeeping_us_per_image": statistics.median(differences),
+    }
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc what workers tell it: a freed image's memory is wanted again at once."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MMAP_THRESHOLD, 32 * _MIB)
+        libc.mallopt(_TRIM_THRESHOLD, 64 * _MIB)
+
+
+def _take(flow: Any, batches: int) -> None:
+    for _ in range(batches):
+        next(flow)  # and gone: whoever keeps batches pays for new memory each time
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _flow(workload: Workload, **constructor: Any) -> Any:
+    from imageloom import ImageDataGenerator
+
+    generator = ImageDataGenerator(**workload.keras_augmentation(), **constructor)
+    return generator.flow_from_directory(
+        workload.directory,
+        (workload.height, workload.width),
+        color_mode="rgb" if workload.channels == 3 else "grayscale",
+        interpolation="bilinear",
+        batch_size=workload.batch_size,
+        seed=workload.seed,
+    )
+
+
+def main() -> None:
+    """Measures, prints, keeps."""
+    photographs, cells = make_workload("photographs", 1000), make_workload("cells", 1000)
+    results = {
+        "start": start_costs(photographs.directory),
+        "hand_over": hand_over_costs(photographs),
+        "photographs": bookkeeping_costs(photographs),
+        "cells": bookkeeping_costs(cells),
+    }
+    rows = [("what", "measured", "wanted")]
+    rows += [
+        (what, f"{results[group][name]:.3g}", wanted)
+        for what, group, name, wanted in (
+            ("import imageloom, s", "start", "import_s", "< 0.3"),
+            ("first batch after the iterator, s", "start", "first_batch_s", "< 1"),
+            ("consumer per 19 MB batch, ms", "hand_over", "consumer_ms_per_batch", "< 1"),
+            ("parent per batch, all threads, ms", "hand_over", "parent_ms_per_batch", ""),
+            ("parent busy while it waits, share", "hand_over", "parent_busy_share", "idle"),
+            ("largest worker, private MiB", "hand_over", "largest_worker_mib", "< 100"),
+            ("bookkeeping per photograph, us", "photographs", "bookkeeping_us_per_image", "< 60"),
+            ("bookkeeping per cell, us", "cells", "bookkeeping_us_per_image", "< 60"),
+        )
+    ]
+    print(markdown(rows))
+    keep("overhead", results)
+
+
+if __name__ == "__main__":
+    main()
