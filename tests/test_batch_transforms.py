@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imageloom import Noise
 from imageloom.augment.affine import affine_matrices, affine_matrix, is_identity
-from imageloom.augment.batch import BatchTransforms
+from imageloom.augment.batch import BatchTransforms, MirroredWarp
 from imageloom.augment.draw import TransformParams, draw_transform
 from imageloom.options import GeneratorOptions, TransformOptions
 
@@ -154,6 +154,20 @@ def test_flips_alone_are_drawn_ahead_without_matrices() -> None:
     assert len({(p["flip_horizontal"], p["flip_vertical"]) for p, _ in drawn}) == 4
 
 
+@pytest.mark.parametrize("shift", [0.2, [0, 4]])
+def test_the_geometry_alone_is_that_of_the_parameters(shift: Any) -> None:
+    options = GeneratorOptions(
+        width_shift_range=shift, rotation_range=30, horizontal_flip=True, vertical_flip=True
+    ).transform
+    batch = BatchTransforms(np.random.RandomState(4), options, 20, own_stream)
+    other = BatchTransforms(np.random.RandomState(4), options, 20, own_stream)
+    for image in range(20):
+        warp = batch.warp_of(image, 20, 30)
+        expected = MirroredWarp.of(*other.of(image, 20, 30), 20, 30)
+        assert (warp.horizontal, warp.vertical) == (expected.horizontal, expected.vertical)
+        np.testing.assert_array_equal(warp.matrix, expected.matrix)
+
+
 def test_turned_images_among_those_left_alone() -> None:
     """A shift of 0 is one of the values: some images are not warped."""
     options = GeneratorOptions(width_shift_range=[0, 4]).transform
@@ -220,7 +234,8 @@ def affine_params(draw: st.DrawFn) -> TransformParams:
 def test_matrices_are_keras_to_the_last_bit(
     several: list[TransformParams], size: Size, corrected: bool
 ) -> None:
-    matrices, offsets = affine_matrices(several, *size, corrected=corrected)
+    columns = {name: np.array([params[name] for params in several], float) for name in several[0]}
+    matrices, offsets = affine_matrices(columns, len(several), *size, corrected=corrected)
     for params, matrix, offset in zip(several, matrices, offsets, strict=True):
         alone = affine_matrix(params, *size, corrected=corrected)
         assert bits(alone) == bits((matrix, offset))
@@ -243,6 +258,17 @@ def test_matrices_at_right_angles(rest: dict[str, float], size: Size, theta: flo
 
 
 def test_missing_parameters_do_nothing() -> None:
-    matrices, offsets = affine_matrices([{}, {"tx": 2}, {"zx": 3}], 10, 20, corrected=False)
-    np.testing.assert_array_equal(matrices, [np.eye(2), np.eye(2), [[1, 0], [0, 3]]])
-    np.testing.assert_array_equal(offsets, [[0, 0], [0, 2], [0, -9]])
+    for params, matrix, offset in (
+        ({}, np.eye(2), [0, 0]),
+        ({"tx": 2}, np.eye(2), [0, 2]),
+        ({"zx": 3}, [[1, 0], [0, 3]], [0, -9]),
+    ):
+        found = affine_matrix(params, 10, 20, corrected=False)
+        np.testing.assert_array_equal(found[0], matrix)
+        np.testing.assert_array_equal(found[1], offset)
+
+
+def test_one_value_may_stand_for_a_column() -> None:
+    matrices, offsets = affine_matrices({"tx": 2, "zx": np.array([1, 3])}, 2, 10, 20, corrected=False)
+    np.testing.assert_array_equal(matrices, [np.eye(2), [[1, 0], [0, 3]]])
+    np.testing.assert_array_equal(offsets, [[0, 2], [0, -7]])

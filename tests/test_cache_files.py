@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -51,6 +52,26 @@ def test_a_second_run_decodes_nothing(
         assert_same_batches(take(it, BATCHES), expected)
         assert it.report().cache_hits == SAMPLES - BATCH, "reports begin with the second batch"
     assert decodings == []
+
+
+@pytest.mark.parametrize("error", [PermissionError(errno.EACCES, "x"), OSError(errno.EROFS, "x")])
+def test_files_that_may_only_be_read_are_used_as_they_are(
+    error: OSError, folder: Path, kept: Path, decodings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = take(open_flow(folder, None, **AUGMENTED), 2 * BATCHES)
+    take(open_flow(folder, kept, **AUGMENTED), 1)  # the first batch alone
+    content = {path: path.read_bytes() for path in kept.iterdir()}
+
+    def guarded(path: Any, mode: str = "r", **how: Any) -> Any:
+        if mode == "r+b":
+            raise error
+        return open(path, mode, **how)
+
+    monkeypatch.setattr("imageloom.cache.open", guarded, raising=False)
+    decodings.clear()
+    assert_same_batches(take(open_flow(folder, kept, **AUGMENTED), 2 * BATCHES), expected)
+    assert len(decodings) == 2 * (SAMPLES - BATCH)
+    assert {path: path.read_bytes() for path in kept.iterdir()} == content
 
 
 def test_the_files_are_plain(folder: Path, kept: Path) -> None:

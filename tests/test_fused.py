@@ -18,6 +18,7 @@ from imageloom import ImageDataGenerator
 from imageloom import pipeline as pipeline_module
 from imageloom.augment.affine import affine_matrix, is_identity
 from imageloom.augment.apply import apply_transform
+from imageloom.augment.batch import MirroredWarp
 from imageloom.augment.draw import TransformParams
 from imageloom.augment.fused import can_fuse, fits, transform_and_scale
 from imageloom.options import FILL_MODES, GeneratorOptions
@@ -63,7 +64,8 @@ def assert_as_single_steps(
     affine = None if is_identity(params) else affine_matrix(params, *x.shape[:2], corrected=False)
     out, before = np.full(x.shape, np.nan, np.float32), x.copy()
     assert fits(x, out)
-    transform_and_scale(x, params, affine, factor, out, fill_mode=fill_mode)
+    warp = MirroredWarp.of(params, affine, *x.shape[:2])
+    transform_and_scale(x, warp, factor, out, fill_mode=fill_mode)
     np.testing.assert_array_equal(x, before)
     atol = largest_error * 255 * abs(factor)
     np.testing.assert_allclose(out, steps.astype(np.float64) * factor, rtol=0, atol=atol)
@@ -135,7 +137,8 @@ def test_flips_alone(factor: float, vertical: bool, horizontal: bool, channels: 
     x = noise(13, 8, channels)
     params = NOTHING | {"flip_horizontal": horizontal, "flip_vertical": vertical}
     out = np.full(x.shape, np.nan, np.float32)
-    transform_and_scale(x, params, None, factor, out, fill_mode="nearest")
+    warp = MirroredWarp.of(params, None, *x.shape[:2])
+    transform_and_scale(x, warp, factor, out, fill_mode="nearest")
     expected = x.astype(np.float32)[:: -1 if vertical else 1, :: -1 if horizontal else 1]
     np.testing.assert_array_equal(out, expected * np.float32(factor), strict=True)
 
@@ -163,7 +166,8 @@ def test_the_rows_of_a_batch_are_written_in_place() -> None:
     x, params = noise(20, 30, 3), NOTHING | MUCH | {"flip_horizontal": True}
     batch = np.full((3, 20, 30, 3), 7, np.float32)
     affine = affine_matrix(params, 20, 30, corrected=False)
-    transform_and_scale(x, params, affine, 1 / 255, batch[1], fill_mode="reflect")
+    warp = MirroredWarp.of(params, affine, *x.shape[:2])
+    transform_and_scale(x, warp, 1 / 255, batch[1], fill_mode="reflect")
     np.testing.assert_array_equal(batch[[0, 2]], np.float32(7))
     assert batch[1].max() <= 1
     assert batch[1].std() > 0.1

@@ -16,7 +16,7 @@ from executor_support import AUGMENTED, BATCH, BATCHES, SAMPLES, flow, take, wor
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imageloom import DirectoryIterator
+from imageloom import DirectoryIterator, ImageDataGenerator
 from imageloom.executors import cpus
 from imageloom.executors.base import Executor
 from imageloom.executors.sharing import make_executor
@@ -131,6 +131,22 @@ def test_the_users_own_stages_are_theirs_to_make_faster(stage: str, named: str) 
     assert f"{named}, or use 2 more" in verdict
 
 
+def test_a_cache_is_advised_where_decoding_takes_longest_and_it_could_help() -> None:
+    decoding: dict[str, Any] = {"stages": {"transform": 5.0, "read": 15.0}}
+    verdict = figures(**decoding, decoded_nbytes=2_110_000_000).verdict
+    assert 'cache the decoded images (cache="memory", about 2.1 GB), or use 2 more' in verdict
+    small = figures(**decoding, decoded_nbytes=14_400_000).verdict
+    assert "about 14 MB" in small
+    assert "cache" not in figures(**decoding).verdict, "it is on already, or cannot help"
+    assert "cache" not in figures(decoded_nbytes=10**9).verdict, "decoding is not what takes long"
+
+
+def test_who_computes_in_the_foreground_is_told_to_let_workers_do_it() -> None:
+    verdict = figures(workers=1, serial=True).verdict
+    assert 'in the background (executor="processes", cores=4)' in verdict
+    assert "more worker(s)" not in verdict
+
+
 @pytest.mark.parametrize("batches", [0, 1, 2])
 def test_few_batches_say_nothing(batches: int) -> None:
     assert "Too few batches" in figures(batches=batches).verdict
@@ -228,6 +244,27 @@ def test_a_serial_run_waits_for_its_own_computing(crops: Path) -> None:
         report = it.report()
     assert report.workers == 1
     assert report.worker_seconds <= report.waited <= report.seconds
+
+
+def test_a_real_iterator_knows_what_a_cache_would_take(crops: Path) -> None:
+    def generator(**options: Any) -> ImageDataGenerator:
+        return ImageDataGenerator(executor="serial", **options)
+
+    def decoded_nbytes(it: DirectoryIterator) -> int | None:
+        with it:
+            take(it, 3)
+            assert it.report().serial
+            return it.report().decoded_nbytes
+
+    sized: dict[str, Any] = {"target_size": (24, 20), "batch_size": BATCH}
+    expected = SAMPLES * 24 * 20
+    assert decoded_nbytes(generator().flow_from_directory(crops, **sized)) == expected * 3
+    grey = generator().flow_from_directory(crops, **sized, color_mode="grayscale")
+    assert decoded_nbytes(grey) == expected
+    assert decoded_nbytes(generator(cache="memory").flow_from_directory(crops, **sized)) is None
+    with generator().flow(np.zeros((9, 8, 8, 3)), batch_size=2) as it:
+        take(it, 3)
+        assert it.report().decoded_nbytes is None, "arrays are decoded already"
 
 
 def test_a_slow_hook_is_named(executor: Executor, crops: Path) -> None:

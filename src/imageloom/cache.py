@@ -16,6 +16,7 @@ by which libraries. If any of that has changed, the files are made anew.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -42,7 +43,7 @@ __all__ = ["CachePlan", "DecodeAlways", "KeptPixels", "PixelStore", "open_store"
 
 _FORMAT: Final = "imageloom-cache"
 _VERSION: Final = 1
-_LIBRARIES: Final = ("pillow", "simplejpeg", "cykooz-resizer", "opencv-python-headless")
+_LIBRARIES: Final = ("pillow", "simplejpeg", "kornia-rs", "cykooz-resizer")
 _SHARE_OF_DISK: Final = 0.5
 _SHARE_OF_MEMORY: Final = 0.25
 _MARK: Final = np.dtype(np.uint32)
@@ -163,8 +164,8 @@ def _in_memory(plan: CachePlan, memory: mmap.mmap) -> KeptPixels:
 
 def _in_directory(plan: CachePlan) -> PixelStore:
     with ExitStack() as files:
-        pixels_file = files.enter_context(open(f"{plan.path}.npy", "r+b", buffering=0))
-        marks_file = files.enter_context(open(f"{plan.path}.marks", "r+b", buffering=0))
+        pixels_file = files.enter_context(_open_file(f"{plan.path}.npy"))
+        marks_file = files.enter_context(_open_file(f"{plan.path}.marks"))
         status, marks_status = (os.fstat(file.fileno()) for file in (pixels_file, marks_file))
         header = status.st_size - plan.rows * plan.row_nbytes
         if (
@@ -181,6 +182,16 @@ def _in_directory(plan: CachePlan) -> PixelStore:
     writer = _Writer(pixels_file, marks_file, header, plan.row_nbytes)
     weakref.finalize(writer, kept_open.close)
     return KeptPixels(pixels, marks, writer.put)
+
+
+def _open_file(path: str) -> IO[bytes]:
+    """Open for writing, or, where somebody else has filled it for us, for reading."""
+    try:
+        return open(path, "r+b", buffering=0)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        return open(path, "rb", buffering=0)
 
 
 class _Writer:
@@ -228,7 +239,8 @@ def plan_cache(
         None where nothing can be kept, because images are not brought to one size.
 
     Raises:
-        InvalidArgumentError: the directory cannot be used.
+        InvalidArgumentError: the directory cannot be used. One that can only be read can, if its files
+            are those of this data set.
     """
     if read.interpolation is None or not names:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
 import os
 from collections.abc import Sequence
@@ -117,6 +118,11 @@ class _FileIterator(BatchIterator):
     def batch_shape(self) -> tuple[int, ...]:
         """Shape of a full batch of images."""
         return (self.batch_size, *self.settings.row_shape)
+
+    def _decoded_nbytes(self) -> int | None:
+        if self.interpolation is None or self.image_data_generator.cache is not None:
+            return None
+        return self.n * self._source.images * math.prod(self.image_shape)
 
     def _arguments(self) -> dict[str, Any]:
         settings = dataclasses.asdict(self.settings)

@@ -306,7 +306,11 @@ class BatchIterator(ABC):
 
     def report(self) -> Report:
         """Where the time went so far, and what would help most; `print` says it in words."""
-        return self._supply.report()
+        return self._supply.report(self._decoded_nbytes())
+
+    def _decoded_nbytes(self) -> int | None:
+        """What all decoded images would take, where a cache could keep them and there is none."""
+        return None
 
     @property
     def bad_images(self) -> list[BadImage]:

@@ -37,7 +37,6 @@ from imageloom.errors import BadImageError, BadSamplesError, BatchShapeError, Wo
 from imageloom.hooks import Hook, SampleCall
 from imageloom.images import read_pixels
 from imageloom.moments import FeatureMoments
-from imageloom.options import ReadOptions
 from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
 from imageloom.user_methods import UserMethods
@@ -271,14 +270,15 @@ class _BatchWork:
             return self._channels_last(self.raw[self.sample])
         if self.recipe.rows is not None:
             return self._channels_last(self.recipe.rows[index])
-        read, path = self.recipe.read, os.path.join(self.task.root, self._filename() or "")
-        assert read is not None
-        x = self.store.pixels(index * self.recipe.images + self.part, lambda: self._decoded(path, read))
-        return self._channels_last(x) if path.lower().endswith(".npy") else x
+        x = self.store.pixels(index * self.recipe.images + self.part, self._decoded)
+        name = self._filename() or ""
+        return self._channels_last(x) if name.lower().endswith(".npy") else x
 
-    def _decoded(self, path: str, read: ReadOptions) -> NDArray[Any]:
+    def _decoded(self) -> NDArray[Any]:
+        read = self.recipe.read
+        assert read is not None
         self.decoded += 1
-        return read_pixels(path, read)
+        return read_pixels(os.path.join(self.task.root, self._filename() or ""), read)
 
     def _channels_last(self, x: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(x, 0, -1) if self.recipe.channels_first and x.ndim == 3 else x
@@ -306,8 +306,10 @@ class _BatchWork:
     ) -> None:
         options = self.recipe.transform
         assert options is not None
-        params, affine = self._drawn(x)
-        transform_and_scale(x, params, affine, factor, row, fill_mode=options.fill_mode)
+        assert self.draws is not None
+        image = self.sample * self.recipe.images + self.part
+        warp = self.draws.warp_of(image, x.shape[0], x.shape[1])
+        transform_and_scale(x, warp, factor, row, fill_mode=options.fill_mode)
 
     def _drawn(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         image = self.sample * self.recipe.images + self.part

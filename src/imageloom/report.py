@@ -18,6 +18,7 @@ __all__ = ["Meter", "Report"]
 
 _NEGLIGIBLE_WAITING = 0.05
 _FEW_BATCHES = 3
+_MB, _GB = 10**6, 10**9
 _STAGES = {
     "read": "reading and decoding the images",
     "noaug_hook": "noaug_preprocessing_function",
@@ -48,6 +49,8 @@ class Report:
         cache_hits: images that were taken from the cache.
         restarts: workers that died or hung, and were replaced.
         bad_images: files that could not be read, with what took their place.
+        serial: batches are computed by the consumer itself, when it asks for them.
+        decoded_nbytes: what all decoded images would take; None where they cannot be kept, or are.
     """
 
     batches: int
@@ -62,6 +65,8 @@ class Report:
     cache_hits: int
     restarts: int
     bad_images: Sequence[BadImage]
+    serial: bool = False
+    decoded_nbytes: int | None = None
 
     @property
     def waiting_share(self) -> float:
@@ -104,7 +109,12 @@ class Report:
 
     def _advice(self, stage: str) -> str:
         wanted = self._workers_wanted()
-        if wanted <= self.workers:
+        if self.serial:
+            more = (
+                "let workers compute the batches ahead, in the background "
+                f'(executor="processes", cores={min(wanted, self.cpus)})'
+            )
+        elif wanted <= self.workers:
             more = "the consumer asks in bursts: raise max_batches_pending"
         elif self.workers >= self.cpus:
             more = (
@@ -120,6 +130,9 @@ class Report:
             "batch_function": "make get_batch_function faster, or ",
             "save": "leave save_to_dir out, or ",
         }
+        if self.decoded_nbytes is not None:
+            size = _in_words(self.decoded_nbytes)
+            own["read"] = f'cache the decoded images (cache="memory", about {size}), or '
         return own.get(stage, "") + more
 
     def _workers_wanted(self) -> int:
@@ -153,6 +166,12 @@ class Report:
         return "\n".join(lines)
 
 
+def _in_words(nbytes: int) -> str:
+    if nbytes < 0.1 * _GB:
+        return f"{max(1, round(nbytes / _MB)):,} MB"
+    return f"{nbytes / _GB:,.1f} GB"
+
+
 class Meter:
     """Collects what a report needs, from any thread."""
 
@@ -183,7 +202,14 @@ class Meter:
             self._batches += 1
 
     def report(
-        self, *, workers: int, cpus: int, restarts: int, bad_images: Sequence[BadImage]
+        self,
+        *,
+        workers: int,
+        cpus: int,
+        restarts: int,
+        bad_images: Sequence[BadImage],
+        serial: bool = False,
+        decoded_nbytes: int | None = None,
     ) -> Report:
         """All of it, from the second batch on."""
         return Report(
@@ -199,4 +225,6 @@ class Meter:
             cache_hits=self._cache_hits,
             restarts=restarts,
             bad_images=tuple(bad_images),
+            serial=serial,
+            decoded_nbytes=decoded_nbytes,
         )

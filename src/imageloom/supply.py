@@ -45,7 +45,7 @@ class BatchSupply:
         self._channel: Channel | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
         self._substitutions: Substitutions | None = None
-        self._workers = self._restarts = 0  # of the last channel
+        self._workers = self._restarts = self._lookahead = 0  # of the last channel
         self._meter = Meter()
         self._told: set[str] = set()
         self.closed = False
@@ -82,7 +82,7 @@ class BatchSupply:
         if self._closer is not None:
             self._closer()
         if self._channel is not None:
-            self._workers, self._restarts = self._channel.workers, self._channel.restarts
+            self._note(self._channel)
         self._stream = self._closer = self._channel = None
 
     def close(self) -> None:
@@ -133,15 +133,22 @@ class BatchSupply:
         """Files that were replaced so far."""
         return [] if self._substitutions is None else self._substitutions.all()
 
-    def report(self) -> Report:
-        """Where the time went so far."""
-        channel = self._channel
+    def report(self, decoded_nbytes: int | None) -> Report:
+        """Where the time went so far; `decoded_nbytes` is what a cache would take, if it could help."""
+        if self._channel is not None:
+            self._note(self._channel)
         return self._meter.report(
-            workers=self._workers if channel is None else channel.workers,
+            workers=self._workers,
             cpus=available_cpus(),
-            restarts=self._restarts if channel is None else channel.restarts,
+            restarts=self._restarts,
             bad_images=self.bad_images,
+            serial=self._lookahead == 0,
+            decoded_nbytes=decoded_nbytes,
         )
+
+    def _note(self, channel: Channel) -> None:
+        self._workers, self._restarts = channel.workers, channel.restarts
+        self._lookahead = channel.lookahead
 
 
 def _replacement_in_words(bad: BadImage) -> tuple[str, str]:

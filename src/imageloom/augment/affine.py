@@ -6,7 +6,7 @@ positions. `affine_matrices` returns it in (row, column) order, as `scipy.ndimag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -40,46 +40,43 @@ _SCIPY_MODES: Final[dict[str, str]] = {
     "grid-mirror": "grid-mirror",
     "grid-constant": "grid-constant",
 }
+_IDENTITY: Final = np.eye(3)
 _HAIR: Final = 2**-8  # no error of the float32 warp was seen above this
 
 
-def is_identity(params: Mapping[str, Any]) -> bool:
-    """Whether a transform leaves the geometry alone (flips are not its business)."""
-    return bool(
-        params.get("theta", 0) == 0
-        and params.get("tx", 0) == 0
-        and params.get("ty", 0) == 0
-        and params.get("shear", 0) == 0
-        and params.get("zx", 1) == 1
-        and params.get("zy", 1) == 1
-    )
+def is_identity(params: Mapping[str, Any]) -> Any:
+    """Whether a transform leaves the geometry alone (flips are not its business); by column, if so."""
+    turn = (params.get("theta", 0) == 0) & (params.get("shear", 0) == 0)
+    shift = (params.get("tx", 0) == 0) & (params.get("ty", 0) == 0)
+    return turn & shift & (params.get("zx", 1) == 1) & (params.get("zy", 1) == 1)
 
 
 def affine_matrix(params: Mapping[str, Any], height: int, width: int, *, corrected: bool) -> Affine:
     """The matrix (2, 2) and offset (2,) that map an output to an input position, (row, column)."""
-    matrices, offsets = affine_matrices([params], height, width, corrected=corrected)
+    matrices, offsets = affine_matrices(params, 1, height, width, corrected=corrected)
     return matrices[0], offsets[0]
 
 
 def affine_matrices(
-    params: Sequence[Mapping[str, Any]], height: int, width: int, *, corrected: bool
-) -> tuple[Floats, Floats]:
+    params: Mapping[str, Any], images: int, height: int, width: int, *, corrected: bool
+) -> Affine:
     """The matrices (n, 2, 2) and offsets (n, 2) of n images of one size, as in `affine_matrix`.
 
-    Rotation, shift, shear and zoom are multiplied in this order, then moved to the centre.
+    The parameters are columns of n values, or one value for all. Rotation, shift, shear and zoom are
+    multiplied in this order, then moved to the centre.
     With `corrected=False` the centre's coordinates are exchanged for non-square images, as in
     Keras; the order of the floating-point operations is Keras' too, because at angles such as
     90 degrees the last bit decides which border pixels count as outside. (Keras leaves factors out
     that are the identity; to multiply by them changes no bit.)
     """
-    theta, shear = (np.deg2rad(_column(params, key, 0.0)) for key in ("theta", "shear"))
-    turn, shift, slant, zoom = np.broadcast_to(np.eye(3), (4, len(params), 3, 3)).copy()
+    theta, shear = (np.deg2rad(np.float64(params.get(key, 0))) for key in ("theta", "shear"))
+    turn, shift, slant, zoom = np.broadcast_to(_IDENTITY, (4, images, 3, 3)).copy()
     turn[:, 0, 0] = turn[:, 1, 1] = np.cos(theta)
     turn[:, 1, 0] = np.sin(theta)
     turn[:, 0, 1] = -turn[:, 1, 0]
-    shift[:, 0, 2], shift[:, 1, 2] = _column(params, "tx", 0.0), _column(params, "ty", 0.0)
+    shift[:, 0, 2], shift[:, 1, 2] = params.get("tx", 0), params.get("ty", 0)
     slant[:, 0, 1], slant[:, 1, 1] = -np.sin(shear), np.cos(shear)
-    zoom[:, 0, 0], zoom[:, 1, 1] = _column(params, "zx", 1.0), _column(params, "zy", 1.0)
+    zoom[:, 0, 0], zoom[:, 1, 1] = params.get("zx", 1), params.get("zy", 1)
 
     centre_x, centre_y = height / 2 - 0.5, width / 2 - 0.5
     if corrected:
@@ -88,10 +85,6 @@ def affine_matrices(
     there[:2, 2], back[:2, 2] = (centre_x, centre_y), (-centre_x, -centre_y)
     matrix = there @ (turn @ shift @ slant @ zoom) @ back
     return matrix[:, 1::-1, 1::-1], matrix[:, 1::-1, 2]
-
-
-def _column(params: Sequence[Mapping[str, Any]], key: str, default: float) -> Floats:
-    return np.array([one.get(key, default) for one in params], dtype=np.float64)
 
 
 def warp(

@@ -29,9 +29,9 @@ _FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 def opencv_matrix(matrix: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(row, column) coordinates as OpenCV takes them: (2, 3), with the column first."""
-    linear = np.empty((2, 3))
-    linear[:, :2], linear[:, 2] = matrix[::-1, ::-1], offset[::-1]
+    """(row, column) coordinates as OpenCV takes them: (..., 2, 3), with the column first."""
+    linear = np.empty((*offset.shape, 3))
+    linear[..., :2], linear[..., 2] = matrix[..., ::-1, ::-1], offset[..., ::-1]
     return linear
 
 

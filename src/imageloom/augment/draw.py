@@ -15,7 +15,7 @@ import numpy as np
 
 from imageloom.options import ShiftRange, TransformOptions
 
-__all__ = ["TransformParams", "default_transform", "draw_transform"]
+__all__ = ["TransformParams", "default_transform", "draw_as_keras", "draw_own", "draw_transform"]
 
 TransformParams = dict[str, Any]
 
@@ -58,6 +58,13 @@ def draw_transform(
         A dictionary with the keys of `default_transform`. theta and shear are degrees, tx and ty
         pixels, zx and zy factors; the drawn noise is a `Noise` that carries its own seed.
     """
+    params = draw_as_keras(rng, options, height, width)
+    draw_own(params, options, own_stream)
+    return params
+
+
+def draw_as_keras(rng: Any, options: TransformOptions, height: int, width: int) -> TransformParams:
+    """The part that Keras knows; with a `rng` that gives columns, those of a whole batch."""
     params = default_transform()
     if not options.random_transforms_enabled:
         return params
@@ -81,12 +88,16 @@ def draw_transform(
         )
     if options.brightness_range is not None:
         params["brightness"] = rng.uniform(options.brightness_range[0], options.brightness_range[1])
-    if options.contrast_range is not None or options.noise:
-        _draw_own(own_stream(), options, params)
     return params
 
 
-def _draw_own(rng: np.random.Generator, options: TransformOptions, params: TransformParams) -> None:
+def draw_own(
+    params: TransformParams, options: TransformOptions, own_stream: Callable[[], np.random.Generator]
+) -> None:
+    """Adds what Keras does not know."""
+    if not options.random_transforms_enabled or not (options.contrast_range or options.noise):
+        return
+    rng = own_stream()
     contrast, picked, seed = rng.random(), rng.random(), int(rng.integers(2**63))
     if options.contrast_range is not None:
         low, high = options.contrast_range
@@ -95,7 +106,7 @@ def _draw_own(rng: np.random.Generator, options: TransformOptions, params: Trans
         params["noise"] = replace(options.noise[int(picked * len(options.noise))], seed=seed)
 
 
-def _draw_shift(rng: np.random.RandomState, shift: ShiftRange, size: int) -> float:
+def _draw_shift(rng: Any, shift: ShiftRange, size: int) -> float:
     """Keras' shift in pixels.
 
     An int n or a list gives one of its values with a random sign, a float a uniform value; what is
@@ -104,7 +115,7 @@ def _draw_shift(rng: np.random.RandomState, shift: ShiftRange, size: int) -> flo
     if not shift:
         return 0
     if isinstance(shift, float):  # has no elements to choose from: the common case, spared the try
-        pixels = rng.uniform(-shift, shift)
+        pixels: float = rng.uniform(-shift, shift)
         return pixels * size if shift < 1 else pixels
     try:
         drawn = rng.choice(shift)

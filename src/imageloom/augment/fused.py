@@ -8,20 +8,13 @@ the matrix here, of the warp's positions (0.01 grey level in photographs).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom.augment.affine import Affine
-from imageloom.augment.bilinear import (
-    BORDERS,
-    EXACT_CHANNELS,
-    MAX_SIDE,
-    opencv_matrix,
-    warp_bilinear,
-)
+from imageloom.augment.batch import MirroredWarp
+from imageloom.augment.bilinear import BORDERS, EXACT_CHANNELS, MAX_SIDE, warp_bilinear
 from imageloom.augment.colour import flip
 from imageloom.options import TransformOptions
 
@@ -51,27 +44,17 @@ def fits(x: NDArray[Any], out: NDArray[Any]) -> bool:
 
 def transform_and_scale(
     x: NDArray[np.uint8],
-    params: Mapping[str, Any],
-    affine: Affine | None,
+    warp: MirroredWarp,
     factor: float,
     out: NDArray[np.float32],
     *,
     fill_mode: str,
 ) -> None:
     """Writes the transformed image times `factor` into `out`; for what `can_fuse` and `fits` allow."""
-    horizontal, vertical = bool(params["flip_horizontal"]), bool(params["flip_vertical"])
-    if affine is None:
-        mirrored = flip(x, horizontal=horizontal, vertical=vertical)
+    if warp.matrix is None:
+        mirrored = flip(x, horizontal=warp.horizontal, vertical=warp.vertical)
         np.multiply(mirrored, factor, out=out, dtype=np.float32)
         return
-    linear = opencv_matrix(*affine)
-    height, width = x.shape[:2]
-    if horizontal:
-        linear[:, 2] += linear[:, 0] * (width - 1)
-        linear[:, 0] *= -1
-    if vertical:
-        linear[:, 2] += linear[:, 1] * (height - 1)
-        linear[:, 1] *= -1
     scaled = x.astype(np.float32)
     scaled *= factor
-    warp_bilinear(scaled, linear, BORDERS[fill_mode], out=out)
+    warp_bilinear(scaled, warp.matrix, BORDERS[fill_mode], out=out)

@@ -43,6 +43,9 @@ _START_SECONDS: Final = 120.0  # for a worker to import what it needs
 _GRACE_SECONDS: Final = 0.5  # for a worker to finish what it is at, when all ends
 _CLOSE_SECONDS: Final = 2.0
 _STARVED_SECONDS: Final = 0.05
+# After a batch that took no longer, a worker gets the next one before it has finished this one: else it
+# would wait for it a good part of its time. Longer batches are better given to whoever is free first.
+_QUICK_SECONDS: Final = 0.05
 
 
 class _Worker:
@@ -54,6 +57,8 @@ class _Worker:
         self.channels: set[int] = set()
         self.item: QueuedTask | None = None
         self.slot = -1
+        self.following: tuple[QueuedTask, int] | None = None  # and its slot
+        self.quick = False
         self.deadline: float | None = time.monotonic() + _START_SECONDS
 
 
@@ -160,12 +165,15 @@ class Dispatcher:
         item, slot = worker.item, worker.slot
         assert item is not None
         worker.item = None
+        if worker.following is not None:
+            (worker.item, worker.slot), worker.following = worker.following, None
         self._deaths = self._explained = 0
         slots = item.channel.slots
         if isinstance(message, Failed):
             slots.give_back(slot)
             item.future.set_exception(_revived(message))
             return
+        worker.quick = sum(message.report.seconds.values()) < _QUICK_SECONDS
         rows = len(item.task)
         item.future.set_result(
             ComputedBatch(
@@ -178,13 +186,18 @@ class Dispatcher:
         self._starved = False
         while self.queue and len(self._workers) < self.size and self._hire():
             pass
-        for worker in [w for w in self._workers if w.ready and w.item is None]:
+        idle = [worker for worker in self._workers if worker.ready and worker.item is None]
+        quick = [worker for worker in self._workers if worker.quick and worker.following is None]
+        for worker in (*idle, *quick):
             item = self.queue.take(wait=False)
             if item is None:
                 return
             if item.channel.forgotten:  # closed while its worker died
                 item.fail(IteratorClosedError("The iterator was closed."))
                 continue
+            if worker.item is not None and not _may_follow(item, worker.item):
+                self.queue.put(item, urgent=True)
+                return
             slot = item.channel.slots.lease()
             if slot is None:
                 self.queue.put(item, urgent=True)
@@ -194,7 +207,10 @@ class Dispatcher:
 
     def _tell(self, worker: _Worker, item: QueuedTask, slot: int) -> None:
         channel = item.channel
-        worker.item, worker.slot = item, slot
+        if worker.item is None:
+            worker.item, worker.slot = item, slot
+        else:
+            worker.following = (item, slot)
         if channel.batch_timeout is not None:
             worker.deadline = time.monotonic() + channel.batch_timeout
         pipe = worker.process.connection
@@ -227,7 +243,7 @@ class Dispatcher:
                 error = timeout_error(
                     item.task, item.channel.batch_timeout, slots.sample_at(worker.slot)
                 )
-                self._free_slot(worker, slots)
+                self._free_slot(worker, worker.slot, slots)
                 item.future.set_exception(error)
 
     def _bury(self, worker: _Worker, *, late: bool = False) -> None:
@@ -235,9 +251,13 @@ class Dispatcher:
         self._workers.remove(worker)
         how = worker.process.end(0.0 if late else _GRACE_SECONDS)
         self.restarts += 1
+        if worker.following is not None:
+            innocent, slot = worker.following
+            self._free_slot(worker, slot, innocent.channel.slots)
+            self.queue.put(innocent, urgent=True)
         if (item := worker.item) is not None:
             item.deaths_at.append(item.channel.slots.sample_at(worker.slot))
-            self._free_slot(worker, item.channel.slots)
+            self._free_slot(worker, worker.slot, item.channel.slots)
             error = _died_over(item, how)
             if error is None:
                 self.queue.put(item, urgent=True)
@@ -267,9 +287,9 @@ class Dispatcher:
                 )
 
     @staticmethod
-    def _free_slot(worker: _Worker, slots: Any) -> None:
+    def _free_slot(worker: _Worker, slot: int, slots: Any) -> None:
         if worker.process.gone:  # else it may still write there
-            slots.give_back(worker.slot)
+            slots.give_back(slot)
 
     def _hire(self) -> bool:
         """Starts a worker; with some there already, doing without one more is no error."""
@@ -307,12 +327,18 @@ class Dispatcher:
         for worker in self._workers:
             # One that is still importing holds nothing that it could leave half done.
             worker.process.end(max(0.0, until - time.monotonic()) if worker.ready else 0.0)
-            if worker.item is not None:
-                worker.item.fail(error)
+            for item in (worker.item, worker.following and worker.following[0]):
+                if item is not None:
+                    item.fail(error)
         self._workers.clear()
         self._forget_channels()
         self._heard.close()
         self._waker.close()
+
+
+def _may_follow(item: QueuedTask, current: QueuedTask) -> bool:
+    """Whether a worker may have both at a time: a time limit is for one batch alone."""
+    return item.channel.batch_timeout is None and current.channel.batch_timeout is None
 
 
 def _revived(message: Failed) -> Exception:

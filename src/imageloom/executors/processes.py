@@ -7,8 +7,9 @@
       future.result() <───────────────── set_result <───── Done/Failed ──┘
                                          death ──> replace that worker, queue its task again
 
-A worker holds one task at a time, and a slot is written by one worker at a time: when a worker has
-died, its slot is free. What the dispatcher does is in `dispatcher`.
+A worker computes one task at a time (and has the next one at hand if tasks are short), and a slot is
+written by one worker at a time: when a worker has died, its slots are free. What the dispatcher does
+is in `dispatcher`.
 """
 
 from __future__ import annotations
