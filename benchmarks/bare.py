@@ -43,20 +43,32 @@ class BareEpoch:
 
     def compute(self, file: str, matrix: NDArray[np.float64], row: NDArray[np.float32]) -> None:
         """Computes one image into its row."""
-        small = self.resize(self.decode(file))
-        scaled = small.astype(np.float32)
-        scaled *= 1 / 255
-        size = (self.workload.width, self.workload.height)
-        cv2.warpAffine(scaled, matrix, size, dst=row, flags=_FLAGS, borderMode=cv2.BORDER_REPLICATE)
+        self.warp(self.scale(self.resize(self.decode(self.read(file)))), matrix, row)
 
-    def decode(self, file: str) -> NDArray[np.uint8]:
-        """Pixels of a file."""
+    def read(self, file: str) -> bytes:
+        """The file's content."""
         with open(file, "rb") as opened:
-            content = opened.read()
+            return opened.read()
+
+    def decode(self, content: bytes) -> NDArray[np.uint8]:
+        """Its pixels."""
         if self.workload.suffix == ".png":
             size = (int.from_bytes(content[20:24], "big"), int.from_bytes(content[16:20], "big"))
             return np.asarray(decode_image_png_u8(content, size, "mono"))
         return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
+
+    def scale(self, small: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Floats from 0 to 1."""
+        scaled = small.astype(np.float32)
+        scaled *= 1 / 255
+        return scaled
+
+    def warp(
+        self, scaled: NDArray[np.float32], matrix: NDArray[np.float64], row: NDArray[np.float32]
+    ) -> None:
+        """Turned, into the batch."""
+        size = (self.workload.width, self.workload.height)
+        cv2.warpAffine(scaled, matrix, size, dst=row, flags=_FLAGS, borderMode=cv2.BORDER_REPLICATE)
 
     def resize(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pixels of the wanted size."""

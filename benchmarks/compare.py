@@ -5,7 +5,7 @@ the best later one (for which some peers keep decoded images). Each peer runs in
 round, and the rounds are interleaved, so that a change of the machine's load meets all peers alike.
 Results go to standard output as tables, and to the output folder as JSON and as a chart::
 
-    python benchmarks/compare.py --images 1000 --rounds 3
+    python benchmarks/compare.py --images 2000 --rounds 3
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _record(workload: Workload, runs: Runs, failures: dict[str, str]) -> dict[st
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Compare image loading and augmentation.")
-    parser.add_argument("--images", type=int, default=1000, help="of each kind (default: 1000)")
+    parser.add_argument("--images", type=int, default=2000, help="of each kind (default: 2000)")
     parser.add_argument(
         "--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="default: both"
     )

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from workload import Workload, make_workload
 
 BACKENDS = ("jax", "tensorflow")
-IMAGES = 640
+IMAGES = 384
 ROUNDS = 3
 EPOCHS = 1  # after one that compiles the model and starts the workers
 _PREFIX = "RESULT "

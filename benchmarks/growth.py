@@ -97,7 +97,7 @@ def draw(curves: list[Curve], path: Path) -> None:
         axes.plot(points, rates, marker="o", color="#1f77b4")
         if max(points) / min(points) > 16:
             axes.set_xscale("log")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(rates))
         axes.set_xticks(points, [f"{point:,}" for point in points], minor=False)
         axes.minorticks_off()
         axes.set_xlabel(curve.unit)

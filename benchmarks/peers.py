@@ -168,7 +168,7 @@ def _decode_all(files: list[Any]) -> int:
 
     for file in files:
         if file.suffix == ".jpg":
-            simplejpeg.decode_jpeg(file.read_bytes(), fastdct=True, fastupsample=True)
+            simplejpeg.decode_jpeg(file.read_bytes())
         else:
             read_image_png_u8(str(file), "mono")
     return len(files)
@@ -184,10 +184,10 @@ PEERS: dict[str, Peer] = {
         epochs=4,
         keeps=True,
     ),
-    "keras": Peer("Keras ImageDataGenerator", keras_batches, epochs=2),
+    "keras": Peer("Keras ImageDataGenerator", keras_batches),
     "tfdata": Peer("tf.data + Keras layers", tfdata_batches),
     "tfdata-cache": Peer(
-        "tf.data + Keras layers, cache", partial(tfdata_batches, cache=True), epochs=3
+        "tf.data + Keras layers, cache", partial(tfdata_batches, cache=True), epochs=3, keeps=True
     ),
     "torch": Peer("torch DataLoader, 2 workers", torch_batches, workers=2, epochs=3),
     "floor": Peer("floor: decode only, 2 processes", decode_only_batches, workers=2, augments=False),

@@ -112,7 +112,7 @@ def resizing() -> list[Timing]:
     """Decoded photographs to 224x224, bilinear as Keras means it (with antialiasing)."""
     work = make_workload("photographs", 1000)
     bare = BareEpoch(work)
-    decoded = [bare.decode(file) for file in bare.files[:IMAGES]]
+    decoded = [bare.decode(bare.read(file)) for file in bare.files[:IMAGES]]
     pictures = [Image.fromarray(pixels) for pixels in decoded]
     size = (work.width, work.height)
     return race(
@@ -131,7 +131,7 @@ def warping() -> list[Timing]:
     """224x224x3 through one random matrix each."""
     work = make_workload("photographs", 1000)
     bare = BareEpoch(work)
-    small = [bare.resize(bare.decode(file)) for file in bare.files[:IMAGES]]
+    small = [bare.resize(bare.decode(bare.read(file))) for file in bare.files[:IMAGES]]
     floats = [pixels.astype(np.float32) for pixels in small]
     size = (work.width, work.height)
     flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
@@ -185,7 +185,7 @@ def drawing() -> list[Timing]:
     def at_once(_: int) -> None:
         batch = BatchTransforms(state, options, 32, lambda image: np.random.default_rng)
         for image in range(32):
-            batch.of(image, 224, 224)
+            batch.warp_of(image, 224, 224)
 
     timings = race(
         "draw and make a matrix",
