@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from imageloom.array_iterators import NumpyArrayIterator
 from imageloom.errors import (
     ArgumentTypeError,
     BadImageError,
@@ -35,23 +34,30 @@ from imageloom.errors import (
     WorkerError,
     WorkerStartError,
 )
-from imageloom.file_iterators import DataFrameIterator, DirectoryIterator
-from imageloom.generator import ParallelImageDataGenerator
-from imageloom.hooks import ParallelProcessParams
-from imageloom.options import Noise
 
 if TYPE_CHECKING:
     from imageloom.adapters.resume import ResumeCallback
+    from imageloom.array_iterators import NumpyArrayIterator
     from imageloom.conversion import array_to_img, img_to_array, save_img
+    from imageloom.file_iterators import DataFrameIterator, DirectoryIterator
+    from imageloom.generator import ImageDataGenerator, ParallelImageDataGenerator
+    from imageloom.hooks import ParallelProcessParams
     from imageloom.images import UnidentifiedImageError, load_img
+    from imageloom.options import Noise
 
 __version__ = "0.1.0"
 
-ImageDataGenerator = ParallelImageDataGenerator
-
-# These need Pillow and a decoder, which nobody should wait for who does not call them.
+# Loaded when they are first used. A worker process, which imports this package too, needs none of them;
+# some load Pillow and decoders, and `ResumeCallback` loads Keras.
 _LAZY = {
-    "ResumeCallback": "adapters.resume",  # imports Keras
+    "DataFrameIterator": "file_iterators",
+    "DirectoryIterator": "file_iterators",
+    "ImageDataGenerator": "generator",
+    "Noise": "options",
+    "NumpyArrayIterator": "array_iterators",
+    "ParallelImageDataGenerator": "generator",
+    "ParallelProcessParams": "hooks",
+    "ResumeCallback": "adapters.resume",
     "UnidentifiedImageError": "images",
     "array_to_img": "conversion",
     "img_to_array": "conversion",
@@ -98,7 +104,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Imports what is heavy when it is first used."""
     if name in _LAZY:
-        return getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
+        globals()[name] = value = getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -31,7 +31,7 @@ from imageloom.substitutions import ReplacingChannel
 from imageloom.transformer import OPTION_NAMES
 from imageloom.validation import check_int, check_seed
 
-__all__ = ["ParallelImageDataGenerator"]
+__all__ = ["ImageDataGenerator", "ParallelImageDataGenerator"]
 
 _told: Final[set[str]] = set()  # what was said once already in this process
 
@@ -265,6 +265,9 @@ class ParallelImageDataGenerator(FlowMethods):
         """A copy, without workers yet."""
         self.__dict__.update(state)
         self._shared_executor = SharedExecutor()
+
+
+ImageDataGenerator = ParallelImageDataGenerator
 
 
 def _tell_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:

@@ -144,11 +144,9 @@ class _BatchWork:
         if self.recipe.transform is None:
             return None
         images = len(self.task) * self.recipe.images
-        return BatchTransforms(self.state, self.recipe.transform, images, self._own_stream)
-
-    def _own_stream(self, image: int) -> Callable[[], np.random.Generator]:
-        entropy = (self.task.spec.seed, image, _OWN_DRAWS)
-        return lambda: np.random.Generator(np.random.PCG64(entropy))
+        # Not a method of this object: in a cycle, it would keep the batch's memory mapped.
+        own_stream = functools.partial(_own_stream, self.task.spec.seed)
+        return BatchTransforms(self.state, self.recipe.transform, images, own_stream)
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         recipe = self.recipe
@@ -384,3 +382,7 @@ def seeded_globals(task: BatchTask, *, restore: bool) -> Iterator[None]:
         if states is not None:
             random.setstate(states[0])
             np.random.set_state(states[1])
+
+
+def _own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
+    return lambda: np.random.Generator(np.random.PCG64((seed, image, _OWN_DRAWS)))

@@ -58,7 +58,7 @@ class _Worker:
         self.item: QueuedTask | None = None
         self.slot = -1
         self.following: tuple[QueuedTask, int] | None = None  # and its slot
-        self.quick = False
+        self.quick: Any = None  # the channel whose last batch took no time, if it did
         self.deadline: float | None = time.monotonic() + _START_SECONDS
 
 
@@ -173,7 +173,8 @@ class Dispatcher:
             slots.give_back(slot)
             item.future.set_exception(_revived(message))
             return
-        worker.quick = sum(message.report.seconds.values()) < _QUICK_SECONDS
+        took = sum(message.report.seconds.values())
+        worker.quick = item.channel if took < _QUICK_SECONDS else None
         rows = len(item.task)
         item.future.set_result(
             ComputedBatch(
@@ -187,7 +188,7 @@ class Dispatcher:
         while self.queue and len(self._workers) < self.size and self._hire():
             pass
         idle = [worker for worker in self._workers if worker.ready and worker.item is None]
-        quick = [worker for worker in self._workers if worker.quick and worker.following is None]
+        quick = [w for w in self._workers if w.quick is not None and w.following is None]
         for worker in (*idle, *quick):
             item = self.queue.take(wait=False)
             if item is None:
@@ -195,9 +196,9 @@ class Dispatcher:
             if item.channel.forgotten:  # closed while its worker died
                 item.fail(IteratorClosedError("The iterator was closed."))
                 continue
-            if worker.item is not None and not _may_follow(item, worker.item):
+            if worker.item is not None and not _may_follow(item, worker):
                 self.queue.put(item, urgent=True)
-                return
+                continue
             slot = item.channel.slots.lease()
             if slot is None:
                 self.queue.put(item, urgent=True)
@@ -336,9 +337,11 @@ class Dispatcher:
         self._waker.close()
 
 
-def _may_follow(item: QueuedTask, current: QueuedTask) -> bool:
-    """Whether a worker may have both at a time: a time limit is for one batch alone."""
-    return item.channel.batch_timeout is None and current.channel.batch_timeout is None
+def _may_follow(item: QueuedTask, worker: _Worker) -> bool:
+    """Whether a worker may have a task beside its own: of the same quick kind, and without a limit."""
+    assert worker.item is not None
+    same = item.channel is worker.item.channel is worker.quick
+    return same and item.channel.batch_timeout is None
 
 
 def _revived(message: Failed) -> Exception:

@@ -5,10 +5,14 @@ The heavy steps (decoding, resizing, warping) leave the interpreter lock, hooks 
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
+from typing import Final
 
 from imageloom.errors import IteratorClosedError
 from imageloom.executors.base import (
@@ -27,11 +31,32 @@ from imageloom.shared_arrays import private_arrays
 __all__ = ["ThreadExecutor"]
 
 
+_EXIT_SECONDS: Final = 1.0
+_POOLS: weakref.WeakSet[_Pool] = weakref.WeakSet()
+
+
+@atexit.register
+def _wait_for_batches() -> None:
+    """Lets threads finish what they are at, for a second at most.
+
+    A daemon thread that comes back from native code when the interpreter is gone is ended on the spot,
+    which some libraries answer by aborting the process.
+    """
+    until = time.monotonic() + _EXIT_SECONDS
+    pools = tuple(_POOLS)
+    for pool in pools:
+        pool.queue.close(IteratorClosedError("The program has ended."))
+    for pool in pools:
+        for thread in pool.threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+
 class ThreadExecutor(Executor):
     """A fixed number of threads over one queue.
 
-    They are daemons: a program that ends does not wait for a hook that hangs. A thread cannot be
-    stopped: one whose batch takes too long is left to itself, and another takes its place.
+    They are daemons: a program that ends waits for their batches, but not for a hook that hangs. A
+    thread cannot be stopped: one whose batch takes too long is left to itself, and another takes its
+    place.
     """
 
     def __init__(self, workers: int) -> None:
@@ -61,11 +86,15 @@ class _Pool:
         self.restarts = 0
         self.queue = TaskQueue()
         self.running: set[QueuedTask] = set()
+        self.threads: list[threading.Thread] = []
+        _POOLS.add(self)
         for _ in range(workers):
             self._start()
 
     def _start(self) -> None:
-        threading.Thread(target=_work, args=(self,), name="imageloom", daemon=True).start()
+        self.threads = [thread for thread in self.threads if thread.is_alive()]
+        self.threads.append(threading.Thread(target=_work, args=(self,), name="imageloom", daemon=True))
+        self.threads[-1].start()
 
     def replace(self) -> None:
         """Starts a thread in the place of one that hangs."""
