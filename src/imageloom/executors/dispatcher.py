@@ -58,7 +58,7 @@ class _Worker:
         self.item: QueuedTask | None = None
         self.slot = -1
         self.following: tuple[QueuedTask, int] | None = None  # and its slot
-        self.quick: Any = None  # the channel whose last batch took no time, if it did
+        self.quick = -1  # the key of the channel whose last batch here took no time
         self.deadline: float | None = time.monotonic() + _START_SECONDS
 
 
@@ -174,7 +174,7 @@ class Dispatcher:
             item.future.set_exception(_revived(message))
             return
         took = sum(message.report.seconds.values())
-        worker.quick = item.channel if took < _QUICK_SECONDS else None
+        worker.quick = item.channel.key if took < _QUICK_SECONDS else -1
         rows = len(item.task)
         item.future.set_result(
             ComputedBatch(
@@ -188,7 +188,7 @@ class Dispatcher:
         while self.queue and len(self._workers) < self.size and self._hire():
             pass
         idle = [worker for worker in self._workers if worker.ready and worker.item is None]
-        quick = [w for w in self._workers if w.quick is not None and w.following is None]
+        quick = [w for w in self._workers if w.quick >= 0 and w.following is None]
         for worker in (*idle, *quick):
             item = self.queue.take(wait=False)
             if item is None:
@@ -340,7 +340,7 @@ class Dispatcher:
 def _may_follow(item: QueuedTask, worker: _Worker) -> bool:
     """Whether a worker may have a task beside its own: of the same quick kind, and without a limit."""
     assert worker.item is not None
-    same = item.channel is worker.item.channel is worker.quick
+    same = item.channel is worker.item.channel and item.channel.key == worker.quick
     return same and item.channel.batch_timeout is None
 
 
