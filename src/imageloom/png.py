@@ -71,37 +71,29 @@ def _is_whole(content: bytes) -> bool:
     """Whether the chunks are header, harmless ones, one run of pixels, harmless ones, end.
 
     Checksums are looked at, too, but for those of the pixels, which the decoder checks. (Nobody looks
-    at zlib's own sum of them: no damage, but only a deliberate forgery, leaves theirs right.)
+    at zlib's own sum of them: no damage, but only a deliberate forgery, leaves theirs right.) In one
+    loop without calls of our own, because a file of 30 kB has eight chunks.
     """
-    view = memoryview(content)
-    start, place, kind = len(PNG_MAGIC), _END_OF_HEADER, b"IHDR"
-    end_of_pixels = 0
-    if not _sum_is_right(view, start, place):
-        return False
-    while kind != b"IEND":
-        if place + _LEAST_CHUNK > len(content):
-            return False
+    view, nbytes, crc32 = memoryview(content), len(content), zlib.crc32
+    place, end_of_pixels, kind = len(PNG_MAGIC), 0, b""
+    while kind != b"IEND" and place + _LEAST_CHUNK <= nbytes:
         length, kind = _CHUNK.unpack_from(content, place)
         end = place + _LEAST_CHUNK + length
         if kind == b"IDAT":
-            if end_of_pixels not in (0, place):
-                return False
+            whole = end_of_pixels in (0, place)
             end_of_pixels = end
-        elif not _is_harmless(content, kind, place, end) or not _sum_is_right(view, place, end):
+        else:
+            size = _HARMLESS.get(kind, -1) if place > len(PNG_MAGIC) else _HEADER.size - 4
+            whole = (
+                end <= nbytes
+                and (length == size or (size is None and length <= _LONGEST_TEXT))
+                and (kind != b"tEXt" or content.startswith(_PLAIN_TEXTS, place + 8))
+                and crc32(view[place + 4 : end - 4]) == int.from_bytes(view[end - 4 : end], "big")
+            )
+        if not whole:
             return False
         place = end
-    return end_of_pixels > 0
-
-
-def _is_harmless(content: bytes, kind: bytes, start: int, end: int) -> bool:
-    size, length = _HARMLESS.get(kind, -1), end - start - _LEAST_CHUNK
-    fits = length == size or (size is None and length <= _LONGEST_TEXT)
-    plain = kind != b"tEXt" or content.startswith(_PLAIN_TEXTS, start + 8)
-    return fits and plain and end <= len(content)
-
-
-def _sum_is_right(view: memoryview, start: int, end: int) -> bool:
-    return zlib.crc32(view[start + 4 : end - 4]) == int.from_bytes(view[end - 4 : end], "big")
+    return kind == b"IEND" and end_of_pixels > 0
 
 
 @functools.cache
