@@ -13,8 +13,8 @@ from workload import Workload
 _FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
-class BareEpoch:
-    """One epoch of reading, decoding, resizing, scaling and warping in a loop, in one thread."""
+class BareSteps:
+    """A data set's files and matrices, and each step of computing an image, for one thread."""
 
     def __init__(self, workload: Workload) -> None:
         cv2.setNumThreads(1)
@@ -30,20 +30,6 @@ class BareEpoch:
         self.target = cykooz_resizer.ImageData(workload.width, workload.height, self.pixel_type)
         bilinear = cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.bilinear)
         self.options = cykooz_resizer.ResizeOptions(resize_alg=bilinear)
-
-    def run(self) -> None:
-        """Computes every image once, into batches that are thrown away."""
-        work = self.workload
-        shape = (work.batch_size, work.height, work.width, work.channels)
-        batch = np.empty(shape, np.float32)
-        for number, (file, matrix) in enumerate(zip(self.files, self.matrices, strict=True)):
-            if number % work.batch_size == 0:
-                batch = np.empty(shape, np.float32)
-            self.compute(file, matrix, batch[number % work.batch_size])
-
-    def compute(self, file: str, matrix: NDArray[np.float64], row: NDArray[np.float32]) -> None:
-        """Computes one image into its row."""
-        self.warp(self.scale(self.resize(self.decode(self.read(file)))), matrix, row)
 
     def read(self, file: str) -> bytes:
         """The file's content."""

@@ -83,9 +83,9 @@ def bookkeeping_costs(workload: Workload) -> dict[str, float]:
     once what it would have returned; less scaling and the copy that the resizer asks for, which are
     left. The least of several rounds.
     """
-    from bare import BareEpoch
+    from bare import BareSteps
 
-    bare = BareEpoch(workload)
+    bare = BareSteps(workload)
     content = bare.read(bare.files[0])
     pixels = bare.decode(content)
     small = bare.resize(pixels)
@@ -123,9 +123,9 @@ def _stubs(content: bytes, pixels: NDArray[np.uint8], small: NDArray[np.uint8]) 
 
 def steps_of_an_image(workload: Workload) -> dict[str, float]:
     """Microseconds of each bare call for one image, medians over rounds of the whole data set."""
-    from bare import BareEpoch
+    from bare import BareSteps
 
-    bare = BareEpoch(workload)
+    bare = BareSteps(workload)
     row = np.empty((workload.height, workload.width, workload.channels), np.float32)
     runs: list[Counter[str]] = []
     for _ in range(ROUNDS):

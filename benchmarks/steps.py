@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 import simplejpeg
-from bare import BareEpoch
+from bare import BareSteps
 from kornia_rs.io import decode_image_png_u8
 from machine import keep
 from numpy.typing import NDArray
@@ -111,7 +111,7 @@ def decoding() -> list[Timing]:
 def resizing() -> list[Timing]:
     """Decoded photographs to 224x224, bilinear as Keras means it (with antialiasing)."""
     work = make_workload("photographs", 1000)
-    bare = BareEpoch(work)
+    bare = BareSteps(work)
     decoded = [bare.decode(bare.read(file)) for file in bare.files[:IMAGES]]
     pictures = [Image.fromarray(pixels) for pixels in decoded]
     size = (work.width, work.height)
@@ -130,7 +130,7 @@ def resizing() -> list[Timing]:
 def warping() -> list[Timing]:
     """224x224x3 through one random matrix each."""
     work = make_workload("photographs", 1000)
-    bare = BareEpoch(work)
+    bare = BareSteps(work)
     small = [bare.resize(bare.decode(bare.read(file))) for file in bare.files[:IMAGES]]
     floats = [pixels.astype(np.float32) for pixels in small]
     size = (work.width, work.height)

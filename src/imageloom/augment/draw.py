@@ -95,7 +95,8 @@ def draw_own(
     params: TransformParams, options: TransformOptions, own_stream: Callable[[], np.random.Generator]
 ) -> None:
     """Adds what Keras does not know."""
-    if not options.random_transforms_enabled or not (options.contrast_range or options.noise):
+    wanted = options.contrast_range is not None or bool(options.noise)
+    if not wanted or not options.random_transforms_enabled:
         return
     rng = own_stream()
     contrast, picked, seed = rng.random(), rng.random(), int(rng.integers(2**63))
