@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,16 +10,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom.errors import InvalidArgumentError, MissingFileError
 from imageloom.options import GeneratorOptions
 
 __all__ = [
     "FeatureStatistics",
     "StandardizeOptions",
+    "load_statistics",
+    "save_statistics",
     "standardize",
     "warn_if_unfitted",
 ]
 
 EPSILON: Final = 1e-6
+_NAMES: Final = ("mean", "std", "zca_whitening_matrix")
 Floats = NDArray[Any]
 
 
@@ -35,6 +40,37 @@ class FeatureStatistics:
     mean: Floats | None = None
     std: Floats | None = None
     zca_whitening_matrix: Floats | None = None
+
+
+_FILE_FORMAT: Final = "imageloom-statistics"
+
+
+def save_statistics(found: FeatureStatistics, path: str | os.PathLike[str]) -> None:
+    """Writes statistics to an `.npz` file, which `load_statistics` reads."""
+    arrays = {name: getattr(found, name) for name in _NAMES if getattr(found, name) is not None}
+    with open(path, "wb") as file:
+        np.savez(file, format=np.array(_FILE_FORMAT), **arrays)
+
+
+def load_statistics(path: str | os.PathLike[str]) -> FeatureStatistics:
+    """Statistics out of a file that `save_statistics` has written.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InvalidArgumentError: it is another file, or damaged.
+    """
+    try:
+        # Opened here, because NumPy leaves the file open when it finds no archive in it.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if str(arrays["format"]) != _FILE_FORMAT:
+                raise KeyError("format")
+            return FeatureStatistics(**{name: arrays[name] for name in _NAMES if name in arrays})
+    except FileNotFoundError as error:
+        raise MissingFileError(f"There is no file {os.fspath(path)!r}.") from error
+    except Exception as error:  # on damaged files NumPy raises whatever it stumbles over
+        raise InvalidArgumentError(
+            f"{os.fspath(path)!r} does not hold what `imageloom stats` writes: {error}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,5 @@
+"""`python -m imageloom`: the command line."""
+
+from imageloom.cli import main
+
+main()
