@@ -25,6 +25,7 @@ BUILT_IN: dict[str, tuple[type[Exception], ...]] = {
     "MissingColumnError": (KeyError, ValueError),
     "MissingDependencyError": (ImportError,),
     "MissingDirectoryError": (FileNotFoundError,),
+    "MissingFileError": (FileNotFoundError,),
     "MissingImageError": (FileNotFoundError, errors.BadImageError),
     "NotYetSupportedError": (NotImplementedError,),
     "StateMismatchError": (ValueError,),

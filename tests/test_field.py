@@ -177,11 +177,19 @@ def test_image_and_mask_are_always_in_step(crops: Path, tmp_path: Path, executor
                 other.on_epoch_end()
 
 
-def test_masks_from_a_data_frame_are_announced_and_not_faked(crops: Path) -> None:
+def test_masks_from_a_data_frame_are_turned_as_their_images(crops: Path) -> None:
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"filename": ["cat/00.jpg"], "class": ["cat/00.jpg"]})
-    with pytest.raises(NotYetSupportedError, match="image"):
-        ImageDataGenerator().flow_from_dataframe(frame, crops, class_mode="image")
+    names = [f"cat/{number:02}.jpg" for number in (0, 2, 4)]
+    frame = pandas.DataFrame({"filename": names, "mask": names})
+    generator = ImageDataGenerator(
+        executor="serial", rotation_range=60, horizontal_flip=True, interpolation_order=0
+    )
+    images, masks = next(
+        generator.flow_from_dataframe(
+            frame, crops, y_col="mask", class_mode="image", color_mode="grayscale", seed=1
+        )
+    )
+    np.testing.assert_array_equal(images, masks)
 
 
 # Time

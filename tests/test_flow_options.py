@@ -74,7 +74,6 @@ def test_unknown_arguments_are_a_type_error(class_folder: Path) -> None:
     [
         {"shard": (0, 2)},
         {"shard": "auto"},
-        {"balance": True},
         {"shuffle": "fast"},
     ],
     ids=repr,
@@ -90,12 +89,12 @@ def test_arguments_of_later_versions_are_told_apart(
 
 def test_arguments_of_later_versions_are_told_apart_in_the_other_flows() -> None:
     images = np.zeros((4, 8, 8, 3))
-    for options in ({"shard": (0, 2)}, {"balance": True}, {"shuffle": "fast"}):
+    for options in ({"shard": (0, 2)}, {"shuffle": "fast"}):
         (name,) = options
         with pytest.raises(NotYetSupportedError, match=name):
             serial().flow(images, **options)  # type: ignore[arg-type]
-    with pytest.raises(NotYetSupportedError, match="class_mode"):
-        serial().flow_from_dataframe(None, class_mode="image")
+        with pytest.raises(NotYetSupportedError, match=name):
+            serial().flow_from_dataframe(None, **options)  # type: ignore[arg-type]
 
 
 # The generator's own settings for its iterators

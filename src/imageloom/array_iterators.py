@@ -8,6 +8,7 @@ from imageloom.errors import InvalidArgumentError
 from imageloom.iterators import BatchIterator
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator, OutputSettings, make_recipe
+from imageloom.sampler import OrderOptions
 from imageloom.sources.arrays import ArraySource
 from imageloom.supply import ChannelFactory
 
@@ -32,13 +33,10 @@ class NumpyArrayIterator(BatchIterator):
         open_channel: ChannelFactory,
         *,
         image_data_generator: Any,
-        shuffle: bool,
-        seed: int | None,
+        order: OrderOptions,
     ) -> None:
         """Made by the generator."""
-        super().__init__(
-            source, open_channel, batch_size=settings.batch_size, shuffle=shuffle, seed=seed
-        )
+        super().__init__(source, open_channel, batch_size=settings.batch_size, order=order)
         self.image_data_generator = image_data_generator
         self.settings = settings
         self.x = source.x

@@ -15,6 +15,7 @@ Each derives from `ImageLoomError` and from the built-in that Keras users alread
     │   ├── UnidentifiedImageError  (also PIL's)      no known format; defined in `images`
     │   └── MissingImageError       FileNotFoundError the file has vanished
     ├── MissingDirectoryError    FileNotFoundError    a folder is not there
+    ├── MissingFileError         FileNotFoundError    a file that an argument names is not there
     ├── BatchMemoryError         OSError              no memory for the batches under way
     ├── StateMismatchError       ValueError           a state of another stream, or a newer version
     ├── BatchTimeoutError        TimeoutError         a batch took longer than `batch_timeout`
@@ -43,6 +44,7 @@ __all__ = [
     "MissingColumnError",
     "MissingDependencyError",
     "MissingDirectoryError",
+    "MissingFileError",
     "MissingImageError",
     "NotYetSupportedError",
     "StateMismatchError",
@@ -114,6 +116,10 @@ class MissingImageError(BadImageError, FileNotFoundError):
 
 class MissingDirectoryError(ImageLoomError, FileNotFoundError):
     """A folder that is read from or saved to does not exist."""
+
+
+class MissingFileError(ImageLoomError, FileNotFoundError):
+    """A file that an argument names does not exist."""
 
 
 class IteratorClosedError(ImageLoomError, RuntimeError):

@@ -18,6 +18,7 @@ from imageloom.iterators import BatchIterator
 from imageloom.options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom.recipe import Recipe, SampleName
 from imageloom.recipes import FrozenGenerator, OutputSettings, make_recipe
+from imageloom.sampler import OrderOptions
 from imageloom.sources.dataframe import DataFrameSource
 from imageloom.sources.directory import DirectorySource
 from imageloom.sources.listing import WHITE_LIST_FORMATS
@@ -79,13 +80,10 @@ class _FileIterator(BatchIterator):
         open_channel: ChannelFactory,
         *,
         image_data_generator: Any,
-        shuffle: bool,
-        seed: int | None,
+        order: OrderOptions,
     ) -> None:
         """Made by the generator."""
-        super().__init__(
-            source, open_channel, batch_size=settings.batch_size, shuffle=shuffle, seed=seed
-        )
+        super().__init__(source, open_channel, batch_size=settings.batch_size, order=order)
         self.image_data_generator = image_data_generator
         self.directory = source.directory
         self.filenames: Sequence[SampleName] = source.filenames
@@ -191,8 +189,7 @@ class DirectoryIterator(_FileIterator):
         open_channel: ChannelFactory,
         *,
         image_data_generator: Any,
-        shuffle: bool,
-        seed: int | None,
+        order: OrderOptions,
     ) -> None:
         """Made by the generator."""
         super().__init__(
@@ -200,8 +197,7 @@ class DirectoryIterator(_FileIterator):
             settings,
             open_channel,
             image_data_generator=image_data_generator,
-            shuffle=shuffle,
-            seed=seed,
+            order=order,
         )
         self.classes = source.class_ids
         self.class_indices = source.class_indices
@@ -236,8 +232,7 @@ class DataFrameIterator(_FileIterator):
         open_channel: ChannelFactory,
         *,
         image_data_generator: Any,
-        shuffle: bool,
-        seed: int | None,
+        order: OrderOptions,
     ) -> None:
         """Made by the generator."""
         super().__init__(
@@ -245,8 +240,7 @@ class DataFrameIterator(_FileIterator):
             settings,
             open_channel,
             image_data_generator=image_data_generator,
-            shuffle=shuffle,
-            seed=seed,
+            order=order,
         )
         self.sample_weight = source.sample_weight
         self._columns = source.columns

@@ -24,13 +24,14 @@ from imageloom.flow_arguments import (
 from imageloom.iterators import BatchIterator
 from imageloom.options import GeneratorOptions
 from imageloom.recipes import OutputSettings
+from imageloom.sampler import OrderOptions
 from imageloom.sources.arrays import ArraySource
 from imageloom.sources.base import subset_split
 from imageloom.sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
 from imageloom.sources.directory import DirectorySource
 from imageloom.state import described
 from imageloom.transformer import ImageTransformer
-from imageloom.validation import check_choice, check_seed, check_subset
+from imageloom.validation import check_choice, check_subset
 
 __all__ = ["FlowMethods"]
 
@@ -88,7 +89,8 @@ class FlowMethods(ImageTransformer):
             ignore_class_split: allow subsets in which some classes do not occur.
             subset: `"training"` or `"validation"` (the first images), with `validation_split`.
             shard: not in this version.
-            balance: not in this version.
+            balance: draw all classes equally often, samples of a class with replacement, in an epoch of
+                the same length.
 
         Returns:
             An iterator over images, (images, targets) or (images, targets, weights). Images have the
@@ -100,7 +102,8 @@ class FlowMethods(ImageTransformer):
             MissingDirectoryError: the folder to save to does not exist.
             NotYetSupportedError: an option of a later version.
         """
-        refuse_later_steps(shard=shard, balance=balance or None, shuffle=if_fast(shuffle))
+        refuse_later_steps(shard=shard, shuffle=if_fast(shuffle))
+        order = OrderOptions(shuffle=bool(shuffle), seed=seed, balance=balance)
         options = self._current_options()
         settings = OutputSettings(
             **self._output(options, batch_size, save_to_dir, save_prefix, save_format, subset)
@@ -119,8 +122,7 @@ class FlowMethods(ImageTransformer):
             settings,
             self._open_channel,
             image_data_generator=self,
-            shuffle=bool(shuffle),
-            seed=seed,
+            order=order,
         )
         shape = source.x.shape
         self._warn_about_geometry(options, (shape[self.row_axis], shape[self.col_axis]))
@@ -184,7 +186,8 @@ class FlowMethods(ImageTransformer):
             class_counts: a dictionary that is updated with the number of samples of each class.
             keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
             shard: not in this version.
-            balance: not in this version.
+            balance: draw all classes equally often, samples of a class with replacement, in an epoch of
+                the same length.
 
         Returns:
             An iterator over (images, targets), or images alone for class_mode None. Images have shape
@@ -196,7 +199,8 @@ class FlowMethods(ImageTransformer):
             InvalidArgumentError, ArgumentTypeError: a value that cannot work.
             NotYetSupportedError: an option of a later version.
         """
-        refuse_later_steps(shard=shard, balance=balance or None, shuffle=if_fast(shuffle))
+        refuse_later_steps(shard=shard, shuffle=if_fast(shuffle))
+        order = OrderOptions(shuffle=bool(shuffle), seed=seed, balance=balance)
         if isinstance(batch_shape, bool):
             raise ArgumentTypeError(
                 "The argument after `batch_size` is `batch_shape`, as in the original, and not "
@@ -229,7 +233,7 @@ class FlowMethods(ImageTransformer):
             dtype=options.dtype,
             shuffle_index_dir=None if shuffle_index_dir is None else os.fspath(shuffle_index_dir),
             list_function=list_valid_filenames_in_directory_function,
-            seed=check_seed(seed),
+            seed=order.seed,
         )
         if class_counts is not None:
             class_counts.update(source.class_counts)
@@ -238,8 +242,7 @@ class FlowMethods(ImageTransformer):
             settings,
             self._open_channel,
             image_data_generator=self,
-            shuffle=bool(shuffle),
-            seed=seed,
+            order=order,
         )
         self._warn_about_geometry(options, settings.target_size)
         print(f"Found {len(source)} images belonging to {source.num_classes} classes.")
@@ -278,7 +281,7 @@ class FlowMethods(ImageTransformer):
             directory: folder that the names are relative to; None for paths. An absolute path in the
                 frame stands for itself.
             x_col: column of the names.
-            y_col: column of the targets; a list of columns for `"multi_output"` and `"raw"`.
+            y_col: column of the targets; a list of columns for `"multi_output"`, `"raw"` and `"image"`.
             weight_col: column of sample weights, numbers.
             target_size: (height, width) to resize to.
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
@@ -286,8 +289,8 @@ class FlowMethods(ImageTransformer):
                 default all there are, sorted.
             class_mode: targets: `"categorical"` rows with a one for the class, or for each class of a
                 list; `"binary"` and `"sparse"` class numbers; `"raw"` the values of `y_col`;
-                `"multi_output"` a list with the values of each column; `"input"` the images again; None
-                no targets.
+                `"multi_output"` a list with the values of each column; `"input"` the images again;
+                `"image"` the image files that `y_col` names, such as masks (see below); None none.
             batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
             shuffle: a new order every epoch.
             seed: 0..2**32-1: the same order and the same transforms as Keras with this seed; None draws
@@ -301,14 +304,19 @@ class FlowMethods(ImageTransformer):
                 warning; False saves the time to look.
             keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
             shard: not in this version.
-            balance: not in this version.
+            balance: draw all classes equally often, samples of a class with replacement, in an epoch of
+                the same length.
             **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, without
                 effect.
 
         Returns:
             An iterator over (images, targets), (images, targets, weights), or images alone for
             class_mode None. Images have shape (batch, height, width, channels), or channels first, and
-            the generator's dtype.
+            the generator's dtype. With class_mode `"image"` the targets are arrays (batch, height,
+            width, 1) of the values in grey files, or of the numbers in palette files: resized and
+            turned as their image is, without blending (nearest neighbour), and past hooks, colour
+            steps, noise and normalisation. `y_col` may be a list of columns; the targets are then a
+            list, too.
 
         Raises:
             InvalidArgumentError, ArgumentTypeError: a value or a column that cannot work.
@@ -318,10 +326,9 @@ class FlowMethods(ImageTransformer):
         """
         refuse_later_steps(
             shard=shard,
-            balance=balance or None,
             shuffle=if_fast(shuffle),
-            class_mode=class_mode if class_mode == "image" else None,
         )
+        order = OrderOptions(shuffle=bool(shuffle), seed=seed, balance=balance)
         class_mode = without_deprecated(deprecated, class_mode)
         if class_mode is not None:
             check_choice("class_mode", class_mode, DATAFRAME_CLASS_MODES)
@@ -356,8 +363,7 @@ class FlowMethods(ImageTransformer):
             settings,
             self._open_channel,
             image_data_generator=self,
-            shuffle=bool(shuffle),
-            seed=seed,
+            order=order,
         )
         self._warn_about_geometry(options, settings.target_size)
         kind = "validated" if validate_filenames else "non-validated"

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from imageloom.adapters.keras import configured
 from imageloom.augment.draw import TransformParams
 from imageloom.augment.global_state import global_state
+from imageloom.errors import InvalidArgumentError
 from imageloom.executors.base import Channel
 from imageloom.executors.cpus import available_cpus, worker_count
 from imageloom.executors.sharing import SharedExecutor, make_executor
@@ -26,7 +27,12 @@ from imageloom.options import GeneratorOptions, Noise, ShiftRange
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator, recipe_for_fit
 from imageloom.sources.base import SampleSource
-from imageloom.statistics import StandardizeOptions, warn_if_unfitted
+from imageloom.statistics import (
+    FeatureStatistics,
+    StandardizeOptions,
+    load_statistics,
+    warn_if_unfitted,
+)
 from imageloom.substitutions import ReplacingChannel
 from imageloom.transformer import OPTION_NAMES
 from imageloom.validation import check_int, check_seed
@@ -178,7 +184,7 @@ class ParallelImageDataGenerator(FlowMethods):
 
     def fit(
         self,
-        x: ArrayLike | BatchIterator,
+        x: ArrayLike | BatchIterator | str | os.PathLike[str],
         augment: bool = False,
         rounds: int = 1,
         seed: int | None = None,
@@ -191,15 +197,20 @@ class ParallelImageDataGenerator(FlowMethods):
 
         Args:
             x: images (n, height, width, channels), or channels first; or an iterator, whose position
-                does not move. Images are rescaled as in batches, but no hook runs.
+                does not move. Images are rescaled as in batches, but no hook runs. Or the name of a
+                file that `imageloom stats` has written.
             augment: compute them of randomly transformed images.
             rounds: how many transformed versions of each image; without `augment` one is enough.
             seed: of these transforms; None draws from NumPy's global state.
 
         Raises:
             InvalidArgumentError: an array of another rank than 4, or no image at all; images whose
-                whitening matrix would not fit into memory.
+                whitening matrix would not fit into memory; a file without what this generator needs.
+            MissingFileError: there is no such file.
         """
+        if isinstance(x, (str, os.PathLike)):
+            self._take_statistics(_sufficient(load_statistics(x), self._current_options(), x))
+            return None
         if not isinstance(x, BatchIterator):
             return super().fit(x, augment, rounds, seed)
         check_int("rounds", rounds, 1)
@@ -232,6 +243,10 @@ class ParallelImageDataGenerator(FlowMethods):
         if options.save_to_dir is not None:
             os.makedirs(options.save_to_dir, exist_ok=True)
         return self._channel(options, iterator.source, iterator.recipe(frozen))
+
+    def frozen(self) -> FrozenGenerator:
+        """The generator as it is now, for whoever makes batches of it."""
+        return self._frozen(self._current_options())
 
     def _frozen(self, options: GeneratorOptions) -> FrozenGenerator:
         generator = copy.copy(self)
@@ -268,6 +283,23 @@ class ParallelImageDataGenerator(FlowMethods):
 
 
 ImageDataGenerator = ParallelImageDataGenerator
+
+
+def _sufficient(
+    found: FeatureStatistics, options: GeneratorOptions, path: str | os.PathLike[str]
+) -> FeatureStatistics:
+    """Statistics that have everything the options ask for."""
+    for option, value in (
+        ("featurewise_center", found.mean),
+        ("featurewise_std_normalization", found.std),
+        ("zca_whitening", found.zca_whitening_matrix),
+    ):
+        if getattr(options, option) and value is None:
+            raise InvalidArgumentError(
+                f"{os.fspath(path)!r} does not hold what `{option}` needs"
+                + ("; make it with `imageloom stats --zca`." if option == "zca_whitening" else ".")
+            )
+    return found
 
 
 def _tell_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:

@@ -120,7 +120,8 @@ def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[A
         if resized is not None:
             return resized
         image, size = _as_image(decoded.pixels), decoded.file_size
-    image = _in_colour_mode(image, options.color_mode, os.fspath(path))
+    if not (options.as_labels and image.mode == "P"):
+        image = _in_colour_mode(image, options.color_mode, os.fspath(path))
     if options.interpolation is not None:
         image = _resize(
             image, options.target_size, options.interpolation, options.keep_aspect_ratio, size

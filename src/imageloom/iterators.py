@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import threading
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, Self
@@ -29,20 +29,21 @@ from imageloom.errors import (
     BatchIndexError,
     StateMismatchError,
 )
+from imageloom.iterator_views import IteratorViews
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator
 from imageloom.report import Report
-from imageloom.sampler import Sampler
+from imageloom.sampler import OrderOptions, Sampler
 from imageloom.sources.base import SampleSource
 from imageloom.state import checked_state, make_state, plain
 from imageloom.substitutions import BadImage
 from imageloom.supply import Batch, BatchSupply, ChannelFactory
-from imageloom.validation import check_batch_size, check_seed
+from imageloom.validation import check_batch_size
 
 __all__ = ["BatchIterator"]
 
 
-class BatchIterator(ABC):
+class BatchIterator(IteratorViews):
     """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes:
@@ -61,19 +62,20 @@ class BatchIterator(ABC):
         open_channel: ChannelFactory,
         *,
         batch_size: int,
-        shuffle: bool,
-        seed: int | None,
+        order: OrderOptions,
     ) -> None:
-        """Checks batch size and seed; starts nothing.
+        """Checks the batch size; starts nothing.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: a batch size below 1 (-1: all samples), a bad seed.
+            InvalidArgumentError, ArgumentTypeError: a batch size below 1 (-1: all samples); a balanced
+                order of samples that do not have one class each.
         """
         self._source = source
         self._supply = BatchSupply(source, open_channel)
-        self.seed = check_seed(seed)
+        self.seed = order.seed
         self._base_seed = self.seed
-        self._shuffle = bool(shuffle)
+        self._shuffle = order.shuffle
+        self._balanced_classes = source.class_numbers("balance=True") if order.balance else None
         self._batch_size = check_batch_size(batch_size, len(source))
         self.lock = threading.RLock()
         self._position = 0
@@ -135,8 +137,14 @@ class BatchIterator(ABC):
     @shuffle.setter
     def shuffle(self, value: bool) -> None:
         with self.lock:
+            OrderOptions(shuffle=bool(value), seed=None, balance=self.balance)
             self._shuffle = bool(value)
             self._start_over()
+
+    @property
+    def balance(self) -> bool:
+        """Whether epochs draw all classes equally often."""
+        return self._balanced_classes is not None
 
     @property
     def total_batches_seen(self) -> int:
@@ -297,12 +305,17 @@ class BatchIterator(ABC):
             **self._data_fingerprint,
             "batch_size": self._batch_size,
             "shuffle": self._shuffle,
+            "balance": self.balance,
             **plain(self._arguments()),
         }
 
     @abstractmethod
     def _arguments(self) -> dict[str, Any]:
         """Further arguments that decide about values."""
+
+    def empty_batch(self) -> Batch:
+        """A batch without samples: the structure, shapes and dtypes of all others."""
+        return self._supply.empty_batch(self.recipe(self.image_data_generator.frozen()).layout)
 
     def report(self) -> Report:
         """Where the time went so far, and what would help most; `print` says it in words."""
@@ -331,7 +344,11 @@ class BatchIterator(ABC):
             if self._base_seed is None:
                 self._base_seed = int(np.random.randint(0, 2**32, dtype=np.uint32))
             self._sampler = Sampler(
-                self.n, self._batch_size, shuffle=self._shuffle, seed=self._base_seed
+                self.n,
+                self._batch_size,
+                shuffle=self._shuffle,
+                seed=self._base_seed,
+                class_numbers=self._balanced_classes,
             )
         return self._sampler
 

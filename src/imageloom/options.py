@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from imageloom.errors import ArgumentTypeError, InvalidArgumentError, NotYetSupportedError
@@ -155,6 +155,7 @@ class ReadOptions:
         scaled: decode JPEG files at the smallest scale that still covers the target.
         exact_resize: always Pillow's resize; for pipelines that make a difference of one grey level
             larger.
+        as_labels: of palette images the numbers, not their colours.
     """
 
     color_mode: str
@@ -163,6 +164,14 @@ class ReadOptions:
     keep_aspect_ratio: bool
     exact_resize: bool
     scaled: bool = False
+    as_labels: bool = False
+
+    def for_masks(self) -> ReadOptions:
+        """How masks are read whose images are read like this: numbers, which nothing may blend."""
+        nearest = None if self.interpolation is None else "nearest"
+        return replace(
+            self, color_mode="grayscale", interpolation=nearest, scaled=False, as_labels=True
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,17 +17,15 @@ from __future__ import annotations
 
 import functools
 import os
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom.augment.affine import Affine
-from imageloom.augment.apply import apply_transform, scale_warning
+from imageloom.augment.apply import apply_geometry, apply_transform, scale_warning
 from imageloom.augment.batch import BatchTransforms
 from imageloom.augment.fused import can_fuse, fits, transform_and_scale
 from imageloom.batch_function import call_batch_function
@@ -41,7 +39,7 @@ from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
 from imageloom.user_methods import UserMethods
 
-__all__ = ["STAGES", "Pipeline", "seeded_globals"]
+__all__ = ["STAGES", "Pipeline"]
 
 # What takes time, and what is said about it in errors.
 STAGES: Final = {
@@ -56,7 +54,7 @@ STAGES: Final = {
 }
 
 # Purposes of the streams that are split off a sample's seed.
-_OWN_DRAWS, _HOOK_DRAWS, _GLOBAL_DRAWS = 1, 2, 3
+_OWN_DRAWS, _HOOK_DRAWS = 1, 2
 
 
 class Pipeline:
@@ -76,10 +74,10 @@ class Pipeline:
     def _fused_factor(self) -> float | None:
         """The factor that pixels are multiplied by, if that and the geometry is all there is."""
         recipe = self.recipe
-        plain = not recipe.has_hooks and not recipe.channels_first and recipe.rescale_first is None
-        if plain and recipe.transform is not None and can_fuse(recipe.transform):
-            return recipe.standardize.sole_factor
-        return None
+        plain = not (recipe.has_hooks or recipe.channels_first or recipe.masks)
+        if not plain or recipe.rescale_first is not None or recipe.transform is None:
+            return None
+        return recipe.standardize.sole_factor if can_fuse(recipe.transform) else None
 
     def run(
         self,
@@ -132,6 +130,8 @@ class _BatchWork:
         self.draws = self._batch_draws()
         self.sample = 0  # of the batch
         self.part = 0  # of the sample, where samples are tuples of images
+        self.mask = -1  # the mask of the sample that is at work, if one is
+        self.drawn: tuple[Mapping[str, Any], Affine | None] | None = None  # for the image before it
         self.cell = np.empty(1, np.int64) if cell is None else cell
         self.stage = "read"
         self.since = time.perf_counter()
@@ -156,17 +156,23 @@ class _BatchWork:
             batch = call_batch_function(recipe, self.task, params, arrays[0])
             self.enter("finish")
             return BatchReport(batch=batch, seconds=self.seconds)
-        images, copies = arrays[: recipe.images], arrays[recipe.images :]
+        images, further = arrays[: recipe.images], arrays[recipe.images :]
+        # What lies behind the images are their masks, or else copies of them.
+        masks = further if recipe.masks else []
         for j in range(len(self.task)):
             self.cell[0] = j
             for k, array in enumerate(images):
                 self.sample, self.part = j, k
                 self.compute_if_readable(array[j])
+            for k, array in enumerate(masks):
+                self.mask = k
+                self.compute_mask(array[j])
+            self.mask = -1
         self.enter("finish")
         if self.bad:
             words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self.bad)
             raise BadSamplesError(words, tuple(self.bad))
-        for image, copied in zip(images, copies, strict=False):
+        for image, copied in zip(images, further[len(masks) :], strict=False):
             copied[...] = image
         if recipe.params.save_to_dir is not None:
             self.save(images)
@@ -210,6 +216,8 @@ class _BatchWork:
         return f"image {self.task.spec.indices[self.sample]}"
 
     def _filename(self) -> str | None:
+        if self.mask >= 0:
+            return self.task.masks[self.sample][self.mask]
         if not self.task.filenames:
             return None
         name = self.task.filenames[self.sample]
@@ -228,6 +236,34 @@ class _BatchWork:
             return
         if not self.bad:  # else the batch will be computed again, without these
             self.compute(x, row)
+
+    def compute_mask(self, row: NDArray[Any]) -> None:
+        """Reads a mask and turns it as its image; where bad images are replaced, notes a bad one."""
+        self.enter("read")
+        read = self.recipe.read
+        assert read is not None
+        try:
+            path = os.path.join(self.task.root, self._filename() or "")
+            x = read_pixels(path, read.for_masks())
+        except BadImageError as error:
+            if not self.recipe.replaces_bad_images:
+                raise
+            self.bad.append((self.sample, self._filename() or "", str(error)))
+            return
+        if self.bad:
+            return
+        options = self.recipe.transform
+        if options is not None and self.drawn is not None:
+            self.enter("transform")
+            params, affine = self.drawn
+            x = apply_geometry(x, params, options, affine)
+        x = self._shown(x)
+        if x.shape != row.shape:
+            raise BatchShapeError(
+                f"The mask has shape {x.shape} but the batch holds {row.shape}. Masks are grey or "
+                "palette images; without resizing (interpolation=None) they need their image's size."
+            )
+        np.copyto(row, x, casting="unsafe")
 
     def compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         recipe = self.recipe
@@ -294,7 +330,7 @@ class _BatchWork:
                 self.warnings["scale"] = text
         if self.own.transforms and self.task.transforms is None:
             return self.own.transform(self._about(), self.state, x)
-        params, affine = self._drawn(x)
+        params, affine = self.drawn = self._drawn(x)
         if self.own.applies:
             return self.own.apply(self._about(), x, params)
         return apply_transform(x, params, options, affine)
@@ -364,24 +400,6 @@ class _BatchWork:
                 name = f"{params.save_prefix}_{index}_{number}.{params.save_format}"
                 image = array_to_img(array[j], params.data_format, scale=True)
                 image.save(os.path.join(params.save_to_dir or "", name))
-
-
-@contextmanager
-def seeded_globals(task: BatchTask, *, restore: bool) -> Iterator[None]:
-    """Seeds `random` and `numpy.random` for a batch, so that hooks that draw from them repeat.
-
-    With `restore` the caller's states come back afterwards.
-    """
-    states = (random.getstate(), np.random.get_state()) if restore else None
-    words = np.random.SeedSequence((task.spec.seed, _GLOBAL_DRAWS)).generate_state(2)
-    random.seed(int(words[0]))
-    np.random.seed(int(words[1]))
-    try:
-        yield
-    finally:
-        if states is not None:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
 
 
 def _own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:

@@ -34,6 +34,8 @@ class Recipe:
         rows: that array.
         cache: which decoded pixels are kept for later epochs, and where; None for none.
         images: images of a sample, more than one where samples are tuples of files.
+        masks: images of a sample that are its targets: they go through the same geometry, and nothing
+            else, and lie behind the images in a batch.
         transform: what is drawn; None where nothing is (`validation_augmentation_enabled=False`).
         standardize: normalisation at the end.
         layout: the arrays of a batch: one for each image of a sample; with twice as many, the second
@@ -55,6 +57,7 @@ class Recipe:
     rows: ImageRows | None = None
     cache: CachePlan | None = None
     images: int = 1
+    masks: int = 0
     transform: TransformOptions | None
     standardize: StandardizeOptions
     layout: BatchLayout
@@ -86,6 +89,7 @@ class BatchTask:
         filenames: as the iterator's `filenames`; empty for images out of an array.
         root: the folder they are relative to, absolute; "" if they are paths by themselves.
         class_ids: class of each sample, for hooks; empty without classes.
+        masks: the files of each sample's masks; empty without any.
         transforms: parameters of each sample that were drawn already; else the worker draws.
     """
 
@@ -93,6 +97,7 @@ class BatchTask:
     filenames: tuple[SampleName, ...] = ()
     root: str = ""
     class_ids: tuple[Any, ...] = ()
+    masks: tuple[tuple[str, ...], ...] = ()
     transforms: tuple[TransformParams, ...] | None = None
 
     def __len__(self) -> int:

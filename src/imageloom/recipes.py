@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imageloom.cache import CachePlan, plan_cache
+from imageloom.errors import InvalidArgumentError
 from imageloom.hooks import Hook, ParallelProcessParams
 from imageloom.moments import free_memory
 from imageloom.options import GeneratorOptions, ReadOptions
@@ -70,7 +71,16 @@ def make_recipe(
         row_shape: shape of one image in the batch.
         read: how files become arrays; None if the images come out of an array.
         told: what hooks are told beside what is the same for all iterators.
+
+    Raises:
+        InvalidArgumentError: masks, and a `random_transform` of the user's that keeps its parameters.
     """
+    if source.masks and "random_transform" in frozen.overrides:
+        raise InvalidArgumentError(
+            'class_mode="image" turns masks by the parameters that were drawn for their images, and an '
+            "overridden `random_transform` does not tell them: override `get_random_transform` and "
+            "`apply_transform` instead."
+        )
     options, rows = frozen.options, source.rows
     spared = settings.subset == "validation" and not options.validation_augmentation_enabled
     params = ParallelProcessParams(
@@ -96,6 +106,7 @@ def make_recipe(
         rows=rows,
         cache=None if read is None else _cache_plan(options, source, read),
         images=source.images,
+        masks=source.masks,
         transform=None if spared else options.transform,
         standardize=StandardizeOptions.of(options, frozen.statistics),
         layout=BatchLayout(
@@ -105,6 +116,8 @@ def make_recipe(
             copies=source.images * (2 if source.repeats_images else 1),
             raw_shape=rows.shape[1:] if travels and rows is not None else None,
             raw_dtype=rows.dtype if rows is not None else "uint8",
+            masks=source.masks,
+            mask_shape=_mask_shape(row_shape, settings.data_format),
         ),
         params=params,
         noaug_hook=_hook(options, "noaug_preprocessing_function"),
@@ -137,9 +150,10 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
     )
     return dataclasses.replace(
         recipe,
+        masks=0,
         transform=options.transform if augment else None,
         standardize=standardize,
-        layout=dataclasses.replace(recipe.layout, copies=recipe.images),
+        layout=dataclasses.replace(recipe.layout, copies=recipe.images, masks=0),
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         noaug_hook=None,
         hook=None,
@@ -148,6 +162,11 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
         rescale_first=None if last else options.rescale,
         measures=True,
     )
+
+
+def _mask_shape(row_shape: tuple[int, ...], data_format: str) -> tuple[int, ...]:
+    """A single channel."""
+    return (*row_shape[:-1], 1) if data_format == "channels_last" else (1, *row_shape[1:])
 
 
 def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptions) -> CachePlan | None:

@@ -57,6 +57,8 @@ class BatchLayout:
         row_shape: shape of one image.
         dtype: dtype of all arrays.
         copies: number of arrays of this shape.
+        masks: number of arrays behind them, with rows of `mask_shape`.
+        mask_shape: shape of one mask.
         raw_shape: shape of one row of input that the parent lays into the slot; None for none.
         raw_dtype: its dtype.
     """
@@ -67,11 +69,16 @@ class BatchLayout:
     copies: int = 1
     raw_shape: tuple[int, ...] | None = None
     raw_dtype: str = "uint8"
+    masks: int = 0
+    mask_shape: tuple[int, ...] = ()
 
     @property
-    def array_nbytes(self) -> int:
-        """Bytes of one full array."""
-        return self.rows * math.prod(self.row_shape) * np.dtype(self.dtype).itemsize
+    def row_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of a row of each array."""
+        return (*[self.row_shape] * self.copies, *[self.mask_shape] * self.masks)
+
+    def _array_nbytes(self, row_shape: tuple[int, ...]) -> int:
+        return self.rows * math.prod(row_shape) * np.dtype(self.dtype).itemsize
 
     @property
     def nbytes(self) -> int:
@@ -87,7 +94,8 @@ class BatchLayout:
 
     @property
     def _raw_offset(self) -> int:
-        return -(-self.copies * self.array_nbytes // _RAW_ALIGNMENT) * _RAW_ALIGNMENT
+        nbytes = sum(map(self._array_nbytes, self.row_shapes))
+        return -(-nbytes // _RAW_ALIGNMENT) * _RAW_ALIGNMENT
 
     def arrays(self, buffer: mmap.mmap, offset: int, rows: int) -> tuple[NDArray[Any], ...]:
         """Arrays of the first `rows` samples over a buffer.
@@ -95,11 +103,11 @@ class BatchLayout:
         Each is made on the buffer itself: a finalizer on such an array fires when it, all its views
         and all DLPack consumers are gone.
         """
-        shape = (rows, *self.row_shape)
-        return tuple(
-            np.ndarray(shape, self.dtype, buffer=buffer, offset=offset + i * self.array_nbytes)
-            for i in range(self.copies)
-        )
+        arrays = []
+        for row_shape in self.row_shapes:
+            arrays.append(np.ndarray((rows, *row_shape), self.dtype, buffer=buffer, offset=offset))
+            offset += self._array_nbytes(row_shape)
+        return tuple(arrays)
 
     def raw_rows(self, buffer: mmap.mmap, offset: int, rows: int) -> NDArray[Any] | None:
         """The input rows of the first `rows` samples, if there are any."""
@@ -111,8 +119,7 @@ class BatchLayout:
 
 def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
     """Fresh arrays of a batch that no other process needs to see."""
-    shape = (rows, *layout.row_shape)
-    return tuple(np.empty(shape, layout.dtype) for _ in range(layout.copies))
+    return tuple(np.empty((rows, *row_shape), layout.dtype) for row_shape in layout.row_shapes)
 
 
 class Segment:

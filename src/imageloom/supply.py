@@ -17,6 +17,7 @@ from imageloom.executors.base import Channel
 from imageloom.executors.cpus import available_cpus
 from imageloom.report import Meter, Report
 from imageloom.sampler import BatchSpec, Sampler
+from imageloom.shared_arrays import BatchLayout, private_arrays
 from imageloom.sources.base import SampleSource
 from imageloom.stream import BatchStream
 from imageloom.substitutions import BadImage, ReplacingChannel, Substitutions
@@ -127,6 +128,10 @@ class BatchSupply:
             return x
         weights = source.weights(indices)
         return (x, y) if weights is None else (x, y, weights)
+
+    def empty_batch(self, layout: BatchLayout) -> Batch:
+        """A batch without samples."""
+        return self._assembled(private_arrays(layout, 0), np.empty(0, np.int64))
 
     @property
     def bad_images(self) -> list[BadImage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,9 @@ from imageloom.augment.colour import adjust_brightness, adjust_contrast, flip, s
 from imageloom.augment.noise import add_noise
 from imageloom.options import Noise, TransformOptions
 
-__all__ = ["apply_transform", "scale_warning"]
+__all__ = ["apply_geometry", "apply_transform", "scale_warning"]
+
+_GEOMETRY: Final = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
 
 _SCALE_WARNING: Final = (
     "Brightness, contrast and noise work on the 0..255 scale, but pixels in {low:.4g}..{high:.4g} "
@@ -70,6 +73,14 @@ def apply_transform(
     if noise is not None:
         x = add_noise(x, noise if isinstance(noise, Noise) else Noise(noise))
     return x
+
+
+def apply_geometry(
+    x: NDArray[Any], params: Mapping[str, Any], options: TransformOptions, affine: Affine | None = None
+) -> NDArray[Any]:
+    """The affine step and the flips alone, which blend no values: for masks (arguments as above)."""
+    geometry = {name: params[name] for name in _GEOMETRY if name in params}
+    return apply_transform(x, geometry, replace(options, interpolation_order=0), affine)
 
 
 def scale_warning(x: NDArray[Any], name: str) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from imageloom.executors.base import BatchFuture, Channel, ComputedBatch, Executor
-from imageloom.pipeline import Pipeline, seeded_globals
+from imageloom.global_seeds import seeded_globals
+from imageloom.pipeline import Pipeline
 from imageloom.recipe import BatchTask, Recipe
 from imageloom.shared_arrays import private_arrays
 

@@ -31,7 +31,8 @@ from imageloom.executors.messages import (
     OpenChannel,
     Ready,
 )
-from imageloom.pipeline import Pipeline, seeded_globals
+from imageloom.global_seeds import seeded_globals
+from imageloom.pipeline import Pipeline
 from imageloom.shared_arrays import AttachedSlots, Segment
 
 __all__ = ["main"]

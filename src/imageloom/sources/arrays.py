@@ -92,6 +92,18 @@ class ArraySource(SampleSource):
         """Rows of the further inputs."""
         return [further[indices] for further in self.x_misc]
 
+    def class_numbers(self, purpose: str) -> NDArray[np.int64]:
+        """Of targets that are whole numbers, or rows with a single one."""
+        y = self.y
+        if y is not None and y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if y is not None and y.dtype.kind in "biuf" and len(y):
+            if y.ndim == 1 and np.all(y == np.floor(y)) and np.all(y >= 0):
+                return np.asarray(y, np.int64)
+            if y.ndim == 2 and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1):
+                return np.asarray(y.argmax(axis=1), np.int64)
+        return super().class_numbers(purpose)
+
     def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
         """Rows of `y`."""
         return None if self.y is None else self.y[indices]

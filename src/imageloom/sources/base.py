@@ -36,6 +36,7 @@ class SampleSource(ABC):
         filenames: the files, as hooks see them; empty for images out of an array.
         class_indices: class name to number; empty without classes.
         images: images of a sample, more than one where samples are tuples of files.
+        masks: images of a sample that are its targets.
         root: the folder that file names are relative to, absolute.
         rows: the array that the images come out of, if they do.
         repeats_images: the targets are the images again (class_mode `"input"`).
@@ -44,6 +45,7 @@ class SampleSource(ABC):
     filenames: Sequence[SampleName] = ()
     class_indices: Mapping[str, int]
     images: int = 1
+    masks: int = 0
     root: str = ""
     rows: ImageRows | None = None
     repeats_images: bool = False
@@ -63,6 +65,19 @@ class SampleSource(ABC):
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
         """What tells this data set from others, as plain JSON."""
+
+    def class_numbers(self, purpose: str) -> NDArray[np.int64]:
+        """The class of each sample.
+
+        Args:
+            purpose: what they are wanted for, for the error.
+
+        Raises:
+            InvalidArgumentError: samples without classes, or with several.
+        """
+        raise InvalidArgumentError(
+            f"`{purpose}` needs samples of one class each, and these have none, or several."
+        )
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """What the model gets beside the images, one array for each further input."""

@@ -27,7 +27,15 @@ from imageloom.sources.listing import WHITE_LIST_FORMATS
 
 __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
 
-DATAFRAME_CLASS_MODES: Final = ("binary", "categorical", "input", "multi_output", "raw", "sparse")
+DATAFRAME_CLASS_MODES: Final = (
+    "binary",
+    "categorical",
+    "image",
+    "input",
+    "multi_output",
+    "raw",
+    "sparse",
+)
 
 
 class DataFrameSource(SampleSource):
@@ -39,6 +47,7 @@ class DataFrameSource(SampleSource):
         class_ids: class number of each row, or a list of them; None without classes.
         class_indices: class name to number; empty without classes.
         sample_weight: the column of weights, or None.
+        mask_files: with `"image"`, the files of each row's masks; else empty.
         columns: targets of `"raw"` (an array) or `"multi_output"` (a list of arrays), else None.
     """
 
@@ -68,8 +77,11 @@ class DataFrameSource(SampleSource):
         self.dtype = dtype
         self.repeats_images = class_mode == "input"
         self.root = os.path.abspath(self.directory) if self.directory else os.getcwd()
+        mask_columns = _mask_columns(y_col) if class_mode == "image" else []
+        self.masks = len(mask_columns)
         if validate_filenames:
-            frame = frame[self._valid(frame[x_col].tolist(), x_col)]
+            for argument, column in (("x_col", x_col), *(("y_col", name) for name in mask_columns)):
+                frame = frame[self._valid(frame[column].tolist(), argument, column)]
         self.class_indices: dict[str, int] = {}
         if class_mode in LABEL_MODES:
             frame, names = _with_classes(frame, y_col, classes)
@@ -81,6 +93,8 @@ class DataFrameSource(SampleSource):
             self.class_ids = [_numbers(label, self.class_indices) for label in frame[y_col]]
         self.filenames: list[str] = frame[x_col].tolist()
         self.sample_weight: NDArray[Any] | None = frame[weight_col].to_numpy() if weight_col else None
+        files = [frame[column].tolist() for column in mask_columns]
+        self.mask_files: list[tuple[str, ...]] = list(zip(*files, strict=True))
         self.columns: Any = None
         if class_mode == "multi_output":
             self.columns = [np.array(frame[column].tolist()) for column in y_col]
@@ -99,6 +113,7 @@ class DataFrameSource(SampleSource):
             filenames=tuple(self.filenames[i] for i in spec.indices),
             root=self.root,
             class_ids=() if ids is None else tuple(ids[i] for i in spec.indices),
+            masks=tuple(self.mask_files[i] for i in spec.indices) if self.masks else (),
         )
 
     def fingerprint(self) -> dict[str, Any]:
@@ -107,10 +122,17 @@ class DataFrameSource(SampleSource):
         return {
             "samples": len(self),
             "files": files_digest(self.root, self.filenames),
+            "masks": files_digest(self.root, self.mask_files),
             "targets": values_digest(self.class_ids, self.sample_weight, *columns),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
         }
+
+    def class_numbers(self, purpose: str) -> NDArray[np.int64]:
+        """Of class modes with one class for each row."""
+        if self.class_ids is None or any(isinstance(ids, list) for ids in self.class_ids):
+            return super().class_numbers(purpose)
+        return np.asarray(self.class_ids, dtype=np.int64)
 
     def targets(self, indices: NDArray[np.int64]) -> Any:
         """One-hot or multi-hot rows, numbers, columns; None for class_mode None and `"input"`."""
@@ -127,7 +149,7 @@ class DataFrameSource(SampleSource):
         """The weights."""
         return None if self.sample_weight is None else self.sample_weight[indices]
 
-    def _valid(self, names: list[str], x_col: str) -> NDArray[np.bool_]:
+    def _valid(self, names: list[str], argument: str, column: str) -> NDArray[np.bool_]:
         """Which rows name an existing file of a known format."""
         root = self.root
         valid = np.array(
@@ -141,8 +163,8 @@ class DataFrameSource(SampleSource):
         if invalid:
             why = "" if os.path.isdir(root) else f" The folder {self.directory!r} does not exist."
             warnings.warn(
-                f'Found {invalid} invalid image filename(s) in x_col="{x_col}". These filename(s) will '
-                f"be ignored.{why}",
+                f'Found {invalid} invalid image filename(s) in {argument}="{column}". These '
+                f"filename(s) will be ignored.{why}",
                 stacklevel=5,
             )
         return valid
@@ -168,6 +190,12 @@ def _checked(
     _check_columns(dataframe, x_col, y_col, weight_col, class_mode)
     if not all(isinstance(value, str) for value in dataframe[x_col]):
         raise ArgumentTypeError(f"All values in column x_col={x_col} must be strings.")
+    for column in _mask_columns(y_col) if class_mode == "image" else ():
+        if not all(isinstance(value, str) for value in dataframe[column]):
+            raise ArgumentTypeError(
+                f'If class_mode="image", all values in column y_col={column} must be strings, the '
+                "names of image files."
+            )
     if class_mode in LABEL_MODES:
         if isinstance(y_col, list):
             raise ArgumentTypeError(
@@ -179,6 +207,10 @@ def _checked(
     if weight_col and not np.issubdtype(dataframe[weight_col].to_numpy().dtype, np.number):
         raise ArgumentTypeError(f"Column weight_col={weight_col} must be numeric.")
     return dataframe
+
+
+def _mask_columns(y_col: Any) -> list[str]:
+    return [y_col] if isinstance(y_col, str) else list(y_col)
 
 
 def _check_columns(

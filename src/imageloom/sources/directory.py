@@ -142,6 +142,11 @@ class DirectorySource(SampleSource):
             "class_indices": dict(self.class_indices),
         }
 
+    def class_numbers(self, purpose: str) -> NDArray[np.int64]:
+        """The folder of each sample, whatever the class mode."""
+        del purpose
+        return self.class_ids.astype(np.int64)
+
     def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
         """One-hot rows or class numbers; None for class_mode None and `"input"`."""
         return encode_classes(
