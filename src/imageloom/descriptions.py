@@ -20,7 +20,7 @@ _TRANSFORMS: Final = (
     "noaug_preprocessing_function", "preprocessing_function",
 )  # fmt: skip
 _FITTED: Final = ("featurewise_center", "featurewise_std_normalization", "zca_whitening")
-_LONGEST_LINE: Final = 100
+_LONGEST_LINE: Final = 80
 _LONGEST_VALUE: Final = 60
 _MOST_ITEMS: Final = 6
 _LARGEST_DENOMINATOR: Final = 1000

@@ -93,6 +93,7 @@ def preview(
             recipe, images.source, title=title or images._headline(), settings=settings, **shown
         )
     if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
+        _check_reading(target_size, color_mode, interpolation)
         source, found = _files(images)
         recipe = _file_recipe(frozen, source, target_size, color_mode, interpolation)
         return preview_sheet(
@@ -209,6 +210,15 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
+def _check_reading(target_size: tuple[int, int] | None, color_mode: str, interpolation: str) -> None:
+    check_choice("color mode", color_mode, tuple(COLOUR_CHANNELS))
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    for side in target_size or ():
+        check_int("a side of target_size", side, 1)
+    if target_size is not None and len(target_size) != 2:
+        raise InvalidArgumentError(f"`target_size` is (height, width); received {target_size!r}.")
+
+
 def _refuse_reading(target_size: tuple[int, int] | None, what: str) -> None:
     if target_size is not None:
         raise InvalidArgumentError(
@@ -284,11 +294,7 @@ def _file_recipe(
     color_mode: str,
     interpolation: str,
 ) -> Recipe:
-    check_choice("color mode", color_mode, tuple(COLOUR_CHANNELS))
-    check_choice("interpolation", interpolation, INTERPOLATIONS)
-    height, width = (1, 1) if target_size is None else target_size
-    check_int("height of target_size", height, 1)
-    check_int("width of target_size", width, 1)
+    height, width = target_size or (1, 1)
     channels = COLOUR_CHANNELS[color_mode]
     last = frozen.options.data_format == "channels_last"
     read = ReadOptions(

@@ -21,6 +21,7 @@ from imageloom.global_seeds import seeded_globals
 from imageloom.images import read_pixels
 from imageloom.options import ReadOptions
 from imageloom.pipeline import Pipeline
+from imageloom.progress import progress_bar
 from imageloom.recipe import Recipe
 from imageloom.sampler import BatchSpec
 from imageloom.shared_arrays import private_arrays
@@ -138,13 +139,13 @@ def make_specimens(
             "This generator's `get_batch_function` makes whole batches in the place of the transforms, "
             "so there are no single images to preview; look at a batch: next(iterator)."
         )
-    return [
-        specimen
-        for place, index in enumerate(indices, first_place)
-        for specimen in _of_sample(
-            recipe, source, index, _seeds(seed, place, versions), natural_size=natural_size
-        )
-    ]
+    specimens = []
+    with progress_bar(len(indices), "preview", "images") as bar:
+        for place, index in enumerate(indices, first_place):
+            seeds = _seeds(seed, place, versions)
+            specimens += _of_sample(recipe, source, index, seeds, natural_size=natural_size)
+            bar.update()
+    return specimens
 
 
 def _of_sample(

@@ -93,13 +93,14 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
 
 def cores(value: str) -> float:
     """As the constructor's argument: 1 is one core, 1.0 all of them."""
-    from imageloom.validation import check_cores
-
     try:
         number = int(value) if value.lstrip("-").isdigit() else float(value)
-        check_cores(number)
-    except ValueError as error:  # the library's errors are ValueErrors, too
-        raise click.BadParameter(str(error)) from error
+    except ValueError:
+        number = 0
+    if not (number > 0 or number == -1):
+        raise click.BadParameter(
+            f"{value!r} is neither a number of cores, nor a share, nor -1 for all."
+        )
     return number
 
 
@@ -228,7 +229,8 @@ def on_stderr() -> Iterator[None]:
         click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
 
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("default")
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = tell
         yield
 
@@ -251,15 +253,15 @@ def open_folder(
     from imageloom import ImageDataGenerator
     from imageloom.sources.listing import list_class
 
+    asked = folder
     if not has_classes(folder):
         # Listed by ourselves, because the usual index file would lie in the folder above.
-        folder = folder.resolve()
-        files = list_class(str(folder.parent), folder.name, follow_links=False).files
+        folder, name = folder.resolve().parent, folder.resolve().name
+        files = list_class(str(folder), name, follow_links=False).files
         limit = constructor.get("max_samples_per_class", -1)
         files = files if limit < 0 else files[:limit]
-        options["list_valid_filenames_in_directory_function"] = lambda **_: (folder.name, files)
-        options["classes"] = [folder.name]
-        folder = folder.parent
+        options["list_valid_filenames_in_directory_function"] = lambda **_: (name, files)
+        options["classes"] = [name]
     with on_stderr():
         flow = ImageDataGenerator(**given(constructor)).flow_from_directory(
             folder,
@@ -269,7 +271,7 @@ def open_folder(
             **options,
         )
     if flow.n == 0:
-        raise click.ClickException(f"There are no images in {str(folder)!r}.")
+        raise click.ClickException(f"There are no images in {str(asked)!r}.")
     return flow
 
 

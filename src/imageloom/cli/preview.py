@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -20,6 +20,9 @@ from imageloom.cli.arguments import (
 from imageloom.cli.output import OutputFile, replacing
 
 __all__ = ["preview"]
+
+_SAMPLES: Final = 4
+_MOST_SAMPLES: Final = 60
 
 
 @click.command(
@@ -49,11 +52,9 @@ __all__ = ["preview"]
 @option(
     "--samples",
     section="Sheet",
-    type=click.IntRange(1, 60),
+    type=click.IntRange(1, _MOST_SAMPLES),
     metavar="N",
-    default=4,
-    show_default=True,
-    help="Images to show, of as many classes as can be.",
+    help="Images to show, of as many classes as can be.  [default: 4, or all files that are named]",
 )
 @option(
     "--versions",
@@ -79,7 +80,7 @@ __all__ = ["preview"]
 def preview(
     paths: tuple[Path, ...],
     output: Path,
-    samples: int,
+    samples: int | None,
     versions: int,
     seed: int,
     size: tuple[int, int] | None,
@@ -101,7 +102,7 @@ def preview(
         sheet = draw(
             ImageDataGenerator(**given(transforms)),
             paths[0] if len(paths) == 1 else list(paths),
-            samples=samples if len(paths) == 1 else max(samples, len(paths)),
+            samples=samples or (_SAMPLES if len(paths) == 1 else min(len(paths), _MOST_SAMPLES)),
             versions=versions,
             seed=seed,
             target_size=size,
