@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ COMMANDS = ("inspect", "preview", "stats", "bench")
 
 
 def run(*arguments: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == status, result.output
+    # Version 8.1 of click mixes both streams unless it is told not to, and 8.2 does not know the word.
+    separate = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+    result = CliRunner(**separate).invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == status, result.stdout + result.stderr
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 
