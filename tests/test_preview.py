@@ -30,6 +30,7 @@ from imageloom import (
     preview,
 )
 from imageloom.captions import conventions, phrases
+from imageloom.descriptions import geometry_notes
 from imageloom.specimens import make_specimens, pick_samples
 from imageloom.viewable import grey_range, overlay, picture
 
@@ -337,6 +338,17 @@ def test_captions_of_everything_else() -> None:
         "s&p noise", "mine 0.123",
     ]  # fmt: skip
     assert [text.split(":")[0] for text in conventions(found)] == ["rotate", "channels"]
+
+
+def test_keras_exchanged_shifts_are_told() -> None:
+    def notes(**options: Any) -> list[str]:
+        return geometry_notes(ImageDataGenerator(**options))
+
+    (note,) = notes(width_shift_range=0.2)
+    assert "width_shift_range moves images up and down" in note
+    assert notes(width_shift_range=[1, 2], height_shift_range=(1, 2, 3))
+    assert not notes(width_shift_range=0.2, height_shift_range=0.2)
+    assert not notes(width_shift_range=0.2, geometry="corrected")
 
 
 # What may be given

@@ -71,6 +71,7 @@ def preview_sheet(
     seed: int,
     title: str,
     settings: str,
+    notes: Sequence[str] = (),
     natural_size: bool = False,
 ) -> Image.Image:
     """The sheet of some samples of a data set; arguments as in `make_specimens` and `draw_sheet`.
@@ -91,10 +92,12 @@ def preview_sheet(
         seed=check_seed(seed) or 0,
         natural_size=natural_size,
     )
-    return draw_sheet(specimens, title=title, settings=settings)
+    return draw_sheet(specimens, title=title, settings=settings, notes=notes)
 
 
-def draw_sheet(specimens: Sequence[Specimen], *, title: str, settings: str) -> Image.Image:
+def draw_sheet(
+    specimens: Sequence[Specimen], *, title: str, settings: str, notes: Sequence[str] = ()
+) -> Image.Image:
     """One row for each image: as it is stored, then its versions.
 
     The picture's `info["versions"]` holds what was drawn, in full: for each version its file, seed and
@@ -104,6 +107,7 @@ def draw_sheet(specimens: Sequence[Specimen], *, title: str, settings: str) -> I
         specimens: what to show.
         title: the headline.
         settings: a line below it.
+        notes: sentences for the foot, beside those that explain the captions.
 
     Raises:
         BadImageError: there is no image at all.
@@ -126,7 +130,7 @@ def draw_sheet(specimens: Sequence[Specimen], *, title: str, settings: str) -> I
         for cell in others:
             cell.lines[:] = fonts.fitted(cell.lines, column - _GAP)
     used = {text for one in specimens for v in one.versions for text in phrases(v.params)}
-    notes = [*conventions(used), *note]
+    notes = [*conventions(used), *note, *notes]
     width = 2 * _MARGIN + max(len(row) for row in rows) * (column + _GAP) - _GAP
     heading = fonts.wrapped([settings], width - 2 * _MARGIN) if settings else []
     footing = fonts.wrapped(notes, width - 2 * _MARGIN)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from imageloom.executors.cpus import worker_count
 from imageloom.options import GeneratorOptions, Noise
 
-__all__ = ["counted", "generator_in_words", "transforms_in_words"]
+__all__ = ["counted", "generator_in_words", "geometry_notes", "transforms_in_words"]
 
 _DEFAULTS: Final = {field.name: field.default for field in dataclasses.fields(GeneratorOptions)}
 _TRANSFORMS: Final = (
@@ -52,6 +52,17 @@ def transforms_in_words(generator: Any) -> str:
 def _keywords(values: Mapping[str, Any]) -> str:
     """Keyword arguments as they are written in a call."""
     return ", ".join(f"{name}={_value(value)}" for name, value in values.items())
+
+
+def geometry_notes(generator: Any) -> list[str]:
+    """What surprises whoever looks at Keras' shifts."""
+    wide, high = generator.width_shift_range, generator.height_shift_range
+    if generator.geometry != "keras" or _value(wide) == _value(high):
+        return []
+    return [
+        "geometry='keras': as in Keras, width_shift_range moves images up and down, height_shift_range "
+        "sideways; 'corrected' does not"
+    ]
 
 
 def _arguments(generator: Any, names: Sequence[str]) -> Iterator[str]:

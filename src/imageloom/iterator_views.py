@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from imageloom.descriptions import counted, transforms_in_words
+from imageloom.descriptions import counted, geometry_notes, transforms_in_words
 from imageloom.errors import BadImageError, ImageLoomError
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator
 from imageloom.sources.base import SampleSource
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from imageloom.notebook import Thumbnail
 
 __all__ = ["IteratorViews"]
 
@@ -42,7 +47,7 @@ class IteratorViews(ABC):
         weights = len(self._source) / (len(numbers) * counts)
         return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
 
-    def preview(self, samples: int = 4, versions: int = 5, seed: int = 0) -> Any:
+    def preview(self, samples: int = 4, versions: int = 5, seed: int = 0) -> Image.Image:
         """A sheet of originals beside their transformed versions, with what was drawn below each.
 
         Notebooks show it; `.save("sheet.png")` writes it. Each version is what a batch would hold
@@ -72,6 +77,7 @@ class IteratorViews(ABC):
             seed=seed,
             title=self._headline(),
             settings=transforms_in_words(generator),
+            notes=geometry_notes(generator),
         )
 
     def __repr__(self) -> str:
@@ -119,7 +125,7 @@ class IteratorViews(ABC):
 
         return html_form(repr(self), self._source.samples_by_class(), self._thumbnails())
 
-    def _thumbnails(self) -> list[Any]:
+    def _thumbnails(self) -> list[Thumbnail]:
         from imageloom.notebook import Thumbnail
         from imageloom.specimens import pick_samples, stored_image
         from imageloom.viewable import grey_range, picture

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageloom.contact_sheet import draw_sheet, preview_sheet
-from imageloom.descriptions import counted, transforms_in_words
+from imageloom.descriptions import counted, geometry_notes, transforms_in_words
 from imageloom.errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
 from imageloom.generator import ParallelImageDataGenerator
 from imageloom.iterators import BatchIterator
@@ -80,7 +80,7 @@ def preview(
         )
     frozen = gen.frozen().without_cache()
     shown: dict[str, Any] = {"samples": samples, "versions": versions, "seed": seed}
-    settings = transforms_in_words(gen)
+    words: dict[str, Any] = {"settings": transforms_in_words(gen), "notes": geometry_notes(gen)}
     if isinstance(images, BatchIterator):
         _refuse_reading(target_size, "an iterator")
         if images.image_data_generator.data_format != gen.data_format:
@@ -89,9 +89,7 @@ def preview(
                 f"generator's data_format is {gen.data_format!r}."
             )
         recipe = images.recipe(frozen)
-        return preview_sheet(
-            recipe, images.source, title=title or images._headline(), settings=settings, **shown
-        )
+        return preview_sheet(recipe, images.source, title=title or images._headline(), **words, **shown)
     if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
         _check_reading(target_size, color_mode, interpolation)
         source, found = _files(images)
@@ -100,12 +98,12 @@ def preview(
             recipe,
             source,
             title=title or found,
-            settings=settings,
             natural_size=target_size is None,
+            **words,
             **shown,
         )
     _refuse_reading(target_size, "arrays")
-    return _sheet_of_arrays(frozen, images, title=title, settings=settings, **shown)
+    return _sheet_of_arrays(frozen, images, title=title, **words, **shown)
 
 
 def _sheet_of_arrays(
@@ -117,6 +115,7 @@ def _sheet_of_arrays(
     seed: int,
     title: str | None,
     settings: str,
+    notes: Sequence[str],
 ) -> Image.Image:
     check_int("samples", samples, 1)
     check_int("versions", versions, 1)
@@ -149,7 +148,7 @@ def _sheet_of_arrays(
         )
         specimens += [dataclasses.replace(one, name=f"image {index}") for one in found]
     title = title or counted(len(arrays), "image")
-    return draw_sheet(specimens, title=title, settings=settings)
+    return draw_sheet(specimens, title=title, settings=settings, notes=notes)
 
 
 def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:

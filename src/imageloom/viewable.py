@@ -40,9 +40,13 @@ def grey_range(images: Sequence[NDArray[Any]]) -> Range:
         return 0.0, 255.0
     low, high = 0.0, 0.0
     for image in images:
-        finite = image[np.isfinite(image)]
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        if image.size == 0:
+            continue
+        least, most = float(image.min()), float(image.max())
+        if not np.isfinite(least + most):
+            finite = image[np.isfinite(image)]
+            least, most = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        low, high = min(low, least), max(high, most)
     for black, white in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):
         spare = _OVERSHOOT * (white - black)
         if black - spare <= low and high <= white + spare:
@@ -60,9 +64,8 @@ def picture(pixels: NDArray[Any], values: Range) -> Image.Image:
         pixels: of any dtype.
         values: which are black and white.
     """
-    black, white = values
-    scaled = (np.nan_to_num(pixels.astype(np.float64)) - black) * (255 / ((white - black) or 1))
-    levels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    plain: Any = pixels.dtype == np.uint8 and values == (0, 255)
+    levels = pixels if plain else _levels(pixels, values)
     if levels.shape[-1] == 4:
         image = Image.fromarray(levels)
         ground = _chequered(image.size)
@@ -72,6 +75,22 @@ def picture(pixels: NDArray[Any], values: Range) -> Image.Image:
         grey = np.rint(levels.mean(axis=-1, keepdims=True)).astype(np.uint8)
         levels = np.repeat(grey, 3, axis=-1)
     return Image.fromarray(np.ascontiguousarray(levels))
+
+
+def _levels(pixels: NDArray[Any], values: Range) -> NDArray[np.uint8]:
+    """Bytes, with few passes: photographs may be large."""
+    black, white = values
+    wide = pixels.dtype.itemsize > 2 and pixels.dtype.kind != "f"  # float32 would round these
+    dtype = np.float64 if wide or pixels.dtype == np.float64 else np.float32
+    scaled: Any = pixels.astype(dtype)
+    if not np.isfinite(scaled.sum()):
+        np.nan_to_num(scaled, copy=False, posinf=white, neginf=black)
+    scaled -= black
+    scaled *= 255 / ((white - black) or 1)
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, 0, 255, out=scaled)
+    levels: NDArray[np.uint8] = scaled.astype(np.uint8)
+    return levels
 
 
 def overlay(ground: Image.Image, mask: NDArray[Any], labels: Sequence[float]) -> Image.Image:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 _SHOWN: Final = 10  # of a list, in words
+_CLASSES_SHOWN: Final = 40
 _BAR: Final = 24
 _IMBALANCED: Final = 5.0
 
@@ -67,7 +68,7 @@ def _in_words(findings: Findings, shown: int | None) -> list[str]:
     classes = len(findings.classes)
     noun = "class" if classes == 1 else "classes"
     lines = [f"{findings.images:,} images of {classes} {noun} in {findings.folder}"]
-    lines += _bars(findings.classes)
+    lines += _first(_bars(findings.classes), None if shown is None else _CLASSES_SHOWN)
     for title, counts in (
         ("Sizes, width x height", findings.sizes),
         ("Formats", findings.formats),

@@ -159,7 +159,10 @@ def advise(rates: Sequence[Rate], *, cached_nbytes: int, free_nbytes: int) -> Ad
     total = sum(best.stages.values())
     if total > 0:
         stage = max(best.stages, key=lambda name: best.stages[name])
-        reasons.append(f"{best.stages[stage] / total:.0%} of the computing is the stage {stage!r}")
+        hint = ": decode='scaled' may help" if stage == "read" and not best.setting.cache else ""
+        reasons.append(
+            f"{best.stages[stage] / total:.0%} of the computing is the stage {stage!r}{hint}"
+        )
     overlapping = [
         rate for rate in usable if rate is not best and rate.high >= best.low and rate.low <= best.high
     ]
