@@ -18,7 +18,7 @@ from pictures import CLASSES, FILE_COUNT
 from PIL import Image
 
 import imageloom.specimens
-from imageloom import DirectoryIterator, ImageDataGenerator, Noise
+from imageloom import BadImageError, DirectoryIterator, ImageDataGenerator, Noise, preview
 from imageloom.executors.cpus import available_cpus
 from imageloom.notebook import Thumbnail, html_form
 from imageloom.sources import base
@@ -165,6 +165,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.text = ""
+        self.titles: list[str | None] = []
         self.pictures: list[Image.Image] = []
         self.feed(source)
         self.close()
@@ -172,6 +173,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.titles += [value for name, value in attrs if name == "title"]
         if tag != "img":
             self.open.append(tag)
             return
@@ -220,6 +222,7 @@ def test_bad_files_and_strange_names(tmp_path: Path) -> None:
     assert len(page.pictures) == 1
     assert "cannot be read" in page.text
     assert "<b>&\n2\n" in page.text
+    assert sorted(map(str, page.titles)) == ["<b>&/'\"<i>.png", "<b>&/good.png"]
     assert not {"b", "i"} & set(page.tags)
 
 
@@ -298,6 +301,11 @@ def test_a_huge_data_set_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert len(opened) == 8
     assert page.text.count("cannot be read") == 8
     assert "6,000" in page.text
+    with pytest.raises(BadImageError, match="None of the images"):
+        it.preview(samples=3)
+    with pytest.raises(BadImageError, match="None of the images"):
+        preview(it.image_data_generator, it, samples=3)
+    assert len(opened) == 14
 
 
 def test_generators_that_cannot_compute_still_show(class_folder: Path) -> None:

@@ -122,7 +122,7 @@ def make_specimens(
     be read gives a specimen without image.
 
     Args:
-        recipe: of the iterator's batches.
+        recipe: of the iterator's batches, without cache.
         source: its data set.
         indices: numbers of the samples to show.
         versions: transformed versions of each.
@@ -226,7 +226,6 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
     return dataclasses.replace(
         recipe,
         standardize=dataclasses.replace(recipe.standardize, **_NOT_NORMALISED),
-        cache=None,
         layout=layout,
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         overrides=recipe.overrides - {"standardize"},
