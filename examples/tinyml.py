@@ -57,17 +57,22 @@ def as_int8(params: ParallelProcessParams, x: np.ndarray) -> np.ndarray:
     return np.round(x) - 128
 
 
-def tiny_model() -> keras.Model:
+def tiny_model(steps: int) -> keras.Model:
     """Return a compiled network of depthwise separable convolutions."""
     layers = keras.layers
     model = keras.Sequential([keras.Input((SIDE, SIDE, 1)), layers.Rescaling(1 / 64)])
-    model.add(layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"))
-    for channels in (16, 24, 32):
-        model.add(layers.SeparableConv2D(channels, 3, padding="same", activation="relu"))
-        model.add(layers.MaxPooling2D())
+    model.add(layers.Conv2D(12, 3, strides=2, padding="same", use_bias=False))
+    for channels in (24, 32, 48):
+        # On the device, normalisation is part of the convolution before it.
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.SeparableConv2D(channels, 3, strides=2, padding="same", use_bias=False))
+    model.add(layers.BatchNormalization(momentum=0.9))
+    model.add(layers.ReLU())
     model.add(layers.GlobalAveragePooling2D())
     model.add(layers.Dense(len(CLASSES), activation="softmax"))
-    model.compile(keras.optimizers.Adam(5e-3), "categorical_crossentropy", metrics=["accuracy"])
+    rate = keras.optimizers.schedules.CosineDecay(8e-3, steps)
+    model.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -91,7 +96,7 @@ def main() -> int:
         fill_mode="reflect",
         brightness_range=(0.5, 1.5),
         contrast_range=(0.6, 1.4),
-        noise=["gauss", "poisson", Noise("s&p", amount=0.02)],
+        noise=["poisson", Noise("gauss", var=0.001), Noise("s&p", amount=0.01)],
         noaug_preprocessing_function=auto_exposure,
         preprocessing_function=as_int8,
     )
@@ -108,7 +113,7 @@ def main() -> int:
     validation = generator.flow_from_directory(folder, subset="validation", shuffle=False, **flow)
     print(f"Samples to learn from: {counts}")
     training.preview(samples=3, versions=5).save(OUTPUT / "augmentation.png")
-    model = tiny_model()
+    model = tiny_model(steps=arguments.epochs * len(training))
     with training, validation:
         model.fit(training, validation_data=validation, epochs=arguments.epochs, verbose=2)
         predicted = model.predict(validation, verbose=0).argmax(axis=1)
