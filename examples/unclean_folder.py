@@ -5,7 +5,7 @@ file is spoilt. The script looks at the folder, trains in a process that is kill
 epoch, and starts another one, which goes on where the first one saved its state. The exit status is 1
 if the model does not know the rare digits in the end::
 
-    python examples/unclean_folder.py --epochs 6
+    python examples/unclean_folder.py --epochs 12
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from real_images import write_digits
 
 OUTPUT = Path(__file__).resolve().parent.parent / "build" / "examples" / "unclean_folder"
 MODEL, POSITION = OUTPUT / "model.keras", OUTPUT / "position.json"
-RARE, RARE_COUNT, TEST_COUNT = ("8", "9"), 30, 40
+RARE, RARE_COUNT, TEST_COUNT = ("8", "9"), 40, 40
 SPOILT_EVERY = 150
 SAVE_EVERY = 10  # batches
 REQUIRED_RECALL = 0.7
@@ -132,7 +132,7 @@ def small_network(keras: Any) -> Any:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Train on an unclean folder, with an interruption.")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--die-after", type=int, default=55, help="batches until the power is cut")
     parser.add_argument("--train", action="store_true", help="only train, or go on training")
