@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def write_folders(digits: Path) -> None:
     shutil.rmtree(OUTPUT, ignore_errors=True)
     for source in sorted(path for path in digits.iterdir() if path.is_dir()):
         files = sorted(source.iterdir())
+        random.Random(1).shuffle(files)  # they stand by writer
         kept = RARE_COUNT if source.name in RARE else len(files) - TEST_COUNT
         for part, some in (("test", files[:TEST_COUNT]), ("found", files[TEST_COUNT:][:kept])):
             (OUTPUT / part / source.name).mkdir(parents=True)
