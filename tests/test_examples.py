@@ -44,7 +44,6 @@ def examples(tmp_path: Path) -> Path:
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """What a command printed, when all processes that it has started are gone."""
     mark = uuid.uuid4().hex
-    # Some hundred small pictures are no reason to take all memory of a GPU.
     environment = {**os.environ, MARK: mark, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
         [sys.executable, *command],
