@@ -22,7 +22,7 @@ DIST := build/dist
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test lint format test-long test-marked-long test-dist test-oldest demo bench clean distclean
+.PHONY: test lint format test-long test-marked-long test-dist test-oldest demo examples bench clean distclean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
@@ -61,6 +61,12 @@ test-oldest: $(OLDEST)/stamp
 
 demo: $(VENV)/stamp-demo
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/demo.py
+
+# Each trains a model, and fails if that turns out poor.
+examples: $(VENV)/stamp-demo
+	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/segmentation.py
+	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/tinyml.py
+	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/unclean_folder.py
 
 # Three quarters of an hour on two cores; each script can be run alone.
 bench: $(VENV)/stamp-bench

@@ -9,69 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from executor_support import assert_same_batches, take
-from numpy.typing import NDArray
+from mask_support import COLOURS, GEOMETRY, SAMPLES, SIDE, Pixels, beside, open_frame, serial
 from PIL import Image
 
 from imageloom import (
     ArgumentTypeError,
-    BadImageError,
     ImageDataGenerator,
     InvalidArgumentError,
     MissingColumnError,
     Noise,
 )
-
-SIDE = 32
-SAMPLES = 6
-GEOMETRY: dict[str, Any] = {
-    "rotation_range": 40,
-    "width_shift_range": 0.2,
-    "height_shift_range": 0.2,
-    "shear_range": 15,
-    "zoom_range": 0.3,
-    "horizontal_flip": True,
-    "vertical_flip": True,
-}
-COLOURS: dict[str, Any] = {
-    "brightness_range": (0.5, 1.5),
-    "contrast_range": (0.5, 1.5),
-    "channel_shift_range": 40,
-    "noise": ["gauss"],
-}
-Pixels = NDArray[Any]
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """Grey images that are their own masks, and palette images of three labels."""
-    folder = tmp_path_factory.mktemp("pairs")
-    rows = []
-    for i in range(SAMPLES):
-        rng = np.random.default_rng(i)
-        levels = np.kron(rng.integers(0, 256, (4, 4)), np.ones((8, 8))).astype(np.uint8)
-        Image.fromarray(levels).save(folder / f"image{i}.png")
-        palette = Image.fromarray(levels % 3, mode="P")
-        palette.putpalette([200, 0, 0, 0, 200, 0, 0, 0, 200])
-        palette.save(folder / f"labels{i}.png")
-        rows.append({name: str(folder / f"{name}{i}.png") for name in ("image", "labels")})
-    return pd.DataFrame(rows)
-
-
-def open_frame(frame: pd.DataFrame, generator: ImageDataGenerator, **options: Any) -> Any:
-    usual: dict[str, Any] = {
-        "x_col": "image",
-        "y_col": "image",
-        "class_mode": "image",
-        "target_size": (SIDE, SIDE),
-        "color_mode": "grayscale",
-        "batch_size": 4,
-        "seed": 5,
-    }
-    return generator.flow_from_dataframe(frame, **(usual | options))
-
-
-def serial(**options: Any) -> ImageDataGenerator:
-    return ImageDataGenerator(executor="serial", **options)
 
 
 def test_a_mask_is_turned_as_its_image(pairs: pd.DataFrame) -> None:
@@ -210,44 +157,6 @@ def test_fit_looks_at_images_alone(pairs: pd.DataFrame) -> None:
     np.testing.assert_allclose(generator.mean.ravel(), images.mean(), rtol=1e-6)
 
 
-def spoilt(pairs: pd.DataFrame, tmp_path: Path, row: int) -> pd.DataFrame:
-    (tmp_path / "bad.png").write_bytes(b"no image")
-    frame = pairs.copy()
-    frame.loc[row, "labels"] = str(tmp_path / "bad.png")
-    return frame
-
-
-def test_a_bad_mask_is_an_error_that_names_it(pairs: pd.DataFrame, tmp_path: Path) -> None:
-    frame = spoilt(pairs, tmp_path, 1)
-    with pytest.raises(BadImageError, match=r"bad\.png") as caught:
-        next(open_frame(frame, serial(), y_col="labels", shuffle=False))
-    assert any("bad.png" in note for note in caught.value.__notes__)
-
-
-def test_a_sample_with_a_bad_mask_is_replaced(pairs: pd.DataFrame, tmp_path: Path) -> None:
-    frame = spoilt(pairs, tmp_path, 1)
-    it = open_frame(frame, serial(on_bad_image="replace"), y_col="labels", shuffle=False)
-    with pytest.warns(UserWarning, match=r"bad\.png"):
-        x, y = next(it)
-    np.testing.assert_array_equal(x[1], x[2])
-    np.testing.assert_array_equal(y[1], y[2])
-
-
-def test_rows_without_a_mask_are_left_out(pairs: pd.DataFrame) -> None:
-    frame = pairs.copy()
-    frame.loc[2, "labels"] = "nowhere.png"
-    with pytest.warns(UserWarning, match='y_col="labels"'):
-        assert open_frame(frame, serial(), y_col="labels").n == SAMPLES - 1
-
-
-def test_masks_of_another_size_are_told(pairs: pd.DataFrame, tmp_path: Path) -> None:
-    Image.new("L", (9, 9)).save(tmp_path / "small.png")
-    frame = pairs.assign(labels=str(tmp_path / "small.png"))
-    it = open_frame(frame, serial(), y_col="labels", interpolation=None, target_size=(SIDE, SIDE))
-    with pytest.raises(ValueError, match="mask has shape"):
-        next(it)
-
-
 def test_what_is_no_file_name_is_refused(pairs: pd.DataFrame) -> None:
     with pytest.raises(ArgumentTypeError, match="names"):
         open_frame(pairs.assign(labels=7), serial(), y_col="labels")
@@ -264,3 +173,104 @@ def test_a_kept_state_knows_the_masks(pairs: pd.DataFrame) -> None:
 def test_noise_leaves_masks_alone(pairs: pd.DataFrame) -> None:
     it = open_frame(pairs, serial(noise=[Noise("s&p")]), y_col="labels")
     assert set(np.unique(next(it)[1])) <= {0, 1, 2}
+
+
+# What is drawn
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_masks_do_not_depend_on_the_order_of_the_splines(order: int, pairs: pd.DataFrame) -> None:
+    expected = take(open_frame(pairs, serial(**GEOMETRY, interpolation_order=0)), 2)
+    received = take(open_frame(pairs, serial(**GEOMETRY, interpolation_order=order)), 2)
+    for (x, y), (right_x, right_y) in zip(received, expected, strict=True):
+        np.testing.assert_array_equal(y, right_y)
+        assert (x != right_x).any()
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "grid-constant"])
+def test_beyond_the_border_a_mask_is_0(fill_mode: str, pairs: pd.DataFrame, tmp_path: Path) -> None:
+    Image.new("L", (SIDE, SIDE), 9).save(tmp_path / "nine.png")
+    generator = serial(rotation_range=45, fill_mode=fill_mode, cval=77.0, interpolation_order=0)
+    x, y = next(open_frame(beside(pairs, tmp_path / "nine.png"), generator, y_col="labels"))
+    assert set(np.unique(y)) == {0, 9}
+    assert (x[y == 0] == 77).all()
+
+
+def test_without_augmentation_validation_pairs_are_their_files(pairs: pd.DataFrame) -> None:
+    generator = serial(
+        **GEOMETRY, **COLOURS, validation_split=0.5, validation_augmentation_enabled=False
+    )
+    it = open_frame(pairs, generator, y_col=["image", "labels"], subset="validation", batch_size=3)
+    x, (same, labels) = next(it)
+    np.testing.assert_array_equal(x, same)
+    np.testing.assert_array_equal(labels, x % 3)
+    training = open_frame(pairs, generator, subset="training", batch_size=3)
+    assert set(it.filenames).isdisjoint(training.filenames)
+    x, y = next(training)
+    assert (x != y).any()
+
+
+def test_the_users_own_steps_are_for_images(pairs: pd.DataFrame) -> None:
+    class Own(ImageDataGenerator):
+        def apply_transform(self, x: Pixels, transform_parameters: Any) -> Pixels:
+            return super().apply_transform(x, transform_parameters) // 2
+
+        def standardize(self, x: Pixels) -> Pixels:
+            return -x
+
+    options = GEOMETRY | {"interpolation_order": 0}
+    for x, y in take(open_frame(pairs, Own(executor="serial", **options)), 3):
+        np.testing.assert_array_equal(x, -(y // 2))
+
+
+# The stream
+
+
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_pairs_are_resumed_in_mid_epoch(executor: str, pairs: pd.DataFrame) -> None:
+    def opened() -> Any:
+        generator = ImageDataGenerator(executor=executor, cores=1, **GEOMETRY, **COLOURS)
+        return open_frame(pairs, generator, y_col="labels", batch_size=2)
+
+    with opened() as it:
+        take(it, 4)
+        state = it.state_dict()
+        expected = take(it, 3)
+    with opened() as it:
+        it.load_state_dict(state)
+        assert_same_batches(take(it, 3), expected)
+
+
+def test_images_come_out_of_the_cache_and_masks_out_of_their_files(
+    pairs: pd.DataFrame, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.png"
+    Image.new("L", (SIDE, SIDE), 1).save(mask)
+    it = open_frame(beside(pairs, mask), serial(cache="memory"), y_col="labels", batch_size=-1)
+    next(it)
+    Image.new("L", (SIDE, SIDE), 2).save(mask)
+    assert np.unique(next(it)[1]) == 2
+    assert it.report().cache_hits == SAMPLES
+
+
+def test_without_a_column_of_masks_or_with_balance_it_is_refused(pairs: pd.DataFrame) -> None:
+    with pytest.raises(InvalidArgumentError, match="y_col"):
+        open_frame(pairs, serial(), y_col=[])
+    with pytest.raises(InvalidArgumentError, match="one class each"):
+        open_frame(pairs, serial(), balance=True)
+
+
+def test_a_model_with_two_outputs_is_trained_on_two_masks(pairs: pd.DataFrame) -> None:
+    keras = pytest.importorskip("keras")
+    image = keras.Input((SIDE, SIDE, 1))
+    outputs = [
+        keras.layers.Conv2D(1, 1, kernel_initializer="zeros", name=name)(image)
+        for name in ("same", "labels")
+    ]
+    model = keras.Model(image, outputs)
+    model.compile("sgd", {"same": "mse", "labels": "mse"})
+    with open_frame(pairs, serial(), y_col=["image", "labels"], batch_size=-1) as it:
+        x, (same, labels) = it[0]
+        losses = model.evaluate(it, verbose=0, return_dict=True)
+    assert losses["loss"] == pytest.approx((same**2).mean() + (labels**2).mean(), rel=1e-3)
+    np.testing.assert_array_equal(x, same)

@@ -314,8 +314,9 @@ class FlowMethods(ImageTransformer):
             class_mode None. Images have shape (batch, height, width, channels), or channels first, and
             the generator's dtype. With class_mode `"image"` the targets are arrays (batch, height,
             width, 1) of the values in grey files, or of the numbers in palette files: resized and
-            turned as their image is, without blending (nearest neighbour), and past hooks, colour
-            steps, noise and normalisation. `y_col` may be a list of columns; the targets are then a
+            turned as their image is, without blending (nearest neighbour), 0 where `fill_mode` is
+            "constant", and past hooks, colour steps, noise and normalisation. Colour files are an error
+            unless all their colours are greys. `y_col` may be a list of columns; the targets are then a
             list, too.
 
         Raises:

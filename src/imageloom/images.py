@@ -52,6 +52,7 @@ _NOT_THE_FILES_FAULT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.E
 _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _GREY_MODES: Final = ("L", "I;16", "I")
+_NUMBER_MODES: Final = ("L", "P", "F", "I", "I;16", "I;16B")
 _MODES: Final = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 
 
@@ -106,7 +107,7 @@ def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[A
     The array may be read-only. An `.npy` file's array comes as it is, whatever its shape and dtype.
 
     Raises:
-        BadImageError: the file is damaged, of no known format, or missing.
+        BadImageError: the file is damaged, of no known format, or missing; or a mask with colours.
     """
     if os.fspath(path).lower().endswith(".npy"):
         return _load_array(path)
@@ -120,8 +121,11 @@ def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[A
         if resized is not None:
             return resized
         image, size = _as_image(decoded.pixels), decoded.file_size
-    if not (options.as_labels and image.mode == "P"):
-        image = _in_colour_mode(image, options.color_mode, os.fspath(path))
+    name = os.fspath(path)
+    if options.as_labels:
+        image = _with_numbers(image, name)
+    else:
+        image = _in_colour_mode(image, options.color_mode, name)
     if options.interpolation is not None:
         image = _resize(
             image, options.target_size, options.interpolation, options.keep_aspect_ratio, size
@@ -242,6 +246,20 @@ def _in_colour_mode(image: Image.Image, color_mode: str, name: str) -> Image.Ima
         return image.convert(mode)
     except (ValueError, OSError, TypeError) as error:
         raise BadImageError(f"{name!r} cannot be converted to {color_mode}: {error}") from error
+
+
+def _with_numbers(image: Image.Image, name: str) -> Image.Image:
+    """An image with the numbers of a mask: one channel, values or places in a palette as stored."""
+    if image.mode in _NUMBER_MODES:
+        return image
+    if image.mode not in ("1", "LA"):
+        colours = np.asarray(_in_colour_mode(image, "rgb", name))
+        if np.any(colours != colours[:, :, :1]):
+            raise BadImageError(
+                f"{name!r} has colours ({image.mode}), and a mask has numbers: store it as a grey "
+                "image of the values, or as a palette image."
+            )
+    return _in_colour_mode(image, "grayscale", name)
 
 
 def _resize(

@@ -256,6 +256,9 @@ class _BatchWork:
             return
         if self.bad:
             return
+        x = self._channels_last(x) if path.lower().endswith(".npy") else x
+        if x.ndim == 2:
+            x = x[:, :, None]
         options = self.recipe.transform
         if options is not None and self.drawn is not None:
             self.enter("transform")
@@ -264,8 +267,8 @@ class _BatchWork:
         x = self._shown(x)
         if x.shape != row.shape:
             raise BatchShapeError(
-                f"The mask has shape {x.shape} but the batch holds {row.shape}. Masks are grey or "
-                "palette images; without resizing (interpolation=None) they need their image's size."
+                f"The mask has shape {x.shape} but the batch holds {row.shape}: one channel, and "
+                "without resizing (interpolation=None, .npy files) its image's size."
             )
         np.copyto(row, x, casting="unsafe")
 

@@ -78,9 +78,12 @@ def apply_transform(
 def apply_geometry(
     x: NDArray[Any], params: Mapping[str, Any], options: TransformOptions, affine: Affine | None = None
 ) -> NDArray[Any]:
-    """The affine step and the flips alone, which blend no values: for masks (arguments as above)."""
+    """The affine step and the flips alone, for masks: blends nothing, and what comes in is 0.
+
+    Arguments as above.
+    """
     geometry = {name: params[name] for name in _GEOMETRY if name in params}
-    return apply_transform(x, geometry, replace(options, interpolation_order=0), affine)
+    return apply_transform(x, geometry, replace(options, interpolation_order=0, cval=0.0), affine)
 
 
 def scale_warning(x: NDArray[Any], name: str) -> str | None:

@@ -207,6 +207,10 @@ def _checked(
     _check_columns(dataframe, x_col, y_col, weight_col, class_mode)
     if not all(isinstance(value, str) for value in dataframe[x_col]):
         raise ArgumentTypeError(f"All values in column x_col={x_col} must be strings.")
+    if class_mode == "image" and not _mask_columns(y_col):
+        raise InvalidArgumentError(
+            'If class_mode="image", y_col must name one column or more; received an empty list.'
+        )
     for column in _mask_columns(y_col) if class_mode == "image" else ():
         if not all(isinstance(value, str) for value in dataframe[column]):
             raise ArgumentTypeError(
