@@ -121,7 +121,7 @@ class IteratorViews(ABC):
         inputs without targets are a tuple in a tuple of one, as Keras wants them. Iterations that run
         side by side see the same epoch; one that is broken off leaves it to the next.
 
-        An error of a file or a hook arrives as `tf.errors.UnknownError`, its text within that one's.
+        An error of a file or a hook arrives as one of `tf.errors`, with the whole text of the original.
         `state_dict` names the start of the epoch being read, until its last batch was read.
         `get_batch_function` decides about shapes itself, so there the first batch is computed now.
 

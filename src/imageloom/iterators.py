@@ -215,6 +215,8 @@ class BatchIterator(KerasSurface, IteratorViews):
         index = int(index) % length
         reader = reader_of(sys._getframe(1))
         with self.lock:
+            if reader is Reader.TF_KERAS_QUEUE:  # with use_multiprocessing in a forked child
+                self._supply.compute_here(self, self._sampler_now())
             if reader is Reader.TF_KERAS:
                 self._epochs_ahead = 0
                 if index == 0 and not self._handed_out:  # it looks at one batch, shuffles and begins
