@@ -10,6 +10,7 @@ from executor_support import BATCHES, SAMPLES
 from keras_programs import found_by
 
 pytest.importorskip("tf_keras")
+pytestmark = pytest.mark.timeout(240)  # one program at work for all tests
 
 # Imageloom first, then `tensorflow.keras`, which here is tf_keras; Keras 3 is loaded at the end.
 PROGRAM: Final = """
@@ -212,3 +213,35 @@ def test_several_inputs(result: dict[str, Any]) -> None:
 def test_both_kerases_at_once(result: dict[str, Any]) -> None:
     assert result["is_both"] == [True, True]
     assert result["seen_by_both"] == 2 * BATCHES
+
+
+KERASES_FIRST: Final = """
+import json, os, sys
+import tf_keras
+import keras
+import imageloom
+
+generator = imageloom.ImageDataGenerator(executor="threads", cores=1)
+it = generator.flow_from_directory(os.environ["CROPS"], target_size=(8, 8), batch_size=4, seed=1)
+result = {
+    "is": [isinstance(it, keras.utils.PyDataset), isinstance(it, tf_keras.utils.Sequence)],
+    "seen": [],
+    "format": [imageloom.ImageDataGenerator().data_format],
+}
+for package in (tf_keras, keras):
+    model = package.Sequential([package.layers.Flatten(), package.layers.Dense(3)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    model.fit(it, epochs=1, verbose=0)
+    result["seen"].append(it.total_batches_seen)
+it.close()
+tf_keras.backend.set_image_data_format("channels_first")
+result["format"].append(imageloom.ImageDataGenerator().data_format)
+print("RESULT " + json.dumps(result))
+"""
+
+
+def test_both_kerases_imported_first(crops: Path, tmp_path: Path) -> None:
+    result = found_by(KERASES_FIRST, "tensorflow", crops, tmp_path)
+    assert result["is"] == [True, True]
+    assert result["seen"] == [BATCHES, 2 * BATCHES]
+    assert result["format"] == ["channels_last", "channels_first"]
