@@ -26,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
-test: lint $(VENV)/stamp-test
+test: lint $(VENV)/stamp-tf-keras
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp-lint
@@ -41,7 +41,7 @@ format: $(VENV)/stamp-lint
 
 test-long: test-marked-long test-dist test-oldest
 
-test-marked-long: $(VENV)/stamp-test
+test-marked-long: $(VENV)/stamp-tf-keras
 	$(PY) -m pytest -m long --timeout 1800 $(PYTEST_ARGS)
 
 # Build both distributions, look into them, and import each from an empty environment.
@@ -95,6 +95,11 @@ $(VENV)/stamp-venv:
 # One stamp for each dependency group of pyproject.toml.
 $(VENV)/stamp-%: pyproject.toml $(VENV)/stamp-venv
 	$(PY) -m pip install --quiet --editable . --group $*
+	touch $@
+
+# tf_keras asks for the package `tensorflow`, which would write over the files of `tensorflow-cpu`.
+$(VENV)/stamp-tf-keras: $(VENV)/stamp-test
+	$(PY) -m pip install --quiet --no-deps --group tf-keras
 	touch $@
 
 $(OLDEST)/stamp: pyproject.toml constraints/oldest.txt $(VENV)/stamp-venv

@@ -184,6 +184,8 @@ def draw_globally(x: NDArray[Any]) -> NDArray[Any]:
 class Lent:
     """Stands in for a generator's own executor, so that a test may bring one."""
 
+    inherited = False
+
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
@@ -218,6 +220,15 @@ def flow(
         subset=subset,
         class_mode=class_mode,
         shuffle=shuffle,
+    )
+
+
+def flow_with(folder: Path, executor: str, **options: Any) -> DirectoryIterator:
+    """As `flow`, with an executor of the generator's own and one worker."""
+    class_mode = options.pop("class_mode", "categorical")
+    generator = ParallelImageDataGenerator(executor=executor, cores=1, max_batches_pending=1, **options)
+    return generator.flow_from_directory(
+        folder, SIZE, batch_size=BATCH, seed=SEED, class_mode=class_mode
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from executor_support import take
+from executor_support import BATCHES, RaiseAt, assert_same_batches, flow, flow_with, take
 
 from imageloom import ImageDataGenerator, InvalidArgumentError
 
@@ -46,9 +48,9 @@ def test_tf_batches_are_the_iterators(class_mode: str | None, class_folder: Path
         assert dataset.cardinality().numpy() == len(it) == 5
         received = [batch for _ in range(2) for batch in dataset.as_numpy_iterator()]
     assert_same(received, expected)
-    spec = dataset.element_spec[0] if class_mode else dataset.element_spec
-    assert spec.shape.as_list() == [None, 20, 20, 3]
-    assert spec.dtype == tf.float32
+    assert len({len(flat(batch)[0]) for batch in received}) == 2, "the last one is short"
+    parts = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in flat(expected[0])]
+    assert dataset.element_spec == (tuple(parts) if class_mode else parts[0])
 
 
 def test_a_broken_off_iteration_starts_its_epoch_again(class_folder: Path) -> None:
@@ -76,6 +78,78 @@ def test_further_inputs_masks_and_weights_keep_their_structure(class_folder: Pat
     ]  # fmt: skip
 
 
+def test_several_inputs_and_no_targets_are_a_tuple_in_a_tuple() -> None:
+    """Keras takes a tuple of two for an input and its target."""
+    x, more = np.zeros((6, 8, 8, 3), np.uint8), np.arange(6)
+    it = ImageDataGenerator(executor="serial").flow((x, more), batch_size=4, shuffle=False)
+    ((images, inputs),) = next(iter(it.to_tf_dataset()))
+    assert (images.shape, inputs.numpy().tolist()) == ((4, 8, 8, 3), [0, 1, 2, 3])
+
+
+def test_tf_goes_on_through_the_stream_however_it_is_cut(crops: Path) -> None:
+    expected = take(flow(crops), 5 * BATCHES)
+    dataset = flow(crops).to_tf_dataset()
+    received = list(dataset.repeat().take(2 * BATCHES).as_numpy_iterator())
+    received += list(dataset.take(BATCHES).as_numpy_iterator())  # which never asks for an end
+    received += [one for one, _ in tf.data.Dataset.zip((dataset, dataset)).as_numpy_iterator()]
+    received += list(dataset.as_numpy_iterator())
+    assert_same_batches(received, expected)
+
+
+@pytest.mark.parametrize("kind", ["tf", "torch"])
+def test_iterations_side_by_side_see_the_same_epoch(crops: Path, kind: str) -> None:
+    expected = take(flow(crops), 2 * BATCHES)
+    it = flow(crops)
+    dataset = it.to_tf_dataset() if kind == "tf" else it.to_torch_dataset()
+    ahead, behind = iter(dataset), iter(dataset)
+    firsts = [next(ahead)], [next(behind)]
+    for first, rest in zip(firsts, (ahead, behind), strict=True):
+        assert_same([*first, *rest], expected[:BATCHES])
+    assert_same(list(dataset), expected[BATCHES:])
+
+
+def test_the_state_says_where_the_pass_began_that_is_being_read(crops: Path) -> None:
+    expected = take(flow(crops), 2 * BATCHES)
+    it = flow(crops)
+    batches = it.one_pass()
+    list(islice(batches, BATCHES - 1))
+    within = it.state_dict()
+    next(batches)
+    after = it.state_dict()
+    for state, first in ((within, 0), (after, BATCHES)):
+        resumed = flow(crops)
+        resumed.load_state_dict(state)
+        received = list(resumed.to_tf_dataset().as_numpy_iterator())
+        assert_same_batches(received, expected[first : first + BATCHES])
+
+
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_errors_of_hooks_name_the_file(crops: Path, executor: str) -> None:
+    hook = RaiseAt("cat/02.jpg", lambda: ValueError("no cats"))
+    with flow_with(crops, executor, preprocessing_function=hook) as it:
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?s)no cats.*cat/02\.jpg"):
+            list(it.to_tf_dataset())
+        loader = torch.utils.data.DataLoader(it.to_torch_dataset(), batch_size=None)
+        with pytest.raises(ValueError, match="no cats") as caught:
+            list(loader)
+        assert any("cat/02.jpg" in note for note in caught.value.__notes__)
+
+
+def test_tf_takes_the_shapes_of_a_batch_function(crops: Path) -> None:
+    def lengths(index: int, names: list[str], *_: Any) -> Any:
+        return index, (
+            [np.ones((len(names), 5)), np.zeros((len(names), 2))],
+            np.full(len(names), index),
+        )
+
+    it = flow(crops, get_batch_function=lengths)
+    dataset = it.to_tf_dataset()
+    assert [spec.shape.as_list() for spec in tf.nest.flatten(dataset.element_spec)] == [
+        [None, 5], [None, 2], [None],
+    ]  # fmt: skip
+    assert [int(y[0]) for _, y in dataset] == list(range(BATCHES))
+
+
 def test_torch_batches_are_the_iterators(class_folder: Path) -> None:
     expected = take(open_folder(class_folder), 10)
     with open_folder(class_folder) as it:
@@ -92,3 +166,44 @@ def test_torch_workers_are_refused(class_folder: Path) -> None:
         loader = torch.utils.data.DataLoader(it.to_torch_dataset(), batch_size=None, num_workers=1)
         with pytest.raises(InvalidArgumentError, match="num_workers=0"):
             next(iter(loader))
+    with pytest.raises(InvalidArgumentError, match="num_workers=0"):
+        pickle.dumps(it.to_torch_dataset())
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_tensors_lie_where_the_arrays_lay_and_are_writable(
+    crops: Path, executor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = []
+    with flow_with(crops, executor, data_format="channels_first", class_mode="sparse") as it:
+        plain = it.one_pass
+
+        def noting() -> Any:
+            for images, y in plain():
+                places.append(images.ctypes.data)
+                yield images, y
+
+        monkeypatch.setattr(it, "one_pass", noting)
+        loader = torch.utils.data.DataLoader(it.to_torch_dataset(), batch_size=None)
+        sizes = []
+        for images, y in loader:
+            assert images.data_ptr() == places[-1]
+            images.add_(1)
+            y.add_(1)
+            sizes.append(tuple(images.shape))
+    assert sizes == [(4, 3, 24, 24)] * 5 + [(3, 3, 24, 24)]
+
+
+def test_tuples_of_files_are_lists_of_tensors(crops: Path) -> None:
+    def pairs(search_class: str, **_: Any) -> Any:
+        return search_class, [(f"{search_class}/00.jpg", f"{search_class}/01.png")] * 3
+
+    generator = ImageDataGenerator(executor="serial", data_format="channels_first")
+    it = generator.flow_from_directory(
+        crops, (8, 9), list_valid_filenames_in_directory_function=pairs, batch_size=4, shuffle=False
+    )
+    expected = [it[number] for number in range(3)]
+    received = list(torch.utils.data.DataLoader(it.to_torch_dataset(), batch_size=None))
+    assert_same(received, expected)
+    (one, other), y = received[0]
+    assert (one.shape, other.shape, y.shape) == ((4, 3, 8, 9), (4, 3, 8, 9), (4, 3))

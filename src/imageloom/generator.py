@@ -262,6 +262,8 @@ class ParallelImageDataGenerator(FlowMethods):
     def _channel(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
         kind = "threads" if options.debug else options.executor
         workers = 1 if options.debug else worker_count(options.cores)
+        if self._shared_executor.inherited:
+            kind, self._shared_executor = "serial", SharedExecutor()
         _tell_default_cores(options, kind, workers)
         channel = self._shared_executor.open(
             partial(

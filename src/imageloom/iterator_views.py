@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -32,6 +33,10 @@ class IteratorViews(ABC):
     @abstractmethod
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
         """The description of this iterator's batches."""
+
+    @abstractmethod
+    def one_pass(self) -> Iterator[Any]:
+        """The batches of an epoch in order."""
 
     @abstractmethod
     def empty_batch(self) -> Any:
@@ -154,20 +159,30 @@ class IteratorViews(ABC):
         """A `tf.data.Dataset` of this iterator's batches, an epoch for each iteration of it.
 
         Its signature is exact but for the number of samples, as an epoch's last batch may be short.
-        What are lists in a batch, such as several inputs, are tuples in the data set.
+        What are lists in a batch, such as several inputs, are tuples in the data set, and several
+        inputs without targets are a tuple in a tuple of one, as Keras wants them. Iterations that run
+        side by side see the same epoch; one that is broken off leaves it to the next.
+
+        An error of a file or a hook arrives as one of `tf.errors`, with the whole text of the original.
+        `state_dict` names the start of the epoch being read, until its last batch was read.
+        `get_batch_function` decides about shapes itself, so there the first batch is computed now.
 
         Raises:
             MissingDependencyError: TensorFlow is not installed.
         """
         from imageloom.adapters.tf_data import tf_dataset
 
-        return tf_dataset(self, self.empty_batch())
+        own = self.image_data_generator.get_batch_function is not None
+        return tf_dataset(self, next(self.one_pass()) if own else self.empty_batch())
 
     def to_torch_dataset(self) -> Any:
         """A torch `IterableDataset` of whole batches, an epoch for each iteration of it.
 
         For `DataLoader(dataset, batch_size=None, num_workers=0)`, which makes tensors of the arrays
-        without a copy. Torch wants `data_format="channels_first"`.
+        without a copy; they are writable. Torch wants `data_format="channels_first"`, and targets that
+        are numbers of classes (`class_mode="sparse"`) as `y.long()`. Iterations that run side by side
+        see the same epoch; one that is broken off leaves it to the next. `state_dict` names the start
+        of the epoch being read, until its last batch was read.
 
         Raises:
             MissingDependencyError: torch is not installed.

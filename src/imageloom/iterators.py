@@ -12,17 +12,17 @@ channel to the generator's executor is opened.
 from __future__ import annotations
 
 import math
+import sys
 import threading
-import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom.adapters.keras import py_dataset_class, shuffled_order
+from imageloom.adapters.keras import KerasSurface, Reader, for_keras, reader_of, shuffled_order
 from imageloom.adapters.reading_order import ReadingOrder
 from imageloom.errors import (
     ArgumentTypeError,
@@ -33,7 +33,7 @@ from imageloom.iterator_views import IteratorViews
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator
 from imageloom.report import Report
-from imageloom.sampler import OrderOptions, Sampler
+from imageloom.sampler import BatchSpec, OrderOptions, Sampler
 from imageloom.sources.base import SampleSource
 from imageloom.state import checked_state, make_state, plain
 from imageloom.substitutions import BadImage
@@ -43,7 +43,7 @@ from imageloom.validation import check_batch_size
 __all__ = ["BatchIterator"]
 
 
-class BatchIterator(IteratorViews):
+class BatchIterator(KerasSurface, IteratorViews):
     """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes:
@@ -52,9 +52,6 @@ class BatchIterator(IteratorViews):
         workers: Keras' own threads; 1 is right, because the work is already done in the background.
         max_queue_size: Keras' own queue, used only if `workers` is raised.
     """
-
-    workers = 1
-    max_queue_size = 10
 
     def __init__(
         self,
@@ -81,6 +78,7 @@ class BatchIterator(IteratorViews):
         self._position = 0
         self._pass_start = 0  # where it[0] is: an epoch's first batch, but for resumed passes
         self._handed_out: set[int] = set()
+        self._epochs_ahead = 0  # that a queue of tf_keras has gone on by itself
         self._read_in_order, self._furthest = True, -1  # of the batches of this pass by number
         self._following: int | None = None  # the position `next` will ask for, if it is prefetched
         self._order = ReadingOrder(len(self))
@@ -215,18 +213,51 @@ class BatchIterator(IteratorViews):
                 f"Asked to retrieve element {index}, but the Sequence has length {length}"
             )
         index = int(index) % length
+        reader = reader_of(sys._getframe(1))
         with self.lock:
-            self._start()
-            first = self._pass_start
+            if reader is Reader.TF_KERAS_QUEUE:  # with use_multiprocessing in a forked child
+                self._supply.compute_here(self, self._sampler_now())
+            if reader is Reader.TF_KERAS:
+                self._epochs_ahead = 0
+                if index == 0 and not self._handed_out:  # it looks at one batch, shuffles and begins
+                    self._order.begin(shuffled_order(length))
+            spec = self._asked_for(self._pass_start, index)
+        batch = self._supply.batch(spec, stacklevel=2)
+        own = isinstance(batch, list) and self.image_data_generator.get_batch_function is not None
+        return batch if own or reader is Reader.USER else for_keras(batch)
+
+    def _asked_for(self, first: int, index: int) -> BatchSpec:
+        """What stands there, `first` being where the pass began; adapts what is prefetched."""
+        self._start()
+        if first == self._pass_start:
             self._read_in_order &= index <= self._furthest + 1
             self._furthest = max(index, self._furthest)
             self._note_handed_out(first + index)
-            self._following = None
-            upcoming = self._order.observe(index)
-            if upcoming is not None:
-                self._supply.follow([first + i for i in (index, *upcoming)])
-            spec = self._sampler_now().spec(first + index)
-        return self._supply.batch(spec, stacklevel=2)
+        self._following = None
+        upcoming = self._order.observe(index)
+        if upcoming is not None:
+            self._supply.follow([first + i for i in (index, *upcoming)])
+        return self._sampler_now().spec(first + index)
+
+    def one_pass(self) -> Iterator[Batch]:
+        """The batches of an epoch in order; with the last one the iterator goes on to the next.
+
+        Several may be read at once: those that begin in the same epoch give the same batches. If one
+        is broken off, the next begins with the first batch of the same epoch again.
+        """
+        with self.lock:
+            first, length = self._pass_start, len(self)
+        for index in range(length):
+            yield self._batch_of_pass(first, index, last=index == length - 1)
+
+    def _batch_of_pass(self, first: int, index: int, *, last: bool) -> Batch:
+        with self.lock:
+            spec = self._asked_for(first, index)
+        batch = self._supply.batch(spec, stacklevel=3)
+        with self.lock:
+            if last and first == self._pass_start:
+                self._advance(1)
+        return batch
 
     @property
     def read_in_order(self) -> bool:
@@ -239,16 +270,32 @@ class BatchIterator(IteratorViews):
             self._order.begin(shuffled_order(len(self)))
 
     def on_epoch_end(self) -> None:
-        """Goes on to the next epoch if all batches of this one were handed out; else it stays."""
+        """Goes on to the next epoch if all batches of this one were handed out; else it stays.
+
+        Keras 2 (`tf_keras`) never goes on with an epoch left unfinished, so there the next one comes in
+        any case, and no further one though its queue may have read ahead.
+        """
+        reader = reader_of(sys._getframe(1))
         with self.lock:
-            if len(self) == 0 or len(self._handed_out) < len(self):
-                return
-            self._pass_start += len(self)
-            self._position = self._pass_start
-            self._begin_pass()
-            expected = shuffled_order(len(self)) if self._order.shuffled else range(len(self))
-            self._order.expect(expected)
-            self._supply.follow([self._position + i for i in expected])
+            if reader is Reader.TF_KERAS:
+                self._advance(1 - self._epochs_ahead)
+            elif len(self._handed_out) >= len(self):
+                ahead = self._epochs_ahead
+                self._advance(1)
+                self._epochs_ahead = ahead + (reader is Reader.TF_KERAS_QUEUE)
+
+    def _advance(self, epochs: int) -> None:
+        if len(self) == 0:
+            return
+        self._pass_start += epochs * len(self)
+        self._position = self._pass_start
+        self._begin_pass()
+        shuffled = shuffled_order(len(self))
+        self._order.expect(())  # what was left out is not made up for
+        self._order.begin(shuffled)
+        expected = shuffled if self._order.shuffled else range(len(self))
+        self._order.expect(expected)
+        self._supply.follow([self._position + i for i in expected])
 
     def reset(self) -> None:
         """Back to the start of the current epoch."""
@@ -259,6 +306,7 @@ class BatchIterator(IteratorViews):
     def _begin_pass(self) -> None:
         self._handed_out.clear()
         self._following = None
+        self._epochs_ahead = 0
         self._read_in_order, self._furthest = True, -1
 
     # Resuming, and looking back
@@ -392,27 +440,6 @@ class BatchIterator(IteratorViews):
     def __exit__(self, *exc_info: object) -> None:
         """Closes."""
         self.close()
-
-    # What Keras wants to see
-
-    @property  # type: ignore[misc]  # object's can be assigned, too
-    def __class__(self) -> type[Any]:
-        """The iterator's class, which is a `keras.utils.PyDataset` once Keras is loaded."""
-        return py_dataset_class(type(self))
-
-    @property
-    def use_multiprocessing(self) -> bool:
-        """Always False: Keras' process pool around ours would only be in the way."""
-        return False
-
-    @use_multiprocessing.setter
-    def use_multiprocessing(self, value: bool) -> None:
-        if value:
-            warnings.warn(
-                "use_multiprocessing is ignored: this iterator computes its batches in processes of "
-                "its own; see the generator's `cores` and `executor`.",
-                stacklevel=2,
-            )
 
     def __reduce__(self) -> Any:
         """An iterator cannot be copied or sent to another process."""

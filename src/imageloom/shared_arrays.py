@@ -43,8 +43,8 @@ from imageloom.errors import BatchMemoryError, IteratorClosedError
 
 __all__ = ["AttachedSlots", "BatchLayout", "Segment", "SlotPool", "private_arrays"]
 
-_ALIGNMENT: Final = 4096
-_RAW_ALIGNMENT: Final = 64
+_PAGE: Final = 4096
+_ALIGNMENT: Final = 64  # of every array: JAX takes others only as a copy
 _CELL_NBYTES: Final = 64
 
 
@@ -78,7 +78,8 @@ class BatchLayout:
         return (*[self.row_shape] * self.copies, *[self.mask_shape] * self.masks)
 
     def _array_nbytes(self, row_shape: tuple[int, ...]) -> int:
-        return self.rows * math.prod(row_shape) * np.dtype(self.dtype).itemsize
+        nbytes = self.rows * math.prod(row_shape) * np.dtype(self.dtype).itemsize
+        return -(-nbytes // _ALIGNMENT) * _ALIGNMENT
 
     @property
     def nbytes(self) -> int:
@@ -86,7 +87,7 @@ class BatchLayout:
         used = self._raw_offset
         if self.raw_shape is not None:
             used += self.rows * math.prod(self.raw_shape) * np.dtype(self.raw_dtype).itemsize
-        return -(-(used + _CELL_NBYTES) // _ALIGNMENT) * _ALIGNMENT
+        return -(-(used + _CELL_NBYTES) // _PAGE) * _PAGE
 
     def sample_cell(self, buffer: mmap.mmap, offset: int) -> NDArray[np.int64]:
         """Where a worker writes which sample it is at, at the very end of the slot."""
@@ -94,8 +95,7 @@ class BatchLayout:
 
     @property
     def _raw_offset(self) -> int:
-        nbytes = sum(map(self._array_nbytes, self.row_shapes))
-        return -(-nbytes // _RAW_ALIGNMENT) * _RAW_ALIGNMENT
+        return sum(map(self._array_nbytes, self.row_shapes))
 
     def arrays(self, buffer: mmap.mmap, offset: int, rows: int) -> tuple[NDArray[Any], ...]:
         """Arrays of the first `rows` samples over a buffer.
@@ -118,8 +118,13 @@ class BatchLayout:
 
 
 def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
-    """Fresh arrays of a batch that no other process needs to see."""
-    return tuple(np.empty((rows, *row_shape), layout.dtype) for row_shape in layout.row_shapes)
+    """Fresh arrays of a batch that no other process needs to see, aligned as in a slot."""
+    return tuple(_aligned((rows, *row_shape), layout.dtype) for row_shape in layout.row_shapes)
+
+
+def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + _ALIGNMENT, np.uint8)
+    return np.ndarray(shape, dtype, buffer=memory.data, offset=-memory.ctypes.data % _ALIGNMENT)
 
 
 class Segment:
@@ -277,7 +282,9 @@ class SlotPool:
             full = self._kept >= self._kept_bound
             self._kept += not full
         if full:
-            copies = tuple(array.copy() for array in arrays)
+            copies = private_arrays(self.layout, rows)
+            for copy, array in zip(copies, arrays, strict=True):
+                np.copyto(copy, array)
             self.give_back(slot)
             return copies
         lease = _Lease(len(arrays), slot, self._returned)

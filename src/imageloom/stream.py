@@ -40,6 +40,11 @@ class BatchStream:
         self._closed = False
         self._owner = os.getpid()
 
+    @property
+    def inherited(self) -> bool:
+        """Whether this is a forked child: the threads and workers are its parent's."""
+        return os.getpid() != self._owner
+
     def follow(self, plan: Iterable[int]) -> None:
         """From now on prefetches these positions, in this order; drops what is not near in it."""
         with self._lock:
@@ -95,7 +100,7 @@ class BatchStream:
             self._closed = True
             self._plan = iter(())
             window, self._window = self._window, {}
-        if os.getpid() != self._owner:
+        if self.inherited:
             return
         for waiter in tuple(self._waiters):
             waiter.cancel()
@@ -114,7 +119,7 @@ class BatchStream:
     def _check_usable(self) -> None:
         if self._closed:
             raise _closed()
-        if os.getpid() != self._owner:
+        if self.inherited:
             raise IteratorClosedError(
                 "This iterator belongs to the process that read its first batch; a forked child cannot "
                 "use it. Make the iterator in the child."

@@ -78,6 +78,12 @@ class BatchSupply:
         self._stream = BatchStream(channel, lambda p: source.task(sampler.spec(p)))
         self._closer = weakref.finalize(self, self._stream.close)
 
+    def compute_here(self, iterator: Any, sampler: Sampler) -> None:
+        """In a forked child: its parent's workers are out of reach, so it computes by itself."""
+        if self._stream is not None and self._stream.inherited:
+            self._stream = self._closer = self._channel = None
+            self.start(iterator, sampler)
+
     def stop(self) -> None:
         """Drops the machinery; `start` builds it anew."""
         if self._closer is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from imageloom.errors import InvalidArgumentError, MissingDependencyError
 
@@ -28,15 +28,20 @@ def torch_dataset(iterator: Any) -> Any:
 
         def __iter__(self) -> Iterator[Any]:
             if get_worker_info() is not None:
-                raise InvalidArgumentError(
-                    "This data set has workers of its own, which are not to be copied: use "
-                    "DataLoader(dataset, batch_size=None, num_workers=0), and more `cores` instead."
-                )
-            for number in range(len(iterator)):
-                yield iterator[number]
-            iterator.on_epoch_end()
+                raise _no_workers()
+            return cast("Iterator[Any]", iterator.one_pass())
 
         def __len__(self) -> int:
             return len(iterator)
 
+        def __reduce__(self) -> Any:
+            raise _no_workers()  # where worker processes are spawned, not forked
+
     return BatchDataset()
+
+
+def _no_workers() -> InvalidArgumentError:
+    return InvalidArgumentError(
+        "This data set has workers of its own, which are not to be copied: use "
+        "DataLoader(dataset, batch_size=None, num_workers=0), and more `cores` instead."
+    )

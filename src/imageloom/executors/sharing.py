@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -34,6 +35,12 @@ class SharedExecutor:
         self._lock = threading.RLock()  # the garbage collector may release in the middle of open
         self._executor: Executor | None = None
         self._channels = 0
+        self._owner = os.getpid()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is a forked child, and the executor its parent's."""
+        return self._executor is not None and os.getpid() != self._owner
 
     def open(
         self,
@@ -45,7 +52,7 @@ class SharedExecutor:
         """A channel of the common executor, which `make` makes if there is none."""
         with self._lock:
             if self._executor is None:
-                self._executor = make()
+                self._executor, self._owner = make(), os.getpid()
             try:
                 channel = self._executor.open(recipe, max_batches_pending, batch_timeout)
             except BaseException:
