@@ -161,6 +161,7 @@ def test_torch_batches_are_the_iterators(class_folder: Path) -> None:
     assert_same(received, expected)
 
 
+@pytest.mark.filterwarnings("ignore:os.fork")  # by JAX, where other tests have loaded it
 def test_torch_workers_are_refused(class_folder: Path) -> None:
     with open_folder(class_folder) as it:
         loader = torch.utils.data.DataLoader(it.to_torch_dataset(), batch_size=None, num_workers=1)

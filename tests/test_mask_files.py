@@ -54,7 +54,8 @@ def test_masks_are_the_numbers_in_their_files(
     options: dict[str, Any] = {"y_col": "labels", "validate_filenames": False}
     frame = beside(pairs, tmp_path / name)
     y = next(open_frame(frame, serial(data_format=data_format), **options))[1]
-    np.testing.assert_array_equal(y[1].squeeze(), numbers.astype(np.float32))
+    assert y.dtype == (np.uint8 if content.dtype == bool else content.dtype), "as it is stored"
+    np.testing.assert_array_equal(y[1].squeeze(), numbers.astype(y.dtype))
     turned = next(open_frame(frame, serial(data_format=data_format, **GEOMETRY), **options))[1]
     assert set(np.unique(turned)) <= set(np.unique(y))
     assert (turned[1] != y[1]).any()
@@ -87,6 +88,18 @@ def test_masks_of_another_size_are_told(pairs: pd.DataFrame, tmp_path: Path) -> 
     it = open_frame(frame, serial(), y_col="labels", interpolation=None, target_size=(SIDE, SIDE))
     with pytest.raises(ValueError, match="mask has shape"):
         next(it)
+
+
+def test_masks_of_a_column_are_stored_alike(pairs: pd.DataFrame, tmp_path: Path) -> None:
+    Image.fromarray((4000 * LEVELS).astype(np.uint16)).save(tmp_path / "wide.png")
+    frame = pairs.copy()
+    frame.loc[1, "labels"] = str(tmp_path / "wide.png")
+    with pytest.raises(BadImageError, match=r"wide\.png.*uint16.*uint8"):
+        next(open_frame(frame, serial(), y_col="labels", shuffle=False))
+    frame = beside(pairs, tmp_path / "wide.png")
+    frame.loc[1, "labels"] = pairs.loc[1, "labels"]
+    y = next(open_frame(frame, serial(), y_col="labels", shuffle=False))[1]
+    assert y.dtype == np.uint16, "narrower ones fit in"
 
 
 # Bad ones

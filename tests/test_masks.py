@@ -220,7 +220,7 @@ def test_the_users_own_steps_are_for_images(pairs: pd.DataFrame) -> None:
 
     options = GEOMETRY | {"interpolation_order": 0}
     for x, y in take(open_frame(pairs, Own(executor="serial", **options)), 3):
-        np.testing.assert_array_equal(x, -(y // 2))
+        np.testing.assert_array_equal(x, -(y.astype(int) // 2))
 
 
 # The stream
@@ -272,5 +272,6 @@ def test_a_model_with_two_outputs_is_trained_on_two_masks(pairs: pd.DataFrame) -
     with open_frame(pairs, serial(), y_col=["image", "labels"], batch_size=-1) as it:
         x, (same, labels) = it[0]
         losses = model.evaluate(it, verbose=0, return_dict=True)
-    assert losses["loss"] == pytest.approx((same**2).mean() + (labels**2).mean(), rel=1e-3)
+    squares = [np.square(mask, dtype=float).mean() for mask in (same, labels)]
+    assert losses["loss"] == pytest.approx(sum(squares), rel=1e-3)
     np.testing.assert_array_equal(x, same)

@@ -249,6 +249,11 @@ class _BatchWork:
         try:
             path = os.path.join(self.task.root, self._filename() or "")
             x = read_pixels(path, read.for_masks())
+            if not np.can_cast(x.dtype, row.dtype):
+                raise BadImageError(
+                    f"The mask {path!r} is stored as {x.dtype}, and the first one of its column as "
+                    f"{row.dtype}: store all of a column alike."
+                )
         except BadImageError as error:
             if not self.recipe.replaces_bad_images:
                 raise

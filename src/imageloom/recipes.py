@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from imageloom.cache import CachePlan, plan_cache
-from imageloom.errors import InvalidArgumentError
+from imageloom.errors import BadImageError, InvalidArgumentError
 from imageloom.hooks import Hook, ParallelProcessParams
 from imageloom.moments import free_memory
 from imageloom.options import GeneratorOptions, ReadOptions
 from imageloom.recipe import Recipe
+from imageloom.sampler import BatchSpec
 from imageloom.shared_arrays import BatchLayout
 from imageloom.sources.base import SampleSource
 from imageloom.statistics import FeatureStatistics, StandardizeOptions
 
 __all__ = ["FrozenGenerator", "OutputSettings", "make_recipe", "recipe_for_fit"]
+
+_MASKS_LOOKED_AT: Final = 100  # for one that can be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +129,7 @@ def make_recipe(
             copies=source.images * (2 if source.repeats_images else 1),
             raw_shape=rows.shape[1:] if travels and rows is not None else None,
             raw_dtype=rows.dtype if rows is not None else "uint8",
-            masks=source.masks,
+            mask_dtypes=() if read is None else _mask_dtypes(source, read),
             mask_shape=_mask_shape(row_shape, settings.data_format),
         ),
         params=params,
@@ -159,7 +166,7 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
         masks=0,
         transform=options.transform if augment else None,
         standardize=standardize,
-        layout=dataclasses.replace(recipe.layout, copies=recipe.images, masks=0),
+        layout=dataclasses.replace(recipe.layout, copies=recipe.images, mask_dtypes=()),
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         noaug_hook=None,
         hook=None,
@@ -173,6 +180,25 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
 def _mask_shape(row_shape: tuple[int, ...], data_format: str) -> tuple[int, ...]:
     """A single channel."""
     return (*row_shape[:-1], 1) if data_format == "channels_last" else (1, *row_shape[1:])
+
+
+def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
+    """How masks are stored, going by the first that can be read, of each of a sample's masks."""
+    if source.masks == 0:
+        return ()
+    from imageloom.images import read_pixels  # loads Pillow
+
+    found: list[str | None] = [None] * source.masks
+    for index in range(min(len(source), _MASKS_LOOKED_AT)):
+        task = source.task(BatchSpec(0, 0, np.array([index], dtype=np.int64), 0, 0))
+        for number, name in enumerate(task.masks[0]):
+            if found[number] is None:
+                with suppress(BadImageError):  # which is told when its batch is computed
+                    pixels = read_pixels(os.path.join(task.root, name), read.for_masks())
+                    found[number] = pixels.dtype.str
+        if all(found):
+            break
+    return tuple(dtype or "|u1" for dtype in found)
 
 
 def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptions) -> CachePlan | None:

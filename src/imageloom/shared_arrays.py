@@ -55,9 +55,9 @@ class BatchLayout:
     Attributes:
         rows: samples of a full batch.
         row_shape: shape of one image.
-        dtype: dtype of all arrays.
+        dtype: dtype of the images.
         copies: number of arrays of this shape.
-        masks: number of arrays behind them, with rows of `mask_shape`.
+        mask_dtypes: dtypes of the arrays behind them, with rows of `mask_shape`.
         mask_shape: shape of one mask.
         raw_shape: shape of one row of input that the parent lays into the slot; None for none.
         raw_dtype: its dtype.
@@ -69,16 +69,17 @@ class BatchLayout:
     copies: int = 1
     raw_shape: tuple[int, ...] | None = None
     raw_dtype: str = "uint8"
-    masks: int = 0
+    mask_dtypes: tuple[str, ...] = ()
     mask_shape: tuple[int, ...] = ()
 
     @property
-    def row_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of a row of each array."""
-        return (*[self.row_shape] * self.copies, *[self.mask_shape] * self.masks)
+    def row_kinds(self) -> tuple[tuple[tuple[int, ...], str], ...]:
+        """Shape and dtype of a row of each array."""
+        masks = [(self.mask_shape, dtype) for dtype in self.mask_dtypes]
+        return (*[(self.row_shape, self.dtype)] * self.copies, *masks)
 
-    def _array_nbytes(self, row_shape: tuple[int, ...]) -> int:
-        nbytes = self.rows * math.prod(row_shape) * np.dtype(self.dtype).itemsize
+    def _array_nbytes(self, row_shape: tuple[int, ...], dtype: str) -> int:
+        nbytes = self.rows * math.prod(row_shape) * np.dtype(dtype).itemsize
         return -(-nbytes // _ALIGNMENT) * _ALIGNMENT
 
     @property
@@ -95,7 +96,7 @@ class BatchLayout:
 
     @property
     def _raw_offset(self) -> int:
-        return sum(map(self._array_nbytes, self.row_shapes))
+        return sum(self._array_nbytes(*kind) for kind in self.row_kinds)
 
     def arrays(self, buffer: mmap.mmap, offset: int, rows: int) -> tuple[NDArray[Any], ...]:
         """Arrays of the first `rows` samples over a buffer.
@@ -104,9 +105,9 @@ class BatchLayout:
         and all DLPack consumers are gone.
         """
         arrays = []
-        for row_shape in self.row_shapes:
-            arrays.append(np.ndarray((rows, *row_shape), self.dtype, buffer=buffer, offset=offset))
-            offset += self._array_nbytes(row_shape)
+        for row_shape, dtype in self.row_kinds:
+            arrays.append(np.ndarray((rows, *row_shape), dtype, buffer=buffer, offset=offset))
+            offset += self._array_nbytes(row_shape, dtype)
         return tuple(arrays)
 
     def raw_rows(self, buffer: mmap.mmap, offset: int, rows: int) -> NDArray[Any] | None:
@@ -119,7 +120,7 @@ class BatchLayout:
 
 def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
     """Fresh arrays of a batch that no other process needs to see, aligned as in a slot."""
-    return tuple(_aligned((rows, *row_shape), layout.dtype) for row_shape in layout.row_shapes)
+    return tuple(_aligned((rows, *row_shape), dtype) for row_shape, dtype in layout.row_kinds)
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
