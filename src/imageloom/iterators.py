@@ -148,7 +148,7 @@ class BatchIterator(IteratorViews):
 
     @property
     def total_batches_seen(self) -> int:
-        """Position in the stream: batches before the one that `next` will give."""
+        """How many batches of the stream come before the one that `next` will give."""
         return self._position
 
     @property
@@ -402,7 +402,7 @@ class BatchIterator(IteratorViews):
 
     @property
     def use_multiprocessing(self) -> bool:
-        """Always False: Keras' process pool around ours would only be in the way."""
+        """Always False, because Keras' process pool around ours would only be in the way."""
         return False
 
     @use_multiprocessing.setter

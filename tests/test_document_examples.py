@@ -1,0 +1,138 @@
+"""Every code block of the documents runs, in order, as it would for a reader."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from document_blocks import ROOT, Block, blocks_of, run_page
+from pictures import photograph
+from PIL import Image
+
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"), *PAGES]
+# README's model has ten outputs.
+CLASSES = [
+    "astronaut", "camera", "chelsea", "clock", "coffee", "coins", "moon", "page", "retina", "rocket",
+]  # fmt: skip
+IMAGES_PER_CLASS = 5
+# Blocks that are no code: page -> why, by the first line of each.
+NOT_RUN = {
+    "ARCHITECTURE.md": {
+        "generator.py            what the user asked for: parameters in, iterators out": "a drawing",
+        "cli": "the list of layers",
+    },
+}
+# What a page needs beyond the group `test-core`; it is skipped where that is not installed.
+NEEDS = {
+    "docs/how-to/albumentations.md": ("albumentations",),
+    "docs/how-to/tinyml.md": ("tensorflow",),
+}
+# The tutorial writes its own photographs.
+WITHOUT_PHOTOS = {"docs/tutorial.md"}
+
+pytestmark = pytest.mark.skipif(not PAGES, reason="an unpacked distribution has no documents")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a reader of the documents is supposed to have."""
+    root = tmp_path_factory.mktemp("documents") / "photos"
+    for name in CLASSES:
+        (root / name).mkdir(parents=True)
+        for variant in range(IMAGES_PER_CLASS):
+            image = Image.fromarray(photograph(name, 60, 80, "RGB", variant))
+            image.save(root / name / f"{variant}.jpg", quality=90)
+    return root
+
+
+@pytest.fixture
+def place(
+    request: pytest.FixtureRequest, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Where a page runs: a folder of its own, with the photographs."""
+    if name_of(request.getfixturevalue("path")) not in WITHOUT_PHOTOS:
+        shutil.copytree(photos, tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def namespace() -> Iterator[dict[str, Any]]:
+    """Global names of a page."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    yield names
+    names.clear()
+    gc.collect()  # iterators and their workers
+
+
+def with_smaller_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Building and compiling README's model takes minutes: a small one of its shape is trained."""
+    import keras
+
+    signature = inspect.signature(keras.applications.MobileNetV3Small)
+
+    def build_another(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments  # the call must be right all the same
+        head = keras.layers.Dense(given["classes"], activation="softmax")
+        layers = [keras.Input(given["input_shape"]), keras.layers.GlobalAveragePooling2D(), head]
+        return keras.Sequential(layers)
+
+    monkeypatch.setattr(keras.applications, "MobileNetV3Small", build_another)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("global_numpy_state", "place")
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_block_runs(
+    path: Path, namespace: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = name_of(path)
+    for module in NEEDS.get(page, ()):
+        pytest.importorskip(module)
+    blocks = blocks_of(path)
+    if any("keras.applications" in block.code for block in blocks):
+        with_smaller_model(monkeypatch)
+    if any("KERAS_BACKEND" in block.code for block in blocks):
+        left = run_elsewhere(path)
+    else:
+        left = [first_line(block) for block in run_page(path, namespace)]
+    assert sorted(left) == sorted(NOT_RUN.get(page, {}))
+
+
+def run_elsewhere(path: Path) -> list[str]:
+    """Runs a page that chooses Keras' backend, which can be done once in a process."""
+    code = (
+        "import pathlib, sys, document_blocks as d\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "print(*[b.code.splitlines()[0] for b in d.run_page(path, {'__name__': '__main__'})], sep='\\n')"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env=environment, text=True, capture_output=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stdout.splitlines() if line]
+
+
+def first_line(block: Block) -> str:
+    return block.code.splitlines()[0]
+
+
+def test_blocks_that_do_not_run_are_there() -> None:
+    for page, blocks in NOT_RUN.items():
+        assert set(blocks) <= {first_line(block) for block in blocks_of(ROOT / page)}
