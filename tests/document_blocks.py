@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import os
 import re
 import shlex
 import textwrap
@@ -17,6 +18,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + PAGES
 _OUTPUT_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -38,6 +41,11 @@ class Block:
     def is_directive(self) -> bool:
         """Whether it is no code but tells Sphinx what to put here."""
         return self.language.startswith("{")
+
+
+def name_of(path: Path) -> str:
+    """The path that readers know."""
+    return path.relative_to(ROOT).as_posix()
 
 
 def blocks_of(path: Path) -> list[Block]:
@@ -83,6 +91,8 @@ def _run_python(path: Path, block: Block, names: dict[str, Any]) -> str:
 
 def check_output(promised: str, printed: str, place: str) -> None:
     """Compares what is printed with what a document says; `...` there stands for anything."""
+    if os.sep == "\\":
+        printed = printed.replace("\\\\", "/").replace("\\", "/")
     right = doctest.OutputChecker().check_output(promised, printed, _OUTPUT_OPTIONS)
     assert right, f"{place} promises\n{textwrap.indent(promised, '  ')}but it printed\n{printed}"
 

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document_blocks import ROOT, Block, blocks_of, run_page
+from document_blocks import DOCUMENTS, PAGES, ROOT, Block, blocks_of, name_of, run_page
 from pictures import photograph
 from PIL import Image
 
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
-DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"), *PAGES]
 # README's model has ten outputs.
 CLASSES = [
     "astronaut", "camera", "chelsea", "clock", "coffee", "coins", "moon", "page", "retina", "rocket",
@@ -40,10 +38,6 @@ NEEDS = {
 WITHOUT_PHOTOS = {"docs/tutorial.md"}
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="an unpacked distribution has no documents")
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +88,8 @@ def with_smaller_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.timeout(300)
+# Keras on JAX saves weights in a way that NumPy warns of.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.usefixtures("global_numpy_state", "place")
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_block_runs(
@@ -117,7 +113,8 @@ def run_elsewhere(path: Path) -> list[str]:
     code = (
         "import pathlib, sys, document_blocks as d\n"
         "path = pathlib.Path(sys.argv[1])\n"
-        "print(*[b.code.splitlines()[0] for b in d.run_page(path, {'__name__': '__main__'})], sep='\\n')"
+        "left = [block.code.splitlines()[0] for block in d.run_page(path, {'__name__': '__main__'})]\n"
+        "print(*left, sep='\\n')"
     )
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), *sys.path])
