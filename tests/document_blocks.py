@@ -29,7 +29,7 @@ class Block:
 
     Attributes:
         line: of the document, where the code begins, from 1.
-        language: what stands behind the fence; empty for indented blocks.
+        language: what stands behind the fence; "indented" for blocks without one.
         code: without the fence and the indentation.
     """
 
@@ -55,7 +55,8 @@ def blocks_of(path: Path) -> list[Block]:
     for token in parser.parse(path.read_text(encoding="utf-8")):
         if token.type in ("fence", "code_block"):
             first = token.map[0] + (2 if token.type == "fence" else 1)
-            found.append(Block(first, token.info.strip(), token.content))
+            language = token.info.strip() if token.type == "fence" else "indented"
+            found.append(Block(first, language, token.content))
     return found
 
 
@@ -70,7 +71,7 @@ def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
             continue
         if block.language == "python":
             printed = _run_python(path, block, names)
-        elif block.language in ("console", "sh"):
+        elif block.language in ("console", "sh") or block.code.startswith("make "):
             run_commands(block)
             printed = None
         elif block.language == "text" and printed is not None:
