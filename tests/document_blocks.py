@@ -38,6 +38,11 @@ class Block:
     code: str
 
     @property
+    def first_line(self) -> str:
+        """By which it is known."""
+        return self.code.splitlines()[0].strip()
+
+    @property
     def is_directive(self) -> bool:
         """Whether it is no code but tells Sphinx what to put here."""
         return self.language.startswith("{")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document_blocks import DOCUMENTS, PAGES, ROOT, Block, blocks_of, name_of, run_page
+from document_blocks import DOCUMENTS, PAGES, ROOT, blocks_of, name_of, run_page
 from pictures import photograph
 from PIL import Image
 
@@ -108,7 +108,7 @@ def test_every_block_runs(
     if any("KERAS_BACKEND" in block.code for block in blocks):
         left = run_elsewhere(path)
     else:
-        left = [first_line(block) for block in run_page(path, namespace)]
+        left = [block.first_line for block in run_page(path, namespace)]
     assert sorted(left) == sorted(NOT_RUN.get(page, {}))
 
 
@@ -117,8 +117,7 @@ def run_elsewhere(path: Path) -> list[str]:
     code = (
         "import pathlib, sys, document_blocks as d\n"
         "path = pathlib.Path(sys.argv[1])\n"
-        "left = [block.code.splitlines()[0].strip() for block in d.run_page(path, {'__name__': '__main__'})]\n"
-        "print(*left, sep='\\n')"
+        "print(*[b.first_line for b in d.run_page(path, {'__name__': '__main__'})], sep='\\n')"
     )
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), *sys.path])
@@ -130,10 +129,6 @@ def run_elsewhere(path: Path) -> list[str]:
     return [line for line in done.stdout.splitlines() if line]
 
 
-def first_line(block: Block) -> str:
-    return block.code.splitlines()[0].strip()
-
-
 def test_blocks_that_do_not_run_are_there() -> None:
     for page, blocks in NOT_RUN.items():
-        assert set(blocks) <= {first_line(block) for block in blocks_of(ROOT / page)}
+        assert set(blocks) <= {block.first_line for block in blocks_of(ROOT / page)}
