@@ -150,14 +150,17 @@ def _run_imageloom(arguments: Sequence[str]) -> str:
 
 def _check_pip(arguments: Sequence[str]) -> None:
     """Nothing is installed here; but extras must exist."""
-    assert arguments[0] == "install", arguments
+    assert arguments[0] == "install", f"pip {arguments}"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for requirement in arguments[1:]:
         for extra in re.findall(r"imageloom\[(.*?)\]", requirement):
-            assert set(extra.split(",")) <= set(project["optional-dependencies"]), requirement
+            assert set(extra.split(",")) <= set(project["optional-dependencies"]), (
+                f"no such extra: {requirement}"
+            )
 
 
 def _check_make(arguments: Sequence[str]) -> None:
     """Takes minutes, or runs this very test; but targets must exist."""
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert [a for a in arguments if "=" not in a and a not in targets] == []
+    unknown = [a for a in arguments if "=" not in a and a not in targets]
+    assert not unknown, f"no such targets: {unknown}"

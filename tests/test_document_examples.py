@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,57 @@ def run_elsewhere(path: Path) -> list[str]:
 def test_blocks_that_do_not_run_are_there() -> None:
     for page, blocks in NOT_RUN.items():
         assert set(blocks) <= {block.first_line for block in blocks_of(ROOT / page)}
+
+
+# What makes a document fail
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("```python\nprint(1)\n```\n\n```text\n2\n```\n", "it printed\n1"),
+        ("1. A list\n\n   ```python\n   assert 1 == 2, 'so'\n   ```\n", "so"),
+        ("```console\n$ imageloom inspect photos\n7 images\n```\n", "50 images in 10 classes"),
+        ("```sh\nimageloom inspect nowhere\n```\n", "nowhere"),
+        ("```sh\npip install imageloom[none]\n```\n", r"imageloom\[none\]"),
+        ("```sh\nmake nonsense\n```\n", "nonsense"),
+    ],
+)
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("path", [ROOT / "README.md"])
+def test_what_is_not_true_is_noticed(text: str, wrong: str, path: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    with pytest.raises(AssertionError, match=wrong):
+        list(run_page(page, {}))
+
+
+@pytest.mark.parametrize("language", ["", "yaml", "text", "pycon"])
+def test_blocks_of_other_kinds_are_not_passed_over(language: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"Words.\n\n```{language}\nfirst\nsecond\n```\n\n    indented\n", encoding="utf-8")
+    assert [block.first_line for block in run_page(page, {})] == ["first", "indented"]
+
+
+# The site
+
+
+def test_what_is_wrong_with_a_site_is_noticed(tmp_path: Path) -> None:
+    spec = spec_from_file_location("check_site", ROOT / "tools" / "check_site.py")
+    assert spec is not None
+    assert spec.loader is not None
+    check_site = module_from_spec(spec)
+    spec.loader.exec_module(check_site)
+    assert check_site.problems_of(tmp_path)
+    (tmp_path / "right.html").write_text('<p id="here"><a href="#here">x</a>', encoding="utf-8")
+    assert check_site.problems_of(tmp_path) == []
+    (tmp_path / "wrong.html").write_text(
+        '<a href="gone.html">x</a><a href="right.html#nowhere">x</a><a href="right.html#here">x</a>'
+        '<a href="https://example.org">x</a><script src="https://example.org/x.js"></script>',
+        encoding="utf-8",
+    )
+    (tmp_path / "wrong.css").write_text("@import 'https://example.org/x.css'", encoding="utf-8")
+    found = "\n".join(check_site.problems_of(tmp_path))
+    assert found.count("\n") == 3
+    for part in ("gone.html", "#nowhere", "fetches https://example.org/x.js", "wrong.css"):
+        assert part in found
