@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,12 @@ NOT_RUN = {
         "generator.py            what the user asked for: parameters in, iterators out": "a drawing",
         "cli": "the list of layers",
     },
-    "docs/performance.md": {
-        "The model waits 71% of the time for data; reading and decoding the images takes most of it "
-        "(74%): cache the": "what a report of that benchmark said",
-    },
 }
 # What a page needs beyond the group `test-core`; it is skipped where that is not installed.
 NEEDS = {
-    "docs/how-to/albumentations.md": ("albumentations",),
-    "docs/how-to/tinyml.md": ("tensorflow",),
+    "docs/how-to/albumentations.md": "albumentations",
+    "docs/how-to/cores-and-cache.md": "torch",
+    "docs/how-to/tinyml.md": "tensorflow",
 }
 # The tutorial writes its own photographs.
 WITHOUT_PHOTOS = {"docs/tutorial.md"}
@@ -101,14 +98,16 @@ def test_every_block_runs(
     path: Path, namespace: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = name_of(path)
-    for module in NEEDS.get(page, ()):
-        pytest.importorskip(module)
-    blocks = blocks_of(path)
-    if any("keras.applications" in block.code for block in blocks):
-        with_smaller_model(monkeypatch)
-    if any("KERAS_BACKEND" in block.code for block in blocks):
+    if page in NEEDS and find_spec(NEEDS[page]) is None:
+        pytest.skip(f"{NEEDS[page]} is not installed")
+    code = "".join(block.code for block in blocks_of(path))
+    if "KERAS_BACKEND" in code:
         left = run_elsewhere(path)
     else:
+        if "import keras" in code:
+            pytest.importorskip("keras")  # which fails without its backend
+        if "keras.applications" in code:
+            with_smaller_model(monkeypatch)
         left = [block.first_line for block in run_page(path, namespace)]
     assert sorted(left) == sorted(NOT_RUN.get(page, {}))
 
