@@ -18,14 +18,11 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
-import numpy as np
-from contact_sheet import Row, draw_contact_sheet
 from keras._tf_keras.keras.preprocessing.image import ImageDataGenerator
-from PIL import Image
 from real_images import write_digits, write_photographs
 from tqdm import tqdm
 
-from imageloom import ParallelImageDataGenerator
+from imageloom import ParallelImageDataGenerator, preview
 
 _OUTPUT = Path(__file__).resolve().parent.parent / "build" / "demo"
 _PHOTOGRAPHS = 300
@@ -50,26 +47,17 @@ _DIGIT_AUGMENTATION: dict[str, Any] = {
 }
 
 
-def draw_augmentation(digits: Path, photographs: Path) -> Path:
-    """Write a contact sheet of photographs and digits beside their augmented versions."""
+def draw_augmentation(digits: Path, photographs: Path) -> list[Path]:
+    """Write sheets of photographs and of digits beside their augmented versions."""
     of_photographs = ParallelImageDataGenerator(**_FULL_AUGMENTATION, brightness_range=(0.7, 1.3))
     of_digits = ParallelImageDataGenerator(**_DIGIT_AUGMENTATION)
-    rows = [
-        Row(name, _first_image(photographs / name), of_photographs)
-        for name in ("astronaut", "cat", "coffee", "motorcycle", "temple")
-    ]
-    rows += [Row(f"digit {name}", _first_image(digits / name), of_digits) for name in ("3", "4")]
-    sheet = draw_contact_sheet(rows, versions=6, title="imageloom: augmented images", seed=1)
-    path = _OUTPUT / "augmentation.png"
-    sheet.save(path)
-    return path
-
-
-def _first_image(folder: Path) -> np.ndarray[Any, Any]:
-    """Return the first image of a class folder as rows, columns and channels of floats."""
-    with Image.open(min(folder.iterdir())) as image:
-        pixels = np.asarray(image, dtype=np.float32)
-    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+    sheets = {
+        "photographs.png": preview(of_photographs, photographs, samples=5),
+        "digits.png": preview(of_digits, digits, samples=5, color_mode="grayscale"),
+    }
+    for name, sheet in sheets.items():
+        sheet.save(_OUTPUT / name)
+    return [_OUTPUT / name for name in sheets]
 
 
 def compare_speed(photographs: Path) -> float:
@@ -146,7 +134,8 @@ def main() -> int:
     """Run the three parts of the demonstration; the status is 0 if the model learnt enough."""
     digits = write_digits(_OUTPUT / "digits")
     photographs = write_photographs(_OUTPUT / "photographs", count=_PHOTOGRAPHS)
-    print(f"Contact sheet: {draw_augmentation(digits, photographs)}")
+    for sheet in draw_augmentation(digits, photographs):
+        print(f"Contact sheet: {sheet}")
     compare_speed(photographs)
     accuracy = train(digits)
     enough = accuracy >= _REQUIRED_ACCURACY

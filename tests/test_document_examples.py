@@ -142,7 +142,7 @@ def test_blocks_that_do_not_run_are_there() -> None:
     [
         ("```python\nprint(1)\n```\n\n```text\n2\n```\n", "it printed\n1"),
         ("1. A list\n\n   ```python\n   assert 1 == 2, 'so'\n   ```\n", "so"),
-        ("```console\n$ imageloom inspect photos\n7 images\n```\n", "50 images in 10 classes"),
+        ("```console\n$ imageloom inspect photos\n7 images\n```\n", "50 images of 10 classes"),
         ("```sh\nimageloom inspect nowhere\n```\n", "nowhere"),
         ("```sh\npip install imageloom[none]\n```\n", r"imageloom\[none\]"),
         ("```sh\nmake nonsense\n```\n", "nonsense"),

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from imageloom.hooks import ParallelProcessParams
     from imageloom.images import UnidentifiedImageError, load_img
     from imageloom.options import Noise
+    from imageloom.previews import preview
 
 __version__ = "0.1.0"
 
@@ -63,6 +64,7 @@ _LAZY = {
     "array_to_img": "conversion",
     "img_to_array": "conversion",
     "load_img": "images",
+    "preview": "previews",
     "save_img": "conversion",
 }
 
@@ -99,6 +101,7 @@ __all__ = [
     "array_to_img",
     "img_to_array",
     "load_img",
+    "preview",
     "save_img",
 ]
 

@@ -81,9 +81,5 @@ class NumpyArrayIterator(BatchIterator):
             told={},
         )
 
-    def __repr__(self) -> str:
-        """What there is, and where it stands."""
-        return (
-            f"<{type(self).__name__}: {self.samples} images out of an array of {self.x.dtype}, batches "
-            f"of {self.batch_shape}, at position {self._position}>"
-        )
+    def _origin(self, named: bool) -> str:
+        return f" out of an array of {self.x.dtype}" if named else ""

@@ -156,14 +156,11 @@ class _FileIterator(BatchIterator):
             },
         )
 
-    def __repr__(self) -> str:
-        """What there is, and where it stands."""
-        classes = len(self._source.class_indices)
-        of_classes = f" of {classes} classes" if classes else ""
-        return (
-            f"<{type(self).__name__}: {self.samples} images{of_classes} in "
-            f"{self.directory!r}, batches of {self.batch_shape}, at position {self._position}>"
-        )
+    def _origin(self, named: bool) -> str:
+        if named:
+            return f" in {self.directory!r}" if self.directory else ""
+        name = os.path.basename(os.path.abspath(self.directory)) if self.directory else ""
+        return f" in {name}" if name else ""
 
 
 class DirectoryIterator(_FileIterator):

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from imageloom.adapters.keras import configured
 from imageloom.augment.draw import TransformParams
 from imageloom.augment.global_state import global_state
+from imageloom.descriptions import generator_in_words
 from imageloom.errors import InvalidArgumentError
 from imageloom.executors.base import Channel
 from imageloom.executors.cpus import available_cpus, worker_count
@@ -271,6 +272,10 @@ class ParallelImageDataGenerator(FlowMethods):
             options.batch_timeout,
         )
         return ReplacingChannel(channel, source) if recipe.replaces_bad_images else channel
+
+    def __repr__(self) -> str:
+        """The constructor's call, as far as it differs from the defaults."""
+        return generator_in_words(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the workers: a copy has its own."""

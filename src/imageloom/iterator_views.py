@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from imageloom.errors import ImageLoomError, InvalidArgumentError
+from imageloom.descriptions import counted, geometry_notes, transforms_in_words
+from imageloom.errors import BadImageError, ImageLoomError
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator
 from imageloom.sources.base import SampleSource
-from imageloom.validation import check_int, check_seed
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from imageloom.notebook import Thumbnail
 
 __all__ = ["IteratorViews"]
 
-_THUMBNAILS: Final = 5
+_THUMBNAILS: Final = 8
 
 
 class IteratorViews(ABC):
@@ -42,71 +47,108 @@ class IteratorViews(ABC):
         weights = len(self._source) / (len(numbers) * counts)
         return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
 
-    def preview(self, samples: int = 4, versions: int = 5, seed: int = 0) -> Any:
+    def preview(self, samples: int = 4, versions: int = 5, seed: int = 0) -> Image.Image:
         """A sheet of originals beside their transformed versions, with what was drawn below each.
 
-        Notebooks show it; `.save("sheet.png")` writes it. Hooks run, normalisation does not. Nothing
-        about the stream changes.
+        Notebooks show it; `.save("sheet.png")` writes it. Each version is what a batch would hold
+        before normalisation; hooks run, in this process. Nothing about the stream changes. Of a file
+        that cannot be read the sheet says so.
 
         Args:
-            samples: rows of the sheet, taken evenly from the data set.
+            samples: rows of the sheet, of as many classes as can be.
             versions: transformed versions of each.
-            seed: of the transforms shown.
+            seed: of what is drawn; each version has its own, made of this one.
 
         Returns:
-            A `PIL.Image.Image`.
+            A `PIL.Image.Image`, whose `info["versions"]` lists what was drawn, in full.
 
         Raises:
-            InvalidArgumentError: there is no image, or a number below 1.
+            InvalidArgumentError: there is no image; a number below 1; a `get_batch_function`.
+            BadImageError: none of the samples can be read.
         """
-        from imageloom.preview import draw_sheet, make_specimens  # loads Pillow and OpenCV
+        from imageloom.contact_sheet import preview_sheet  # loads Pillow and OpenCV
 
-        check_int("samples", samples, 1)
-        check_int("versions", versions, 1)
-        if len(self._source) == 0:
-            raise InvalidArgumentError("There is no image to preview.")
         generator = self.image_data_generator
-        indices = (
-            np.linspace(0, len(self._source) - 1, min(samples, len(self._source))).astype(int).tolist()
-        )
-        specimens = make_specimens(
-            self.recipe(generator.frozen()),
+        return preview_sheet(
+            self.recipe(generator.frozen().without_cache()),
             self._source,
-            indices,
+            samples=samples,
             versions=versions,
-            seed=check_seed(seed) or 0,
-            draw=generator.get_random_transform,
+            seed=seed,
+            title=self._headline(),
+            settings=transforms_in_words(generator),
+            notes=geometry_notes(generator),
         )
-        return draw_sheet(specimens)
+
+    def __repr__(self) -> str:
+        """What there is, how it comes, and where it stands."""
+        it: Any = self  # what stands here is defined by the iterators
+        length, position = len(it), it.total_batches_seen
+        order = "in balanced random order" if it.balance else "shuffled"
+        order = order if it.shuffle else "in their own order"
+        seed = "" if it.seed is None else f", seed {it.seed}"
+        place = "empty"
+        if length:
+            place = f"at position {position}"
+            place += f" (epoch {position // length}, batch {position % length})" * (position > 0)
+        parts = [
+            self._contents(),
+            f"{counted(length, 'batch', 'batches')} of {it.batch_shape} {it.dtype}, {order}{seed}",
+            f"{place}, closed" if it.is_shutdown else place,
+        ]
+        return f"<{type(self).__name__}: {'; '.join(parts)}>"
+
+    def _headline(self) -> str:
+        """What the data set is, without how it is read."""
+        return self._contents(named=False)
+
+    def _contents(self, *, named: bool = True) -> str:
+        source, count = self._source, len(self._source)
+        what = counted(count, "image")
+        if source.images > 1:
+            what = f"{counted(count, 'sample')} of {source.images} images"
+        if source.masks:
+            what += " with masks"
+        if source.class_indices:
+            what += f" of {counted(len(source.class_indices), 'class', 'classes')}"
+        subset = getattr(self, "subset", None)
+        subset = f" ({subset} subset)" if subset else ""
+        return f"{what}{self._origin(named)}{subset}"
+
+    @abstractmethod
+    def _origin(self, named: bool) -> str:
+        """Where the images come from, as the end of a phrase; `named` tells how exactly."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows: counts by class, and a few images as they are stored."""
         from imageloom.notebook import html_form
 
-        names = {number: name for name, number in self._source.class_indices.items()}
-        counts: dict[str, int] = {}
-        if names:
-            numbers, found = np.unique(self._source.class_numbers("counts"), return_counts=True)
-            counts = {names[int(n)]: int(c) for n, c in zip(numbers, found, strict=True)}
-        return html_form(repr(self), counts, self._thumbnails())
+        return html_form(repr(self), self._source.samples_by_class(), self._thumbnails())
 
-    def _thumbnails(self) -> list[tuple[str, Any]]:
-        from imageloom.preview import make_specimens
+    def _thumbnails(self) -> list[Thumbnail]:
+        from imageloom.notebook import Thumbnail
+        from imageloom.specimens import pick_samples, stored_image
+        from imageloom.viewable import grey_range, picture
 
-        generator = self.image_data_generator
-        indices = (
-            np.linspace(0, len(self._source) - 1, min(_THUMBNAILS, len(self._source)))
-            .astype(int)
-            .tolist()
-        )
-        recipe = self.recipe(generator.frozen())
+        source = self._source
         try:
-            shown = make_specimens(
-                recipe, self._source, indices, versions=0, seed=0, draw=generator.get_random_transform
-            )
-        except ImageLoomError:  # a broken file is no reason to show nothing
+            recipe = self.recipe(self.image_data_generator.frozen().without_cache())
+        except ImageLoomError:  # what is wrong with the generator is told when batches are asked for
             return []
-        return [(one.name, one.original) for one in shown]
+        found: list[tuple[str, str, Any]] = []
+        for index in pick_samples(source, _THUMBNAILS):
+            name = source.filenames[index] if source.filenames else f"image {index}"
+            try:
+                pixels = stored_image(recipe, source, index, small=True)
+            except BadImageError:
+                pixels = None
+            shown = name if isinstance(name, str) else ", ".join(name)
+            found.append((shown, source.class_name(index), pixels))
+        values = grey_range([pixels for *_, pixels in found if pixels is not None])
+        return [
+            Thumbnail(name, class_name, None if pixels is None else picture(pixels, values))
+            for name, class_name, pixels in found
+        ]
 
     def to_tf_dataset(self) -> Any:
         """A `tf.data.Dataset` of this iterator's batches, an epoch for each iteration of it.

@@ -74,7 +74,9 @@ class Pipeline:
     def _fused_factor(self) -> float | None:
         """The factor that pixels are multiplied by, if that and the geometry is all there is."""
         recipe = self.recipe
-        plain = not (recipe.has_hooks or recipe.channels_first or recipe.masks)
+        plain = not (
+            recipe.has_hooks or recipe.channels_first or recipe.masks or recipe.tells_transforms
+        )
         if not plain or recipe.rescale_first is not None or recipe.transform is None:
             return None
         return recipe.standardize.sole_factor if can_fuse(recipe.transform) else None
@@ -132,6 +134,7 @@ class _BatchWork:
         self.part = 0  # of the sample, where samples are tuples of images
         self.mask = -1  # the mask of the sample that is at work, if one is
         self.drawn: tuple[Mapping[str, Any], Affine | None] | None = None  # for the image before it
+        self.transforms: list[Mapping[str, Any]] = []  # where they are to be told
         self.cell = np.empty(1, np.int64) if cell is None else cell
         self.stage = "read"
         self.since = time.perf_counter()
@@ -189,6 +192,7 @@ class _BatchWork:
             moments=moments,
             seconds=self.seconds,
             cache_hits=hits,
+            transforms=tuple(self.transforms),
         )
 
     def enter(self, stage: str) -> None:
@@ -331,6 +335,8 @@ class _BatchWork:
         if self.own.transforms and self.task.transforms is None:
             return self.own.transform(self._about(), self.state, x)
         params, affine = self.drawn = self._drawn(x)
+        if self.recipe.tells_transforms:
+            self.transforms.append(params)
         if self.own.applies:
             return self.own.apply(self._about(), x, params)
         return apply_transform(x, params, options, affine)

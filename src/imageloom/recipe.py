@@ -51,6 +51,7 @@ class Recipe:
         saved_name_range: the number in a saved file's name is below this.
         replaces_bad_images: look for all unreadable samples of a batch and report them together.
         measures: report the batch's moments, for `fit`.
+        tells_transforms: report what was drawn, for previews.
     """
 
     read: ReadOptions | None
@@ -72,6 +73,7 @@ class Recipe:
     saved_name_range: int = 10_000_000
     replaces_bad_images: bool = False
     measures: bool = False
+    tells_transforms: bool = False
 
     @property
     def has_hooks(self) -> bool:
@@ -128,6 +130,8 @@ class BatchReport:
         moments: of the pixels, where the recipe asks for them.
         seconds: spent in each stage of the pipeline (see `pipeline.STAGES`).
         cache_hits: images that did not have to be decoded.
+        transforms: the parameters of each image, sample by sample, where the recipe asks for them; of
+            images that the user's own `random_transform` has turned, none.
     """
 
     warnings: tuple[tuple[str, str], ...] = ()
@@ -135,3 +139,4 @@ class BatchReport:
     moments: FeatureMoments | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     cache_hits: int = 0
+    transforms: tuple[Mapping[str, Any], ...] = ()

@@ -50,6 +50,12 @@ class FrozenGenerator:
     generator: Any
     overrides: frozenset[str]
 
+    def without_cache(self) -> FrozenGenerator:
+        """The same for a look at a few images: a cache would first look at every file."""
+        if self.options.cache is None:
+            return self
+        return dataclasses.replace(self, options=dataclasses.replace(self.options, cache=None))
+
 
 def make_recipe(
     frozen: FrozenGenerator,

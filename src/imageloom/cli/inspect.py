@@ -2,154 +2,144 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from imageloom.cli.arguments import directory
-from imageloom.executors.cpus import available_cpus
-from imageloom.progress import progress_bar
-from imageloom.sources.listing import WHITE_LIST_FORMATS
+from imageloom.cli.arguments import (
+    SectionedCommand,
+    directory,
+    has_classes,
+    json_option,
+    on_stderr,
+    option,
+)
 
-__all__ = ["Findings", "inspect"]
+if TYPE_CHECKING:
+    from imageloom.cli.findings import Findings
+
+__all__ = ["inspect"]
 
 _SHOWN: Final = 10  # of a list, in words
+_CLASSES_SHOWN: Final = 40
+_BAR: Final = 24
+_IMBALANCED: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What one file turned out to be."""
-
-    name: str
-    digest: str
-    size: tuple[int, int] | None  # (width, height); None if it cannot be read
-    mode: str
-    error: str
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a look at every file has found.
-
-    Attributes:
-        images: files that can be read.
-        classes: images by class.
-        sizes: images by "width x height".
-        modes: images by Pillow's mode.
-        unreadable: reason by file.
-        duplicates: groups of files with the same content.
-        ignored: files with other suffixes, which are never read.
-    """
-
-    images: int = 0
-    classes: dict[str, int] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
-    modes: dict[str, int] = field(default_factory=dict)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    duplicates: list[list[str]] = field(default_factory=list)
-    ignored: int = 0
-
-
-@click.command()
+@click.command(
+    cls=SectionedCommand,
+    examples="""
+    imageloom inspect photos
+    imageloom inspect photos --json | jq '.unreadable'
+    """,
+)
 @directory
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def inspect(folder: Path, as_json: bool) -> None:
-    """Look at every image of DIR: classes, sizes, modes, unreadable files, duplicates.
+@option(
+    "--all", "everything", is_flag=True, help=f"Print lists in full, not their first {_SHOWN} entries."
+)
+@json_option
+def inspect(folder: Path, everything: bool, as_json: bool) -> None:
+    """Report classes, sizes, formats and what is wrong.
 
-    The status is 1 if there are unreadable files, so that a script can tell.
+    Every image of DIR is decoded as batches would decode it: classes and their counts, as
+    flow_from_directory has them; sizes, formats and modes; unreadable files; files with the same
+    content, also in several classes; orientation tags, which are ignored in training; animations; huge
+    images; wrong suffixes; empty folders; files that are not read at all.
+
+    The exit status is 1 if there are unreadable files, or no images.
     """
-    findings = _inspected(folder)
-    click.echo(json.dumps(asdict(findings), indent=1) if as_json else _in_words(findings))
-    sys.exit(1 if findings.unreadable else 0)
+    from imageloom.cli.findings import find_out
+
+    with on_stderr():
+        findings = find_out(folder, has_classes=has_classes(folder))
+    if as_json:
+        click.echo(json.dumps(asdict(findings), indent=1))
+    else:
+        click.echo("\n".join(_in_words(findings, None if everything else _SHOWN)))
+    if findings.unreadable or not findings.images:
+        click.get_current_context().exit(1)
 
 
-def _inspected(folder: Path) -> Findings:
-    names = list(_files(folder))
-    images = [name for name in names if name.lower().endswith(WHITE_LIST_FORMATS)]
-    findings = Findings(ignored=len(names) - len(images))
-    classes, sizes, modes = Counter[str](), Counter[str](), Counter[str]()
-    by_digest: dict[str, list[str]] = defaultdict(list)
-    with (
-        ThreadPoolExecutor(available_cpus()) as pool,  # the decoders leave the interpreter lock
-        progress_bar(len(images), "inspect", "images") as bar,
+def _in_words(findings: Findings, shown: int | None) -> list[str]:
+    classes = len(findings.classes)
+    noun = "class" if classes == 1 else "classes"
+    lines = [f"{findings.images:,} images of {classes} {noun} in {findings.folder}"]
+    lines += _first(_bars(findings.classes), None if shown is None else _CLASSES_SHOWN)
+    for title, counts in (
+        ("Sizes, width x height", findings.sizes),
+        ("Formats", findings.formats),
+        ("Modes", findings.modes),
     ):
-        for look in pool.map(lambda name: _look_at(folder, name), images):
-            bar.update()
-            by_digest[look.digest].append(look.name)
-            if look.size is None:
-                findings.unreadable[look.name] = look.error
-                continue
-            classes[look.name.partition(os.sep)[0] if os.sep in look.name else "."] += 1
-            sizes[f"{look.size[0]} x {look.size[1]}"] += 1
-            modes[look.mode] += 1
-    findings.images = sum(classes.values())
-    findings.classes = dict(sorted(classes.items()))
-    findings.sizes, findings.modes = dict(sizes.most_common()), dict(modes.most_common())
-    findings.duplicates = [same for same in by_digest.values() if len(same) > 1]
-    return findings
+        if counts:
+            different = f" ({len(counts)} different)" if len(counts) > 1 else ""
+            rows = [f"  {count:>9,}  {name}" for name, count in counts.items()]
+            lines += ["", f"{title}{different}", *_first(rows, shown)]
+    remarks = _remarks(findings, shown)
+    return [*lines, "", *(remarks or ["Nothing unusual."])]
 
 
-def _files(folder: Path) -> Iterator[str]:
-    """All files below, by name, but for hidden ones."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield os.path.relpath(os.path.join(place, name), folder)
+def _bars(counts: Mapping[str, int]) -> list[str]:
+    largest = max(counts.values(), default=0) or 1
+    width = min(40, max((len(name) for name in counts), default=0))
+    return [
+        f"  {name:{width}}  {count:>9,}  {'#' * round(_BAR * count / largest)}".rstrip()
+        for name, count in counts.items()
+    ]
 
 
-def _look_at(folder: Path, name: str) -> _Look:
-    from imageloom.images import load_img
-
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        return _Look(name, f"unread {name}", None, "", str(error))
-    digest = hashlib.sha256(content).hexdigest()
-    try:
-        image = load_img(folder / name, color_mode="rgba")
-    except (OSError, ValueError) as error:
-        return _Look(name, digest, None, "", str(error))
-    return _Look(name, digest, image.size, _mode(folder / name), "")
-
-
-def _mode(path: Path) -> str:
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return str(image.mode)
-
-
-def _in_words(findings: Findings) -> str:
-    lines = [f"{findings.images} images in {len(findings.classes)} classes"]
-    width = max((len(name) for name in findings.classes), default=0)
-    lines += [f"  {name:{width}}  {count:,}" for name, count in findings.classes.items()]
-    lines += _table("sizes (width x height)", findings.sizes)
-    lines += _table("modes", findings.modes)
-    if findings.unreadable:
-        lines.append(f"unreadable: {len(findings.unreadable)}")
-        lines += _first([f"  {name}: {why}" for name, why in findings.unreadable.items()])
-    if findings.duplicates:
-        lines.append(f"the same content: {len(findings.duplicates)} groups of files")
-        lines += _first(["  " + ", ".join(same) for same in findings.duplicates])
-    if findings.ignored:
-        lines.append(f"files that are no images by their names: {findings.ignored}")
-    return "\n".join(lines)
+def _remarks(findings: Findings, shown: int | None) -> list[str]:
+    """Everything that somebody may want to change, each with its consequence."""
+    lists: list[tuple[str, Sequence[Any]]] = [
+        (
+            'unreadable: training stops there, or replaces them with on_bad_image="replace"',
+            [f"{name}: {why}" for name, why in findings.unreadable.items()],
+        ),
+        (
+            "the same content in several classes: one of the labels is wrong",
+            [", ".join(same) for same in findings.duplicates_between_classes],
+        ),
+        (
+            "the same content more than once: it may be in training and validation",
+            [", ".join(g) for g in findings.duplicates if g not in findings.duplicates_between_classes],
+        ),
+        ("with an orientation tag, which is ignored, as in Keras", findings.turned_by_exif),
+        ("animations, or files of several pages: the first is read", findings.several_frames),
+        ('huge images: decode="scaled" reads them several times as fast', findings.large),
+        (
+            "in another format than their suffix says: read by their content",
+            [f"{name}: {kind}" for name, kind in findings.wrong_suffix.items()],
+        ),
+        ("folders without images: they count as classes all the same", findings.empty_classes),
+        (
+            "suffixes of files that are not read",
+            [f"{suffix}: {count:,}" for suffix, count in findings.other_files.items()],
+        ),
+    ]
+    lines = []
+    for title, entries in lists:
+        if entries:
+            lines += [f"{len(entries):,} {title}", *_first([f"  {e}" for e in entries], shown)]
+    return lines + _balance(findings.classes)
 
 
-def _table(title: str, counts: dict[str, int]) -> list[str]:
-    return [title, *_first([f"  {name}  {count:,}" for name, count in counts.items()])]
+def _balance(counts: Mapping[str, int]) -> list[str]:
+    filled = {name: count for name, count in counts.items() if count}
+    if len(filled) < 2:
+        return []
+    smallest, largest = min(filled, key=filled.__getitem__), max(filled, key=filled.__getitem__)
+    ratio = filled[largest] / filled[smallest]
+    if ratio < _IMBALANCED:
+        return []
+    return [
+        f"{largest!r} has {ratio:.0f} times as many images as {smallest!r}: balance=True draws classes "
+        "evenly, class_weights() is for Keras' class_weight"
+    ]
 
 
-def _first(lines: list[Any]) -> list[Any]:
-    more = len(lines) - _SHOWN
-    return lines if more <= 0 else [*lines[:_SHOWN], f"  and {more} more"]
+def _first(lines: list[str], shown: int | None) -> list[str]:
+    more = 0 if shown is None else len(lines) - shown
+    return lines if more <= 0 else [*lines[:shown], f"  and {more:,} more (--all)"]

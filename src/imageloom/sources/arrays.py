@@ -19,6 +19,7 @@ from imageloom.validation import check_subset
 __all__ = ["ArraySource"]
 
 _SAMPLED_ROWS: Final = 64
+_FEW_CLASSES: Final = 20
 
 
 class ArraySource(SampleSource):
@@ -103,6 +104,28 @@ class ArraySource(SampleSource):
             if y.ndim == 2 and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1):
                 return np.asarray(y.argmax(axis=1), np.int64)
         return super().class_numbers(purpose)
+
+    def samples_by_class(self) -> dict[str, int]:
+        """By number, where targets are classes, and not too many of them for that."""
+        try:
+            numbers, counts = np.unique(self.class_numbers("counts"), return_counts=True)
+        except InvalidArgumentError:
+            return {}
+        if len(numbers) > max(_FEW_CLASSES, len(self) // 2):
+            return {}  # numbers that happen to be whole
+        return {f"class {n}": int(c) for n, c in zip(numbers, counts, strict=True)}
+
+    def class_name(self, index: int) -> str:
+        """The number of its class, or its target if that is a single number."""
+        if self.y is None:
+            return ""
+        row = self.y[index : index + 1].reshape(-1)
+        if row.dtype.kind not in "biuf" or row.size == 0:
+            return ""
+        if row.size == 1:
+            return f"class {row[0]}" if row.dtype.kind in "biu" else f"target {row[0]:g}"
+        hot = np.all((row == 0) | (row == 1)) and row.sum() == 1
+        return f"class {row.argmax()}" if hot else ""
 
     def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
         """Rows of `y`."""

@@ -79,6 +79,18 @@ class SampleSource(ABC):
             f"`{purpose}` needs samples of one class each, and these have none, or several."
         )
 
+    def samples_by_class(self) -> dict[str, int]:
+        """How many samples each class has, in the order of their numbers; empty without classes.
+
+        A sample of several classes counts for each of them.
+        """
+        return {}
+
+    def class_name(self, index: int) -> str:
+        """The class of one sample, or its classes, in words; "" without any."""
+        del index
+        return ""
+
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """What the model gets beside the images, one array for each further input."""
         del indices

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -133,6 +135,21 @@ class DataFrameSource(SampleSource):
         if self.class_ids is None or any(isinstance(ids, list) for ids in self.class_ids):
             return super().class_numbers(purpose)
         return np.asarray(self.class_ids, dtype=np.int64)
+
+    def samples_by_class(self) -> dict[str, int]:
+        """By label."""
+        if self.class_ids is None:
+            return {}
+        labels = (i if isinstance(i, list) else [i] for i in self.class_ids)
+        counts = Counter(chain.from_iterable(labels))
+        return {name: counts[number] for name, number in self.class_indices.items()}
+
+    def class_name(self, index: int) -> str:
+        """The label, or all of them."""
+        if self.class_ids is None:
+            return ""
+        ids, names = self.class_ids[index], list(self.class_indices)
+        return ", ".join(names[i] for i in (ids if isinstance(ids, list) else [ids]))
 
     def targets(self, indices: NDArray[np.int64]) -> Any:
         """One-hot or multi-hot rows, numbers, columns; None for class_mode None and `"input"`."""

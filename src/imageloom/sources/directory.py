@@ -147,6 +147,15 @@ class DirectorySource(SampleSource):
         del purpose
         return self.class_ids.astype(np.int64)
 
+    def samples_by_class(self) -> dict[str, int]:
+        """By folder."""
+        return dict(self.class_counts)
+
+    def class_name(self, index: int) -> str:
+        """The folder's name."""
+        number = int(self.class_ids[index])
+        return next(name for name, i in self.class_indices.items() if i == number)
+
     def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
         """One-hot rows or class numbers; None for class_mode None and `"input"`."""
         return encode_classes(

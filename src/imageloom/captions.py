@@ -1,0 +1,85 @@
+"""What was drawn for an image, in a few words, as it shows in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+__all__ = ["conventions", "phrases"]
+
+_KNOWN: Final = frozenset(
+    {
+        "theta", "tx", "ty", "shear", "zx", "zy", "channel_shift_intensity", "flip_horizontal",
+        "flip_vertical", "brightness", "contrast", "noise",
+    }
+)  # fmt: skip
+# What the signs and pairs of numbers mean, by the first word of a phrase.
+_CONVENTIONS: Final = {
+    "rotate": "rotate: degrees, anticlockwise",
+    "shift": "shift: pixels to the right, down",
+    "shear": "shear: degrees, the lower part to the right",
+    "zoom": "zoom: width, height, above 1 enlarges",
+    "channels": "channels: grey levels added",
+}
+
+
+def phrases(params: Mapping[str, Any] | None) -> list[str]:
+    """What a transform does to the picture, step by step, without those that change nothing.
+
+    Keras' parameters say where each point of the result is read: 3 pixels of shift move the
+    picture by -3, and a zoom of 0.5 doubles it. Here stands what one sees.
+
+    Args:
+        params: as `get_random_transform` returns them; None if there are none to be had.
+    """
+    if params is None:
+        return ["no random transform"]
+    found = [*_moves(params), *_looks(params)]
+    # A generator of the user's own may draw whatever it likes.
+    found += [f"{key} {_short(value)}" for key, value in params.items() if key not in _KNOWN]
+    return found or ["unchanged"]
+
+
+def _moves(params: Mapping[str, Any]) -> Iterable[str]:
+    """The geometry, in the order in which it happens to the picture."""
+    if params.get("theta"):
+        yield f"rotate {params['theta']:+.1f}\N{DEGREE SIGN}"
+    right, down = -(params.get("tx") or 0), -(params.get("ty") or 0)
+    if right or down:
+        yield f"shift {_signed(right)}, {_signed(down)}"
+    if params.get("shear"):
+        yield f"shear {params['shear']:+.1f}\N{DEGREE SIGN}"
+    wide, high = params.get("zx", 1), params.get("zy", 1)
+    if wide != 1 or high != 1:
+        yield f"zoom {_inverse(wide)}, {_inverse(high)}"
+
+
+def _looks(params: Mapping[str, Any]) -> Iterable[str]:
+    if params.get("channel_shift_intensity") is not None:
+        yield f"channels {params['channel_shift_intensity']:+.0f}"
+    flips = [way for way in ("horizontal", "vertical") if params.get(f"flip_{way}")]
+    if flips:
+        yield "flip both" if len(flips) == 2 else f"flip {flips[0]}"
+    for name in ("brightness", "contrast"):
+        if params.get(name) is not None:
+            yield f"{name} {params[name]:.2f}"
+    if params.get("noise") is not None:
+        yield f"{getattr(params['noise'], 'name', params['noise'])} noise"
+
+
+def conventions(used: Iterable[str]) -> list[str]:
+    """What the numbers of some phrases mean."""
+    words = {phrase.split()[0] for phrase in used}
+    return [text for word, text in _CONVENTIONS.items() if word in words]
+
+
+def _signed(pixels: float) -> str:
+    return f"{round(pixels):+d}" if round(pixels) else "0"
+
+
+def _inverse(factor: float) -> str:
+    return f"{1 / factor:.2f}" if factor else "inf"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)[:24]

@@ -1,0 +1,120 @@
+"""From pixels of any range and number of channels to pictures that a screen can show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["grey_range", "overlay", "picture"]
+
+Range = tuple[float, float]
+
+_OVERSHOOT: Final = 0.1  # splines and noise go a little beyond the range of their image
+_CHECKS: Final = ((255, 255, 255), (226, 226, 226))  # what lies behind transparent pixels
+_CHECK_SIDE: Final = 8
+_MASK_SHARE: Final = 0.6
+_FEW_LABELS: Final = 24
+# Distinct for colour-blind readers, too: Okabe and Ito, "Color Universal Design", 2008.
+_LABEL_COLOURS: Final = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+
+
+def grey_range(images: Sequence[NDArray[Any]]) -> Range:
+    """The values that are black and white in images that belong together.
+
+    Bytes are 0..255. Of other dtypes the values tell: 0..1, -1..1 or 0..255 if they lie within,
+    but for a little overshoot; else what occurs is stretched.
+    """
+    if all(image.dtype == np.uint8 for image in images):
+        return 0.0, 255.0
+    low, high = 0.0, 0.0
+    for image in images:
+        if image.size == 0:
+            continue
+        least, most = float(image.min()), float(image.max())
+        if not np.isfinite(least + most):
+            finite = image[np.isfinite(image)]
+            least, most = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        low, high = min(low, least), max(high, most)
+    for black, white in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):
+        spare = _OVERSHOOT * (white - black)
+        if black - spare <= low and high <= white + spare:
+            return black, white
+    return low, high
+
+
+def picture(pixels: NDArray[Any], values: Range) -> Image.Image:
+    """An RGB picture of an image (height, width, channels).
+
+    Transparent pixels lie on a chequered ground; of numbers of channels that are no colours the mean
+    is shown in grey.
+
+    Args:
+        pixels: of any dtype.
+        values: which are black and white.
+    """
+    plain: Any = pixels.dtype == np.uint8 and values == (0, 255)
+    levels = pixels if plain else _levels(pixels, values)
+    if levels.shape[-1] == 4:
+        image = Image.fromarray(levels)
+        ground = _chequered(image.size)
+        ground.paste(image, mask=image.getchannel("A"))
+        return ground
+    if levels.shape[-1] != 3:
+        grey = np.rint(levels.mean(axis=-1, keepdims=True)).astype(np.uint8)
+        levels = np.repeat(grey, 3, axis=-1)
+    return Image.fromarray(np.ascontiguousarray(levels))
+
+
+def _levels(pixels: NDArray[Any], values: Range) -> NDArray[np.uint8]:
+    """Bytes, with few passes: photographs may be large."""
+    black, white = values
+    wide = pixels.dtype.itemsize > 2 and pixels.dtype.kind != "f"  # float32 would round these
+    dtype = np.float64 if wide or pixels.dtype == np.float64 else np.float32
+    scaled: Any = pixels.astype(dtype)
+    if not np.isfinite(scaled.sum()):
+        np.nan_to_num(scaled, copy=False, posinf=white, neginf=black)
+    scaled -= black
+    scaled *= 255 / ((white - black) or 1)
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, 0, 255, out=scaled)
+    levels: NDArray[np.uint8] = scaled.astype(np.uint8)
+    return levels
+
+
+def overlay(ground: Image.Image, mask: NDArray[Any], labels: Sequence[float]) -> Image.Image:
+    """A mask in colours over its image in grey; where it is 0, the image is left as it is.
+
+    Args:
+        ground: the image, RGB.
+        mask: numbers (height, width, 1).
+        labels: all numbers that occur in masks of this kind, sorted: each has its own colour. With
+            many of them the mask is no map of labels, and is shown by itself, in grey.
+    """
+    numbers = mask[..., 0]
+    if len(labels) > _FEW_LABELS:
+        return picture(mask, (min(labels), max(labels)))
+    grey = np.asarray(ground.convert("L").convert("RGB"), dtype=np.float64)
+    shown = grey.copy()
+    for place, label in enumerate(label for label in labels if label != 0):
+        colour = np.array(_LABEL_COLOURS[place % len(_LABEL_COLOURS)], dtype=np.float64)
+        there = numbers == label
+        shown[there] = _MASK_SHARE * colour + (1 - _MASK_SHARE) * grey[there]
+    return Image.fromarray(np.rint(shown).astype(np.uint8))
+
+
+def _chequered(size: tuple[int, int]) -> Image.Image:
+    column, row = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    odd = (column // _CHECK_SIDE + row // _CHECK_SIDE) % 2
+    return Image.fromarray(np.array(_CHECKS, dtype=np.uint8)[odd])
