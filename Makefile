@@ -22,11 +22,11 @@ DIST := build/dist
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test lint format test-long test-marked-long test-dist test-oldest demo examples bench clean distclean
+.PHONY: test lint format docs test-long test-marked-long test-dist test-oldest demo examples bench clean distclean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
-test: lint $(VENV)/stamp-tf-keras
+test: lint docs $(VENV)/stamp-tf-keras
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp-lint
@@ -38,6 +38,12 @@ lint: $(VENV)/stamp-lint
 format: $(VENV)/stamp-lint
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+# Always as a whole: a page that has not changed would not warn again.
+docs: $(VENV)/stamp-docs
+	rm -rf build/docs build/doctrees
+	$(PY) -m sphinx -q -n -W --keep-going -d build/doctrees docs build/docs
+	$(PY) tools/check_site.py build/docs
 
 test-long: test-marked-long test-dist test-oldest
 

@@ -1,100 +1,25 @@
-"""The documents keep their word: examples run, links lead somewhere, every argument is described."""
+"""The documents keep their word: links lead somewhere, every argument and public name is described."""
 
 from __future__ import annotations
 
 import ast
-import gc
 import inspect
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pictures import photograph
-from PIL import Image
+from document_blocks import DOCUMENTS, PAGES, ROOT, name_of
 
+import imageloom
 from imageloom import ParallelImageDataGenerator
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
-DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + PAGES
-WITH_EXAMPLES = [ROOT / "README.md", *PAGES]
-# README's model has ten outputs.
-CLASSES = [
-    "astronaut", "camera", "chelsea", "clock", "coffee", "coins", "moon", "page", "retina", "rocket",
-]  # fmt: skip
-IMAGES_PER_CLASS = 5
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
-FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 ROW = re.compile(r"^\| `(\w+)` \|[^|]*(?:\\\|[^|]*)*\| (`[^`]*`|–) \|", re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="an unpacked distribution has no documents")
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a reader of the documents is supposed to have."""
-    root = tmp_path_factory.mktemp("documents") / "photos"
-    for name in CLASSES:
-        (root / name).mkdir(parents=True)
-        for variant in range(IMAGES_PER_CLASS):
-            image = Image.fromarray(photograph(name, 60, 80, "RGB", variant))
-            image.save(root / name / f"{variant}.jpg", quality=90)
-    return root
-
-
-@pytest.fixture
-def namespace(photos: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """Global names of an example, which runs beside the folder of photographs."""
-    monkeypatch.chdir(photos.parent)
-    names: dict[str, Any] = {"__name__": "__main__"}
-    yield names
-    names.clear()
-    gc.collect()  # iterators and their workers
-
-
-def with_smaller_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Building and compiling README's model takes minutes: a small one of its shape is trained."""
-    for module in ("keras", "jax"):
-        pytest.importorskip(module)
-    import keras
-
-    signature = inspect.signature(keras.applications.MobileNetV3Small)
-
-    def build_another(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs).arguments  # the call must be right all the same
-        head = keras.layers.Dense(given["classes"], activation="softmax")
-        layers = [keras.Input(given["input_shape"]), keras.layers.GlobalAveragePooling2D(), head]
-        return keras.Sequential(layers)
-
-    monkeypatch.setattr(keras.applications, "MobileNetV3Small", build_another)
-
-
-def examples(path: Path) -> list[tuple[int, str]]:
-    """Every fenced Python block, with the number of its first line."""
-    text = path.read_text(encoding="utf-8")
-    return [(text[: m.start(1)].count("\n") + 1, m[1]) for m in BLOCK.finditer(text)]
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.usefixtures("global_numpy_state")
-@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=name_of)
-def test_examples_run(path: Path, namespace: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    found = examples(path)
-    assert found
-    if any("import keras" in code for _, code in found):
-        with_smaller_model(monkeypatch)
-    for line, code in found:
-        # One epoch shows as much as many, and sooner.
-        shortened = re.sub(r"epochs=\d+", "epochs=1", code)
-        # Blank lines in front make a traceback show the line of the document.
-        exec(compile("\n" * (line - 1) + shortened, path, "exec"), namespace)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
@@ -116,6 +41,31 @@ def anchors(path: Path) -> set[str]:
     text = FENCE.sub("", path.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    linked = {name_of((ROOT / "docs" / target).resolve()) for target in LINK.findall(text)}
+    # Pages of `project` are files of the root, which the index links to as GitHub needs it.
+    pages = {name_of(page) for page in PAGES if page.parent.name != "project"}
+    assert pages - linked == {"docs/index.md"}
+
+
+def test_the_drawings_are_what_their_script_draws(tmp_path: Path) -> None:
+    folder = ROOT / "docs" / "drawings"
+    subprocess.run([sys.executable, folder / "draw.py", tmp_path], check=True)
+    drawn, kept = (
+        {path.name: path.read_text(encoding="utf-8") for path in place.glob("*.svg")}
+        for place in (tmp_path, folder)
+    )
+    assert drawn == kept
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.rst")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    described = re.findall(r"^\.\. (?:auto|py:)\w+:: imageloom\.(\w+)(?:\(\))?$", text, re.MULTILINE)
+    assert sorted(described) == sorted({*imageloom.__all__, "errors"})
 
 
 # The reference of the arguments

@@ -3,26 +3,26 @@
 Each derives from `ImageLoomError` and from the built-in that Keras users already catch::
 
     ImageLoomError
-    ├── InvalidArgumentError     ValueError           an argument has a value that cannot work
-    ├── ArgumentTypeError        TypeError            an argument has the wrong type
-    ├── MissingColumnError       KeyError, ValueError  a data frame has no such column
-    ├── BatchIndexError          ValueError, IndexError   `it[i]` beyond the length
-    ├── BatchShapeError          ValueError           a hook returned pixels that do not fit the batch
-    ├── MissingDependencyError   ImportError          an option needs an extra that is not installed
-    ├── NotYetSupportedError     NotImplementedError  a documented option of a later version
-    ├── BadImageError            OSError              a file could not be read as an image
-    │   ├── BadSamplesError                        samples of a batch have no readable image
-    │   ├── UnidentifiedImageError  (also PIL's)      no known format; defined in `images`
-    │   └── MissingImageError       FileNotFoundError the file has vanished
-    ├── MissingDirectoryError    FileNotFoundError    a folder is not there
-    ├── MissingFileError         FileNotFoundError    a file that an argument names is not there
-    ├── BatchMemoryError         OSError              no memory for the batches under way
-    ├── StateMismatchError       ValueError           a state of another stream, or a newer version
-    ├── BatchTimeoutError        TimeoutError         a batch took longer than `batch_timeout`
-    ├── IteratorClosedError      RuntimeError         used after `close()`, or in a forked child
-    ├── WorkerError              RuntimeError         what happened in a worker: file, stage, traceback
-    ├── WorkerDiedError          RuntimeError         workers died again and again
-    └── WorkerStartError         RuntimeError         workers do not start
+    ├── InvalidArgumentError        ValueError             an argument has a value that cannot work
+    ├── ArgumentTypeError           TypeError              an argument has the wrong type
+    ├── MissingColumnError          KeyError, ValueError   a data frame has no such column
+    ├── BatchIndexError             ValueError, IndexError `it[i]` beyond the length
+    ├── BatchShapeError             ValueError             pixels of a hook do not fit the batch
+    ├── MissingDependencyError      ImportError            an option needs an extra that is missing
+    ├── NotYetSupportedError        NotImplementedError    a documented option of a later version
+    ├── BadImageError               OSError                a file could not be read as an image
+    │   ├── BadSamplesError                                samples of a batch have no readable image
+    │   ├── UnidentifiedImageError  (also PIL's)           no known format; defined in `images`
+    │   └── MissingImageError       FileNotFoundError      the file has vanished
+    ├── MissingDirectoryError       FileNotFoundError      a folder is not there
+    ├── MissingFileError            FileNotFoundError      a file that an argument names is not there
+    ├── BatchMemoryError            OSError                no memory for the batches under way
+    ├── StateMismatchError          ValueError             a state of another stream, or a newer version
+    ├── BatchTimeoutError           TimeoutError           a batch took longer than `batch_timeout`
+    ├── IteratorClosedError         RuntimeError           used after `close()`, or in a forked child
+    ├── WorkerError                 RuntimeError           file, stage and traceback of a worker
+    ├── WorkerDiedError             RuntimeError           workers died again and again
+    └── WorkerStartError            RuntimeError           workers do not start
 
 An exception raised by the user's own hook keeps its type; a `WorkerError` is then its `__cause__`.
 All of them survive pickling: their arguments are plain strings and numbers.

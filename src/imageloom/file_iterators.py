@@ -247,7 +247,7 @@ class DataFrameIterator(_FileIterator):
 
     @property
     def labels(self) -> Any:
-        """What the targets are made of: class numbers, an array, or a list of arrays."""
+        """What the targets are made of, which is class numbers, an array, or a list of arrays."""
         return self.classes if self._columns is None else self._columns
 
 

@@ -164,7 +164,7 @@ class FlowMethods(ImageTransformer):
                 `"input"` the images again, None no targets.
             batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
             batch_shape: shape of a batch of images, where hooks make it another than
-                (batch_size, *target_size, channels).
+                `(batch_size, *target_size, channels)`.
             shuffle: a new order every epoch.
             shuffle_index_dir: keep a shuffled order of each class in index files under this folder
                 (`.index/<class>.txt`), made once by `seed` and used again afterwards, so that a subset

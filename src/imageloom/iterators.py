@@ -146,7 +146,7 @@ class BatchIterator(KerasSurface, IteratorViews):
 
     @property
     def total_batches_seen(self) -> int:
-        """Position in the stream: batches before the one that `next` will give."""
+        """How many batches of the stream come before the one that `next` will give."""
         return self._position
 
     @property

@@ -62,7 +62,7 @@ class KerasSurface:
 
     @property
     def use_multiprocessing(self) -> bool:
-        """Always False: Keras' process pool around ours would only be in the way."""
+        """Always False, because Keras' process pool around ours would only be in the way."""
         return False
 
     @use_multiprocessing.setter

@@ -1,0 +1,91 @@
+"""How Sphinx makes the site of these pages (`make docs`). Neither making nor reading needs the net."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import ModuleType, SimpleNamespace
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.domains.python import PyXRefRole
+from sphinx.util.docutils import SphinxRole
+
+from imageloom import __version__
+
+project = "imageloom"
+author = "The imageloom developers"
+project_copyright = "The imageloom developers, Apache 2.0"
+version = release = __version__
+
+
+class Callback:
+    """Stands for Keras' class: importing Keras takes longer than everything here, and is not needed."""
+
+    __module__ = "keras.callbacks"
+
+
+keras = ModuleType("keras")
+keras.callbacks = SimpleNamespace(Callback=Callback)  # type: ignore[attr-defined]
+sys.modules["keras"] = keras
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns: list[str] = []
+nitpicky = True
+nitpick_ignore_regex = [
+    # Names in single backticks become links where there is something to link to (see `NameOrCode`).
+    ("py:obj", r".*"),
+    # Other projects' documentation is not looked up, because that needs the network.
+    ("py:.*", r"(collections|io|keras|np|numpy|os|pandas|PIL|tensorflow|torch)\..*"),
+    # Types of the numpy annotations that have no page of their own.
+    ("py:class", r"(ArrayLike|DTypeLike|NDArray|ShiftRange|Batch|Image\.Image|SampleName)"),
+]
+
+# The pages are Markdown that GitHub shows too, so nothing of MyST is used but its directives.
+myst_heading_anchors = 4
+
+default_role = "name-or-code"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+python_maximum_signature_line_length = 90
+python_display_short_literal_types = True
+
+html_theme = "furo"
+html_title = f"imageloom {__version__}"
+html_copy_source = False
+html_show_sourcelink = False
+html_static_path = ["static"]
+html_css_files = ["imageloom.css"]
+
+_INCLUDED = re.compile(r"\]\((?:\.\./)+(ARCHITECTURE|CHANGELOG|CONTRIBUTING)\.md")
+
+
+def link_to_included_pages(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Files beside `docs` are pages of the site, too: links as GitHub needs them are led there."""
+    source[0] = _INCLUDED.sub(lambda match: f"](/project/{match[1].lower()}.md", source[0])
+
+
+class NameOrCode(SphinxRole):
+    """What docstrings have in single backticks: a link if it is a name described here, else code."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The nodes."""
+        if re.fullmatch(r"[A-Za-z_][\w.]*", self.text):
+            return PyXRefRole()("py:obj", self.rawtext, self.text, self.lineno, self.inliner)
+        return [nodes.literal(self.rawtext, self.text)], []
+
+
+def setup(app: Sphinx) -> None:
+    """Registers what stands above."""
+    app.add_role("name-or-code", NameOrCode())
+    app.connect("source-read", link_to_included_pages)

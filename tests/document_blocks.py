@@ -1,0 +1,166 @@
+"""The code blocks of the documents, and what it takes to run them as a reader would."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import os
+import re
+import shlex
+import textwrap
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + PAGES
+_OUTPUT_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced or indented block of code.
+
+    Attributes:
+        line: of the document, where the code begins, from 1.
+        language: what stands behind the fence; "indented" for blocks without one.
+        code: without the fence and the indentation.
+    """
+
+    line: int
+    language: str
+    code: str
+
+    @property
+    def first_line(self) -> str:
+        """By which it is known."""
+        return self.code.splitlines()[0].strip()
+
+    @property
+    def is_directive(self) -> bool:
+        """Whether it is no code but tells Sphinx what to put here."""
+        return self.language.startswith("{")
+
+
+def name_of(path: Path) -> str:
+    """The path that readers know."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks_of(path: Path) -> list[Block]:
+    """All blocks of a document, those in lists and quotations too."""
+    parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark")
+    found = []
+    for token in parser.parse(path.read_text(encoding="utf-8")):
+        if token.type in ("fence", "code_block"):
+            first = token.map[0] + (2 if token.type == "fence" else 1)
+            language = token.info.strip() if token.type == "fence" else "indented"
+            found.append(Block(first, language, token.content))
+    return found
+
+
+def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
+    """Runs the blocks of a page in turn, in one namespace; yields those that it does not know to run.
+
+    Blocks of `text` right behind a Python block say what that one prints.
+    """
+    printed: str | None = None
+    for block in blocks_of(path):
+        if block.is_directive:
+            continue
+        if block.language == "python":
+            printed = _run_python(path, block, names)
+        elif block.language in ("console", "sh") or block.code.startswith("make "):
+            run_commands(block)
+            printed = None
+        elif block.language == "text" and printed is not None:
+            check_output(block.code, printed, f"{path.name}:{block.line}")
+            printed = None
+        else:
+            yield block
+
+
+def _run_python(path: Path, block: Block, names: dict[str, Any]) -> str:
+    # Blank lines in front make a traceback show the line of the document.
+    code = compile("\n" * (block.line - 1) + block.code, path, "exec")
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(code, names)
+    return output.getvalue()
+
+
+def check_output(promised: str, printed: str, place: str) -> None:
+    """Compares what is printed with what a document says; `...` there stands for anything."""
+    if os.sep == "\\":
+        printed = printed.replace("\\\\", "/").replace("\\", "/")
+    right = doctest.OutputChecker().check_output(promised, printed, _OUTPUT_OPTIONS)
+    assert right, f"{place} promises\n{textwrap.indent(promised, '  ')}but it printed\n{printed}"
+
+
+# Shell commands
+
+
+def run_commands(block: Block) -> None:
+    """Runs the commands of imageloom, and checks that other commands are there to be run.
+
+    In `console` blocks commands stand behind `$`, and the lines under one are its output.
+    """
+    for command, promised in _commands(block):
+        words = shlex.split(command, comments=True)
+        if not words:
+            continue
+        program, *arguments = words
+        if program == "imageloom":
+            printed = _run_imageloom(arguments)
+            if promised:
+                check_output(promised, printed, f"line {block.line}: {command}")
+        elif program == "pip":
+            _check_pip(arguments)
+        elif program == "make":
+            _check_make(arguments)
+        else:
+            pytest.fail(f"line {block.line}: no idea how to run {command!r}")
+
+
+def _commands(block: Block) -> list[tuple[str, str]]:
+    joined = block.code.replace("\\\n", " ")
+    if block.language != "console":
+        return [(line, "") for line in joined.splitlines()]
+    pieces = re.split(r"^\$ (.*)\n", joined, flags=re.MULTILINE)
+    assert not pieces[0].strip(), f"line {block.line}: output without a command"
+    return list(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def _run_imageloom(arguments: Sequence[str]) -> str:
+    from click.testing import CliRunner
+
+    from imageloom.cli import main
+
+    result = CliRunner().invoke(main, list(arguments))
+    # `inspect` says by its status that there are broken files; all other ends are ends of a command.
+    assert result.exit_code in ((0, 1) if arguments[0] == "inspect" else (0,)), result.output
+    return result.stdout
+
+
+def _check_pip(arguments: Sequence[str]) -> None:
+    """Nothing is installed here; but extras must exist."""
+    assert arguments[0] == "install", f"pip {arguments}"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for requirement in arguments[1:]:
+        for extra in re.findall(r"imageloom\[(.*?)\]", requirement):
+            assert set(extra.split(",")) <= set(project["optional-dependencies"]), (
+                f"no such extra: {requirement}"
+            )
+
+
+def _check_make(arguments: Sequence[str]) -> None:
+    """Takes minutes, or runs this very test; but targets must exist."""
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    unknown = [a for a in arguments if "=" not in a and a not in targets]
+    assert not unknown, f"no such targets: {unknown}"

@@ -1,0 +1,81 @@
+"""Check the built documentation: links inside lead somewhere, and nothing is fetched from outside.
+
+Usage::
+
+    python tools/check_site.py DIRECTORY
+
+Sphinx warns of links that it makes itself; this looks at what a browser will see.
+"""
+
+from __future__ import annotations
+
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+# Attributes by which a browser fetches something at once, by element.
+FETCHED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}
+
+
+class Page(HTMLParser):
+    """The links, the fetched files and the anchors of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.anchors |= {value for name in ("id", "name") if (value := given.get(name))}
+        if tag == "a" and given.get("href"):
+            self.links.append(str(given["href"]))
+        if given.get(FETCHED.get(tag, "")):
+            self.fetched.append(str(given[FETCHED[tag]]))
+
+
+def problems_of(root: Path) -> list[str]:
+    """Return what is wrong with the site."""
+    pages = {path.resolve(): Page(path) for path in root.rglob("*.html")}
+    if not pages:
+        return [f"{root} holds no pages"]
+    problems = []
+    for path, page in pages.items():
+        name = path.relative_to(root.resolve())
+        for target in [*page.links, *page.fetched]:
+            url = urlsplit(target)
+            if url.scheme in ("http", "https") or url.netloc:
+                if target in page.fetched:
+                    problems.append(f"{name} fetches {target}")
+                continue
+            if url.scheme:  # mailto:, data:
+                continue
+            file = (path.parent / unquote(url.path)).resolve() if url.path else path
+            if not file.exists():
+                problems.append(f"{name} leads to {target}, which is not there")
+            elif url.fragment and file in pages and unquote(url.fragment) not in pages[file].anchors:
+                problems.append(f"{name} leads to {target}, and there is no such place")
+    for path in root.rglob("*.css"):
+        text = path.read_text(encoding="utf-8")
+        if "url(http" in text or "url(//" in text or "@import" in text:
+            problems.append(f"{path.relative_to(root)} fetches from outside")
+    return problems
+
+
+def main(directory: Path) -> int:
+    """Check the site; return the exit status."""
+    problems = problems_of(directory)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"{directory}: {len(list(directory.rglob('*.html')))} pages, all links lead somewhere")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(Path(sys.argv[1])))
