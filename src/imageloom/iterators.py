@@ -17,7 +17,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from itertools import count
-from typing import Any, Self
+from typing import Any, Generic, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,13 @@ from imageloom.sampler import OrderOptions, Sampler
 from imageloom.sources.base import SampleSource
 from imageloom.state import checked_state, make_state, plain
 from imageloom.substitutions import BadImage
-from imageloom.supply import Batch, BatchSupply, ChannelFactory
+from imageloom.supply import BatchSupply, BatchT_co, ChannelFactory
 from imageloom.validation import check_batch_size
 
 __all__ = ["BatchIterator"]
 
 
-class BatchIterator(IteratorViews):
+class BatchIterator(IteratorViews, Generic[BatchT_co]):
     """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes:
@@ -53,8 +53,8 @@ class BatchIterator(IteratorViews):
         max_queue_size: Keras' own queue, used only if `workers` is raised.
     """
 
-    workers = 1
-    max_queue_size = 10
+    workers: int = 1
+    max_queue_size: int = 10
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class BatchIterator(IteratorViews):
         """
         self._source = source
         self._supply = BatchSupply(source, open_channel)
-        self.seed = order.seed
+        self.seed: int | None = order.seed
         self._base_seed = self.seed
         self._shuffle = order.shuffle
         self._balanced_classes = source.class_numbers("balance=True") if order.balance else None
@@ -175,7 +175,7 @@ class BatchIterator(IteratorViews):
         """The iterator itself, which never ends."""
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> BatchT_co:
         """The next batch of the stream.
 
         Raises:
@@ -194,13 +194,14 @@ class BatchIterator(IteratorViews):
                 self._supply.follow(count(position))
             self._following = position + 1
             spec = self._sampler_now().spec(position)
-        return self._supply.batch(spec, stacklevel=2)
+        batch: BatchT_co = self._supply.batch(spec, stacklevel=2)
+        return batch
 
-    def next(self) -> Batch:
+    def next(self) -> BatchT_co:
         """The next batch of the stream, as `next(it)`."""
         return self.__next__()
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> BatchT_co:
         """Batch `index` of the current epoch; negative numbers count from its end.
 
         Raises:
@@ -226,7 +227,8 @@ class BatchIterator(IteratorViews):
             if upcoming is not None:
                 self._supply.follow([first + i for i in (index, *upcoming)])
             spec = self._sampler_now().spec(first + index)
-        return self._supply.batch(spec, stacklevel=2)
+        batch: BatchT_co = self._supply.batch(spec, stacklevel=2)
+        return batch
 
     @property
     def read_in_order(self) -> bool:
@@ -313,9 +315,11 @@ class BatchIterator(IteratorViews):
     def _arguments(self) -> dict[str, Any]:
         """Further arguments that decide about values."""
 
-    def empty_batch(self) -> Batch:
+    def empty_batch(self) -> BatchT_co:
         """A batch without samples: the structure, shapes and dtypes of all others."""
-        return self._supply.empty_batch(self.recipe(self.image_data_generator.frozen()).layout)
+        layout = self.recipe(self.image_data_generator.frozen()).layout
+        batch: BatchT_co = self._supply.empty_batch(layout)
+        return batch
 
     def report(self) -> Report:
         """Where the time went so far, and what would help most; `print` says it in words."""

@@ -71,7 +71,7 @@ class DirectorySource(SampleSource):
         self.repeats_images = class_mode == "input"
         self.root = os.path.abspath(directory)
         names = list(classes) if classes else _subdirectories(directory)
-        self.class_indices = {name: i for i, name in enumerate(names)}
+        self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
         self.num_classes = len(names)  # as in Keras, a class that is named twice counts twice
         if class_mode == "binary" and len(self.class_indices) != 2:
             warnings.warn(
