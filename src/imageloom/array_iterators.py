@@ -26,6 +26,13 @@ class NumpyArrayIterator(BatchIterator[BatchT_co]):
         y: the targets, or None.
         sample_weight: the weights, or None.
         image_shape: shape of one image.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dtype: of the images in a batch.
+        subset: `"training"`, `"validation"` or None, as given.
+        save_to_dir: where finished images are written, or None.
+        save_prefix: start of the saved files' names.
+        save_format: their format.
+        settings: the same arguments, checked.
     """
 
     def __init__(
@@ -63,7 +70,10 @@ class NumpyArrayIterator(BatchIterator[BatchT_co]):
         return {"subset": self.subset, **described}
 
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
-        """The description of this iterator's batches.
+        """The description of this iterator's batches, for those who compute them.
+
+        Args:
+            frozen: the generator as it is at the first batch.
 
         Raises:
             InvalidArgumentError: the generator has a `get_batch_function`, which is for files.

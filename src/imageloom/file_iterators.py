@@ -69,7 +69,25 @@ class FileSettings(OutputSettings):
 
 
 class _FileIterator(BatchIterator[BatchT_co]):
-    """What the iterators over files have in common."""
+    """What the iterators over files have in common.
+
+    Attributes:
+        directory: the folder that `filenames` are relative to.
+        target_size: (height, width) of the images in a batch.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        class_mode: what the targets are, as given.
+        interpolation: how images are resized; None if they are not.
+        keep_aspect_ratio: whether the centre is cut out in the target's aspect ratio before.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dtype: of the images in a batch.
+        subset: `"training"`, `"validation"` or None, as given.
+        split: the part of each class that the subset reads, as two fractions; None for all.
+        save_to_dir: where finished images are written, or None.
+        save_prefix: start of the saved files' names.
+        save_format: their format.
+        settings: the same arguments, checked.
+        white_list_formats: suffixes that are taken for images.
+    """
 
     white_list_formats: ClassVar[set[str]] = set(WHITE_LIST_FORMATS)
 
@@ -130,7 +148,11 @@ class _FileIterator(BatchIterator[BatchT_co]):
         return {**settings, **self.image_data_generator.described()}
 
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
-        """The description of this iterator's batches."""
+        """The description of this iterator's batches, for those who compute them.
+
+        Args:
+            frozen: the generator as it is at the first batch.
+        """
         settings = self.settings
         return make_recipe(
             frozen,

@@ -83,7 +83,11 @@ class ParallelProcessParams:
         return self._rng
 
     def for_sample(self, entropy: tuple[int, ...]) -> ParallelProcessParams:
-        """The same parameters with the random stream of one sample."""
+        """The same parameters with the random stream of one sample.
+
+        Args:
+            entropy: numbers that the stream is made of.
+        """
         params = copy.copy(self)
         params._entropy, params._rng = entropy, None
         return params

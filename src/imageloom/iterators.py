@@ -30,8 +30,6 @@ from imageloom.errors import (
     StateMismatchError,
 )
 from imageloom.iterator_views import IteratorViews
-from imageloom.recipe import Recipe
-from imageloom.recipes import FrozenGenerator
 from imageloom.report import Report
 from imageloom.sampler import OrderOptions, Sampler
 from imageloom.sources.base import SampleSource
@@ -47,10 +45,11 @@ class BatchIterator(IteratorViews, Generic[BatchT_co]):
     """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes:
-        n: number of samples (also `samples`).
+        image_data_generator: the generator that made it.
         seed: as given; None means that one was drawn from NumPy's global state at the first batch.
         workers: Keras' own threads; 1 is right, because the work is already done in the background.
         max_queue_size: Keras' own queue, used only if `workers` is raised.
+        lock: held while the position moves.
     """
 
     workers: int = 1
@@ -86,10 +85,6 @@ class BatchIterator(IteratorViews, Generic[BatchT_co]):
         self._order = ReadingOrder(len(self))
         self._sampler: Sampler | None = None
         self._data_fingerprint: dict[str, Any] | None = None
-
-    @abstractmethod
-    def recipe(self, frozen: FrozenGenerator) -> Recipe:
-        """The description of this iterator's batches."""
 
     # The stream
 

@@ -54,7 +54,7 @@ def reading(command: Command) -> Command:
         click.option("--size", type=(int, int), default=(224, 224), show_default=True,
                      metavar="HEIGHT WIDTH", help="Resize to this."),
         click.option("--color-mode", type=click.Choice(["rgb", "rgba", "grayscale"]), default="rgb",
-                     show_default=True),
+                     show_default=True, help="How files are read."),
         click.option("--interpolation", type=click.Choice(INTERPOLATIONS), default="bilinear",
                      show_default=True, help="Of resizing."),
     ):  # fmt: skip

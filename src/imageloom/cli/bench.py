@@ -35,7 +35,9 @@ class _Rate:
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True, help="For each setting."
 )
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images in a batch."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @reading
 @augmentation

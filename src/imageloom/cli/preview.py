@@ -31,7 +31,7 @@ __all__ = ["preview"]
     show_default=True,
     help="Transformed versions of each sample.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the transforms.")
 @reading
 @augmentation
 def preview(
