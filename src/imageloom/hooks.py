@@ -123,6 +123,8 @@ class Hook:
         """
         self.name = name
         self.function = function
+        self.wants_params: bool
+        self.extras: Sequence[str]
         self.wants_params, self.extras = _read_signature(name, function)
 
     def __call__(

@@ -76,7 +76,7 @@ class BatchIterator(IteratorViews, Generic[BatchT_co]):
         self._shuffle = order.shuffle
         self._balanced_classes = source.class_numbers("balance=True") if order.balance else None
         self._batch_size = check_batch_size(batch_size, len(source))
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self._position = 0
         self._pass_start = 0  # where it[0] is: an epoch's first batch, but for resumed passes
         self._handed_out: set[int] = set()
