@@ -33,6 +33,7 @@ lint: $(VENV)/stamp-lint
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) -m basedpyright --pythonpath $(PY)
 	$(VENV)/$(BIN)/lint-imports
 
 format: $(VENV)/stamp-lint
@@ -50,16 +51,18 @@ test-long: test-marked-long test-dist test-oldest
 test-marked-long: $(VENV)/stamp-tf-keras
 	$(PY) -m pytest -m long --timeout 1800 $(PYTEST_ARGS)
 
-# Build both distributions, look into them, and import each from an empty environment.
+# Build both distributions, look into them, and do the main job with each in an empty environment.
 test-dist: $(VENV)/stamp-dist
 	rm -rf $(DIST) $(CLEAN_ROOM)
 	$(PY) -m build --outdir $(DIST)
+	$(PY) -m twine check --strict $(DIST)/*
 	$(PY) tools/check_distributions.py $(DIST)
 	$(PYTHON) -m venv $(CLEAN_ROOM)
 	$(CLEAN_ROOM_PY) -m pip install --quiet $(DIST)/imageloom-*.whl
-	$(CLEAN_ROOM_PY) -I -c "import imageloom"
+	$(CLEAN_ROOM_PY) -m pip check
+	$(CLEAN_ROOM_PY) -I tools/main_job.py
 	$(CLEAN_ROOM_PY) -m pip install --quiet --force-reinstall --no-deps $(DIST)/imageloom-*.tar.gz
-	$(CLEAN_ROOM_PY) -I -c "import imageloom"
+	$(CLEAN_ROOM_PY) -I tools/main_job.py
 
 # Old releases of other libraries may warn; only here is that no error.
 test-oldest: $(OLDEST)/stamp
@@ -113,5 +116,5 @@ $(OLDEST)/stamp: pyproject.toml constraints/oldest.txt $(VENV)/stamp-venv
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST_PY) -m pip install --quiet "pip>=25.1"
 	$(OLDEST_PY) -m pip install --quiet --constraint constraints/oldest.txt \
-		--editable ".[keras,pandas,splines]" --group test-core
+		--editable ".[jax,keras,pandas,ray,splines,tensorflow,tf-keras,torch]" --group test-core
 	touch $@

@@ -4,62 +4,92 @@ Usage::
 
     python tools/check_distributions.py DIRECTORY
 
-The directory holds one wheel and one source distribution of imageloom.
+The directory holds one wheel and one source distribution of imageloom, built from this checkout. Which
+modules and tests there are, git says: files that it ignores belong nowhere.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
-from pathlib import Path, PurePosixPath
+from email.parser import Parser
+from pathlib import Path
 
-WHEEL_NEEDS = {"imageloom/__init__.py", "imageloom/py.typed"}
-# The build backend always adds .gitignore and PKG-INFO.
-SDIST_HOLDS = {
-    ".gitignore",
-    "CHANGELOG.md",
-    "LICENSE",
-    "PKG-INFO",
-    "README.md",
-    "pyproject.toml",
-    "src",
-    "tests",
-}
-UNWANTED_SUFFIXES = {".pyc", ".pyo", ".so", ".swp", ".orig"}
+ROOT = Path(__file__).resolve().parents[1]
+# The build backend adds .gitignore, without which the result would not build the same again.
+SDIST_OWN = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+ENTRY_POINTS = "[console_scripts]\nimageloom = imageloom.cli:main\n"
+
+
+def files_of_checkout(*folders: str) -> set[str]:
+    """Files that git tracks, or would if they were added."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *folders],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return {name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()}
+
+
+def differences(place: str, names: set[str], expected: set[str]) -> list[str]:
+    """What is missing there, and what is too much."""
+    return [f"{place} lacks {name}" for name in sorted(expected - names)] + [
+        f"{place} holds {name}, which does not belong there" for name in sorted(names - expected)
+    ]
 
 
 def check_wheel(path: Path) -> list[str]:
     """Return what is wrong with the wheel."""
+    info = f"{'-'.join(path.name.split('-')[:2])}.dist-info"
+    expected = {name.removeprefix("src/") for name in files_of_checkout("src/imageloom")}
+    expected |= {
+        f"{info}/{name}"
+        for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    }
     with zipfile.ZipFile(path) as wheel:
         names = {name for name in wheel.namelist() if not name.endswith("/")}
-    problems = [f"{path.name} lacks {name}" for name in sorted(WHEEL_NEEDS - names)]
-    if not any(name.endswith(".dist-info/licenses/LICENSE") for name in names):
-        problems.append(f"{path.name} lacks the licence")
-    for name in sorted(names):
-        top = PurePosixPath(name).parts[0]
-        if top != "imageloom" and not top.endswith(".dist-info"):
-            problems.append(f"{path.name} holds {name}, which is outside the package")
-    return problems + unwanted_files(path, names)
+        problems = differences(path.name, names, expected | {"imageloom/py.typed"})
+        if problems:
+            return problems
+        if wheel.read(f"{info}/entry_points.txt").decode() != ENTRY_POINTS:
+            problems.append(f"{path.name} has other entry points than the command")
+        return problems + check_metadata(path.name, wheel.read(f"{info}/METADATA").decode())
+
+
+def check_metadata(place: str, text: str) -> list[str]:
+    """Return what is wrong with the metadata."""
+    metadata = Parser().parsestr(text)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    expected = {
+        "Version": project["version"],
+        "Requires-Python": project["requires-python"],
+        "License-Expression": project["license"],
+        "Description-Content-Type": "text/markdown",
+    }
+    problems = [
+        f"{place}: {name} is {metadata[name]!r}, not {value!r}"
+        for name, value in expected.items()
+        if metadata[name] != value
+    ]
+    if metadata.get_payload() != readme:
+        problems.append(f"{place}: the description is not README.md")
+    extras = set(metadata.get_all("Provides-Extra", []))
+    problems += differences(f"{place}, of extras,", extras, set(project["optional-dependencies"]))
+    missing = [need for need in metadata.get_all("Requires-Dist", []) if ">=" not in need]
+    return problems + [f"{place} needs {need!r} without a lower bound" for need in missing]
 
 
 def check_sdist(path: Path) -> list[str]:
     """Return what is wrong with the source distribution."""
     with tarfile.open(path) as sdist:
-        names = {member.name.partition("/")[2] for member in sdist if member.isfile()}
-    tops = {PurePosixPath(name).parts[0] for name in names}
-    problems = [f"{path.name} lacks {top}" for top in sorted(SDIST_HOLDS - tops)]
-    problems += [f"{path.name} holds {top}, unexpectedly" for top in sorted(tops - SDIST_HOLDS)]
-    return problems + unwanted_files(path, names)
-
-
-def unwanted_files(path: Path, names: set[str]) -> list[str]:
-    """Return the compiled and left-over files among the names."""
-    return [
-        f"{path.name} holds {name}, a left-over"
-        for name in sorted(names)
-        if PurePosixPath(name).suffix in UNWANTED_SUFFIXES or "__pycache__" in name
-    ]
+        names = {member.name.partition("/")[2] for member in sdist if not member.isdir()}
+    return differences(path.name, names, files_of_checkout("src/imageloom", "tests") | SDIST_OWN)
 
 
 def main(directory: Path) -> int:

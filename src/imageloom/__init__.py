@@ -106,12 +106,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Imports what is heavy when it is first used."""
-    if name in _LAZY:
-        globals()[name] = value = getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # or else type checkers would believe in every misspelt name
+
+    def __getattr__(name: str) -> Any:
+        """Imports what is heavy when it is first used."""
+        if name in _LAZY:
+            globals()[name] = value = getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
+            return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import NDArray
+
 from imageloom.errors import InvalidArgumentError
 from imageloom.iterators import BatchIterator
 from imageloom.recipe import Recipe
 from imageloom.recipes import FrozenGenerator, OutputSettings, make_recipe
 from imageloom.sampler import OrderOptions
 from imageloom.sources.arrays import ArraySource
-from imageloom.supply import ChannelFactory
+from imageloom.supply import BatchT_co, ChannelFactory
 
 __all__ = ["NumpyArrayIterator"]
 
 
-class NumpyArrayIterator(BatchIterator):
+class NumpyArrayIterator(BatchIterator[BatchT_co]):
     """Batches of the images of an array; made by `flow`.
 
     Attributes:
@@ -24,6 +26,13 @@ class NumpyArrayIterator(BatchIterator):
         y: the targets, or None.
         sample_weight: the weights, or None.
         image_shape: shape of one image.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dtype: of the images in a batch.
+        subset: `"training"`, `"validation"` or None, as given.
+        save_to_dir: where finished images are written, or None.
+        save_prefix: start of the saved files' names.
+        save_format: their format.
+        settings: the same arguments, checked.
     """
 
     def __init__(
@@ -39,17 +48,17 @@ class NumpyArrayIterator(BatchIterator):
         super().__init__(source, open_channel, batch_size=settings.batch_size, order=order)
         self.image_data_generator = image_data_generator
         self.settings = settings
-        self.x = source.x
-        self.x_misc = source.x_misc
-        self.y = source.y
-        self.sample_weight = source.sample_weight
+        self.x: NDArray[Any] = source.x
+        self.x_misc: list[NDArray[Any]] = source.x_misc
+        self.y: NDArray[Any] | None = source.y
+        self.sample_weight: NDArray[Any] | None = source.sample_weight
         self.image_shape: tuple[int, ...] = source.x.shape[1:]
-        self.data_format = settings.data_format
-        self.dtype = settings.dtype
-        self.save_to_dir = settings.save_to_dir
-        self.save_prefix = settings.save_prefix
-        self.save_format = settings.save_format
-        self.subset = settings.subset
+        self.data_format: str = settings.data_format
+        self.dtype: str = settings.dtype
+        self.save_to_dir: str | None = settings.save_to_dir
+        self.save_prefix: str = settings.save_prefix
+        self.save_format: str = settings.save_format
+        self.subset: str | None = settings.subset
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -61,7 +70,10 @@ class NumpyArrayIterator(BatchIterator):
         return {"subset": self.subset, **described}
 
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
-        """The description of this iterator's batches.
+        """The description of this iterator's batches, for those who compute them.
+
+        Args:
+            frozen: the generator as it is at the first batch.
 
         Raises:
             InvalidArgumentError: the generator has a `get_batch_function`, which is for files.

@@ -70,6 +70,11 @@ def img_to_array(
 ) -> NDArray[Any]:
     """A rank 3 array of a Pillow image; grey images get a channel axis.
 
+    Args:
+        img: the image, or an array of rank 2 or 3.
+        data_format: `"channels_last"` for (height, width, channels), or `"channels_first"`.
+        dtype: of the array.
+
     Raises:
         InvalidArgumentError: something that is neither rank 2 nor rank 3.
     """

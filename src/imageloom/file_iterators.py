@@ -22,7 +22,7 @@ from imageloom.sampler import OrderOptions
 from imageloom.sources.dataframe import DataFrameSource
 from imageloom.sources.directory import DirectorySource
 from imageloom.sources.listing import WHITE_LIST_FORMATS
-from imageloom.supply import ChannelFactory
+from imageloom.supply import BatchT_co, ChannelFactory
 from imageloom.validation import check_choice
 
 __all__ = ["DataFrameIterator", "DirectoryIterator", "FileSettings"]
@@ -68,8 +68,26 @@ class FileSettings(OutputSettings):
         return self.image_shape if self.batch_shape is None else self.batch_shape[1:]
 
 
-class _FileIterator(BatchIterator):
-    """What the iterators over files have in common."""
+class _FileIterator(BatchIterator[BatchT_co]):
+    """What the iterators over files have in common.
+
+    Attributes:
+        directory: the folder that `filenames` are relative to.
+        target_size: (height, width) of the images in a batch.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        class_mode: what the targets are, as given.
+        interpolation: how images are resized; None if they are not.
+        keep_aspect_ratio: whether the centre is cut out in the target's aspect ratio before.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dtype: of the images in a batch.
+        subset: `"training"`, `"validation"` or None, as given.
+        split: the part of each class that the subset reads, as two fractions; None for all.
+        save_to_dir: where finished images are written, or None.
+        save_prefix: start of the saved files' names.
+        save_format: their format.
+        settings: the same arguments, checked.
+        white_list_formats: suffixes that are taken for images.
+    """
 
     white_list_formats: ClassVar[set[str]] = set(WHITE_LIST_FORMATS)
 
@@ -85,22 +103,22 @@ class _FileIterator(BatchIterator):
         """Made by the generator."""
         super().__init__(source, open_channel, batch_size=settings.batch_size, order=order)
         self.image_data_generator = image_data_generator
-        self.directory = source.directory
+        self.directory: str = source.directory
         self.filenames: Sequence[SampleName] = source.filenames
-        self.class_mode = source.class_mode
+        self.class_mode: str | None = source.class_mode
         self.settings = settings
-        self.target_size = settings.target_size
-        self.color_mode = settings.color_mode
-        self.interpolation = settings.interpolation
-        self.keep_aspect_ratio = settings.keep_aspect_ratio
-        self.data_format = settings.data_format
-        self.dtype = settings.dtype
-        self.image_shape = settings.image_shape
-        self.save_to_dir = settings.save_to_dir
-        self.save_prefix = settings.save_prefix
-        self.save_format = settings.save_format
-        self.split = settings.split
-        self.subset = settings.subset
+        self.target_size: tuple[int, int] = settings.target_size
+        self.color_mode: str = settings.color_mode
+        self.interpolation: str | None = settings.interpolation
+        self.keep_aspect_ratio: bool = settings.keep_aspect_ratio
+        self.data_format: str = settings.data_format
+        self.dtype: str = settings.dtype
+        self.image_shape: tuple[int, ...] = settings.image_shape
+        self.save_to_dir: str | None = settings.save_to_dir
+        self.save_prefix: str = settings.save_prefix
+        self.save_format: str = settings.save_format
+        self.split: tuple[float, float] | None = settings.split
+        self.subset: str | None = settings.subset
 
     @property
     def filepaths(self) -> list[SampleName]:
@@ -130,7 +148,11 @@ class _FileIterator(BatchIterator):
         return {**settings, **self.image_data_generator.described()}
 
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
-        """The description of this iterator's batches."""
+        """The description of this iterator's batches, for those who compute them.
+
+        Args:
+            frozen: the generator as it is at the first batch.
+        """
         settings = self.settings
         return make_recipe(
             frozen,
@@ -163,7 +185,7 @@ class _FileIterator(BatchIterator):
         return f" in {name}" if name else ""
 
 
-class DirectoryIterator(_FileIterator):
+class DirectoryIterator(_FileIterator[BatchT_co]):
     """Batches of the images of a class folder; made by `flow_from_directory`.
 
     Attributes:
@@ -196,9 +218,9 @@ class DirectoryIterator(_FileIterator):
             image_data_generator=image_data_generator,
             order=order,
         )
-        self.classes = source.class_ids
-        self.class_indices = source.class_indices
-        self.num_classes = source.num_classes
+        self.classes: NDArray[np.int32] = source.class_ids
+        self.class_indices: dict[str, int] = source.class_indices
+        self.num_classes: int = source.num_classes
 
     @property
     def labels(self) -> NDArray[np.int32]:
@@ -206,7 +228,7 @@ class DirectoryIterator(_FileIterator):
         return self.classes
 
 
-class DataFrameIterator(_FileIterator):
+class DataFrameIterator(_FileIterator[BatchT_co]):
     """Batches of the images that a data frame names; made by `flow_from_dataframe`.
 
     Attributes:
@@ -239,7 +261,7 @@ class DataFrameIterator(_FileIterator):
             image_data_generator=image_data_generator,
             order=order,
         )
-        self.sample_weight = source.sample_weight
+        self.sample_weight: NDArray[Any] | None = source.sample_weight
         self._columns = source.columns
         if source.class_ids is not None:  # as in Keras, there are no such attributes otherwise
             self.classes = source.class_ids

@@ -21,7 +21,9 @@ from imageloom.executors.base import Channel
 from imageloom.executors.cpus import available_cpus, worker_count
 from imageloom.executors.sharing import SharedExecutor, make_executor
 from imageloom.fitting import stream_statistics
-from imageloom.flows import FlowMethods
+from imageloom.flows.arrays import ArrayFlow
+from imageloom.flows.dataframe import DataFrameFlow
+from imageloom.flows.directory import DirectoryFlow
 from imageloom.hooks import Hook
 from imageloom.iterators import BatchIterator
 from imageloom.options import GeneratorOptions, Noise, ShiftRange
@@ -43,7 +45,7 @@ __all__ = ["ImageDataGenerator", "ParallelImageDataGenerator"]
 _told: Final[set[str]] = set()  # what was said once already in this process
 
 
-class ParallelImageDataGenerator(FlowMethods):
+class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
     """Keras' `ImageDataGenerator`, with the work done in the background.
 
     Every argument is keyword-only, is checked at once, and becomes an attribute of the same name.

@@ -83,7 +83,11 @@ class ParallelProcessParams:
         return self._rng
 
     def for_sample(self, entropy: tuple[int, ...]) -> ParallelProcessParams:
-        """The same parameters with the random stream of one sample."""
+        """The same parameters with the random stream of one sample.
+
+        Args:
+            entropy: numbers that the stream is made of.
+        """
         params = copy.copy(self)
         params._entropy, params._rng = entropy, None
         return params
@@ -119,6 +123,8 @@ class Hook:
         """
         self.name = name
         self.function = function
+        self.wants_params: bool
+        self.extras: Sequence[str]
         self.wants_params, self.extras = _read_signature(name, function)
 
     def __call__(

@@ -35,7 +35,7 @@ class ImageRows:
     def __init__(self, array: NDArray[Any]) -> None:
         """Refers to the array; copies nothing."""
         self._array: NDArray[Any] | None = array
-        self.shape = array.shape
+        self.shape: tuple[int, ...] = array.shape
         self.dtype = array.dtype.str
         self._place = _place_in_file(array)
 

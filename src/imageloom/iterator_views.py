@@ -32,7 +32,11 @@ class IteratorViews(ABC):
 
     @abstractmethod
     def recipe(self, frozen: FrozenGenerator) -> Recipe:
-        """The description of this iterator's batches."""
+        """The description of this iterator's batches, for those who compute them.
+
+        Args:
+            frozen: the generator as it is at the first batch.
+        """
 
     @abstractmethod
     def one_pass(self) -> Iterator[Any]:

@@ -17,7 +17,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from itertools import count
-from typing import Any, Self
+from typing import Any, Generic, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,27 +30,26 @@ from imageloom.errors import (
     StateMismatchError,
 )
 from imageloom.iterator_views import IteratorViews
-from imageloom.recipe import Recipe
-from imageloom.recipes import FrozenGenerator
 from imageloom.report import Report
 from imageloom.sampler import BatchSpec, OrderOptions, Sampler
 from imageloom.sources.base import SampleSource
 from imageloom.state import checked_state, make_state, plain
 from imageloom.substitutions import BadImage
-from imageloom.supply import Batch, BatchSupply, ChannelFactory
+from imageloom.supply import BatchSupply, BatchT_co, ChannelFactory
 from imageloom.validation import check_batch_size
 
 __all__ = ["BatchIterator"]
 
 
-class BatchIterator(KerasSurface, IteratorViews):
+class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
     """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes:
-        n: number of samples (also `samples`).
+        image_data_generator: the generator that made it.
         seed: as given; None means that one was drawn from NumPy's global state at the first batch.
         workers: Keras' own threads; 1 is right, because the work is already done in the background.
         max_queue_size: Keras' own queue, used only if `workers` is raised.
+        lock: held while the position moves.
     """
 
     def __init__(
@@ -69,12 +68,12 @@ class BatchIterator(KerasSurface, IteratorViews):
         """
         self._source = source
         self._supply = BatchSupply(source, open_channel)
-        self.seed = order.seed
+        self.seed: int | None = order.seed
         self._base_seed = self.seed
         self._shuffle = order.shuffle
         self._balanced_classes = source.class_numbers("balance=True") if order.balance else None
         self._batch_size = check_batch_size(batch_size, len(source))
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self._position = 0
         self._pass_start = 0  # where it[0] is: an epoch's first batch, but for resumed passes
         self._handed_out: set[int] = set()
@@ -84,10 +83,6 @@ class BatchIterator(KerasSurface, IteratorViews):
         self._order = ReadingOrder(len(self))
         self._sampler: Sampler | None = None
         self._data_fingerprint: dict[str, Any] | None = None
-
-    @abstractmethod
-    def recipe(self, frozen: FrozenGenerator) -> Recipe:
-        """The description of this iterator's batches."""
 
     # The stream
 
@@ -173,7 +168,7 @@ class BatchIterator(KerasSurface, IteratorViews):
         """The iterator itself, which never ends."""
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> BatchT_co:
         """The next batch of the stream.
 
         Raises:
@@ -192,13 +187,14 @@ class BatchIterator(KerasSurface, IteratorViews):
                 self._supply.follow(count(position))
             self._following = position + 1
             spec = self._sampler_now().spec(position)
-        return self._supply.batch(spec, stacklevel=2)
+        batch: BatchT_co = self._supply.batch(spec, stacklevel=2)
+        return batch
 
-    def next(self) -> Batch:
+    def next(self) -> BatchT_co:
         """The next batch of the stream, as `next(it)`."""
         return self.__next__()
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> BatchT_co:
         """Batch `index` of the current epoch; negative numbers count from its end.
 
         Raises:
@@ -222,9 +218,14 @@ class BatchIterator(KerasSurface, IteratorViews):
                 if index == 0 and not self._handed_out:  # it looks at one batch, shuffles and begins
                     self._order.begin(shuffled_order(length))
             spec = self._asked_for(self._pass_start, index)
-        batch = self._supply.batch(spec, stacklevel=2)
-        own = isinstance(batch, list) and self.image_data_generator.get_batch_function is not None
-        return batch if own or reader is Reader.USER else for_keras(batch)
+        batch: BatchT_co = self._supply.batch(spec, stacklevel=2)
+        if reader is not Reader.USER and not self._is_users_own(batch):
+            batch = for_keras(batch)
+        return batch
+
+    def _is_users_own(self, batch: Any) -> bool:
+        """Whether the user's function has made it, in the form that they chose."""
+        return isinstance(batch, list) and self.image_data_generator.get_batch_function is not None
 
     def _asked_for(self, first: int, index: int) -> BatchSpec:
         """What stands there, `first` being where the pass began; adapts what is prefetched."""
@@ -239,7 +240,7 @@ class BatchIterator(KerasSurface, IteratorViews):
             self._supply.follow([first + i for i in (index, *upcoming)])
         return self._sampler_now().spec(first + index)
 
-    def one_pass(self) -> Iterator[Batch]:
+    def one_pass(self) -> Iterator[BatchT_co]:
         """The batches of an epoch in order; with the last one the iterator goes on to the next.
 
         Several may be read at once: those that begin in the same epoch give the same batches. If one
@@ -250,10 +251,10 @@ class BatchIterator(KerasSurface, IteratorViews):
         for index in range(length):
             yield self._batch_of_pass(first, index, last=index == length - 1)
 
-    def _batch_of_pass(self, first: int, index: int, *, last: bool) -> Batch:
+    def _batch_of_pass(self, first: int, index: int, *, last: bool) -> BatchT_co:
         with self.lock:
             spec = self._asked_for(first, index)
-        batch = self._supply.batch(spec, stacklevel=3)
+        batch: BatchT_co = self._supply.batch(spec, stacklevel=3)
         with self.lock:
             if last and first == self._pass_start:
                 self._advance(1)
@@ -361,9 +362,11 @@ class BatchIterator(KerasSurface, IteratorViews):
     def _arguments(self) -> dict[str, Any]:
         """Further arguments that decide about values."""
 
-    def empty_batch(self) -> Batch:
+    def empty_batch(self) -> BatchT_co:
         """A batch without samples: the structure, shapes and dtypes of all others."""
-        return self._supply.empty_batch(self.recipe(self.image_data_generator.frozen()).layout)
+        layout = self.recipe(self.image_data_generator.frozen()).layout
+        batch: BatchT_co = self._supply.empty_batch(layout)
+        return batch
 
     def report(self) -> Report:
         """Where the time went so far, and what would help most; `print` says it in words."""

@@ -35,6 +35,7 @@ from imageloom.errors import BadImageError, BadSamplesError, BatchShapeError, Wo
 from imageloom.hooks import Hook, SampleCall
 from imageloom.images import read_pixels
 from imageloom.moments import FeatureMoments
+from imageloom.opencv import clash_warning
 from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
 from imageloom.user_methods import UserMethods
@@ -141,7 +142,8 @@ class _BatchWork:
         self.seconds: dict[str, float] = {}
         self.decoded = 0
         self.bad: list[tuple[int, str, str]] = []
-        self.warnings: dict[str, str] = {}
+        clash = clash_warning()
+        self.warnings = {} if clash is None else {"opencv": clash}
 
     def _batch_draws(self) -> BatchTransforms | None:
         if self.recipe.transform is None:

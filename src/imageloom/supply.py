@@ -6,7 +6,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,19 @@ from imageloom.sources.base import SampleSource
 from imageloom.stream import BatchStream
 from imageloom.substitutions import BadImage, ReplacingChannel, Substitutions
 
-__all__ = ["Batch", "BatchSupply", "ChannelFactory"]
+__all__ = ["Batch", "BatchSupply", "BatchT_co", "ChannelFactory"]
 
 Batch = Any  # images, or a tuple of images, targets and weights
+# The same as the users' type checker knows it, from the arguments of the flow method. By default it is
+# anything, so that nobody has to write down what kind of batches their `DirectoryIterator` makes.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    BatchT_co = TypeVar("BatchT_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    BatchT_co = TypeVar("BatchT_co", covariant=True)  # defaults come with Python 3.13
 
 
 class ChannelFactory(Protocol):

@@ -45,7 +45,9 @@ class ImageTransformer(GeneratorAttributes):
         mean: what `fit` found, (1, 1, channels) or channels first; None before.
         std: likewise.
         zca_whitening_matrix: likewise, (d, d) for images of d values.
-        channel_axis: axis of the channels in a batch; row_axis and col_axis likewise.
+        channel_axis: axis of the channels in a batch.
+        row_axis: of its rows.
+        col_axis: of its columns.
     """
 
     _frozen_options: GeneratorOptions | None = None
@@ -123,7 +125,18 @@ class ImageTransformer(GeneratorAttributes):
         return x if transformed is image else np.moveaxis(transformed, -1, 0)
 
     def random_transform(self, x: NDArray[Any], seed: int | None = None) -> NDArray[Any]:
-        """Draws a transform and applies it to one image; arguments as in the two methods it calls."""
+        """Draws a transform and applies it to one image.
+
+        Args:
+            x: image of rank 3, in the generator's `data_format`.
+            seed: of the draw; None draws from NumPy's global state.
+
+        Returns:
+            The transformed image; `x` itself if no step is active.
+
+        Raises:
+            InvalidArgumentError: an image of another rank.
+        """
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:

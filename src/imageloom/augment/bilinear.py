@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from imageloom.opencv import cv2
 
 __all__ = ["BORDERS", "EXACT_CHANNELS", "MAX_SIDE", "opencv_matrix", "warp_bilinear"]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageStat
 
 from imageloom.errors import InvalidArgumentError
+from imageloom.opencv import cv2
 
 __all__ = ["adjust_brightness", "adjust_contrast", "flip", "shift_channels"]
 

@@ -29,7 +29,15 @@ from imageloom.errors import (
     WorkerStartError,
 )
 from imageloom.executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
-from imageloom.executors.messages import CloseChannel, Compute, Done, Failed, OpenChannel, Ready
+from imageloom.executors.messages import (
+    CannotStart,
+    CloseChannel,
+    Compute,
+    Done,
+    Failed,
+    OpenChannel,
+    Ready,
+)
 from imageloom.executors.spawning import WorkerProcess
 
 __all__ = ["Dispatcher"]
@@ -156,7 +164,9 @@ class Dispatcher:
         if died:
             self._bury(worker)
 
-    def _answer(self, worker: _Worker, message: Ready | Done | Failed) -> None:
+    def _answer(self, worker: _Worker, message: Ready | CannotStart | Done | Failed) -> None:
+        if isinstance(message, CannotStart):
+            raise message.error
         worker.deadline = None
         if isinstance(message, Ready):
             worker.ready = True

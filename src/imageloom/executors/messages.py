@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imageloom.errors import MissingDependencyError
 from imageloom.recipe import BatchReport, BatchTask
 from imageloom.shared_arrays import BatchLayout
 
-__all__ = ["CloseChannel", "Compute", "Done", "Failed", "OpenChannel", "Ready"]
+__all__ = ["CannotStart", "CloseChannel", "Compute", "Done", "Failed", "OpenChannel", "Ready"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,13 @@ class Compute:
 @dataclass(frozen=True, slots=True)
 class Ready:
     """From the worker: everything is imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotStart:
+    """From the worker: a library is missing or broken, as it would be in every other worker."""
+
+    error: MissingDependencyError
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ _DYING_SECONDS: Final = 5.0  # even a killed process may take its time to go
 _BOOT: Final = (
     "import sys; from multiprocessing.connection import {connection} as C; "
     "c = C(int(sys.argv[1])); sys.path[:] = c.recv(); "
-    "from imageloom.executors.worker import main; main(c)"
+    "from imageloom.executors.boot import main; main(c)"
 )
 
 

@@ -1,8 +1,8 @@
 """The life of a worker process: it reads tasks from its connection until that ends.
 
-A worker is started clean (see `spawning`): it has not imported the user's main module, and it imports
-no training framework. It ends when its connection does; should it be in the middle of something then,
-its standard input tells it that the parent is gone, and on Linux the kernel does.
+A worker is started clean (see `spawning`, `boot`): it has not imported the user's main module, and it
+imports no training framework. It ends when its connection does; should it be in the middle of
+something then, its standard input tells it that the parent is gone, and on Linux the kernel does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import cloudpickle
-import cv2
 
 from imageloom.cache import open_store
 from imageloom.executors.messages import (
@@ -32,15 +31,16 @@ from imageloom.executors.messages import (
     Ready,
 )
 from imageloom.global_seeds import seeded_globals
+from imageloom.opencv import cv2
 from imageloom.pipeline import Pipeline
 from imageloom.shared_arrays import AttachedSlots, Segment
 
-__all__ = ["main"]
+__all__ = ["serve"]
 
 _PR_SET_PDEATHSIG: Final = 1
 
 
-def main(connection: Connection) -> None:
+def serve(connection: Connection) -> None:
     """Serves one parent until the connection ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     _die_with_parent()

@@ -64,10 +64,10 @@ class ArraySource(SampleSource):
         targets = None if y is None else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
         part = _part(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
-        self.x = _images(x, data_format)[part]
-        self.x_misc = [np.asarray(further)[part] for further in misc]
-        self.y = None if y is None else np.asarray(y[part] if subset else y)
-        self.sample_weight = None if weights is None else weights[part]
+        self.x: NDArray[Any] = _images(x, data_format)[part]
+        self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
+        self.y: NDArray[Any] | None = None if y is None else np.asarray(y[part] if subset else y)
+        self.sample_weight: NDArray[Any] | None = None if weights is None else weights[part]
         self.rows = ImageRows(self.x)
         self.class_indices: dict[str, int] = {}
 

@@ -74,13 +74,13 @@ class DataFrameSource(SampleSource):
             ArgumentTypeError: something that is no data frame, values of a wrong type.
         """
         frame = _checked(dataframe, x_col, y_col, weight_col, classes, class_mode)
-        self.directory = directory or ""
+        self.directory: str = directory or ""
         self.class_mode = class_mode
         self.dtype = dtype
-        self.repeats_images = class_mode == "input"
-        self.root = os.path.abspath(self.directory) if self.directory else os.getcwd()
+        self.repeats_images: bool = class_mode == "input"
+        self.root: str = os.path.abspath(self.directory) if self.directory else os.getcwd()
         mask_columns = _mask_columns(y_col) if class_mode == "image" else []
-        self.masks = len(mask_columns)
+        self.masks: int = len(mask_columns)
         if validate_filenames:
             for argument, column in (("x_col", x_col), *(("y_col", name) for name in mask_columns)):
                 frame = frame[self._valid(frame[column].tolist(), argument, column)]

@@ -68,11 +68,11 @@ class DirectorySource(SampleSource):
         self.directory = directory
         self.class_mode = class_mode
         self.dtype = dtype
-        self.repeats_images = class_mode == "input"
-        self.root = os.path.abspath(directory)
+        self.repeats_images: bool = class_mode == "input"
+        self.root: str = os.path.abspath(directory)
         names = list(classes) if classes else _subdirectories(directory)
-        self.class_indices = {name: i for i, name in enumerate(names)}
-        self.num_classes = len(names)  # as in Keras, a class that is named twice counts twice
+        self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
+        self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
         if class_mode == "binary" and len(self.class_indices) != 2:
             warnings.warn(
                 f'class_mode="binary" is for 2 classes; {directory!r} has {len(self.class_indices)}: '
@@ -96,8 +96,10 @@ class DirectorySource(SampleSource):
             if not part:
                 warnings.warn(f"No images found for the class {name!r} in {directory!r}.", stacklevel=5)
         self.filenames: list[SampleName] = [file for part in parts for file in part]
-        self.images = 1 if list_function is None else _images_per_sample(self.filenames)
-        self.class_counts = {name: len(part) for name, part in zip(names, parts, strict=True)}
+        self.images: int = 1 if list_function is None else _images_per_sample(self.filenames)
+        self.class_counts: dict[str, int] = {
+            name: len(part) for name, part in zip(names, parts, strict=True)
+        }
         numbers = [self.class_indices[name] for name in names]
         self.class_ids: NDArray[np.int32] = np.repeat(
             np.array(numbers, dtype=np.int32), [len(part) for part in parts]

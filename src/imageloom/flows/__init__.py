@@ -1,0 +1,1 @@
+"""The flow methods: from arguments to iterators. Nothing is started here."""
