@@ -18,12 +18,11 @@ import itertools
 import weakref
 from typing import Final
 
-import cloudpickle
-
 from imageloom.errors import ArgumentTypeError
 from imageloom.executors.base import BatchFuture, Channel, Executor, QueuedTask
 from imageloom.executors.dispatcher import Dispatcher
 from imageloom.executors.spawning import worker_environment
+from imageloom.pickling import portable
 from imageloom.recipe import BatchTask, Recipe
 from imageloom.shared_arrays import Segment, SlotPool
 
@@ -104,7 +103,7 @@ class _ProcessChannel:
 
 def _pickled(recipe: Recipe) -> bytes:
     try:
-        return cloudpickle.dumps(recipe)  # type: ignore[no-any-return]
+        return portable(recipe)
     except Exception as error:
         raise ArgumentTypeError(
             "A hook, or something it refers to, cannot be sent to worker processes "
