@@ -40,7 +40,6 @@ from imageloom import (
     DirectoryIterator,
     ImageDataGenerator,
     IteratorClosedError,
-    NotYetSupportedError,
 )
 from imageloom.executors.sharing import make_executor
 
@@ -398,7 +397,13 @@ def test_the_middle_of_an_epoch_is_resumed_with_other_workers(crops: Path) -> No
             assert_same_batches(take(it, 2 * BATCHES - 2), expected[2:])
 
 
-def test_shards_are_announced_and_not_faked(crops: Path) -> None:
-    """Shards of different lengths hang distributed training; none are handed out yet."""
-    with pytest.raises(NotYetSupportedError, match="shard"):
-        ImageDataGenerator().flow_from_directory(crops, shard=(0, 2))
+def test_shards_have_equal_lengths(crops: Path) -> None:
+    """Shards of different lengths hang distributed training."""
+    generator = ImageDataGenerator(executor="serial")
+    whole = generator.flow_from_directory(crops, batch_size=2, seed=1)
+    for count in (2, 3, 4):
+        parts = [
+            generator.flow_from_directory(crops, batch_size=2, seed=1, shard=(index, count))
+            for index in range(count)
+        ]
+        assert {len(part) for part in parts} == {len(whole) // count}

@@ -19,7 +19,6 @@ from imageloom.errors import (
     ArgumentTypeError,
     BatchShapeError,
     InvalidArgumentError,
-    NotYetSupportedError,
 )
 
 VALUE, KIND = InvalidArgumentError, ArgumentTypeError
@@ -47,6 +46,9 @@ def serial(**options: Any) -> ImageDataGenerator:
         ({"class_mode": "raw"}, VALUE),
         *[({"seed": seed}, VALUE) for seed in (-1, 2**32)],
         *[({"seed": seed}, KIND) for seed in (1.5, "3", True)],
+        *[({"shard": shard}, VALUE) for shard in ((2, 2), (-1, 2), (0, 0), (0, 100))],
+        *[({"shard": shard}, KIND) for shard in ("all", 2, (0.0, 2), (0, 1, 2), (False, True))],
+        ({"shuffle": "slow"}, VALUE),
         ({"interpolation": "cubic"}, VALUE),
         ({"interpolation": 3}, VALUE),
         ({"subset": "test"}, VALUE),
@@ -67,34 +69,6 @@ def test_bad_arguments_are_refused_before_anything_starts(
 def test_unknown_arguments_are_a_type_error(class_folder: Path) -> None:
     with pytest.raises(TypeError, match="colour"):
         flow(serial(), class_folder, colour=3)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"shard": (0, 2)},
-        {"shard": "auto"},
-        {"shuffle": "fast"},
-    ],
-    ids=repr,
-)
-def test_arguments_of_later_versions_are_told_apart(
-    options: dict[str, Any], class_folder: Path
-) -> None:
-    (name,) = options
-    with pytest.raises(NotImplementedError, match=name) as caught:
-        flow(serial(), class_folder, **options)
-    assert isinstance(caught.value, NotYetSupportedError)
-
-
-def test_arguments_of_later_versions_are_told_apart_in_the_other_flows() -> None:
-    images = np.zeros((4, 8, 8, 3))
-    for options in ({"shard": (0, 2)}, {"shuffle": "fast"}):
-        (name,) = options
-        with pytest.raises(NotYetSupportedError, match=name):
-            serial().flow(images, **options)  # type: ignore[arg-type]
-        with pytest.raises(NotYetSupportedError, match=name):
-            serial().flow_from_dataframe(None, **options)  # type: ignore[arg-type]
 
 
 # The generator's own settings for its iterators

@@ -8,32 +8,37 @@ from typing import Any, Final
 
 import numpy as np
 
-from imageloom.errors import ArgumentTypeError, MissingDirectoryError, NotYetSupportedError
+from imageloom.adapters.processes import own_shard
+from imageloom.errors import ArgumentTypeError, MissingDirectoryError
 from imageloom.options import GeneratorOptions
+from imageloom.sampler import OrderOptions
 
 __all__ = [
     "check_directory",
     "geometry_warning",
-    "if_fast",
-    "refuse_later_steps",
+    "order_options",
     "without_deprecated",
 ]
 
 _IGNORED_KEYWORDS: Final = ("has_ext", "sort", "drop_duplicates")
 
 
-def refuse_later_steps(**options: Any) -> None:
-    """Raises for the first option that is asked for, of those that are planned."""
-    for name, value in options.items():
-        if value is not None:
-            raise NotYetSupportedError(
-                f"`{name}={value!r}` is planned but not in this version of imageloom; leave it out."
-            )
+def order_options(
+    shuffle: bool | str, seed: int | None, balance: bool, shard: tuple[int, int] | str | None
+) -> OrderOptions:
+    """The order that a flow method was asked for.
 
-
-def if_fast(shuffle: bool | str) -> str | None:
-    """The word, if that is what `shuffle` says."""
-    return "fast" if shuffle == "fast" else None
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: what does not go together (see `OrderOptions`).
+    """
+    if shard == "auto":
+        shard = own_shard()
+    return OrderOptions(
+        shuffle=shuffle,
+        seed=seed,
+        balance=balance,
+        shard=(0, 1) if shard is None else shard,  # type: ignore[arg-type]  # checked there
+    )
 
 
 def check_directory(name: str, path: Any) -> None:

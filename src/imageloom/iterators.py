@@ -11,6 +11,7 @@ channel to the generator's executor is opened.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 import threading
@@ -27,6 +28,7 @@ from imageloom.adapters.reading_order import ReadingOrder
 from imageloom.errors import (
     ArgumentTypeError,
     BatchIndexError,
+    InvalidArgumentError,
     StateMismatchError,
 )
 from imageloom.iterator_views import IteratorViews
@@ -70,9 +72,9 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
         self._supply = BatchSupply(source, open_channel)
         self.seed: int | None = order.seed
         self._base_seed = self.seed
-        self._shuffle = order.shuffle
+        self._options = order
         self._balanced_classes = source.class_numbers("balance=True") if order.balance else None
-        self._batch_size = check_batch_size(batch_size, len(source))
+        self._batch_size = self._checked_batch_size(batch_size)
         self.lock: threading.RLock = threading.RLock()
         self._position = 0
         self._pass_start = 0  # where it[0] is: an epoch's first batch, but for resumed passes
@@ -118,21 +120,35 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
     def batch_size(self, value: int) -> None:
         with self.lock:
             epoch = self._epoch
-            self._batch_size = check_batch_size(value, self.n)
+            self._batch_size = self._checked_batch_size(value)
             self._position = self._pass_start = epoch * len(self)
             self._start_over()
 
+    def _checked_batch_size(self, value: int) -> int:
+        size = check_batch_size(value, self.n)
+        batches, shards = math.ceil(self.n / size), self._options.shard[1]
+        if batches < shards:
+            raise InvalidArgumentError(
+                f"An epoch of {self.n} samples in batches of {size} has {batches} batches, too few for "
+                f"{shards} shards: pass a smaller `batch_size`."
+            )
+        return size
+
     @property
-    def shuffle(self) -> bool:
+    def shuffle(self) -> bool | str:
         """Whether every epoch has an order of its own. Assigning it drops what was prefetched."""
-        return self._shuffle
+        return self._options.shuffle
 
     @shuffle.setter
-    def shuffle(self, value: bool) -> None:
+    def shuffle(self, value: bool | str) -> None:
         with self.lock:
-            OrderOptions(shuffle=bool(value), seed=None, balance=self.balance)
-            self._shuffle = bool(value)
+            self._options = dataclasses.replace(self._options, shuffle=value)
             self._start_over()
+
+    @property
+    def shard(self) -> tuple[int, int]:
+        """(index, count): which part of the stream this is; (0, 1) is the whole."""
+        return self._options.shard
 
     @property
     def balance(self) -> bool:
@@ -151,7 +167,7 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
 
     @property
     def index_array(self) -> NDArray[np.int64]:
-        """Sample numbers in the order of the current epoch."""
+        """Sample numbers in the order of the current epoch, of all shards."""
         with self.lock:
             return self._sampler_now().order(self._epoch)
 
@@ -161,8 +177,8 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
         return len(self)
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
-        return math.ceil(self.n / self._batch_size)
+        """Batches in an epoch, of this shard."""
+        return math.ceil(self.n / self._batch_size) // self._options.shard[1]
 
     def __iter__(self) -> Self:
         """The iterator itself, which never ends."""
@@ -322,14 +338,15 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
         with self.lock:
             self._sampler_now()
             assert self._base_seed is not None
-            return make_state(self._position, self._base_seed, self._fingerprint())
+            return make_state(self._position, self._base_seed, self.shard[1], self._fingerprint())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes to where another iterator over the same data, with the same arguments, stood.
 
         Neither executor nor number of workers need be the same. If the iterator has no seed it takes
         over the state's. A pass under Keras' protocol then begins with the batch that was to come,
-        though that may be in the middle of an epoch.
+        though that may be in the middle of an epoch. Any shard's state is every shard's; the number of
+        shards may be another one if the state is that of an epoch's start.
 
         Raises:
             StateMismatchError: other data, other arguments, another seed, or a newer version; it says
@@ -337,7 +354,8 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
             InvalidArgumentError, ArgumentTypeError: something else than a state.
         """
         with self.lock:
-            position, seed = checked_state(state, self._fingerprint())
+            position, seed, shards = checked_state(state, self._fingerprint())
+            position = self._as_own_position(position, shards)
             if self.seed is not None and seed != self.seed:
                 raise StateMismatchError(
                     f"The state was made with seed {seed}, and this iterator has seed {self.seed}. Use "
@@ -347,13 +365,24 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
             self._start_over()
             self._position = self._pass_start = position
 
+    def _as_own_position(self, position: int, shards: int) -> int:
+        if shards == self.shard[1]:
+            return position
+        epoch, batch = divmod(position, max(1, math.ceil(self.n / self._batch_size) // shards))
+        if batch:
+            raise StateMismatchError(
+                f"The state is that of batch {batch} of an epoch in {shards} shards; with "
+                f"{self.shard[1]} the stream can only go on from an epoch's start."
+            )
+        return epoch * len(self)
+
     def _fingerprint(self) -> dict[str, Any]:
         if self._data_fingerprint is None:
             self._data_fingerprint = plain(self._source.fingerprint())
         return {
             **self._data_fingerprint,
             "batch_size": self._batch_size,
-            "shuffle": self._shuffle,
+            "shuffle": self.shuffle,
             "balance": self.balance,
             **plain(self._arguments()),
         }
@@ -397,9 +426,10 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
             self._sampler = Sampler(
                 self.n,
                 self._batch_size,
-                shuffle=self._shuffle,
+                shuffle=self.shuffle,
                 seed=self._base_seed,
                 class_numbers=self._balanced_classes,
+                shard=self.shard,
             )
         return self._sampler
 

@@ -10,9 +10,12 @@ An iterator is a view of one endless stream of batches. Position p is batch `p %
 
 This is what Keras' iterator does under `next()`. Seeds wrap at 2**32.
 
-A balanced order (`balance=True`), which Keras does not know, draws every class equally often, samples
-within a class with replacement, from a stream of its own for each epoch; batches then begin with their
-seed's plain state.
+Two orders that Keras does not know have streams of their own for each epoch, and their batches begin
+with their seed's plain state: a balanced one (`balance=True`) draws every class equally often, samples
+within a class with replacement; `shuffle="fast"` is a permutation computed on demand.
+
+Shard r of c has batches r, r + c, r + 2c, ... of each epoch of the whole stream, with that stream's
+samples and random numbers; positions are the shard's own.
 """
 
 from __future__ import annotations
@@ -25,12 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom.errors import InvalidArgumentError
-from imageloom.validation import check_seed
+from imageloom.permutation import KeyedPermutation
+from imageloom.validation import check_seed, check_shard
 
 __all__ = ["BatchSpec", "OrderOptions", "Sampler"]
 
 _SEEDS: Final = 2**32
-_BALANCED: Final = 5  # the purpose of the stream that balanced orders are drawn from
+# Purposes of streams that are not Keras'.
+_BALANCED: Final = 5
+_FAST: Final = 6
 _EPOCHS_KEPT: Final = 2  # the one being read and the one being prefetched
 
 
@@ -39,27 +45,46 @@ class OrderOptions:
     """In which order samples come, as a flow method was asked.
 
     Attributes:
-        shuffle: a new order every epoch.
+        shuffle: a new order every epoch; "fast" for one that is computed on demand.
         seed: None where one is to be drawn at the first batch.
         balance: epochs draw all classes equally often.
+        shard: index and count; (0, 1) is the whole stream.
     """
 
-    shuffle: bool
+    shuffle: bool | str
     seed: int | None
     balance: bool = False
+    shard: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         """Checks that they go together.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: a bad seed; a balanced order that is not drawn.
+            InvalidArgumentError, ArgumentTypeError: a bad seed or shard; a balanced order that is not
+                drawn; shards without a common seed.
         """
-        object.__setattr__(self, "seed", check_seed(self.seed))
-        if self.balance and not self.shuffle:
+        if isinstance(self.shuffle, str) and self.shuffle != "fast":
             raise InvalidArgumentError(
-                "`balance=True` draws samples anew every epoch, and `shuffle=False` asks for their own "
-                "order: leave one of them out."
+                f'`shuffle` is True, False or "fast"; received {self.shuffle!r}.'
             )
+        object.__setattr__(self, "shuffle", self.shuffle if self.fast else bool(self.shuffle))
+        object.__setattr__(self, "seed", check_seed(self.seed))
+        object.__setattr__(self, "shard", check_shard(self.shard))
+        if self.balance and not (self.shuffle and not self.fast):
+            raise InvalidArgumentError(
+                "`balance=True` draws all samples of an epoch anew and needs shuffle=True; received "
+                f"shuffle={self.shuffle!r}."
+            )
+        if self.shard[1] > 1 and self.seed is None:
+            raise InvalidArgumentError(
+                "Shards of one stream need a seed, the same in every process: pass `seed`. Without one "
+                "each process would draw another, and their parts would not fit together."
+            )
+
+    @property
+    def fast(self) -> bool:
+        """Whether the order is computed on demand."""
+        return self.shuffle == "fast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +122,32 @@ class Sampler:
         samples: int,
         batch_size: int,
         *,
-        shuffle: bool,
+        shuffle: bool | str,
         seed: int,
         class_numbers: NDArray[np.integer[Any]] | None = None,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         """`seed` in 0..2**32 - 1; `batch_size` >= 1; with `class_numbers` the order is balanced."""
         self.samples = samples
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
+        self.shard, self.shards = shard
+        self._batches = math.ceil(samples / batch_size)  # of an epoch of the whole stream
         self._classes: list[NDArray[np.int64]] = []
         if class_numbers is not None:
             numbers = np.unique(class_numbers)
             self._classes = [np.flatnonzero(class_numbers == number) for number in numbers]
         self._orders: dict[int, NDArray[np.int64]] = {}
+        # Whether the order is drawn from the state that the first batch's random numbers go on from.
+        self._as_keras = shuffle is True and not self._classes
 
     def __len__(self) -> int:
-        """Batches in an epoch; the last one may be short."""
-        return math.ceil(self.samples / self.batch_size)
+        """Batches in an epoch of this shard; the whole stream's last one may be short."""
+        return self._batches // self.shards
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """All sample numbers in the order of one epoch."""
+        """All sample numbers in the order of one epoch of the whole stream."""
         if not self.shuffle:
             epoch = 0
         order = self._orders.get(epoch)
@@ -129,23 +159,41 @@ class Sampler:
         return order
 
     def _drawn(self, epoch: int) -> NDArray[np.int64]:
-        seed = (self.seed + epoch * len(self)) % _SEEDS
+        seed = self._seed(epoch, 0)
         if self._classes:
             return _balanced(self._classes, self.samples, np.random.default_rng((seed, _BALANCED)))
+        if self.shuffle == "fast":
+            return self._computed(epoch, 0, self.samples)
         if self.shuffle:
             return np.random.RandomState(seed).permutation(self.samples)
         return np.arange(self.samples, dtype=np.int64)
 
+    def _seed(self, epoch: int, batch: int) -> int:
+        return (self.seed + epoch * self._batches + batch) % _SEEDS
+
+    def _computed(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
+        permutation = KeyedPermutation(max(1, self.samples), (self._seed(epoch, 0), _FAST))
+        return permutation(np.arange(start, stop, dtype=np.int64))
+
+    def _slice(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
+        stop = min(stop, self.samples)
+        if self.shuffle == "fast":
+            return self._computed(epoch, start, stop)
+        if not self.shuffle:
+            return np.arange(start, stop, dtype=np.int64)
+        return self.order(epoch)[start:stop]
+
     def spec(self, position: int) -> BatchSpec:
         """What stands at `position`; an empty batch if there are no samples at all."""
-        epoch, index = divmod(position, len(self) or 1)
+        epoch, number = divmod(position, len(self) or 1)
+        index = number * self.shards + self.shard
         first = index * self.batch_size
         return BatchSpec(
             position=position,
             index=index,
-            indices=self.order(epoch)[first : first + self.batch_size],
-            seed=(self.seed + position) % _SEEDS,
-            permuted=self.samples if self.shuffle and not self._classes and index == 0 else 0,
+            indices=self._slice(epoch, first, first + self.batch_size),
+            seed=self._seed(epoch, index),
+            permuted=self.samples if self._as_keras and index == 0 else 0,
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -75,19 +76,20 @@ def _plain_object(value: Any) -> Any:
     return str(value)
 
 
-def make_state(position: int, seed: int, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of a stream; all of it survives JSON."""
+def make_state(position: int, seed: int, shards: int, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a stream, or of one of its shards; all of it survives JSON."""
     return {
         "format": _FORMAT,
         "version": _VERSION,
         "position": position,
         "seed": seed,
+        "shards": shards,
         "fingerprint": dict(fingerprint),
     }
 
 
-def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int]:
-    """Position and seed of a state that belongs to the stream with this fingerprint.
+def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Position, seed and number of shards of a state of the stream with this fingerprint.
 
     Raises:
         ArgumentTypeError, InvalidArgumentError: something else than a state.
@@ -116,8 +118,13 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int]
         raise StateMismatchError(
             "The state belongs to another stream of batches: " + "; ".join(differences) + "."
         )
-    position, seed = state.get("position"), state.get("seed")
-    right = type(position) is int and type(seed) is int and position >= 0 and 0 <= seed < 2**32
-    if not right:
-        raise InvalidArgumentError(f"The state is damaged: position {position!r}, seed {seed!r}.")
-    return int(state["position"]), int(state["seed"])
+    position, seed, shards = state.get("position"), state.get("seed"), state.get("shards", 1)
+    if not _in_range(position, 0) or not _in_range(seed, 0, 2**32) or not _in_range(shards, 1):
+        raise InvalidArgumentError(
+            f"The state is damaged: position {position!r}, seed {seed!r}, shards {shards!r}."
+        )
+    return int(state["position"]), int(state["seed"]), int(shards)
+
+
+def _in_range(value: Any, low: int, end: float = math.inf) -> bool:
+    return type(value) is int and low <= value < end

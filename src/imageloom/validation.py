@@ -20,6 +20,7 @@ __all__ = [
     "check_number",
     "check_pair",
     "check_seed",
+    "check_shard",
     "check_subset",
     "check_validation_split",
     "shift_range",
@@ -53,6 +54,24 @@ def check_seed(seed: Any) -> int | None:
     if not 0 <= seed < 2**32:
         raise InvalidArgumentError(f"`seed` must be in 0..2**32 - 1, received {seed!r}.")
     return int(seed)
+
+
+def check_shard(shard: Any) -> tuple[int, int]:
+    """(index, count) of a part; raises unless 0 <= index < count."""
+    if (
+        not isinstance(shard, (tuple, list))
+        or len(shard) != 2
+        or not all(_is_integer(number) for number in shard)
+    ):
+        raise ArgumentTypeError(
+            f'`shard` is (index, count), two integers, or "auto", or None; received {shard!r}.'
+        )
+    index, count = (int(number) for number in shard)
+    if not 0 <= index < count:
+        raise InvalidArgumentError(
+            f"`shard` is (index, count) with 0 <= index < count; received {shard!r}."
+        )
+    return index, count
 
 
 def check_subset(subset: object) -> None:

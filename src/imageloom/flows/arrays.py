@@ -8,10 +8,9 @@ from typing import Any, overload
 from numpy.typing import ArrayLike, NDArray
 
 from imageloom.array_iterators import NumpyArrayIterator
-from imageloom.flow_arguments import if_fast, refuse_later_steps
+from imageloom.flow_arguments import order_options
 from imageloom.flows.base import FlowBase
 from imageloom.recipes import OutputSettings
-from imageloom.sampler import OrderOptions
 from imageloom.sources.arrays import ArraySource
 
 __all__ = ["ArrayFlow"]
@@ -126,7 +125,8 @@ class ArrayFlow(FlowBase):
                 with each batch as they are.
             y: targets, n rows of any dtype; None for batches without targets.
             batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
-            shuffle: a new order every epoch.
+            shuffle: a new order every epoch; "fast" for one that is computed on demand, for data sets
+                whose permutation would not fit into memory: another order than Keras'.
             sample_weight: n weights; only used with `y`.
             seed: 0..2**32-1: the same order and the same transforms as Keras with this seed; None draws
                 one from NumPy's global state at the first batch.
@@ -135,7 +135,10 @@ class ArrayFlow(FlowBase):
             save_format: their format.
             ignore_class_split: allow subsets in which some classes do not occur.
             subset: `"training"` or `"validation"` (the first images), with `validation_split`.
-            shard: not in this version.
+            shard: (index, count): this process's part of the stream, batches index, index + count, ...
+                of each epoch; all parts have the same length, and an incomplete last round is
+                dropped. "auto" asks torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same
+                everywhere.
             balance: draw all classes equally often, samples of a class with replacement, in an epoch of
                 the same length.
 
@@ -147,10 +150,8 @@ class ArrayFlow(FlowBase):
             InvalidArgumentError, ArgumentTypeError: arrays of different lengths, a rank other than 4,
                 subsets with different classes.
             MissingDirectoryError: the folder to save to does not exist.
-            NotYetSupportedError: an option of a later version.
         """
-        refuse_later_steps(shard=shard, shuffle=if_fast(shuffle))
-        order = OrderOptions(shuffle=bool(shuffle), seed=seed, balance=balance)
+        order = order_options(shuffle, seed, balance, shard)
         options = self._current_options()
         settings = OutputSettings(
             **self._output(options, batch_size, save_to_dir, save_prefix, save_format, subset)

@@ -9,9 +9,8 @@ from typing import Any, Literal, overload
 from numpy.typing import NDArray
 
 from imageloom.file_iterators import DataFrameIterator
-from imageloom.flow_arguments import if_fast, refuse_later_steps, without_deprecated
+from imageloom.flow_arguments import order_options, without_deprecated
 from imageloom.flows.base import FlowBase
-from imageloom.sampler import OrderOptions
 from imageloom.sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
 from imageloom.validation import check_choice
 
@@ -235,7 +234,8 @@ class DataFrameFlow(FlowBase):
                 `"multi_output"` a list with the values of each column; `"input"` the images again;
                 `"image"` the image files that `y_col` names, such as masks (see below); None none.
             batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
-            shuffle: a new order every epoch.
+            shuffle: a new order every epoch; "fast" for one that is computed on demand, for data sets
+                whose permutation would not fit into memory: another order than Keras'.
             seed: 0..2**32-1: the same order and the same transforms as Keras with this seed; None draws
                 one from NumPy's global state at the first batch.
             save_to_dir: an existing folder to which every finished image is written.
@@ -246,7 +246,10 @@ class DataFrameFlow(FlowBase):
             validate_filenames: leave out rows whose file is not there or has no known suffix, with a
                 warning; False saves the time to look.
             keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
-            shard: not in this version.
+            shard: (index, count): this process's part of the stream, batches index, index + count, ...
+                of each epoch; all parts have the same length, and an incomplete last round is
+                dropped. "auto" asks torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same
+                everywhere.
             balance: draw all classes equally often, samples of a class with replacement, in an epoch of
                 the same length.
             **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, without
@@ -266,13 +269,8 @@ class DataFrameFlow(FlowBase):
             InvalidArgumentError, ArgumentTypeError: a value or a column that cannot work.
             MissingColumnError: no such column (a KeyError).
             MissingDirectoryError: the folder to save to does not exist.
-            NotYetSupportedError: an option of a later version.
         """
-        refuse_later_steps(
-            shard=shard,
-            shuffle=if_fast(shuffle),
-        )
-        order = OrderOptions(shuffle=bool(shuffle), seed=seed, balance=balance)
+        order = order_options(shuffle, seed, balance, shard)
         class_mode = without_deprecated(deprecated, class_mode)
         if class_mode is not None:
             check_choice("class_mode", class_mode, DATAFRAME_CLASS_MODES)

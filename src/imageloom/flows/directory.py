@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from imageloom.errors import ArgumentTypeError
 from imageloom.file_iterators import DirectoryIterator
-from imageloom.flow_arguments import check_directory, if_fast, refuse_later_steps
+from imageloom.flow_arguments import check_directory, order_options
 from imageloom.flows.base import FlowBase
-from imageloom.sampler import OrderOptions
 from imageloom.sources.directory import DirectorySource
 from imageloom.validation import check_choice
 
@@ -144,7 +143,8 @@ class DirectoryFlow(FlowBase):
             batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
             batch_shape: shape of a batch of images, where hooks make it another than
                 `(batch_size, *target_size, channels)`.
-            shuffle: a new order every epoch.
+            shuffle: a new order every epoch; "fast" for one that is computed on demand, for data sets
+                whose permutation would not fit into memory: another order than Keras'.
             shuffle_index_dir: keep a shuffled order of each class in index files under this folder
                 (`.index/<class>.txt`), made once by `seed` and used again afterwards, so that a subset
                 is a random part of its class, and the same one in every run.
@@ -164,7 +164,10 @@ class DirectoryFlow(FlowBase):
                 names; batches then have a list of arrays, one for each.
             class_counts: a dictionary that is updated with the number of samples of each class.
             keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
-            shard: not in this version.
+            shard: (index, count): this process's part of the stream, batches index, index + count, ...
+                of each epoch; all parts have the same length, and an incomplete last round is
+                dropped. "auto" asks torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same
+                everywhere.
             balance: draw all classes equally often, samples of a class with replacement, in an epoch of
                 the same length.
 
@@ -176,10 +179,8 @@ class DirectoryFlow(FlowBase):
         Raises:
             MissingDirectoryError: the folder, or the one to save to, does not exist.
             InvalidArgumentError, ArgumentTypeError: a value that cannot work.
-            NotYetSupportedError: an option of a later version.
         """
-        refuse_later_steps(shard=shard, shuffle=if_fast(shuffle))
-        order = OrderOptions(shuffle=bool(shuffle), seed=seed, balance=balance)
+        order = order_options(shuffle, seed, balance, shard)
         if isinstance(batch_shape, bool):
             raise ArgumentTypeError(
                 "The argument after `batch_size` is `batch_shape`, as in the original, and not "
