@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 from pictures import Pixels, photograph, write_class_folder
 
-pytest_plugins = ["executor_support", "spoilt_images", "cache_support", "mask_support", "leaks"]
+pytest_plugins = [
+    "executor_support",
+    "spoilt_images",
+    "cache_support",
+    "mask_support",
+    "ray_support",
+    "leaks",
+]
 
 # The same examples in every run: a red build is to be red again on the next machine.
 hypothesis.settings.register_profile(

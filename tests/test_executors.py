@@ -32,13 +32,16 @@ from executor_support import (
 )
 from numpy.typing import NDArray
 from PIL import Image
+from ray_support import needs_ray
 
 from imageloom import DirectoryIterator, ImageDataGenerator, ImageLoomError, IteratorClosedError
 from imageloom.errors import BatchShapeError, WorkerError
 from imageloom.executors.base import Executor
 from imageloom.executors.sharing import make_executor
 
-KINDS = [("serial", 1), *[(kind, n) for kind in ("threads", "processes") for n in (1, 2, 3, 5)]]
+RAY = pytest.param(("ray", 2), marks=needs_ray)
+KINDS = [("serial", 1), *[(kind, n) for kind in ("threads", "processes") for n in (1, 2, 3, 5)], RAY]
+FAR = ("processes", "ray")  # errors travel
 WAIT_SECONDS = 20
 
 
@@ -54,16 +57,20 @@ def kind(request: pytest.FixtureRequest) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="module")
-def executor(kind: tuple[str, int]) -> Iterator[Executor]:
+def executor(kind: tuple[str, int], request: pytest.FixtureRequest) -> Iterator[Executor]:
     """Used by many tests, one after the other, as it is by many iterators."""
+    if kind[0] == "ray":
+        request.getfixturevalue("ray_on_two_cpus")
     made = make_executor(kind[0], kind[1], disable_gpu=True)
     yield made
     made.close()
 
 
-@pytest.fixture(params=[("serial", 1), ("threads", 2), ("processes", 2)], ids=name_of)
+@pytest.fixture(params=[("serial", 1), ("threads", 2), ("processes", 2), RAY], ids=name_of)
 def own_executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     """One that a test may close."""
+    if request.param[0] == "ray":
+        request.getfixturevalue("ray_on_two_cpus")
     made = make_executor(request.param[0], request.param[1], disable_gpu=True)
     yield made
     made.close()
@@ -167,7 +174,7 @@ def test_error_of_a_hook(executor: Executor, kind: tuple[str, int], crops: Path)
     note = "\n".join(error.__notes__)
     assert file in note
     assert "preprocessing_function" in note
-    if kind[0] == "processes":
+    if kind[0] in FAR:
         assert isinstance(error.__cause__, WorkerError)
         assert "raise self.make()" in str(error.__cause__), "the worker's traceback"
         assert file in str(error.__cause__)
@@ -195,12 +202,12 @@ def test_error_that_cannot_travel_is_told_all_the_same(
 ) -> None:
     file = a_file(crops, 3)
     hook = RaiseAt(file, lambda: FussyError("picture", "too blue"))
-    expected = WorkerError if kind[0] == "processes" else FussyError
+    expected = WorkerError if kind[0] in FAR else FussyError
     with flow(crops, executor, preprocessing_function=hook) as it:
         error = assert_only_batch_fails(it, crops, 3, expected, "too blue")
     text = f"{error}\n{getattr(error, '__notes__', '')}"
     assert file in text
-    if kind[0] == "processes":
+    if kind[0] in FAR:
         assert "FussyError" in text
 
 

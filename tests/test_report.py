@@ -20,6 +20,7 @@ from imageloom import DirectoryIterator, ImageDataGenerator
 from imageloom.executors import cpus
 from imageloom.executors.base import Executor
 from imageloom.executors.sharing import make_executor
+from imageloom.recipe import BatchReport
 from imageloom.report import _STAGES, Meter, Report
 
 # Made-up figures
@@ -165,7 +166,7 @@ def test_the_meter_keeps_sums_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1000):
         asked = now
         now += 3.0 if number == 0 else 0.25
-        meter.note(asked, 4, {"read": 0.5, "hook": 1.5}, 0)
+        meter.note(asked, 4, BatchReport(seconds={"read": 0.5, "hook": 1.5}))
         now += 0.75
     report = meter.report(workers=2, cpus=2, restarts=0, bad_images=())
     assert (report.batches, report.images) == (1000, 999 * 4)
@@ -184,7 +185,7 @@ def test_several_waiting_threads_wait_at_most_all_of_the_time(monkeypatch: pytes
     meter = Meter()
     for number in range(8):
         now = number // 4 + 1.0
-        meter.note(now - 1.0, 4, {"read": 1.0}, 0)  # four at a time
+        meter.note(now - 1.0, 4, BatchReport(seconds={"read": 1.0}))  # four at a time
     assert meter.report(workers=1, cpus=1, restarts=0, bad_images=()).waiting_share <= 1
 
 

@@ -29,12 +29,12 @@ from imageloom.errors import (
     MissingDirectoryError,
     MissingFileError,
     MissingImageError,
-    NotYetSupportedError,
     StateMismatchError,
     WorkerDiedError,
     WorkerError,
     WorkerStartError,
 )
+from imageloom.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from imageloom.adapters.resume import ResumeCallback
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from imageloom.images import UnidentifiedImageError, load_img
     from imageloom.options import Noise
     from imageloom.previews import preview
-
-__version__ = "0.1.0"
 
 # Loaded when they are first used. A worker process, which imports this package too, needs none of them;
 # some load Pillow and decoders, and `ResumeCallback` loads Keras.
@@ -88,7 +86,6 @@ __all__ = [
     "MissingFileError",
     "MissingImageError",
     "Noise",
-    "NotYetSupportedError",
     "NumpyArrayIterator",
     "ParallelImageDataGenerator",
     "ParallelProcessParams",

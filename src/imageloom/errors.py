@@ -9,7 +9,6 @@ Each derives from `ImageLoomError` and from the built-in that Keras users alread
     ├── BatchIndexError             ValueError, IndexError `it[i]` beyond the length
     ├── BatchShapeError             ValueError             pixels of a hook do not fit the batch
     ├── MissingDependencyError      ImportError            an option needs an extra that is missing
-    ├── NotYetSupportedError        NotImplementedError    a documented option of a later version
     ├── BadImageError               OSError                a file could not be read as an image
     │   ├── BadSamplesError                                samples of a batch have no readable image
     │   ├── UnidentifiedImageError  (also PIL's)           no known format; defined in `images`
@@ -46,7 +45,6 @@ __all__ = [
     "MissingDirectoryError",
     "MissingFileError",
     "MissingImageError",
-    "NotYetSupportedError",
     "StateMismatchError",
     "WorkerDiedError",
     "WorkerError",
@@ -84,10 +82,6 @@ class BatchShapeError(ImageLoomError, ValueError):
 
 class MissingDependencyError(ImageLoomError, ImportError):
     """An option needs a package that is not installed."""
-
-
-class NotYetSupportedError(ImageLoomError, NotImplementedError):
-    """A documented option whose working part is not in this version."""
 
 
 class BadImageError(ImageLoomError, OSError):

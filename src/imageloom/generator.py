@@ -123,7 +123,6 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
 
     Raises:
         InvalidArgumentError, ArgumentTypeError: a value that cannot work (a ValueError or TypeError).
-        NotYetSupportedError: an option of a later version.
     """
 
     def __init__(
@@ -266,10 +265,14 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
         workers = 1 if options.debug else worker_count(options.cores)
         if self._shared_executor.inherited:
             kind, self._shared_executor = "serial", SharedExecutor()
-        _tell_default_cores(options, kind, workers)
+        if kind != "ray":  # which tells about the cluster itself
+            _tell_default_cores(options, kind, workers)
         channel = self._shared_executor.open(
             partial(
-                make_executor, kind, workers, disable_gpu=bool(options.disable_gpu_in_subprocesses)
+                make_executor,
+                kind,
+                options.cores if kind == "ray" else workers,
+                disable_gpu=bool(options.disable_gpu_in_subprocesses),
             ),
             recipe,
             options.max_batches_pending,

@@ -40,6 +40,13 @@ class ImageRows:
         self._place = _place_in_file(array)
 
     @property
+    def array(self) -> NDArray[Any]:
+        """The whole array."""
+        if self._array is None:
+            self._array = self._reopen()
+        return self._array
+
+    @property
     def reopens(self) -> bool:
         """Whether a copy of this object in another process can read the rows by itself."""
         return self._place is not None
@@ -50,9 +57,7 @@ class ImageRows:
         Raises:
             MissingImageError, OSError: the file of a memmap is no longer there.
         """
-        if self._array is None:
-            self._array = self._reopen()
-        return self._array[index]  # type: ignore[no-any-return]
+        return self.array[index]  # type: ignore[no-any-return]
 
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[Any]) -> None:
         """Copies some rows into `out`, which has this array's dtype."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from imageloom.errors import ArgumentTypeError, InvalidArgumentError, NotYetSupportedError
+from imageloom.errors import ArgumentTypeError, InvalidArgumentError
 from imageloom.validation import (
     check_choice,
     check_cores,
@@ -253,7 +253,6 @@ class GeneratorOptions:
         if self.save_to_dir is not None:
             self._set("save_to_dir", os.fspath(self.save_to_dir))
         self._settle_normalisation()
-        self._refuse_later_steps()
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -298,16 +297,6 @@ class GeneratorOptions:
             f"This generator specifies `{because}`, which overrides `{name}`: it is now {value}.",
             stacklevel=6,
         )
-
-    def _refuse_later_steps(self) -> None:
-        later = {
-            'executor="ray"': self.executor == "ray",
-        }
-        for name, wanted in later.items():
-            if wanted:
-                raise NotYetSupportedError(
-                    f"`{name}` is planned but not in this version of imageloom; leave it out."
-                )
 
     @property
     def split(self) -> float:

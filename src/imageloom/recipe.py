@@ -132,6 +132,8 @@ class BatchReport:
         cache_hits: images that did not have to be decoded.
         transforms: the parameters of each image, sample by sample, where the recipe asks for them; of
             images that the user's own `random_transform` has turned, none.
+        node: of a cluster, where it was computed; "" on this machine.
+        away_seconds: between its submission to a cluster and its arrival, beside the computing.
     """
 
     warnings: tuple[tuple[str, str], ...] = ()
@@ -140,3 +142,5 @@ class BatchReport:
     seconds: Mapping[str, float] = field(default_factory=dict)
     cache_hits: int = 0
     transforms: tuple[Mapping[str, Any], ...] = ()
+    node: str = ""
+    away_seconds: float = 0.0

@@ -10,8 +10,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from imageloom.recipe import BatchReport
 from imageloom.substitutions import BadImage
 
 __all__ = ["Meter", "Report"]
@@ -51,6 +52,9 @@ class Report:
         bad_images: files that could not be read, with what took their place.
         serial: batches are computed by the consumer itself, when it asks for them.
         decoded_nbytes: what all decoded images would take; None where they cannot be kept, or are.
+        nodes: batches by the node of a cluster that computed them; empty on one machine.
+        away_seconds: what these batches took beside their computing: until a node began, and until
+            their pixels were here.
     """
 
     batches: int
@@ -67,6 +71,8 @@ class Report:
     bad_images: Sequence[BadImage]
     serial: bool = False
     decoded_nbytes: int | None = None
+    nodes: Mapping[str, int] = field(default_factory=dict)
+    away_seconds: float = 0.0
 
     @property
     def waiting_share(self) -> float:
@@ -119,7 +125,7 @@ class Report:
         elif self.workers >= self.cpus:
             more = (
                 f"all {self.cpus} CPUs are at work and {wanted} would be needed: augment less, or on a "
-                "machine with more"
+                + ("larger cluster" if self.nodes else "machine with more")
             )
         else:
             usable = min(wanted, self.cpus)
@@ -156,6 +162,10 @@ class Report:
             for name, seconds in sorted(self.stages.items(), key=lambda item: -item[1]):
                 share, each = seconds / self.worker_seconds, 1000 * seconds / self.images
                 lines.append(f"  {share:4.0%}  {each:7.3f} ms an image  {_STAGES[name]}")
+        if self.nodes:
+            each = 1000 * self.away_seconds / sum(self.nodes.values())
+            lines.append(f"Nodes of the cluster ({each:.0f} ms a batch to get there and back):")
+            lines += [f"  {node}: {count} batches" for node, count in sorted(self.nodes.items())]
         if self.cache_hits:
             lines.append(f"Images out of the cache: {self.cache_hits}.")
         if self.bad_images:
@@ -185,8 +195,10 @@ class Meter:
         self._to_first = 0.0
         self._waited = 0.0
         self._stages: Counter[str] = Counter()
+        self._nodes: Counter[str] = Counter()
+        self._away = 0.0
 
-    def note(self, asked: float, images: int, stages: Mapping[str, float], cache_hits: int) -> None:
+    def note(self, asked: float, images: int, batch: BatchReport) -> None:
         """A batch is there that was asked for at a time of `time.perf_counter`."""
         now = time.perf_counter()
         with self._lock:
@@ -196,8 +208,10 @@ class Meter:
             else:
                 self._waited += now - asked
                 self._images += images
-                self._cache_hits += cache_hits
-                self._stages.update(stages)
+                self._cache_hits += batch.cache_hits
+                self._stages.update(batch.seconds)
+                self._away += batch.away_seconds
+                self._nodes.update([batch.node] if batch.node else [])
             self._last = now
             self._batches += 1
 
@@ -227,4 +241,6 @@ class Meter:
             bad_images=tuple(bad_images),
             serial=serial,
             decoded_nbytes=decoded_nbytes,
+            nodes=dict(self._nodes),
+            away_seconds=self._away,
         )

@@ -105,11 +105,20 @@ class ReplacingChannel:
         source: SampleSource,
     ) -> None:
         """Nothing is known to be bad yet."""
-        self.lookahead = channel.lookahead
         self.substitutions = Substitutions(source)
         self._source = source
         self._channel = channel
         self._inner: dict[BatchFuture, BatchFuture] = {}
+
+    @property
+    def cpus(self) -> int:
+        """As of the channel behind."""
+        return self._channel.cpus
+
+    @property
+    def lookahead(self) -> int:
+        """As of the channel behind."""
+        return self._channel.lookahead
 
     @property
     def workers(self) -> int:

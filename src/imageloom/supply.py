@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from imageloom.batch_function import completed
 from imageloom.errors import IteratorClosedError
 from imageloom.executors.base import Channel
-from imageloom.executors.cpus import available_cpus
 from imageloom.report import Meter, Report
 from imageloom.sampler import BatchSpec, Sampler
 from imageloom.shared_arrays import BatchLayout, private_arrays
@@ -56,7 +55,7 @@ class BatchSupply:
         self._channel: Channel | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
         self._substitutions: Substitutions | None = None
-        self._workers = self._restarts = self._lookahead = 0  # of the last channel
+        self._workers = self._restarts = self._lookahead = self._cpus = 0  # of the last channel
         self._meter = Meter()
         self._told: set[str] = set()
         self.closed = False
@@ -120,7 +119,7 @@ class BatchSupply:
         asked = time.perf_counter()
         computed = stream.get(spec.position)
         report = computed.report
-        self._meter.note(asked, len(spec.indices), report.seconds, report.cache_hits)
+        self._meter.note(asked, len(spec.indices), report)
         for key, text in (*computed.report.warnings, *map(_replacement_in_words, computed.replaced)):
             if key not in self._told:
                 self._told.add(key)
@@ -160,7 +159,7 @@ class BatchSupply:
             self._note(self._channel)
         return self._meter.report(
             workers=self._workers,
-            cpus=available_cpus(),
+            cpus=self._cpus,
             restarts=self._restarts,
             bad_images=self.bad_images,
             serial=self._lookahead == 0,
@@ -169,7 +168,7 @@ class BatchSupply:
 
     def _note(self, channel: Channel) -> None:
         self._workers, self._restarts = channel.workers, channel.restarts
-        self._lookahead = channel.lookahead
+        self._lookahead, self._cpus = channel.lookahead, channel.cpus
 
 
 def _replacement_in_words(bad: BadImage) -> tuple[str, str]:

@@ -68,6 +68,11 @@ class Channel(Protocol):
         ...
 
     @property
+    def cpus(self) -> int:
+        """CPUs that more workers could use."""
+        ...
+
+    @property
     def lookahead(self) -> int:
         """Batches worth submitting before they are asked for; 0 if none."""
         ...

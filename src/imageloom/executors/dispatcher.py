@@ -14,7 +14,6 @@ results, deaths, wake-ups and the next deadline; there is no wait in it without 
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 import time
 from collections import Counter, deque
@@ -22,13 +21,9 @@ from contextlib import suppress
 from multiprocessing import Pipe, connection
 from typing import Any, Final
 
-from imageloom.errors import (
-    IteratorClosedError,
-    WorkerDiedError,
-    WorkerError,
-    WorkerStartError,
-)
+from imageloom.errors import IteratorClosedError, WorkerDiedError, WorkerStartError
 from imageloom.executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
+from imageloom.executors.failures import revived
 from imageloom.executors.messages import (
     CannotStart,
     CloseChannel,
@@ -181,7 +176,7 @@ class Dispatcher:
         slots = item.channel.slots
         if isinstance(message, Failed):
             slots.give_back(slot)
-            item.future.set_exception(_revived(message))
+            item.future.set_exception(revived(message))
             return
         took = sum(message.report.seconds.values())
         worker.quick = item.channel.key if took < _QUICK_SECONDS else -1
@@ -352,19 +347,6 @@ def _may_follow(item: QueuedTask, worker: _Worker) -> bool:
     assert worker.item is not None
     same = item.channel is worker.item.channel and item.channel.key == worker.quick
     return same and item.channel.batch_timeout is None
-
-
-def _revived(message: Failed) -> Exception:
-    """The exception to raise here for one that left a worker."""
-    cause = WorkerError(f"In a worker process: {message.summary}", message.traceback)
-    if message.error is None:
-        return cause
-    try:
-        error: Exception = pickle.loads(message.error)
-    except Exception:
-        return cause
-    error.__cause__ = cause
-    return error
 
 
 def _died_over(item: QueuedTask, how: str) -> WorkerDiedError | None:

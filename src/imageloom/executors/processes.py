@@ -20,6 +20,7 @@ from typing import Final
 
 from imageloom.errors import ArgumentTypeError
 from imageloom.executors.base import BatchFuture, Channel, Executor, QueuedTask
+from imageloom.executors.cpus import available_cpus
 from imageloom.executors.dispatcher import Dispatcher
 from imageloom.executors.spawning import worker_environment
 from imageloom.pickling import portable
@@ -67,6 +68,7 @@ class _ProcessChannel:
     ) -> None:
         self.batch_timeout = batch_timeout
         self.key = next(self._keys)
+        self.cpus = available_cpus()
         self.lookahead = max_batches_pending + dispatcher.size
         self.recipe = _pickled(recipe)
         self.rows = recipe.rows

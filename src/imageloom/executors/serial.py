@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from imageloom.executors.base import BatchFuture, Channel, ComputedBatch, Executor
+from imageloom.executors.cpus import available_cpus
 from imageloom.global_seeds import seeded_globals
 from imageloom.pipeline import Pipeline
 from imageloom.recipe import BatchTask, Recipe
@@ -33,6 +34,7 @@ class _SerialChannel:
     restarts = 0
 
     def __init__(self, recipe: Recipe) -> None:
+        self.cpus = available_cpus()
         self._pipeline = Pipeline(recipe)
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:

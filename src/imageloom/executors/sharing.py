@@ -12,8 +12,19 @@ from imageloom.recipe import BatchTask, Recipe
 __all__ = ["SharedExecutor", "make_executor"]
 
 
-def make_executor(kind: str, workers: int, *, disable_gpu: bool) -> Executor:
-    """The executor of a name; imports only what that one needs."""
+def make_executor(kind: str, cores: float, *, disable_gpu: bool) -> Executor:
+    """The executor of a name; imports only what that one needs.
+
+    Args:
+        kind: "serial", "threads", "processes" or "ray".
+        cores: number of workers, -1 for all, or a share: of this machine's CPUs, or of the cluster's.
+        disable_gpu: workers see no GPU.
+    """
+    if kind == "ray":
+        from imageloom.executors.ray_cluster import RayExecutor
+
+        return RayExecutor(cores, disable_gpu=disable_gpu)
+    workers = int(cores)
     if kind == "serial":
         from imageloom.executors.serial import SerialExecutor
 
@@ -75,10 +86,17 @@ class SharedExecutor:
 
 class _SharedChannel:
     def __init__(self, shared: SharedExecutor, channel: Channel) -> None:
-        self.lookahead = channel.lookahead
         self._shared = shared
         self._channel = channel
         self._open = True
+
+    @property
+    def cpus(self) -> int:
+        return self._channel.cpus
+
+    @property
+    def lookahead(self) -> int:
+        return self._channel.lookahead
 
     @property
     def workers(self) -> int:

@@ -17,7 +17,7 @@ from multiprocessing import spawn
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-__all__ = ["WorkerProcess", "worker_environment"]
+__all__ = ["WorkerProcess", "worker_additions", "worker_environment"]
 
 _THREAD_CAPS: Final = (
     "OMP_NUM_THREADS",
@@ -47,11 +47,16 @@ def worker_environment(*, disable_gpu: bool) -> dict[str, str]:
 
     What the user has set already, but for the GPU, stays as it is.
     """
-    environment = {**dict.fromkeys(_THREAD_CAPS, "1"), **_ALLOCATOR, **os.environ}
+    return {**os.environ, **worker_additions(disable_gpu=disable_gpu)}
+
+
+def worker_additions(*, disable_gpu: bool) -> dict[str, str]:
+    """What a worker's environment has beside, or other than, this process's."""
+    added = {**dict.fromkeys(_THREAD_CAPS, "1"), **_ALLOCATOR}
+    added = {name: value for name, value in added.items() if name not in os.environ}
     if disable_gpu:
-        environment["CUDA_VISIBLE_DEVICES"] = "-1"
-        environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    return environment
+        added |= {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return added
 
 
 class WorkerProcess:

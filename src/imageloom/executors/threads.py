@@ -24,6 +24,7 @@ from imageloom.executors.base import (
     TaskQueue,
     timeout_error,
 )
+from imageloom.executors.cpus import available_cpus
 from imageloom.pipeline import Pipeline
 from imageloom.recipe import BatchTask, Recipe
 from imageloom.shared_arrays import private_arrays
@@ -108,6 +109,7 @@ class _ThreadChannel:
     ) -> None:
         self.lookahead = max_batches_pending + pool.workers
         self.workers = pool.workers
+        self.cpus = available_cpus()
         self.pipeline = Pipeline(recipe)
         self.batch_timeout = batch_timeout
         self._pool = pool

@@ -14,14 +14,12 @@ import pickle
 import signal
 import sys
 import threading
-import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any, Final
-
-import cloudpickle
+from typing import Final
 
 from imageloom.cache import open_store
+from imageloom.executors.failures import as_message
 from imageloom.executors.messages import (
     CloseChannel,
     Compute,
@@ -99,23 +97,7 @@ def _computed(channel: _WorkerChannel, message: Compute) -> Done | Failed:
         with seeded_globals(message.task, restore=False):
             return Done(pipeline.run(message.task, arrays, raw, cell))
     except BaseException as error:  # a hook may even raise SystemExit: the worker goes on
-        return Failed(
-            _pickled(error),
-            "".join(traceback.format_exception_only(error)).strip(),
-            traceback.format_exc(),
-        )
-
-
-def _pickled(error: BaseException) -> bytes | None:
-    """The exception for the parent to raise, if it survives the journey."""
-    if not isinstance(error, Exception):
-        return None
-    try:
-        blob: bytes = cloudpickle.dumps(error)
-        copy: Any = pickle.loads(blob)
-    except Exception:
-        return None
-    return blob if type(copy) is type(error) else None
+        return as_message(error)
 
 
 def _die_with_parent() -> None:

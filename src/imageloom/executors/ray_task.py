@@ -1,0 +1,127 @@
+"""What runs on a Ray cluster: one task, one batch.
+
+A worker of Ray's keeps the pipelines of the last iterators that it computed for, so that a task carries
+nothing but its batch's description.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom.cache import open_store
+from imageloom.errors import WorkerStartError
+from imageloom.executors.failures import as_message
+from imageloom.executors.messages import Failed
+from imageloom.global_seeds import seeded_globals
+from imageloom.opencv import cv2
+from imageloom.pipeline import Pipeline
+from imageloom.recipe import BatchReport, BatchTask
+from imageloom.shared_arrays import private_arrays
+from imageloom.version import __version__
+
+__all__ = ["Computed", "Order", "compute"]
+
+_PIPELINES_KEPT: Final = 8
+Arrays = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What all tasks of an iterator have in common.
+
+    Attributes:
+        key: tells iterators apart, in the whole cluster.
+        version: of imageloom, on the driver.
+        search_path: of modules, on the driver: where its hooks' modules are found.
+        recipe: in the object store, pickled; in a tuple, so that Ray hands over the reference.
+        rows: the array that the images are rows of, in the object store; empty for files.
+    """
+
+    key: str
+    version: str
+    search_path: tuple[str, ...]
+    recipe: tuple[Any]
+    rows: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What came of a task, beside the pixels.
+
+    Attributes:
+        outcome: the report, or how it failed.
+        node: where it was computed.
+        seconds: that it took there.
+    """
+
+    outcome: BatchReport | Failed
+    node: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    pipeline: Pipeline
+    rows: NDArray[Any] | None
+
+
+_opened: OrderedDict[str, _Opened] = OrderedDict()
+
+
+def compute(order: Order, task: BatchTask) -> tuple[Computed, Arrays]:
+    """Computes a batch; whatever the user's code raises is part of the result."""
+    started = time.monotonic()
+    arrays: Arrays = ()
+    outcome: BatchReport | Failed
+    try:
+        opened = _opened_for(order)
+        recipe = opened.pipeline.recipe
+        arrays = private_arrays(recipe.layout, len(task))
+        raw = None if opened.rows is None else np.take(opened.rows, task.spec.indices, axis=0)
+        if recipe.has_hooks:
+            with seeded_globals(task, restore=False):
+                outcome = opened.pipeline.run(task, arrays, raw)
+        else:
+            outcome = opened.pipeline.run(task, arrays, raw)
+    except BaseException as error:  # a hook may even raise SystemExit
+        outcome, arrays = as_message(error), ()
+    return Computed(outcome, _node(), time.monotonic() - started), arrays
+
+
+def _opened_for(order: Order) -> _Opened:
+    opened = _opened.pop(order.key, None)
+    if opened is None:
+        opened = _open(order)
+        while len(_opened) >= _PIPELINES_KEPT:
+            _opened.popitem(last=False)
+    _opened[order.key] = opened
+    return opened
+
+
+def _open(order: Order) -> _Opened:
+    import ray
+
+    if order.version != __version__:
+        raise WorkerStartError(
+            f"The node {_node()} has imageloom {__version__}, and the program {order.version}: install "
+            "the same version on all nodes, or batches may differ."
+        )
+    cv2.setNumThreads(1)
+    sys.path += [place for place in order.search_path if place not in sys.path]
+    recipe = pickle.loads(ray.get(order.recipe[0]))
+    rows = ray.get(order.rows[0]) if order.rows else None
+    return _Opened(Pipeline(recipe, open_store(recipe.cache)), rows)
+
+
+def _node() -> str:
+    import ray
+
+    return f"{ray.util.get_node_ip_address()}/{ray.get_runtime_context().get_node_id()[:8]}"

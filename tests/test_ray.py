@@ -1,0 +1,216 @@
+"""Batches computed by a Ray cluster: several nodes, of which some go; what is refused; which cluster.
+
+That batches, errors and cancelling are as everywhere is shown by the contract (`test_executors`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from executor_support import (
+    AUGMENTED,
+    BATCH,
+    BATCHES,
+    SEED,
+    SIZE,
+    HoldAt,
+    Signals,
+    assert_same_batches,
+    draw_globally,
+    file_at,
+    flow,
+    take,
+)
+from numpy.typing import NDArray
+from ray_support import needs_ray
+
+from imageloom import (
+    BatchTimeoutError,
+    DirectoryIterator,
+    ImageDataGenerator,
+    InvalidArgumentError,
+    MissingDependencyError,
+    WorkerDiedError,
+)
+
+pytestmark = needs_ray
+WAIT_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without processors and two nodes with one each, all on this machine."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    for _ in range(2):
+        nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    ray.init(address=nodes.address)
+    yield nodes
+    ray.shutdown()
+    nodes.shutdown()
+
+
+def far(crops: Path, **options: Any) -> DirectoryIterator:
+    """As `flow`, on the cluster."""
+    generator = ImageDataGenerator(executor="ray", **options)
+    return generator.flow_from_directory(crops, target_size=SIZE, batch_size=BATCH, seed=SEED)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_all_nodes_compute_and_the_report_says_so(crops: Path) -> None:
+    options = {**AUGMENTED, "preprocessing_function": draw_globally}
+    expected = take(flow(crops, **options), 4 * BATCHES)
+    with far(crops, cores=-1, **options) as it:
+        received = take(it, 4 * BATCHES)
+        report = it.report()
+    assert_same_batches(received, expected)
+    assert report.workers == report.cpus == 2
+    assert len(report.nodes) == 2
+    assert sum(report.nodes.values()) == 4 * BATCHES - 1, "from the second batch on"
+    assert report.away_seconds > 0
+    for node in report.nodes:
+        assert node in str(report)
+
+
+def test_a_node_that_dies_costs_time_and_no_values(cluster: Any, crops: Path, signals: Signals) -> None:
+    files = [file_at(flow(crops), position) for position in (1, 2, 3)]
+    hook = HoldAt(signals, *files)
+    expected = take(flow(crops, **AUGMENTED), 3 * BATCHES)
+    doomed = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    with far(crops, cores=-1, preprocessing_function=hook, **AUGMENTED) as it:
+        received = take(it, 1)
+        for file in files:  # one on each node
+            signals.wait(f"held-{file}")
+        cluster.remove_node(doomed, allow_graceful=False)
+        signals.give("go")
+        received += take(it, BATCHES)
+        cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+        received += take(it, 2 * BATCHES - 1)
+    assert_same_batches(received, expected)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_batch_that_always_kills_is_an_error_that_names_its_files(crops: Path) -> None:
+    expected = take(flow(crops), BATCHES)
+    file = file_at(flow(crops), 1)
+
+    def end_the_process(params: Any, x: NDArray[Any], filename: str) -> NDArray[Any]:
+        if filename == file:
+            os._exit(1)
+        return x
+
+    with far(crops, preprocessing_function=end_the_process) as it:
+        received = take(it, 1)
+        with pytest.raises(WorkerDiedError, match=re.escape(file)):
+            next(it)
+        received += take(it, BATCHES - 2)
+    assert_same_batches(received, [expected[0], *expected[2:]])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_batch_that_hangs_is_an_error_that_names_its_files(crops: Path, signals: Signals) -> None:
+    file = file_at(flow(crops), 1)
+    with far(crops, batch_timeout=3, preprocessing_function=HoldAt(signals, file)) as it:
+        next(it)
+        with pytest.raises(BatchTimeoutError, match=re.escape(file)):
+            next(it)
+        next(it)
+    signals.give("go")
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("mapped", [False, True], ids=["in memory", "memmap"])
+def test_images_of_arrays(mapped: bool, tmp_path: Path) -> None:
+    x: Any = np.random.default_rng(3).integers(0, 256, (10, 14, 14, 3), dtype=np.uint8)
+    if mapped:
+        np.save(tmp_path / "x.npy", x)
+        x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    serial, remote = (
+        ImageDataGenerator(executor=name, rotation_range=20).flow(
+            x, np.arange(10), batch_size=4, seed=2
+        )
+        for name in ("serial", "ray")
+    )
+    with remote:
+        assert_same_batches(take(remote, 6), take(serial, 6))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_batches_are_the_users(crops: Path) -> None:
+    with far(crops) as it:
+        kept = [next(it)[0] for _ in range(BATCHES)]
+        copies = [images.copy() for images in kept]
+        kept[0][:] = 0
+        take(it, BATCHES)
+    for images, copy in zip(kept[1:], copies[1:], strict=True):
+        np.testing.assert_array_equal(images, copy)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_statistics_are_those_of_one_machine(crops: Path) -> None:
+    found = []
+    for name in ("serial", "ray"):
+        generator = ImageDataGenerator(
+            executor=name, cores=-1, featurewise_center=True, featurewise_std_normalization=True
+        )
+        generator.fit(generator.flow_from_directory(crops, (20, 20), batch_size=4))
+        found.append((generator.mean, generator.std))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_decoded_images_are_kept_in_a_directory(crops: Path, tmp_path: Path) -> None:
+    expected = take(flow(crops, **AUGMENTED), 2 * BATCHES)
+    with far(crops, cache=tmp_path / "kept", **AUGMENTED) as it:
+        assert_same_batches(take(it, 2 * BATCHES), expected)
+        assert it.report().cache_hits > 0
+    with pytest.raises(InvalidArgumentError, match="directory"):
+        next(far(crops, cache="memory"))
+
+
+def test_without_ray_it_says_what_to_install(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingDependencyError, match=r"imageloom\[ray\]"):
+        next(far(crops))
+
+
+SCRIPT = """
+import sys
+from imageloom import ImageDataGenerator
+
+generator = ImageDataGenerator(executor="ray", cores=-1, preprocessing_function=lambda x: 255 - x)
+with generator.flow_from_directory(sys.argv[1], (24, 24), batch_size=4, seed=1) as it:
+    print(sum(float(next(it)[0].sum()) for _ in range(3)), it.report().workers)
+"""
+
+
+def run_script(crops: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT, str(crops)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=True,
+    )
+
+
+def test_which_cluster_it_is(cluster: Any, crops: Path) -> None:
+    """The one of RAY_ADDRESS, else one of its own, and it says which."""
+    there = run_script(crops, RAY_ADDRESS=cluster.address)
+    assert f"connected to the cluster at {cluster.address}" in there.stderr
+    alone = run_script(crops)
+    assert "started a cluster on this machine" in alone.stderr
+    assert there.stdout.split()[-2] == alone.stdout.split()[-2]
