@@ -47,7 +47,7 @@ def half(x: Any) -> Any:
         {"preprocessing_function": half, "noaug_preprocessing_function": half, "batch_timeout": 2.5},
         {"horizontal_flip": True, "samplewise_center": True, "debug": True},
     ],
-    ids=repr,
+    ids="-".join,
 )  # fmt: skip
 def test_a_generator_is_its_call(options: dict[str, Any]) -> None:
     generator = ImageDataGenerator(**options)
