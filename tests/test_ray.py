@@ -170,6 +170,23 @@ def test_statistics_are_those_of_one_machine(crops: Path) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_statistics_by_command(cluster: Any, crops: Path, tmp_path: Path) -> None:
+    """In a process of its own, which connects to the cluster by RAY_ADDRESS."""
+    found = []
+    for name in ("serial", "ray"):
+        subprocess.run(
+            [sys.executable, "-m", "imageloom", "stats", str(crops), "--size", "20", "20",
+             "-o", str(tmp_path / f"{name}.npz"), "--executor", name],
+            env={**os.environ, "RAY_ADDRESS": cluster.address},
+            timeout=WAIT_SECONDS,
+            check=True,
+        )  # fmt: skip
+        with np.load(tmp_path / f"{name}.npz") as arrays:
+            found.append((arrays["mean"], arrays["std"]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.usefixtures("cluster")
 def test_decoded_images_are_kept_in_a_directory(crops: Path, tmp_path: Path) -> None:
     expected = take(flow(crops, **AUGMENTED), 2 * BATCHES)

@@ -139,6 +139,7 @@ def test_parts_are_together_the_whole(
             assert len(part) == 3
             assert part.shard == (index, 3)
             assert part.n == 19
+            assert f"shard {index} of 3" in repr(part)
             rounds.append(take(part, 6))
     received = [batch for together in zip(*rounds, strict=True) for batch in together]
     assert_same_batches(received, expected[:9] + expected[10:19])

@@ -96,6 +96,9 @@ class IteratorViews(ABC):
         order = "in balanced random order" if it.balance else "shuffled"
         order = order if it.shuffle else "in their own order"
         seed = "" if it.seed is None else f", seed {it.seed}"
+        index, shards = it.shard
+        if shards > 1:
+            seed += f", shard {index} of {shards}"
         place = "empty"
         if length:
             place = f"at position {position}"

@@ -72,7 +72,14 @@ __all__ = ["stats"]
     type=cores,
     default="-1",
     metavar="N",
-    help="Worker processes; with a decimal point a share of all cores.  [default: -1, all of them]",
+    help="Workers; with a decimal point a share of all cores.  [default: -1, all of them]",
+)
+@option(
+    "--executor",
+    type=click.Choice(["processes", "threads", "serial", "ray"]),
+    default="processes",
+    show_default=True,
+    help="Who reads the images; ray is a cluster, that of RAY_ADDRESS or one started here.",
 )
 @json_option
 def stats(
@@ -82,6 +89,7 @@ def stats(
     rescale: float | None,
     on_bad_image: str,
     cores: float,
+    executor: str,
     as_json: bool,
     size: tuple[int, int],
     color_mode: str,
@@ -101,7 +109,12 @@ def stats(
         interpolation=interpolation,
         shuffle=False,
     )
-    common = {"rescale": rescale, "cores": cores, "on_bad_image": on_bad_image}
+    common = {
+        "rescale": rescale,
+        "cores": cores,
+        "executor": executor,
+        "on_bad_image": on_bad_image,
+    }
     flow = opened({**common, "featurewise_center": True, "featurewise_std_normalization": True})
     found, matrix = _fitted(flow), None
     if zca:  # a pass of its own, because whitening takes the place of the deviation
