@@ -116,5 +116,5 @@ $(OLDEST)/stamp: pyproject.toml constraints/oldest.txt $(VENV)/stamp-venv
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST_PY) -m pip install --quiet "pip>=25.1"
 	$(OLDEST_PY) -m pip install --quiet --constraint constraints/oldest.txt \
-		--editable ".[jax,keras,pandas,ray,splines,tensorflow,tf-keras,torch]" --group test-core
+		--editable ".[jax,keras,pandas,ray,remote,splines,tensorflow,tf-keras,torch]" --group test-core
 	touch $@

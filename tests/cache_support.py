@@ -25,9 +25,9 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     read = pipeline_module.read_pixels
 
-    def look(path: Any, options: Any) -> Any:
+    def look(path: Any, *how: Any) -> Any:
         names.append(os.path.basename(path))
-        return read(path, options)
+        return read(path, *how)
 
     monkeypatch.setattr(pipeline_module, "read_pixels", look)
     return names

@@ -17,6 +17,7 @@ pytest_plugins = [
     "cache_support",
     "mask_support",
     "ray_support",
+    "s3_support",
     "leaks",
 ]
 

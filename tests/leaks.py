@@ -90,17 +90,26 @@ def _shared_memory() -> list[str]:
     return found
 
 
+def _of_fsspec() -> set[int]:
+    """The sockets by which its event loop is woken: it runs until the end of the process."""
+    loop = getattr(sys.modules.get("fsspec.asyn"), "loop", [None])[0]
+    return set() if loop is None else {loop._ssock.fileno(), loop._csock.fileno()}
+
+
 def _descriptors() -> Counter[str]:
     """How many open descriptors there are of each kind that the library opens."""
     if sys.platform != "linux":
         return Counter({"descriptors": psutil.Process().num_fds() if os.name == "posix" else 0})
     kinds: Counter[str] = Counter()
+    kept = _of_fsspec()
     for entry in os.listdir(_DESCRIPTORS):
         try:
             target = os.readlink(_DESCRIPTORS / entry)
         except OSError:
             continue  # that of the listing itself
-        if target.startswith(("pipe:", "socket:", "anon_inode:[pidfd]", "/memfd:")):
+        if int(entry) not in kept and target.startswith(
+            ("pipe:", "socket:", "anon_inode:[pidfd]", "/memfd:")
+        ):
             kinds[target.split("[")[0] if ":[" in target else target] += 1
     if "ray" in sys.modules:  # which keeps some after its shutdown
         del kinds["socket:"]

@@ -17,6 +17,7 @@ import pytest
 from document_blocks import DOCUMENTS, PAGES, ROOT, blocks_of, name_of, run_page
 from pictures import photograph
 from PIL import Image
+from s3_support import upload
 
 # README's model has ten outputs.
 CLASSES = [
@@ -35,6 +36,7 @@ NEEDS = {
     "docs/how-to/albumentations.md": "albumentations",
     "docs/how-to/cores-and-cache.md": "torch",
     "docs/how-to/tinyml.md": "tensorflow",
+    "docs/remote-files.md": "moto",
 }
 # The tutorial writes its own photographs.
 WITHOUT_PHOTOS = {"docs/tutorial.md"}
@@ -95,12 +97,19 @@ def with_smaller_model(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("global_numpy_state", "place")
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_block_runs(
-    path: Path, namespace: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    path: Path,
+    namespace: dict[str, Any],
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     page = name_of(path)
     if page in NEEDS and find_spec(NEEDS[page]) is None:
         pytest.skip(f"{NEEDS[page]} is not installed")
     code = "".join(block.code for block in blocks_of(path))
+    if "s3://my-bucket/" in code:
+        request.getfixturevalue("s3_server")
+        upload(photos, "photos", "my-bucket")
     if "KERAS_BACKEND" in code:
         left = run_elsewhere(path)
     else:

@@ -29,6 +29,7 @@ BUILT_IN: dict[str, tuple[type[Exception], ...]] = {
     "MissingImageError": (FileNotFoundError, errors.BadImageError),
     "NotYetSupportedError": (NotImplementedError,),
     "StateMismatchError": (ValueError,),
+    "StorageError": (OSError,),
     "UnidentifiedImageError": (PIL.UnidentifiedImageError, OSError, errors.BadImageError),
     "WorkerDiedError": (RuntimeError,),
     "WorkerError": (RuntimeError,),

@@ -77,7 +77,7 @@ def test_the_verdict_follows_from_the_figures(report: Report) -> None:
     assert f"{_STAGES[stage]} takes" in verdict
     share = report.stages[stage] / sum(report.stages.values())
     assert ("takes most" in verdict) == (share >= 0.5)
-    advice = ["raise max_batches_pending", "CPUs are at work", "more worker(s) (cores="]
+    advice = ["max_batches_pending", "CPUs are at work", "more worker(s) (cores=", "nearer to this"]
     assert sum(text in verdict for text in advice) == 1
 
 
@@ -136,6 +136,8 @@ def test_a_cache_is_advised_where_decoding_takes_longest_and_it_could_help() -> 
     decoding: dict[str, Any] = {"stages": {"transform": 5.0, "read": 15.0}}
     verdict = figures(**decoding, decoded_nbytes=2_110_000_000).verdict
     assert 'cache the decoded images (cache="memory", about 2.1 GB), or use 2 more' in verdict
+    far = figures(cpus=2, stages={"fetch": 15.0, "read": 5.0}, decoded_nbytes=10**9).verdict
+    assert "about 1.0 GB), or bring the files nearer to this machine" in far
     small = figures(**decoding, decoded_nbytes=14_400_000).verdict
     assert "about 14 MB" in small
     assert "cache" not in figures(**decoding).verdict, "it is on already, or cannot help"

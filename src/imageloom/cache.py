@@ -27,7 +27,7 @@ import threading
 import uuid
 import weakref
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ from numpy.typing import NDArray
 
 from imageloom.errors import InvalidArgumentError
 from imageloom.options import COLOUR_CHANNELS, ReadOptions
+from imageloom.storage import is_url
+from imageloom.versions import stamps_of
 
 __all__ = ["CachePlan", "DecodeAlways", "KeptPixels", "PixelStore", "open_store", "plan_cache"]
 
@@ -57,6 +59,10 @@ class PixelStore(Protocol):
         """The pixels of a sample, decoded if they are not at hand; possibly read-only."""
         ...
 
+    def holds(self, sample: int) -> bool:
+        """Whether the pixels of a sample seem to be at hand."""
+        ...
+
 
 class DecodeAlways:
     """The store that keeps nothing."""
@@ -65,6 +71,11 @@ class DecodeAlways:
         """Decodes."""
         del sample
         return decode()
+
+    def holds(self, sample: int) -> bool:
+        """Nothing."""
+        del sample
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,10 @@ class KeptPixels:
         if not self._full and image.dtype == np.uint8 and image.shape == row.shape:
             self._keep(sample, np.ascontiguousarray(image))
         return image
+
+    def holds(self, sample: int) -> bool:
+        """Whether the row is marked, which it may be wrongly."""
+        return sample < len(self._marks) and bool(self._marks[sample])
 
     def _keep(self, sample: int, image: Pixels) -> None:
         try:
@@ -222,6 +237,7 @@ def plan_cache(
     *,
     root: str,
     names: Sequence[str],
+    stamps: Mapping[str, str],
     read: ReadOptions,
     free_memory: Callable[[], int],
 ) -> CachePlan | None:
@@ -230,8 +246,9 @@ def plan_cache(
     Args:
         cache: `"memory"` or a directory, which is made.
         limit: bytes to keep at most; None for a share of what is free.
-        root: the folder that `names` are relative to.
+        root: the folder or URL that `names` are relative to.
         names: the files, in the order of the data set.
+        stamps: what is known already of the versions of remote ones.
         read: how they become pixels.
         free_memory: tells how many bytes of memory are free.
 
@@ -249,10 +266,12 @@ def plan_cache(
     if cache == "memory":
         allowed = int(_SHARE_OF_MEMORY * free_memory()) if limit is None else limit
         return CachePlan(min(len(names), allowed // row), row_shape, None)
+    if is_url(cache):
+        raise InvalidArgumentError(f"`cache` is a directory of this machine, not a URL: {cache!r}.")
     try:
         os.makedirs(cache, exist_ok=True)
         allowed = int(_SHARE_OF_DISK * shutil.disk_usage(cache).free) if limit is None else limit
-        description = _description(root, names, read)
+        description = _description(root, names, stamps, read)
         path = os.path.join(os.path.abspath(cache), _name(root, names, read))
         kept = _rows_of_earlier(path, description)
         # With a limit, exactly as many as it allows; else those of before, unless more have room.
@@ -274,15 +293,28 @@ def _name(root: str, names: Sequence[str], read: ReadOptions) -> str:
     return digest.hexdigest()[:24]
 
 
-def _description(root: str, names: Sequence[str], read: ReadOptions) -> dict[str, Any]:
-    """Everything that decides about the pixels, as JSON gives it back."""
-    digest = hashlib.sha256()
+def _versions(root: str, names: Sequence[str], known: Mapping[str, str]) -> Iterator[str]:
+    """What tells the versions of files apart."""
+    if is_url(root) or any(map(is_url, names)):
+        known = stamps_of(root, names, known)
     for name in names:
+        if name in known:
+            yield known[name]
+            continue
         try:
             status = os.stat(os.path.join(root, name))
-            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
-        except OSError:
-            digest.update(b"gone\n")
+            yield f"{status.st_size} {status.st_mtime_ns}"
+        except (OSError, ValueError):
+            yield "gone"
+
+
+def _description(
+    root: str, names: Sequence[str], stamps: Mapping[str, str], read: ReadOptions
+) -> dict[str, Any]:
+    """Everything that decides about the pixels, as JSON gives it back."""
+    digest = hashlib.sha256()
+    for version in _versions(root, names, stamps):
+        digest.update(f"{version}\n".encode())
     return {
         "format": _FORMAT,
         "version": _VERSION,

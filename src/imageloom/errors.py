@@ -16,6 +16,7 @@ Each derives from `ImageLoomError` and from the built-in that Keras users alread
     ├── MissingDirectoryError       FileNotFoundError      a folder is not there
     ├── MissingFileError            FileNotFoundError      a file that an argument names is not there
     ├── BatchMemoryError            OSError                no memory for the batches under way
+    ├── StorageError                OSError                a remote storage does not answer, or refuses
     ├── StateMismatchError          ValueError             a state of another stream, or a newer version
     ├── BatchTimeoutError           TimeoutError           a batch took longer than `batch_timeout`
     ├── IteratorClosedError         RuntimeError           used after `close()`, or in a forked child
@@ -46,6 +47,7 @@ __all__ = [
     "MissingFileError",
     "MissingImageError",
     "StateMismatchError",
+    "StorageError",
     "WorkerDiedError",
     "WorkerError",
     "WorkerStartError",
@@ -114,6 +116,10 @@ class MissingDirectoryError(ImageLoomError, FileNotFoundError):
 
 class MissingFileError(ImageLoomError, FileNotFoundError):
     """A file that an argument names does not exist."""
+
+
+class StorageError(ImageLoomError, OSError):
+    """A storage of remote files cannot be reached, or refuses; nothing is wrong with any image."""
 
 
 class IteratorClosedError(ImageLoomError, RuntimeError):

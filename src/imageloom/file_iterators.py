@@ -22,6 +22,7 @@ from imageloom.sampler import OrderOptions
 from imageloom.sources.dataframe import DataFrameSource
 from imageloom.sources.directory import DirectorySource
 from imageloom.sources.listing import WHITE_LIST_FORMATS
+from imageloom.storage import absolute, join, last_part
 from imageloom.supply import BatchT_co, ChannelFactory
 from imageloom.validation import check_choice
 
@@ -124,9 +125,9 @@ class _FileIterator(BatchIterator[BatchT_co]):
     def filepaths(self) -> list[SampleName]:
         """The files' paths."""
         return [
-            os.path.join(self.directory, name)
+            join(self.directory, name)
             if isinstance(name, str)
-            else tuple(os.path.join(self.directory, part) for part in name)
+            else tuple(join(self.directory, part) for part in name)
             for name in self.filenames
         ]
 
@@ -181,7 +182,7 @@ class _FileIterator(BatchIterator[BatchT_co]):
     def _origin(self, named: bool) -> str:
         if named:
             return f" in {self.directory!r}" if self.directory else ""
-        name = os.path.basename(os.path.abspath(self.directory)) if self.directory else ""
+        name = os.path.basename(last_part(absolute(self.directory))) if self.directory else ""
         return f" in {name}" if name else ""
 
 

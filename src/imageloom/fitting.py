@@ -112,6 +112,7 @@ class _Tasks:
             root=task.root,
             class_ids=task.class_ids,
             transforms=transforms,
+            members=task.members,
         )
 
 

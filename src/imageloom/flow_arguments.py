@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from typing import Any, Final
 
 import numpy as np
 
 from imageloom.adapters.processes import own_shard
+from imageloom.archives import ARCHIVES
 from imageloom.errors import ArgumentTypeError, MissingDirectoryError
 from imageloom.options import GeneratorOptions
 from imageloom.sampler import OrderOptions
+from imageloom.storage import folder_exists, is_url
 
 __all__ = [
     "check_directory",
@@ -41,10 +44,17 @@ def order_options(
     )
 
 
-def check_directory(name: str, path: Any) -> None:
-    """Raises unless the folder exists."""
-    if not os.path.isdir(path):
-        raise MissingDirectoryError(f"`{name}` is not an existing folder: {os.fspath(path)!r}.")
+def check_directory(name: str, path: Any, *, remote: bool = False) -> None:
+    """Raises unless the folder exists; `remote` says that it may be a URL."""
+    path = os.fspath(path)
+    if folder_exists(path) if remote and is_url(path) else os.path.isdir(path):
+        return
+    hint = ""
+    if os.path.isfile(path) and path.endswith(tuple(f".{kind}" for kind in ARCHIVES)):
+        hint = f" The folders in an archive are read as {path.rpartition('.')[2]}://::{path}"
+    elif isinstance(path, str) and re.match(r"[A-Za-z][\w+.-]+:/[^/]", path):
+        hint = " A URL is passed as a string: pathlib takes one of its slashes away."
+    raise MissingDirectoryError(f"`{name}` is not an existing folder: {path!r}.{hint}")
 
 
 def without_deprecated(deprecated: dict[str, Any], class_mode: str | None) -> str | None:

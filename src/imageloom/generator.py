@@ -36,12 +36,14 @@ from imageloom.statistics import (
     load_statistics,
     warn_if_unfitted,
 )
+from imageloom.storage import is_url
 from imageloom.substitutions import ReplacingChannel
 from imageloom.transformer import OPTION_NAMES
 from imageloom.validation import check_int, check_seed
 
 __all__ = ["ImageDataGenerator", "ParallelImageDataGenerator"]
 
+_OTHER_PROCESSES: Final = ("processes", "ray")
 _told: Final[set[str]] = set()  # what was said once already in this process
 
 
@@ -243,6 +245,10 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
         frozen = self._frozen(options)
         warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics), stacklevel=5)
         if options.save_to_dir is not None:
+            if is_url(options.save_to_dir):
+                raise InvalidArgumentError(
+                    f"`save_to_dir` is a directory of this machine, not a URL: {options.save_to_dir!r}."
+                )
             os.makedirs(options.save_to_dir, exist_ok=True)
         return self._channel(options, iterator.source, iterator.recipe(frozen))
 
@@ -262,6 +268,11 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
 
     def _channel(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
         kind = "threads" if options.debug else options.executor
+        if "memory" in source.protocols and kind in _OTHER_PROCESSES:
+            raise InvalidArgumentError(
+                f'Files of memory:// are in this process alone, and executor="{kind}" reads them in '
+                'others: pass executor="threads".'
+            )
         workers = 1 if options.debug else worker_count(options.cores)
         if self._shared_executor.inherited:
             kind, self._shared_executor = "serial", SharedExecutor()

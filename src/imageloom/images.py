@@ -36,11 +36,13 @@ from imageloom.errors import (
     BadImageError,
     MissingImageError,
 )
+from imageloom.fetching import fetch
 from imageloom.options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom.png import PNG_MAGIC, decode_png
+from imageloom.storage import is_url, join, last_part
 from imageloom.validation import check_choice
 
-__all__ = ["UnidentifiedImageError", "load_img", "read_pixels"]
+__all__ = ["UnidentifiedImageError", "load_img", "read_pixels", "read_stored"]
 
 try:
     import cykooz_resizer
@@ -73,7 +75,7 @@ def load_img(
     of an animation the first picture. Orientation tags are ignored, as in Keras.
 
     Args:
-        path: file name, or the file's content as `io.BytesIO`.
+        path: file name, URL, or the file's content as `io.BytesIO`.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"` (16 and 32 bit grey images stay as they are).
         target_size: (height, width) to resize to; None keeps the size.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"` or `"lanczos"`.
@@ -81,6 +83,7 @@ def load_img(
 
     Raises:
         BadImageError: the file is damaged, of no known format, or missing.
+        StorageError: a URL whose storage does not answer.
         InvalidArgumentError: an unknown colour mode or interpolation.
         ArgumentTypeError: a `path` of another type.
     """
@@ -89,7 +92,7 @@ def load_img(
         image = _open(path.getvalue(), name)
     elif isinstance(path, (str, bytes, os.PathLike)):
         name = os.fsdecode(path)
-        image = _open(_read(path), name)
+        image = _open(fetch(name) if is_url(path) else _read(path), name)
     else:
         raise ArgumentTypeError(
             f"path should be path-like or io.BytesIO, received {type(path).__name__}"
@@ -101,27 +104,35 @@ def load_img(
     return _resize(image, target_size, interpolation, keep_aspect_ratio, image.size)
 
 
-def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[Any]:
+def read_pixels(
+    path: str | os.PathLike[str], options: ReadOptions, content: bytes | None = None
+) -> NDArray[Any]:
     """Pixels (height, width, channels) as stored: uint8, or for 16 and 32 bit grey files wider.
 
     The array may be read-only. An `.npy` file's array comes as it is, whatever its shape and dtype.
 
+    Args:
+        path: of a local file; with its `content`, whatever it is called.
+        options: how it becomes pixels.
+        content: the file's bytes, where they have been read.
+
     Raises:
         BadImageError: the file is damaged, of no known format, or missing; or a mask with colours.
     """
-    if os.fspath(path).lower().endswith(".npy"):
-        return _load_array(path)
-    content = _read(path)
+    name = os.fspath(path)
+    if (name if content is None else last_part(name)).lower().endswith(".npy"):
+        return _load_array(path, content)
+    if content is None:
+        content = _read(path)
     decoded = _decode(content, options)
     if decoded is None:
-        image = _open(content, os.fspath(path))
+        image = _open(content, name)
         size = image.size
     else:
         resized = _resize_simd(decoded, options)
         if resized is not None:
             return resized
         image, size = _as_image(decoded.pixels), decoded.file_size
-    name = os.fspath(path)
     if options.as_labels:
         image = _with_numbers(image, name)
     else:
@@ -132,6 +143,12 @@ def read_pixels(path: str | os.PathLike[str], options: ReadOptions) -> NDArray[A
         )
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def read_stored(root: str, name: str, options: ReadOptions) -> NDArray[Any]:
+    """`read_pixels` of a file of a data set, whether it is here or has to be fetched."""
+    path = join(root, name)
+    return read_pixels(path, options, fetch(path) if is_url(path) else None)
 
 
 def _read(path: str | bytes | os.PathLike[str]) -> bytes:
@@ -146,10 +163,10 @@ def _read(path: str | bytes | os.PathLike[str]) -> bytes:
         raise BadImageError(f"The image file {os.fsdecode(path)!r} cannot be read: {error}") from error
 
 
-def _load_array(path: str | os.PathLike[str]) -> NDArray[Any]:
-    content = io.BytesIO(_read(path))
+def _load_array(path: str | os.PathLike[str], content: bytes | None) -> NDArray[Any]:
+    file = io.BytesIO(_read(path) if content is None else content)
     try:
-        array = np.load(content, allow_pickle=False)
+        array = np.load(file, allow_pickle=False)
     except Exception as error:  # on damaged files NumPy raises whatever it stumbles over
         raise BadImageError(f"{os.fspath(path)!r} cannot be read as an array: {error}") from error
     if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":

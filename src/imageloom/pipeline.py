@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -32,18 +32,22 @@ from imageloom.batch_function import call_batch_function
 from imageloom.cache import PixelStore, open_store
 from imageloom.conversion import array_to_img
 from imageloom.errors import BadImageError, BadSamplesError, BatchShapeError, WorkerError
+from imageloom.fetching import Fetcher
 from imageloom.hooks import Hook, SampleCall
 from imageloom.images import read_pixels
 from imageloom.moments import FeatureMoments
 from imageloom.opencv import clash_warning
+from imageloom.options import ReadOptions
 from imageloom.recipe import BatchReport, BatchTask, Recipe
 from imageloom.statistics import standardize
+from imageloom.storage import join, last_part, use_settings
 from imageloom.user_methods import UserMethods
 
 __all__ = ["STAGES", "Pipeline"]
 
 # What takes time, and what is said about it in errors.
 STAGES: Final = {
+    "fetch": "fetching the image",
     "read": "reading the image",
     "noaug_hook": "running noaug_preprocessing_function",
     "transform": "transforming the image",
@@ -64,6 +68,8 @@ class Pipeline:
     def __init__(self, recipe: Recipe, store: PixelStore | None = None) -> None:
         """`store` keeps decoded pixels; by default one of this process, as the recipe plans it."""
         self.recipe = recipe
+        if recipe.storage is not None:
+            use_settings(recipe.storage)
         self.store = open_store(recipe.cache) if store is None else store
         self.own = UserMethods(
             recipe.params.image_data_generator,
@@ -111,6 +117,8 @@ class Pipeline:
         except Exception as error:
             error.add_note(work.whereabouts())
             raise
+        finally:
+            work.end()
 
 
 class _BatchWork:
@@ -137,6 +145,7 @@ class _BatchWork:
         self.drawn: tuple[Mapping[str, Any], Affine | None] | None = None  # for the image before it
         self.transforms: list[Mapping[str, Any]] = []  # where they are to be told
         self.cell = np.empty(1, np.int64) if cell is None else cell
+        self.fetcher: Fetcher | None = None  # of remote files
         self.stage = "read"
         self.since = time.perf_counter()
         self.seconds: dict[str, float] = {}
@@ -164,6 +173,9 @@ class _BatchWork:
         images, further = arrays[: recipe.images], arrays[recipe.images :]
         # What lies behind the images are their masks, or else copies of them.
         masks = further if recipe.masks else []
+        if recipe.storage is not None:
+            self.enter("fetch")
+            self.fetcher = Fetcher(self.task.root, self._files(), self.task.members)
         for j in range(len(self.task)):
             self.cell[0] = j
             for k, array in enumerate(images):
@@ -196,6 +208,20 @@ class _BatchWork:
             cache_hits=hits,
             transforms=tuple(self.transforms),
         )
+
+    def end(self) -> None:
+        """Nothing is to go on when the batch is there, or will never be."""
+        if self.fetcher is not None:
+            self.fetcher.close()
+
+    def _files(self) -> Iterator[str]:
+        """The files that will be read, in this order."""
+        task, images = self.task, self.recipe.images
+        for j, (index, name) in enumerate(zip(task.spec.indices, task.filenames, strict=True)):
+            for k, part in enumerate((name,) if isinstance(name, str) else name):
+                if not self.store.holds(int(index) * images + k):
+                    yield part
+            yield from task.masks[j] if self.recipe.masks else ()
 
     def enter(self, stage: str) -> None:
         """Goes on to a stage; the time since the last one began belongs to that."""
@@ -249,12 +275,11 @@ class _BatchWork:
         read = self.recipe.read
         assert read is not None
         try:
-            path = os.path.join(self.task.root, self._filename() or "")
-            x = read_pixels(path, read.for_masks())
+            x = self._from_file(read.for_masks())
             if not np.can_cast(x.dtype, row.dtype):
                 raise BadImageError(
-                    f"The mask {path!r} is stored as {x.dtype}, and the first one of its column as "
-                    f"{row.dtype}: store all of a column alike."
+                    f"The mask {self._filename()!r} is stored as {x.dtype}, and the first one of its "
+                    f"column as {row.dtype}: store all of a column alike."
                 )
         except BadImageError as error:
             if not self.recipe.replaces_bad_images:
@@ -263,7 +288,8 @@ class _BatchWork:
             return
         if self.bad:
             return
-        x = self._channels_last(x) if path.lower().endswith(".npy") else x
+        array = last_part(self._filename() or "").lower().endswith(".npy")
+        x = self._channels_last(x) if array else x
         if x.ndim == 2:
             x = x[:, :, None]
         options = self.recipe.transform
@@ -320,13 +346,24 @@ class _BatchWork:
             return self._channels_last(self.recipe.rows[index])
         x = self.store.pixels(index * self.recipe.images + self.part, self._decoded)
         name = self._filename() or ""
+        if self.fetcher is not None:
+            name = last_part(name)
         return self._channels_last(x) if name.lower().endswith(".npy") else x
 
     def _decoded(self) -> NDArray[Any]:
         read = self.recipe.read
         assert read is not None
         self.decoded += 1
-        return read_pixels(os.path.join(self.task.root, self._filename() or ""), read)
+        return self._from_file(read)
+
+    def _from_file(self, read: ReadOptions) -> NDArray[Any]:
+        name = self._filename() or ""
+        if self.fetcher is None:
+            return read_pixels(os.path.join(self.task.root, name), read)
+        self.enter("fetch")
+        content = self.fetcher.content(name)
+        self.enter("read")
+        return read_pixels(join(self.task.root, name), read, content)
 
     def _channels_last(self, x: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(x, 0, -1) if self.recipe.channels_first and x.ndim == 3 else x

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from imageloom.archives import Member
 from imageloom.augment.draw import TransformParams
 from imageloom.cache import CachePlan
 from imageloom.hooks import Hook, ParallelProcessParams
@@ -52,6 +53,7 @@ class Recipe:
         replaces_bad_images: look for all unreadable samples of a batch and report them together.
         measures: report the batch's moments, for `fit`.
         tells_transforms: report what was drawn, for previews.
+        storage: fsspec's settings, where some of the files are URLs; else None.
     """
 
     read: ReadOptions | None
@@ -74,6 +76,7 @@ class Recipe:
     replaces_bad_images: bool = False
     measures: bool = False
     tells_transforms: bool = False
+    storage: Mapping[str, Any] | None = None
 
     @property
     def has_hooks(self) -> bool:
@@ -89,10 +92,11 @@ class BatchTask:
     Attributes:
         spec: place in the stream, sample numbers, seed.
         filenames: as the iterator's `filenames`; empty for images out of an array.
-        root: the folder they are relative to, absolute; "" if they are paths by themselves.
+        root: the folder or URL they are relative to, absolute; "" if they are paths by themselves.
         class_ids: class of each sample, for hooks; empty without classes.
         masks: the files of each sample's masks; empty without any.
         transforms: parameters of each sample that were drawn already; else the worker draws.
+        members: of files in archives, where in them they lie.
     """
 
     spec: BatchSpec
@@ -101,6 +105,7 @@ class BatchTask:
     class_ids: tuple[Any, ...] = ()
     masks: tuple[tuple[str, ...], ...] = ()
     transforms: tuple[TransformParams, ...] | None = None
+    members: Mapping[str, Member] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Samples in the batch."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +21,7 @@ from imageloom.sampler import BatchSpec
 from imageloom.shared_arrays import BatchLayout
 from imageloom.sources.base import SampleSource
 from imageloom.statistics import FeatureStatistics, StandardizeOptions
+from imageloom.storage import settings as storage_settings
 
 __all__ = ["FrozenGenerator", "OutputSettings", "make_recipe", "recipe_for_fit"]
 
@@ -138,6 +138,7 @@ def make_recipe(
         batch_function=options.get_batch_function,
         overrides=frozen.overrides,
         replaces_bad_images=options.on_bad_image == "replace" and rows is None,
+        storage=storage_settings() if source.protocols else None,
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else settings.dtype,
         # Keras', of file iterators and of array iterators.
@@ -186,7 +187,7 @@ def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
     """How masks are stored, going by the first that can be read, of each of a sample's masks."""
     if source.masks == 0:
         return ()
-    from imageloom.images import read_pixels  # loads Pillow
+    from imageloom.images import read_stored  # loads Pillow
 
     found: list[str | None] = [None] * source.masks
     for index in range(min(len(source), _MASKS_LOOKED_AT)):
@@ -194,8 +195,7 @@ def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
         for number, name in enumerate(task.masks[0]):
             if found[number] is None:
                 with suppress(BadImageError):  # which is told when its batch is computed
-                    pixels = read_pixels(os.path.join(task.root, name), read.for_masks())
-                    found[number] = pixels.dtype.str
+                    found[number] = read_stored(task.root, name, read.for_masks()).dtype.str
         if all(found):
             break
     return tuple(dtype or "|u1" for dtype in found)
@@ -210,6 +210,7 @@ def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptio
         options.cache_limit,
         root=source.root,
         names=names,
+        stamps=source.stamps,
         read=read,
         free_memory=free_memory,
     )

@@ -21,6 +21,7 @@ _NEGLIGIBLE_WAITING = 0.05
 _FEW_BATCHES = 3
 _MB, _GB = 10**6, 10**9
 _STAGES = {
+    "fetch": "waiting for the storage of remote files",
     "read": "reading and decoding the images",
     "noaug_hook": "noaug_preprocessing_function",
     "transform": "the random transforms",
@@ -122,6 +123,8 @@ class Report:
             )
         elif wanted <= self.workers:
             more = "the consumer asks in bursts: raise max_batches_pending"
+        elif self.workers >= self.cpus and stage == "fetch":
+            more = "bring the files nearer to this machine: its CPUs are not what is missing"
         elif self.workers >= self.cpus:
             more = (
                 f"all {self.cpus} CPUs are at work and {wanted} would be needed: augment less, or on a "
@@ -139,6 +142,7 @@ class Report:
         if self.decoded_nbytes is not None:
             size = _in_words(self.decoded_nbytes)
             own["read"] = f'cache the decoded images (cache="memory", about {size}), or '
+            own["fetch"] = own["read"]
         return own.get(stage, "") + more
 
     def _workers_wanted(self) -> int:

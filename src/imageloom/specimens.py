@@ -7,7 +7,6 @@ at the end, which would make them unviewable. Nothing here starts a worker or mo
 from __future__ import annotations
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from imageloom.errors import BadImageError, InvalidArgumentError
 from imageloom.global_seeds import seeded_globals
-from imageloom.images import read_pixels
+from imageloom.images import read_stored
 from imageloom.options import ReadOptions
 from imageloom.pipeline import Pipeline
 from imageloom.progress import progress_bar
@@ -197,9 +196,8 @@ def stored_image(
     read = recipe.read
     assert read is not None
     name = _names(source, index)[part]
-    pixels = read_pixels(
-        os.path.join(source.root, name), dataclasses.replace(read, scaled=True) if small else read
-    )
+    read = dataclasses.replace(read, scaled=True) if small else read
+    pixels = read_stored(source.root, name, read)
     if name.lower().endswith(".npy"):
         pixels = _channels_last(pixels, recipe)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
@@ -211,7 +209,7 @@ def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixe
     assert recipe.read is not None
     read: ReadOptions = recipe.read.for_masks()
     (files,) = source.task(_spec(index, 0)).masks
-    return [read_pixels(os.path.join(source.root, file), read) for file in files]
+    return [read_stored(source.root, file, read) for file in files]
 
 
 def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:

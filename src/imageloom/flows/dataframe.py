@@ -220,8 +220,8 @@ class DataFrameFlow(FlowBase):
 
         Args:
             dataframe: one row per image; it is only read.
-            directory: folder that the names are relative to; None for paths. An absolute path in the
-                frame stands for itself.
+            directory: folder or URL that the names are relative to; None for paths and URLs. An
+                absolute path, or a URL, in the frame stands for itself.
             x_col: column of the names.
             y_col: column of the targets; a list of columns for `"multi_output"`, `"raw"` and `"image"`.
             weight_col: column of sample weights, numbers.
@@ -269,6 +269,7 @@ class DataFrameFlow(FlowBase):
             InvalidArgumentError, ArgumentTypeError: a value or a column that cannot work.
             MissingColumnError: no such column (a KeyError).
             MissingDirectoryError: the folder to save to does not exist.
+            StorageError: URLs whose storage cannot be reached, or refuses.
         """
         order = order_options(shuffle, seed, balance, shard)
         class_mode = without_deprecated(deprecated, class_mode)

@@ -134,7 +134,8 @@ class DirectoryFlow(FlowBase):
         """Batches of the images in a folder that has one sub-folder per class.
 
         Args:
-            directory: the folder.
+            directory: the folder, or its URL: `s3://bucket/photos`, `zip://photos::data.zip`, whatever
+                fsspec reads (see docs/remote-files.md).
             target_size: (height, width) to resize to.
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
             classes: sub-folders to read, in the order of their class numbers; by default all, by name.
@@ -178,6 +179,8 @@ class DirectoryFlow(FlowBase):
 
         Raises:
             MissingDirectoryError: the folder, or the one to save to, does not exist.
+            StorageError: a URL whose storage cannot be reached, or refuses.
+            MissingDependencyError: a URL, and what fsspec needs for it is not installed.
             InvalidArgumentError, ArgumentTypeError: a value that cannot work.
         """
         order = order_options(shuffle, seed, balance, shard)
@@ -187,7 +190,7 @@ class DirectoryFlow(FlowBase):
                 f"`shuffle` as in Keras; received {batch_shape!r}; pass `shuffle` by name."
             )
         options = self._current_options()
-        check_directory("directory", directory)
+        check_directory("directory", directory, remote=True)
         settings = self._file_settings(
             options,
             target_size=target_size,

@@ -6,6 +6,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from imageloom.errors import InvalidArgumentError
 from imageloom.image_rows import ImageRows
 from imageloom.recipe import BatchTask, SampleName
 from imageloom.sampler import BatchSpec
+from imageloom.versions import stamps_of
 
 __all__ = [
     "LABEL_MODES",
@@ -37,7 +39,9 @@ class SampleSource(ABC):
         class_indices: class name to number; empty without classes.
         images: images of a sample, more than one where samples are tuples of files.
         masks: images of a sample that are its targets.
-        root: the folder that file names are relative to, absolute.
+        root: the folder or URL that file names are relative to, absolute.
+        protocols: of the files that are URLs; empty where all are local.
+        stamps: of remote files, what is known of their versions.
         rows: the array that the images come out of, if they do.
         repeats_images: the targets are the images again (class_mode `"input"`).
     """
@@ -49,6 +53,8 @@ class SampleSource(ABC):
     root: str = ""
     rows: ImageRows | None = None
     repeats_images: bool = False
+    protocols: frozenset[str] = frozenset()
+    stamps: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def __len__(self) -> int:
@@ -102,16 +108,29 @@ class SampleSource(ABC):
         return None
 
 
-def files_digest(root: str, names: Sequence[SampleName]) -> str:
-    """A digest of file names and sizes; a file that is not there counts as size -1."""
+def files_digest(
+    root: str, names: Sequence[SampleName], stamps: Mapping[str, str] | None = None
+) -> str:
+    """A digest of file names and sizes; a file that is not there counts as size -1.
+
+    Args:
+        root: the folder or URL that they are relative to.
+        names: of the files.
+        stamps: for data sets with remote files, what is known of their versions, which stand for sizes.
+    """
     digest = hashlib.sha256()
-    for name in names:
-        for part in (name,) if isinstance(name, str) else name:
+    parts = [part for name in names for part in ((name,) if isinstance(name, str) else name)]
+    if stamps is not None:
+        stamps = stamps_of(root, parts, stamps)
+    for part in parts:
+        if stamps is not None and part in stamps:
+            size: int | str = stamps[part]
+        else:
             try:
                 size = os.stat(os.path.join(root, part)).st_size
-            except OSError:
+            except (OSError, ValueError):
                 size = -1
-            digest.update(os.fsencode(f"{part}\0{size}\0"))
+        digest.update(os.fsencode(f"{part}\0{size}\0"))
     return digest.hexdigest()[:32]
 
 

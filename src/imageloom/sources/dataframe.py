@@ -26,6 +26,16 @@ from imageloom.sources.base import (
     values_digest,
 )
 from imageloom.sources.listing import WHITE_LIST_FORMATS
+from imageloom.storage import (
+    absolute,
+    folder_exists,
+    is_url,
+    join,
+    last_part,
+    members_of,
+    protocols,
+)
+from imageloom.versions import stamps_of
 
 __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
 
@@ -78,9 +88,10 @@ class DataFrameSource(SampleSource):
         self.class_mode = class_mode
         self.dtype = dtype
         self.repeats_images: bool = class_mode == "input"
-        self.root: str = os.path.abspath(self.directory) if self.directory else os.getcwd()
+        self.root: str = absolute(self.directory) if self.directory else os.getcwd()
         mask_columns = _mask_columns(y_col) if class_mode == "image" else []
         self.masks: int = len(mask_columns)
+        self.stamps: dict[str, str] = {}
         if validate_filenames:
             for argument, column in (("x_col", x_col), *(("y_col", name) for name in mask_columns)):
                 frame = frame[self._valid(frame[column].tolist(), argument, column)]
@@ -97,6 +108,9 @@ class DataFrameSource(SampleSource):
         self.sample_weight: NDArray[Any] | None = frame[weight_col].to_numpy() if weight_col else None
         files = [frame[column].tolist() for column in mask_columns]
         self.mask_files: list[tuple[str, ...]] = list(zip(*files, strict=True))
+        self.protocols = protocols(
+            [self.root, *self.filenames, *(f for column in files for f in column)]
+        )
         self.columns: Any = None
         if class_mode == "multi_output":
             self.columns = [np.array(frame[column].tolist()) for column in y_col]
@@ -110,21 +124,26 @@ class DataFrameSource(SampleSource):
     def task(self, spec: BatchSpec) -> BatchTask:
         """The batch with an absolute folder, so that a worker need not share the working directory."""
         ids = self.class_ids
+        filenames = tuple(self.filenames[i] for i in spec.indices)
+        masks = tuple(self.mask_files[i] for i in spec.indices) if self.masks else ()
+        files = chain(filenames, *masks)
         return BatchTask(
             spec=spec,
-            filenames=tuple(self.filenames[i] for i in spec.indices),
+            filenames=filenames,
             root=self.root,
             class_ids=() if ids is None else tuple(ids[i] for i in spec.indices),
-            masks=tuple(self.mask_files[i] for i in spec.indices) if self.masks else (),
+            masks=masks,
+            members=members_of(self.root, files) if self.protocols else {},
         )
 
     def fingerprint(self) -> dict[str, Any]:
         """Files with their sizes, targets and weights."""
         columns = self.columns if isinstance(self.columns, list) else [self.columns]
+        stamps = self.stamps if self.protocols else None
         return {
             "samples": len(self),
-            "files": files_digest(self.root, self.filenames),
-            "masks": files_digest(self.root, self.mask_files),
+            "files": files_digest(self.root, self.filenames, stamps),
+            "masks": files_digest(self.root, self.mask_files, stamps),
             "targets": values_digest(self.class_ids, self.sample_weight, *columns),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
@@ -169,22 +188,27 @@ class DataFrameSource(SampleSource):
     def _valid(self, names: list[str], argument: str, column: str) -> NDArray[np.bool_]:
         """Which rows name an existing file of a known format."""
         root = self.root
-        valid = np.array(
-            [
-                name.lower().endswith(WHITE_LIST_FORMATS) and os.path.isfile(os.path.join(root, name))
-                for name in names
-            ],
-            dtype=bool,
-        )
+        images = [name for name in names if last_part(name).lower().endswith(WHITE_LIST_FORMATS)]
+        if is_url(root) or any(map(is_url, images)):
+            self.stamps.update(stamps_of(root, images, self.stamps))
+            there = {name for name in images if name in self.stamps or _is_file(join(root, name))}
+        else:
+            there = {name for name in images if os.path.isfile(os.path.join(root, name))}
+        valid = np.array([name in there for name in names], dtype=bool)
         invalid = len(valid) - int(valid.sum())
         if invalid:
-            why = "" if os.path.isdir(root) else f" The folder {self.directory!r} does not exist."
+            found = folder_exists(root) if is_url(root) else os.path.isdir(root)
+            why = "" if found else f" The folder {self.directory!r} does not exist."
             warnings.warn(
                 f'Found {invalid} invalid image filename(s) in {argument}="{column}". These '
                 f"filename(s) will be ignored.{why}",
                 stacklevel=5,
             )
         return valid
+
+
+def _is_file(path: str) -> bool:
+    return not is_url(path) and os.path.isfile(path)
 
 
 def _checked(

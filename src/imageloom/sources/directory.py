@@ -21,6 +21,7 @@ from imageloom.sources.base import SampleSource, encode_classes, files_digest
 from imageloom.sources.index import list_classes
 from imageloom.sources.listing import WHITE_LIST_FORMATS
 from imageloom.sources.shuffled_index import list_classes_shuffled
+from imageloom.storage import absolute, is_url, list_folders, members_of, protocols
 
 __all__ = ["DirectorySource"]
 
@@ -69,7 +70,7 @@ class DirectorySource(SampleSource):
         self.class_mode = class_mode
         self.dtype = dtype
         self.repeats_images: bool = class_mode == "input"
-        self.root: str = os.path.abspath(directory)
+        self.root: str = absolute(directory)
         names = list(classes) if classes else _subdirectories(directory)
         self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
@@ -96,6 +97,9 @@ class DirectorySource(SampleSource):
             if not part:
                 warnings.warn(f"No images found for the class {name!r} in {directory!r}.", stacklevel=5)
         self.filenames: list[SampleName] = [file for part in parts for file in part]
+        self.protocols = protocols([self.root])
+        if list_function is not None:
+            self.protocols |= protocols(_parts(self.filenames))
         self.images: int = 1 if list_function is None else _images_per_sample(self.filenames)
         self.class_counts: dict[str, int] = {
             name: len(part) for name, part in zip(names, parts, strict=True)
@@ -120,6 +124,8 @@ class DirectorySource(SampleSource):
                 "Please verify your output.",
                 stacklevel=6,
             )
+        if is_url(self.root):
+            self.stamps = {path: s for listing in listings for path, s in listing.stamps.items()}
         return [listing.files for listing in listings]
 
     def __len__(self) -> int:
@@ -128,18 +134,20 @@ class DirectorySource(SampleSource):
 
     def task(self, spec: BatchSpec) -> BatchTask:
         """The batch with an absolute folder, so that a worker need not share the working directory."""
+        filenames = tuple(self.filenames[i] for i in spec.indices)
         return BatchTask(
             spec=spec,
-            filenames=tuple(self.filenames[i] for i in spec.indices),
+            filenames=filenames,
             root=self.root,
             class_ids=tuple(self.class_ids[spec.indices].tolist()),
+            members=members_of(self.root, _parts(filenames)) if self.protocols else {},
         )
 
     def fingerprint(self) -> dict[str, Any]:
         """Files with their sizes, and classes."""
         return {
             "samples": len(self),
-            "files": files_digest(self.root, self.filenames),
+            "files": files_digest(self.root, self.filenames, self.stamps if self.protocols else None),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
         }
@@ -166,8 +174,15 @@ class DirectorySource(SampleSource):
 
 
 def _subdirectories(directory: str) -> list[str]:
+    if is_url(directory):
+        return [name for name in list_folders(directory) if name != _INDEX_DIRECTORY]
     with os.scandir(directory) as entries:
         return sorted(e.name for e in entries if e.is_dir() and e.name != _INDEX_DIRECTORY)
+
+
+def _parts(names: Sequence[SampleName]) -> list[str]:
+    """The files of some samples."""
+    return [part for name in names for part in ((name,) if isinstance(name, str) else name)]
 
 
 def _take(files: list[str], split: tuple[float, float] | None) -> list[str]:

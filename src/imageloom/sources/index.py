@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from imageloom.sources.listing import ClassListing, list_class
+from imageloom.sources.remote_listing import list_remote_classes
+from imageloom.storage import is_url
 
 __all__ = ["INDEX_NAME", "all_inside", "list_classes", "replace_file"]
 
@@ -32,7 +34,12 @@ _VERSION: Final = 1
 
 
 def list_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list[ClassListing]:
-    """The files of some classes of the data set in `root`, with as little looking as possible."""
+    """The files of some classes of the data set in `root`, with as little looking as possible.
+
+    Of a remote one nothing is kept: its folders have no times, and its files are listed in any case.
+    """
+    if is_url(root):
+        return list_remote_classes(root, names)
     places = (Path(root, INDEX_NAME), _place_in_cache(root))
     known: dict[str, ClassListing] = {}
     listings: dict[str, ClassListing] = {}

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 __all__ = ["WHITE_LIST_FORMATS", "ClassListing", "list_class"]
@@ -32,6 +33,7 @@ class ClassListing:
         follow_links: whether links to folders inside the class were followed.
         listed_at: when this listing began, nanoseconds.
         has_tiff: whether a name ends with ".tiff", of which Keras warns.
+        stamps: of remote files, what changes with them.
     """
 
     files: list[str]
@@ -39,6 +41,7 @@ class ClassListing:
     follow_links: bool
     listed_at: int
     has_tiff: bool
+    stamps: Mapping[str, str] = field(default_factory=dict)
 
     def is_current(self, root: str, *, follow_links: bool) -> bool:
         """Whether listing the class again would certainly give the same."""

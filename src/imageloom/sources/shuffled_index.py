@@ -8,6 +8,7 @@ folders were last looked at.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import zlib
@@ -19,6 +20,8 @@ import numpy as np
 from imageloom.errors import InvalidArgumentError
 from imageloom.sources.index import all_inside, replace_file
 from imageloom.sources.listing import ClassListing, list_class
+from imageloom.sources.remote_listing import list_remote_classes
+from imageloom.storage import is_url
 
 __all__ = ["list_classes_shuffled"]
 
@@ -38,6 +41,10 @@ def list_classes_shuffled(
     Raises:
         InvalidArgumentError: the index cannot be written, or a file's name has a line break.
     """
+    if is_url(index_dir):
+        raise InvalidArgumentError(
+            f"`shuffle_index_dir` is a directory of this machine, not a URL: {index_dir!r}."
+        )
     folder = Path(index_dir, ".index")
     try:
         return [_listing(root, name, folder, follow_links=follow_links, seed=seed) for name in names]
@@ -52,11 +59,15 @@ def _listing(
 ) -> ClassListing:
     listed, described = folder / f"{name}.txt", folder / f"{name}.json"
     content = listed.read_bytes() if listed.exists() else b""
-    order = _order(content)
+    separator = "/" if is_url(root) else os.sep
+    order = _order(content, separator)
     known = _read_description(described, name, order, zlib.crc32(content))
     if known is not None and known.is_current(root, follow_links=follow_links):
         return known
-    found = list_class(root, name, follow_links=follow_links)
+    if is_url(root):
+        found = list_remote_classes(root, [name])[0]
+    else:
+        found = list_class(root, name, follow_links=follow_links)
     if any("\n" in file for file in found.files):
         raise InvalidArgumentError(
             f"A file of the class {name!r} has a line break in its name, which index files cannot "
@@ -68,7 +79,7 @@ def _listing(
     new = [file for file in found.files if file in there]
     files = kept + [new[i] for i in _permutation(len(new), name, seed)]
     if files != order or not listed.exists():
-        content = os.fsencode("".join(f"{file.replace(os.sep, '/')}\n" for file in files))
+        content = os.fsencode("".join(f"{file.replace(separator, '/')}\n" for file in files))
         listed.parent.mkdir(parents=True, exist_ok=True)
         replace_file(listed, content)
     description = {
@@ -79,7 +90,7 @@ def _listing(
         "crc32": zlib.crc32(content),
     }
     replace_file(described, json.dumps(description).encode())
-    return ClassListing(files, found.folders, follow_links, found.listed_at, found.has_tiff)
+    return dataclasses.replace(found, files=files, follow_links=follow_links)
 
 
 def _permutation(count: int, name: str, seed: int | None) -> list[int]:
@@ -89,10 +100,10 @@ def _permutation(count: int, name: str, seed: int | None) -> list[int]:
     return rng.permutation(count).tolist()  # type: ignore[no-any-return]
 
 
-def _order(content: bytes) -> list[str]:
+def _order(content: bytes, separator: str) -> list[str]:
     lines = os.fsdecode(content).replace("\r\n", "\n").split("\n")
     # Twice in the list is once in the data set.
-    return list(dict.fromkeys(line.replace("/", os.sep) for line in lines if line))
+    return list(dict.fromkeys(line.replace("/", separator) for line in lines if line))
 
 
 def _read_description(described: Path, name: str, order: list[str], crc32: int) -> ClassListing | None:
