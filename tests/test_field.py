@@ -34,6 +34,7 @@ from executor_support import (
     worker_processes,
 )
 from numpy.typing import NDArray
+from PIL import Image
 
 from imageloom import (
     BadImageError,
@@ -176,16 +177,20 @@ def test_image_and_mask_are_always_in_step(crops: Path, tmp_path: Path, executor
                 other.on_epoch_end()
 
 
-def test_masks_from_a_data_frame_are_turned_as_their_images(crops: Path) -> None:
+def test_masks_from_a_data_frame_are_turned_as_their_images(crops: Path, tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
-    names = [f"cat/{number:02}.jpg" for number in (0, 2, 4)]
+    names = []
+    for number in (0, 2, 4):
+        names.append(f"{number}.png")
+        with Image.open(crops / f"cat/{number:02}.jpg") as image:
+            image.convert("L").save(tmp_path / names[-1])
     frame = pandas.DataFrame({"filename": names, "mask": names})
     generator = ImageDataGenerator(
         executor="serial", rotation_range=60, horizontal_flip=True, interpolation_order=0
     )
     images, masks = next(
         generator.flow_from_dataframe(
-            frame, crops, y_col="mask", class_mode="image", color_mode="grayscale", seed=1
+            frame, tmp_path, y_col="mask", class_mode="image", color_mode="grayscale", seed=1
         )
     )
     np.testing.assert_array_equal(images, masks)
