@@ -161,7 +161,7 @@ def _start(program: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
 
 
 def _wait_for(processes: list[subprocess.Popen[str]]) -> str:
-    """What the last one prints but for the counts of samples, when all have ended well."""
+    """What the last one prints, when all have ended well."""
     out = ""
     try:
         for process in processes:
@@ -172,7 +172,7 @@ def _wait_for(processes: list[subprocess.Popen[str]]) -> str:
             process.kill()
             process.communicate()
         processes.clear()
-    return re.sub(r"^Found .*\n", "", out, flags=re.MULTILINE)
+    return out
 
 
 def _commands(block: Block) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ IMAGES_PER_CLASS = 5
 NOT_RUN = {
     "ARCHITECTURE.md": {
         "generator.py            what the user asked for: parameters in, iterators out": "a drawing",
-        "cli": "the list of layers",
+        "__main__": "the list of layers",
     },
     "docs/how-to/data-parallel.md": {
         "data = strategy.distribute_datasets_from_function(lambda context: train.to_tf_dataset())": (
