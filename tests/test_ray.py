@@ -71,11 +71,17 @@ def far(crops: Path, **options: Any) -> DirectoryIterator:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_all_nodes_compute_and_the_report_says_so(crops: Path) -> None:
+def test_all_nodes_compute_and_the_report_says_so(crops: Path, signals: Signals) -> None:
     options = {**AUGMENTED, "preprocessing_function": draw_globally}
     expected = take(flow(crops, **options), 4 * BATCHES)
-    with far(crops, cores=-1, **options) as it:
-        received = take(it, 4 * BATCHES)
+    held = [file_at(flow(crops), position) for position in (1, 2)]
+    hold = HoldAt(signals, *held)
+    with far(crops, cores=-1, noaug_preprocessing_function=hold, **options) as it:
+        received = take(it, 1)
+        for file in held:  # one on each node
+            signals.wait(f"held-{file}")
+        signals.give("go")
+        received += take(it, 4 * BATCHES - 1)
         report = it.report()
     assert_same_batches(received, expected)
     assert report.workers == report.cpus == 2
@@ -182,8 +188,9 @@ def test_bad_images_are_replaced_on_nodes_as_here(crops: Path, tmp_path: Path) -
     for name in ("serial", "ray"):
         generator = ImageDataGenerator(executor=name, on_bad_image="replace", **AUGMENTED)
         it = generator.flow_from_directory(folder, target_size=SIZE, batch_size=BATCH, seed=SEED)
-        with it, pytest.warns(UserWarning, match=re.escape(bad)):
-            received.append(take(it, BATCHES))
+        with it:
+            with pytest.warns(UserWarning, match=re.escape(bad)):
+                received.append(take(it, BATCHES))
             assert [image.filename for image in it.bad_images] == [bad]
     assert_same_batches(*received)
 
@@ -224,8 +231,7 @@ def test_the_array_of_a_closed_iterator_leaves_the_object_store() -> None:
     with ImageDataGenerator(executor="ray", cores=-1).flow(x, batch_size=2, seed=1) as it:
         take(it, 10)
         assert held() >= before + 15
-    del it
-    wait_for(lambda: held() <= before, "the object store to forget the array")
+    wait_for(lambda: held() <= before, "the object store to forget the array", seconds=0.5)
 
 
 @pytest.mark.usefixtures("cluster")

@@ -114,7 +114,7 @@ class _RayChannel:
         batch_timeout: float | None,
     ) -> None:
         self.batch_timeout = batch_timeout
-        self.order = dispatcher.order(recipe)
+        self.order: Order | None = dispatcher.order(recipe)
         self._pending = max_batches_pending
         self._executor = executor  # keeps it alive
         self._dispatcher = dispatcher
@@ -143,6 +143,7 @@ class _RayChannel:
         self._dispatcher.queue.hurry(future)
 
     def close(self) -> None:
+        self.order = None  # or an array would stay in the object store for as long as the iterator
         self._dispatcher.queue.cancel(self)
         self._dispatcher.events.put(partial(self._dispatcher.cancel, self))
 
@@ -179,7 +180,7 @@ class _Dispatcher:
         )(compute)
         self._busy: set[_Running] = set()  # computing
         self._arriving: set[_Running] = set()  # computed, on their way to this node
-        self._closing = False
+        self._closing = self._ended = False
         self._thread = threading.Thread(target=self._run, name="imageloom-ray", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # before Ray's own end, which was registered earlier
@@ -239,6 +240,10 @@ class _Dispatcher:
         self.queue.close(error)
         for running in (*self._busy, *self._arriving):
             self._drop(running, error, force=False)
+        self._ended = True
+        with contextlib.suppress(queue.Empty):  # what came too late would stay in the object store
+            while True:
+                self.events.get_nowait()
 
     def _patience(self) -> float | None:
         under_way = (*self._busy, *self._arriving)
@@ -250,10 +255,14 @@ class _Dispatcher:
             item = self.queue.take(wait=False)
             if item is None:
                 return
+            order: Order | None = item.channel.order
+            if order is None:
+                item.fail(IteratorClosedError("The iterator was closed."))
+                continue
             now, limit = time.monotonic(), item.channel.batch_timeout
             try:
                 self.session.check()
-                computed, pixels = self._compute.remote(item.channel.order, item.task)
+                computed, pixels = self._compute.remote(order, item.task)
             except Exception as error:
                 item.fail(error)
                 raise
@@ -264,26 +273,28 @@ class _Dispatcher:
             pixels.future().add_done_callback(partial(self._heard, self._arrived, running))
 
     def _heard(self, react: Any, running: _Running, future: Future[Any]) -> None:
-        self.events.put(partial(react, running, future))
+        if not self._ended:
+            self.events.put(partial(react, running, future))
 
     def _computed(self, running: _Running, future: Future[Any]) -> None:
         """A node is done; the pixels may still be on their way."""
-        running.told = future
         if running in self._busy:
+            running.told = future
             self._busy.discard(running)
             self._arriving.add(running)
             self._settle(running)
 
     def _arrived(self, running: _Running, future: Future[Any]) -> None:
-        running.arrived = future
-        self._settle(running)
+        if running in self._busy or running in self._arriving:
+            running.arrived = future
+            self._settle(running)
 
     def _settle(self, running: _Running) -> None:
         """Once both parts are here, and nobody has given it up meanwhile."""
         told, arrived = running.told, running.arrived
         if running not in self._arriving or told is None or arrived is None:
             return
-        self._arriving.discard(running)
+        self._forget(running)
         item = running.item
         try:
             computed: Computed = told.result()
@@ -307,9 +318,15 @@ class _Dispatcher:
                 error = timeout_error(item.task, item.channel.batch_timeout)
                 self._drop(running, error, force=True)
 
-    def _drop(self, running: _Running, error: Exception, *, force: bool) -> None:
+    def _forget(self, running: _Running) -> None:
         self._busy.discard(running)
         self._arriving.discard(running)
+        running.told = running.arrived = (
+            None  # which refer to it: the store would wait for the collector
+        )
+
+    def _drop(self, running: _Running, error: Exception, *, force: bool) -> None:
+        self._forget(running)
         with contextlib.suppress(Exception):  # it may have ended, or the whole cluster has
             if self.session.alive:
                 self._ray.cancel(running.computed, force=force)
