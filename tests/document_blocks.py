@@ -8,6 +8,9 @@ import io
 import os
 import re
 import shlex
+import socket
+import subprocess
+import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -20,6 +23,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + PAGES
+_LAUNCHERS = {"python": [], "torchrun": ["-m", "torch.distributed.run"]}
+_SCRIPT_SECONDS = 110
 _OUTPUT_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -68,13 +73,17 @@ def blocks_of(path: Path) -> list[Block]:
 def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
     """Runs the blocks of a page in turn, in one namespace; yields those that it does not know to run.
 
-    Blocks of `text` right behind a Python block say what that one prints.
+    Blocks of `text` right behind a Python block say what that one prints. A Python block that begins
+    with the name of a file, `# train.py`, is saved there, for commands to run.
     """
     printed: str | None = None
     for block in blocks_of(path):
         if block.is_directive:
             continue
-        if block.language == "python":
+        if name := re.match(r"# (\w+\.py)\n", block.code):
+            Path(name[1]).write_text(block.code, encoding="utf-8")
+            printed = None
+        elif block.language == "python":
             printed = _run_python(path, block, names)
         elif block.language in ("console", "sh") or block.code.startswith("make "):
             run_commands(block)
@@ -107,15 +116,25 @@ def check_output(promised: str, printed: str, place: str) -> None:
 
 
 def run_commands(block: Block) -> None:
-    """Runs the commands of imageloom, and checks that other commands are there to be run.
+    """Runs the commands of imageloom and scripts, and checks that other commands are there to be run.
 
-    In `console` blocks commands stand behind `$`, and the lines under one are its output.
+    In `console` blocks commands stand behind `$`, and the lines under one are its output. Those that
+    end in `&` run beside the next ones.
     """
+    beside: list[subprocess.Popen[str]] = []
+    address = _free_address()
     for command, promised in _commands(block):
-        words = shlex.split(command, comments=True)
+        words = shlex.split(re.sub(r"\blocalhost:\d+", address, command), comments=True)
         if not words:
             continue
         program, *arguments = words
+        if program in _LAUNCHERS:
+            process = _start(program, [word for word in arguments if word != "&"])
+            beside.append(process)
+            if arguments[-1] != "&":
+                printed = _wait_for(beside)
+                check_output(promised, printed, f"line {block.line}: {command}")
+            continue
         if program == "imageloom":
             printed = _run_imageloom(arguments)
             if promised:
@@ -126,6 +145,34 @@ def run_commands(block: Block) -> None:
             _check_make(arguments)
         else:
             pytest.fail(f"line {block.line}: no idea how to run {command!r}")
+
+
+def _free_address() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"localhost:{free.getsockname()[1]}"
+
+
+def _start(program: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *_LAUNCHERS[program], *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def _wait_for(processes: list[subprocess.Popen[str]]) -> str:
+    """What the last one prints, when all have ended well."""
+    out = ""
+    try:
+        for process in processes:
+            out, err = process.communicate(timeout=_SCRIPT_SECONDS)
+            assert process.returncode == 0, err
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+        processes.clear()
+    return out
 
 
 def _commands(block: Block) -> list[tuple[str, str]]:

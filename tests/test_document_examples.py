@@ -28,13 +28,20 @@ IMAGES_PER_CLASS = 5
 NOT_RUN = {
     "ARCHITECTURE.md": {
         "generator.py            what the user asked for: parameters in, iterators out": "a drawing",
-        "cli": "the list of layers",
+        "__main__": "the list of layers",
+    },
+    "docs/how-to/data-parallel.md": {
+        "data = strategy.distribute_datasets_from_function(lambda context: train.to_tf_dataset())": (
+            "several machines with TensorFlow"
+        ),
     },
 }
 # What a page needs beyond the group `test-core`; it is skipped where that is not installed.
 NEEDS = {
     "docs/how-to/albumentations.md": "albumentations",
     "docs/how-to/cores-and-cache.md": "torch",
+    "docs/how-to/data-parallel.md": "torch",
+    "docs/how-to/ray.md": "ray",
     "docs/how-to/tinyml.md": "tensorflow",
     "docs/remote-files.md": "moto",
 }

@@ -7,10 +7,11 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-from document_blocks import DOCUMENTS, PAGES, ROOT, name_of
+from document_blocks import DOCUMENTS, PAGES, ROOT, blocks_of, name_of
 
 import imageloom
 from imageloom import ParallelImageDataGenerator
@@ -66,6 +67,17 @@ def test_every_public_name_is_in_the_reference() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     described = re.findall(r"^\.\. (?:auto|py:)\w+:: imageloom\.(\w+)(?:\(\))?$", text, re.MULTILINE)
     assert sorted(described) == sorted({*imageloom.__all__, "errors"})
+
+
+def test_the_architecture_has_the_layers_that_are_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (checked,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    blocks = [block.code.splitlines() for block in blocks_of(ROOT / "ARCHITECTURE.md")]
+    (shown,) = [lines for lines in blocks if lines[0] == "__main__"]
+    assert [line.split(" · ") for line in shown] == [
+        [name.removeprefix("imageloom.") for name in layer.split(" | ")] for layer in checked
+    ]
 
 
 # The reference of the arguments

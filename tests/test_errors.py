@@ -27,7 +27,6 @@ BUILT_IN: dict[str, tuple[type[Exception], ...]] = {
     "MissingDirectoryError": (FileNotFoundError,),
     "MissingFileError": (FileNotFoundError,),
     "MissingImageError": (FileNotFoundError, errors.BadImageError),
-    "NotYetSupportedError": (NotImplementedError,),
     "StateMismatchError": (ValueError,),
     "StorageError": (OSError,),
     "UnidentifiedImageError": (PIL.UnidentifiedImageError, OSError, errors.BadImageError),

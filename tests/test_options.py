@@ -12,7 +12,7 @@ import pytest
 from reference import keras_generator, quiet
 
 from imageloom import ImageDataGenerator, Noise, ParallelImageDataGenerator
-from imageloom.errors import ArgumentTypeError, InvalidArgumentError, NotYetSupportedError
+from imageloom.errors import ArgumentTypeError, InvalidArgumentError
 from imageloom.executors import cpus
 
 # Defaults of what Keras does not have; those of Keras are read from Keras.
@@ -186,20 +186,6 @@ def test_a_single_noise_is_a_list_of_one() -> None:
         assert ImageDataGenerator(noise=given).noise == (Noise("gauss"),)
     assert ImageDataGenerator(noise=record).noise == (record,)
     assert ImageDataGenerator(noise=["gauss", record]).noise == (Noise("gauss"), record)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"executor": "ray"},
-    ],
-    ids=repr,
-)
-def test_options_of_later_versions_are_told_apart_from_bad_ones(options: dict[str, Any]) -> None:
-    (name,) = options
-    with pytest.raises(NotImplementedError, match=name) as caught:
-        ImageDataGenerator(**options)
-    assert isinstance(caught.value, NotYetSupportedError)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from executor_support import (
     file_at,
     flow,
     take,
+    wait_for,
 )
 from numpy.typing import NDArray
 from ray_support import needs_ray
@@ -47,14 +51,13 @@ WAIT_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head without processors and two nodes with one each, all on this machine."""
+    """Two nodes with a processor each, on this machine."""
     import ray
     from ray.cluster_utils import Cluster
 
-    small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
-    for _ in range(2):
-        nodes.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    small = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+    nodes = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+    nodes.add_node(**small)
     ray.init(address=nodes.address)
     yield nodes
     ray.shutdown()
@@ -68,11 +71,17 @@ def far(crops: Path, **options: Any) -> DirectoryIterator:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_all_nodes_compute_and_the_report_says_so(crops: Path) -> None:
+def test_all_nodes_compute_and_the_report_says_so(crops: Path, signals: Signals) -> None:
     options = {**AUGMENTED, "preprocessing_function": draw_globally}
     expected = take(flow(crops, **options), 4 * BATCHES)
-    with far(crops, cores=-1, **options) as it:
-        received = take(it, 4 * BATCHES)
+    held = [file_at(flow(crops), position) for position in (1, 2)]
+    hold = HoldAt(signals, *held)
+    with far(crops, cores=-1, noaug_preprocessing_function=hold, **options) as it:
+        received = take(it, 1)
+        for file in held:  # one on each node
+            signals.wait(f"held-{file}")
+        signals.give("go")
+        received += take(it, 4 * BATCHES - 1)
         report = it.report()
     assert_same_batches(received, expected)
     assert report.workers == report.cpus == 2
@@ -101,7 +110,10 @@ def test_a_node_that_dies_costs_time_and_no_values(cluster: Any, crops: Path, si
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_batch_that_always_kills_is_an_error_that_names_its_files(crops: Path) -> None:
+def test_a_batch_that_always_kills_is_an_error_that_names_its_files(
+    crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imageloom.executors.ray_cluster._ATTEMPTS", 1)  # each starts a worker
     expected = take(flow(crops), BATCHES)
     file = file_at(flow(crops), 1)
 
@@ -127,6 +139,99 @@ def test_a_batch_that_hangs_is_an_error_that_names_its_files(crops: Path, signal
             next(it)
         next(it)
     signals.give("go")
+
+
+def test_the_end_of_the_connection_is_told(cluster: Any, crops: Path, signals: Signals) -> None:
+    """Ray's futures never end then, and its next call would start a cluster of its own."""
+    import ray
+
+    expected = take(flow(crops), BATCHES)
+    file = file_at(flow(crops), 1)
+    generator = ImageDataGenerator(executor="ray", preprocessing_function=HoldAt(signals, file))
+    options: dict[str, Any] = {"target_size": SIZE, "batch_size": BATCH, "seed": SEED}
+    it = generator.flow_from_directory(crops, **options)
+    next(it)
+    with ThreadPoolExecutor(1) as consumer:
+        waiting = consumer.submit(next, it)
+        signals.wait(f"held-{file}")
+        ray.shutdown()
+        try:
+            assert isinstance(waiting.exception(timeout=WAIT_SECONDS), WorkerDiedError)
+            assert not ray.is_initialized()
+        finally:
+            ray.init(address=cluster.address)
+    with pytest.raises(WorkerDiedError, match="shutdown"):
+        next(it)
+    signals.give("go")
+    with generator.flow_from_directory(crops, **options) as anew:
+        assert_same_batches(take(anew, BATCHES), expected)
+    it.close()
+
+
+def test_batches_of_another_connection_are_not_handed_out(cluster: Any, crops: Path) -> None:
+    import ray
+
+    with far(crops) as it:
+        take(it, BATCHES)
+        ray.shutdown()
+        ray.init(address=cluster.address)
+        with pytest.raises(WorkerDiedError, match="shutdown"):
+            next(it)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_bad_images_are_replaced_on_nodes_as_here(crops: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(crops, tmp_path / "crops")
+    bad = file_at(flow(crops), 1)
+    (folder / bad).write_bytes(b"no image")
+    received = []
+    for name in ("serial", "ray"):
+        generator = ImageDataGenerator(executor=name, on_bad_image="replace", **AUGMENTED)
+        it = generator.flow_from_directory(folder, target_size=SIZE, batch_size=BATCH, seed=SEED)
+        with it:
+            with pytest.warns(UserWarning, match=re.escape(bad)):
+                received.append(take(it, BATCHES))
+            assert [image.filename for image in it.bad_images] == [bad]
+    assert_same_batches(*received)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_inside_an_actor_and_a_task(crops: Path) -> None:
+    import ray
+
+    def first_batch(folder: str) -> Any:
+        generator = ImageDataGenerator(executor="ray", cores=-1)
+        with generator.flow_from_directory(folder, target_size=SIZE, batch_size=BATCH, seed=SEED) as it:
+            return next(it)
+
+    class Trainer:
+        def first_batch(self, folder: str) -> Any:
+            return first_batch(folder)
+
+    references = [
+        ray.remote(num_cpus=0)(first_batch).remote(str(crops)),
+        ray.remote(num_cpus=0)(Trainer).remote().first_batch.remote(str(crops)),
+    ]
+    expected = take(flow(crops), 1)
+    for batch in ray.get(references, timeout=WAIT_SECONDS):
+        assert_same_batches([batch], expected)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_array_of_a_closed_iterator_leaves_the_object_store() -> None:
+    from ray._private.internal_api import memory_summary
+
+    def held() -> int:
+        found = re.search(r"Plasma memory usage (\d+) MiB", memory_summary(stats_only=True))
+        assert found is not None
+        return int(found[1])
+
+    before = held()
+    x = np.zeros((20, 512, 512, 3), np.uint8)  # 15 MiB
+    with ImageDataGenerator(executor="ray", cores=-1).flow(x, batch_size=2, seed=1) as it:
+        take(it, 10)
+        assert held() >= before + 15
+    wait_for(lambda: held() <= before, "the object store to forget the array", seconds=0.5)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -208,12 +313,13 @@ import sys
 from imageloom import ImageDataGenerator
 
 generator = ImageDataGenerator(executor="ray", cores=-1, preprocessing_function=lambda x: 255 - x)
-with generator.flow_from_directory(sys.argv[1], (24, 24), batch_size=4, seed=1) as it:
-    print(sum(float(next(it)[0].sum()) for _ in range(3)), it.report().workers)
+it = generator.flow_from_directory(sys.argv[1], (24, 24), batch_size=4, seed=1)
+print(sum(float(next(it)[0].sum()) for _ in range(3)), it.report().workers)
+# It is not closed.
 """
 
 
-def run_script(crops: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_script(crops: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", SCRIPT, str(crops)],
         env={**os.environ, **environment},
@@ -226,8 +332,11 @@ def run_script(crops: Path, **environment: str) -> subprocess.CompletedProcess[s
 
 def test_which_cluster_it_is(cluster: Any, crops: Path) -> None:
     """The one of RAY_ADDRESS, else one of its own, and it says which."""
-    there = run_script(crops, RAY_ADDRESS=cluster.address)
+    with ThreadPoolExecutor(2) as both:
+        there, alone = both.map(partial(run_script, crops), [{"RAY_ADDRESS": cluster.address}, {}])
     assert f"connected to the cluster at {cluster.address}" in there.stderr
-    alone = run_script(crops)
     assert "started a cluster on this machine" in alone.stderr
     assert there.stdout.split()[-2] == alone.stdout.split()[-2]
+    for ended in (there, alone):
+        assert ended.stderr.count("imageloom: Ray") == 1
+        assert "Traceback" not in ended.stderr

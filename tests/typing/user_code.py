@@ -70,6 +70,10 @@ def of_folders(some_mode: str, verbose: bool, lister: Callable[..., Any]) -> Non
 def of_arrays(weights: NDArray[np.float64] | None) -> None:
     assert_type(next(generator.flow(images)), Pixels)
     assert_type(next(generator.flow(images, shuffle=False)), Pixels)
+    part = generator.flow(images, shuffle="fast", seed=1, shard=(0, 2))
+    assert_type(part.shuffle, bool | str)
+    assert_type(part.shard, tuple[int, int])
+    assert_type(next(generator.flow(images, seed=1, shard="auto")), Pixels)
     x, y = next(generator.flow(images, labels, batch_size=4))
     assert_type((x, y), tuple[Pixels, Pixels])
     x, y, w = next(generator.flow(images, labels, sample_weight=np.ones(8)))

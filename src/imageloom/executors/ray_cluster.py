@@ -13,6 +13,7 @@ tasks under way: the window of the stream bounds how many batches lie finished i
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import os
@@ -34,7 +35,6 @@ from imageloom.errors import (
     ArgumentTypeError,
     InvalidArgumentError,
     IteratorClosedError,
-    MissingDependencyError,
     WorkerDiedError,
     WorkerError,
 )
@@ -49,6 +49,7 @@ from imageloom.executors.base import (
 )
 from imageloom.executors.failures import revived
 from imageloom.executors.messages import Failed
+from imageloom.executors.ray_session import RaySession
 from imageloom.executors.ray_task import Computed, Order, compute
 from imageloom.executors.spawning import worker_additions
 from imageloom.pickling import portable
@@ -59,7 +60,7 @@ __all__ = ["RayExecutor"]
 
 _ATTEMPTS: Final = 5  # after the first; of each batch, if nodes or workers go
 _CLOSE_SECONDS: Final = 2.0
-_COUNT_SECONDS: Final = 2.0  # how often the cluster's processors are counted
+_LOOK_SECONDS: Final = 1.0  # how often the connection is looked at while somebody waits for it
 
 
 class RayExecutor(Executor):
@@ -71,9 +72,12 @@ class RayExecutor(Executor):
         Raises:
             MissingDependencyError: Ray is not installed.
         """
-        self._dispatcher = _Dispatcher(
-            _connected(cores), cores, worker_additions(disable_gpu=disable_gpu)
-        )
+        self._cores = cores
+        self._environment = worker_additions(disable_gpu=disable_gpu)
+        self._connect()
+
+    def _connect(self) -> None:
+        self._dispatcher = _Dispatcher(RaySession(self._cores), self._environment)
         self._finalizer = weakref.finalize(self, self._dispatcher.close)
 
     def open(
@@ -90,6 +94,9 @@ class RayExecutor(Executor):
                 'executor="ray" keeps no images in memory, which nodes do not share: let `cache` be a '
                 "directory that all nodes see, or leave it out."
             )
+        if not self._dispatcher.session.alive:  # the program has left it, and may want another
+            self.close()
+            self._connect()
         return _RayChannel(self, self._dispatcher, recipe, max_batches_pending, batch_timeout)
 
     def close(self) -> None:
@@ -107,7 +114,7 @@ class _RayChannel:
         batch_timeout: float | None,
     ) -> None:
         self.batch_timeout = batch_timeout
-        self.order = dispatcher.order(recipe)
+        self.order: Order | None = dispatcher.order(recipe)
         self._pending = max_batches_pending
         self._executor = executor  # keeps it alive
         self._dispatcher = dispatcher
@@ -116,15 +123,15 @@ class _RayChannel:
 
     @property
     def workers(self) -> int:
-        return self._dispatcher.workers
+        return self._dispatcher.session.workers
 
     @property
     def cpus(self) -> int:
-        return self._dispatcher.cpus
+        return self._dispatcher.session.cpus
 
     @property
     def lookahead(self) -> int:
-        return self._pending + self._dispatcher.workers
+        return self._pending + self.workers
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         item = QueuedTask(self, task)
@@ -136,49 +143,47 @@ class _RayChannel:
         self._dispatcher.queue.hurry(future)
 
     def close(self) -> None:
+        self.order = None  # or an array would stay in the object store for as long as the iterator
         self._dispatcher.queue.cancel(self)
         self._dispatcher.events.put(partial(self._dispatcher.cancel, self))
 
 
 @dataclass(eq=False, slots=True)
 class _Running:
-    """A batch that the cluster computes."""
+    """A batch that the cluster computes, in two parts that arrive one by one, in either order.
+
+    Attributes:
+        computed, pixels: references into the object store.
+        told: what came of it, when that is here.
+        arrived: its arrays, likewise.
+    """
 
     item: QueuedTask
-    computed: Any  # references into the object store
+    computed: Any
     pixels: Any
     submitted: float
     deadline: float | None
+    told: Future[Any] | None = None
+    arrived: Future[Any] | None = None
 
 
 class _Dispatcher:
     """One thread that submits tasks and settles their futures."""
 
-    def __init__(self, ray: Any, cores: float, environment: dict[str, str]) -> None:
+    def __init__(self, session: RaySession, environment: dict[str, str]) -> None:
         self.queue = TaskQueue()
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._ray = ray
-        self._cores = cores
-        self._compute = ray.remote(
+        self.session = session
+        self._ray = session.ray
+        self._compute = self._ray.remote(
             num_cpus=1, num_returns=2, max_retries=_ATTEMPTS, runtime_env={"env_vars": environment}
         )(compute)
         self._busy: set[_Running] = set()  # computing
         self._arriving: set[_Running] = set()  # computed, on their way to this node
-        self._counted = -_COUNT_SECONDS
-        self.cpus = 1
-        self._closing = False
+        self._closing = self._ended = False
         self._thread = threading.Thread(target=self._run, name="imageloom-ray", daemon=True)
         self._thread.start()
-
-    @property
-    def workers(self) -> int:
-        """How many tasks may run at the same time, of the cluster as it is now."""
-        now = time.monotonic()
-        if now - self._counted > _COUNT_SECONDS:
-            self._counted = now
-            with contextlib.suppress(Exception):  # it is gone, which its tasks will tell
-                self.cpus = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-        return _share(self._cores, self.cpus)
+        atexit.register(self.close)  # before Ray's own end, which was registered earlier
 
     def order(self, recipe: Recipe) -> Order:
         """Puts what all tasks need where all nodes find it."""
@@ -207,6 +212,7 @@ class _Dispatcher:
     def close(self) -> None:
         """Ends the thread and its tasks."""
         self._closing = True
+        atexit.unregister(self.close)
         self.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_SECONDS)
@@ -225,57 +231,84 @@ class _Dispatcher:
                     event = self.events.get(timeout=self._patience())
                     if event is not None:
                         event()
+                    del event  # or the last batch would stay in the object store
                 self._drop_the_late()
+                if self._busy or self._arriving:
+                    self.session.check()
         except Exception as failure:
             error = failure
         self.queue.close(error)
         for running in (*self._busy, *self._arriving):
             self._drop(running, error, force=False)
+        self._ended = True
+        with contextlib.suppress(queue.Empty):  # what came too late would stay in the object store
+            while True:
+                self.events.get_nowait()
 
     def _patience(self) -> float | None:
-        deadlines = [r.deadline for r in (*self._busy, *self._arriving) if r.deadline is not None]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        under_way = (*self._busy, *self._arriving)
+        deadlines = [r.deadline - time.monotonic() for r in under_way if r.deadline is not None]
+        return max(0.0, min([_LOOK_SECONDS, *deadlines])) if under_way else None
 
     def _submit(self) -> None:
-        while len(self._busy) < self.workers:
+        while len(self._busy) < self.session.workers:
             item = self.queue.take(wait=False)
             if item is None:
                 return
+            order: Order | None = item.channel.order
+            if order is None:
+                item.fail(IteratorClosedError("The iterator was closed."))
+                continue
             now, limit = time.monotonic(), item.channel.batch_timeout
-            computed, pixels = self._compute.remote(item.channel.order, item.task)
+            try:
+                self.session.check()
+                computed, pixels = self._compute.remote(order, item.task)
+            except Exception as error:
+                item.fail(error)
+                raise
             running = _Running(item, computed, pixels, now, None if limit is None else now + limit)
             self._busy.add(running)
             # Ray calls these from a thread of its own, where nothing may wait.
-            computed.future().add_done_callback(partial(self._heard, self._finished, running))
+            computed.future().add_done_callback(partial(self._heard, self._computed, running))
             pixels.future().add_done_callback(partial(self._heard, self._arrived, running))
 
     def _heard(self, react: Any, running: _Running, future: Future[Any]) -> None:
-        self.events.put(partial(react, running, future))
+        if not self._ended:
+            self.events.put(partial(react, running, future))
 
-    def _finished(self, running: _Running, future: Future[Any]) -> None:
+    def _computed(self, running: _Running, future: Future[Any]) -> None:
         """A node is done; the pixels may still be on their way."""
-        del future
         if running in self._busy:
+            running.told = future
             self._busy.discard(running)
             self._arriving.add(running)
+            self._settle(running)
 
-    def _arrived(self, running: _Running, pixels: Future[Any]) -> None:
-        if running not in self._busy and running not in self._arriving:
+    def _arrived(self, running: _Running, future: Future[Any]) -> None:
+        if running in self._busy or running in self._arriving:
+            running.arrived = future
+            self._settle(running)
+
+    def _settle(self, running: _Running) -> None:
+        """Once both parts are here, and nobody has given it up meanwhile."""
+        told, arrived = running.told, running.arrived
+        if running not in self._arriving or told is None or arrived is None:
             return
-        self._busy.discard(running)
-        self._arriving.discard(running)
+        self._forget(running)
+        item = running.item
         try:
-            arrays = pixels.result()
-            computed: Computed = self._ray.get(running.computed)
+            computed: Computed = told.result()
+            arrays = arrived.result()
         except Exception as error:
-            running.item.fail(_in_own_words(self._ray, error, running.item.task))
+            item.fail(_in_own_words(self._ray, error, item.task))
             return
         if isinstance(computed.outcome, Failed):
-            running.item.future.set_exception(revived(computed.outcome))
+            item.future.set_exception(revived(computed.outcome))
             return
         away = time.monotonic() - running.submitted - computed.seconds
         report = dataclasses.replace(computed.outcome, node=computed.node, away_seconds=away)
-        running.item.future.set_result(ComputedBatch(partial(_own, arrays), _nothing, report))
+        hand_out = partial(_own, self.session, arrays)
+        item.future.set_result(ComputedBatch(hand_out, _nothing, report))
 
     def _drop_the_late(self) -> None:
         now = time.monotonic()
@@ -285,28 +318,29 @@ class _Dispatcher:
                 error = timeout_error(item.task, item.channel.batch_timeout)
                 self._drop(running, error, force=True)
 
-    def _drop(self, running: _Running, error: Exception, *, force: bool) -> None:
+    def _forget(self, running: _Running) -> None:
         self._busy.discard(running)
         self._arriving.discard(running)
+        running.told = running.arrived = (
+            None  # which refer to it: the store would wait for the collector
+        )
+
+    def _drop(self, running: _Running, error: Exception, *, force: bool) -> None:
+        self._forget(running)
         with contextlib.suppress(Exception):  # it may have ended, or the whole cluster has
-            self._ray.cancel(running.computed, force=force)
+            if self.session.alive:
+                self._ray.cancel(running.computed, force=force)
         running.item.fail(error)
 
 
-def _own(arrays: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
+def _own(session: RaySession, arrays: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
     """Copies for the user to keep and to write to: what lies in the object store is everybody's."""
+    session.check()  # without a connection the store may hold something else by now
     return tuple(np.array(array) for array in arrays)
 
 
 def _nothing() -> None:
     """The object store forgets what nobody refers to."""
-
-
-def _share(cores: float, cpus: int) -> int:
-    """Tasks at a time: a number, or a share of the cluster's processors; -1 is all."""
-    if cores == -1:
-        return cpus
-    return max(1, int(cores)) if hasattr(cores, "__index__") else max(1, round(cores * cpus))
 
 
 def _in_own_words(ray: Any, error: Exception, task: BatchTask) -> Exception:
@@ -324,24 +358,3 @@ def _in_own_words(ray: Any, error: Exception, task: BatchTask) -> Exception:
         f"{error}. Likely a node without enough memory, or a hook or decoder that crashes. Its files: "
         f"{task.names()}"
     )
-
-
-def _connected(cores: float) -> Any:
-    """Ray, connected: to the cluster it is connected to, to RAY_ADDRESS, or to one started here."""
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingDependencyError(
-            'executor="ray" needs Ray, which is not installed: pip install "imageloom[ray]".'
-        ) from error
-    if ray.is_initialized():
-        return ray
-    address = os.environ.get("RAY_ADDRESS")
-    ray.init(address=address or "local", include_dashboard=None if address else False)
-    cpus = int(ray.cluster_resources().get("CPU", 1))
-    what = f"connected to the cluster at {address}" if address else "started a cluster on this machine"
-    print(
-        f"imageloom: Ray {what}, with {cpus} CPUs; cores={cores} uses {_share(cores, cpus)} of them.",
-        file=sys.stderr,
-    )
-    return ray

@@ -67,13 +67,7 @@ class Computed:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    pipeline: Pipeline
-    rows: NDArray[Any] | None
-
-
-_opened: OrderedDict[str, _Opened] = OrderedDict()
+_opened: OrderedDict[str, Pipeline] = OrderedDict()
 
 
 def compute(order: Order, task: BatchTask) -> tuple[Computed, Arrays]:
@@ -82,31 +76,40 @@ def compute(order: Order, task: BatchTask) -> tuple[Computed, Arrays]:
     arrays: Arrays = ()
     outcome: BatchReport | Failed
     try:
-        opened = _opened_for(order)
-        recipe = opened.pipeline.recipe
+        pipeline = _pipeline_for(order)
+        recipe = pipeline.recipe
         arrays = private_arrays(recipe.layout, len(task))
-        raw = None if opened.rows is None else np.take(opened.rows, task.spec.indices, axis=0)
+        raw = _raw_rows(order, task)
         if recipe.has_hooks:
             with seeded_globals(task, restore=False):
-                outcome = opened.pipeline.run(task, arrays, raw)
+                outcome = pipeline.run(task, arrays, raw)
         else:
-            outcome = opened.pipeline.run(task, arrays, raw)
+            outcome = pipeline.run(task, arrays, raw)
     except BaseException as error:  # a hook may even raise SystemExit
         outcome, arrays = as_message(error), ()
     return Computed(outcome, _node(), time.monotonic() - started), arrays
 
 
-def _opened_for(order: Order) -> _Opened:
-    opened = _opened.pop(order.key, None)
-    if opened is None:
-        opened = _open(order)
+def _raw_rows(order: Order, task: BatchTask) -> NDArray[Any] | None:
+    """Of an array: looked up for each batch, so that no worker keeps that of a closed iterator."""
+    if not order.rows:
+        return None
+    import ray
+
+    return np.take(ray.get(order.rows[0]), task.spec.indices, axis=0)
+
+
+def _pipeline_for(order: Order) -> Pipeline:
+    pipeline = _opened.pop(order.key, None)
+    if pipeline is None:
+        pipeline = _open(order)
         while len(_opened) >= _PIPELINES_KEPT:
             _opened.popitem(last=False)
-    _opened[order.key] = opened
-    return opened
+    _opened[order.key] = pipeline
+    return pipeline
 
 
-def _open(order: Order) -> _Opened:
+def _open(order: Order) -> Pipeline:
     import ray
 
     if order.version != __version__:
@@ -117,8 +120,7 @@ def _open(order: Order) -> _Opened:
     cv2.setNumThreads(1)
     sys.path += [place for place in order.search_path if place not in sys.path]
     recipe = pickle.loads(ray.get(order.recipe[0]))
-    rows = ray.get(order.rows[0]) if order.rows else None
-    return _Opened(Pipeline(recipe, open_store(recipe.cache)), rows)
+    return Pipeline(recipe, open_store(recipe.cache))
 
 
 def _node() -> str:
