@@ -111,7 +111,7 @@ class IteratorOrder(ABC):
 
     @property
     def shard(self) -> tuple[int, int]:
-        """(index, count): which part of the stream this is; (0, 1) is the whole."""
+        """Which part of the stream this is, as (index, count); (0, 1) is the whole."""
         return self._options.shard
 
     @property
