@@ -44,7 +44,12 @@ nitpick_ignore_regex = [
     # Other projects' documentation is not looked up, because that needs the network.
     ("py:.*", r"(collections|io|keras|np|numpy|os|pandas|PIL|tensorflow|torch)\..*"),
     # Types of the numpy annotations that have no page of their own.
-    ("py:class", r"(ArrayLike|DTypeLike|NDArray|ShiftRange|Batch|.*BatchT_co|Image\.Image|SampleName|.*SampleSource)"),
+    (
+        "py:class",
+        r"(ArrayLike|DTypeLike|NDArray|ShiftRange|Batch|Image\.Image|SampleName)",
+    ),
+    # Names that appear in signatures alone.
+    ("py:class", r".*\.(BatchT_co|SampleSource)"),
 ]
 
 # The pages are Markdown that GitHub shows too, so nothing of MyST is used but its directives.

@@ -13,7 +13,7 @@ import pytest
 from executor_support import flow, take
 
 import imageloom.opencv
-from imageloom import MissingDependencyError, pipeline
+from imageloom import MissingDependencyError, batch_work
 from imageloom.executors.sharing import make_executor
 
 HEADLESS, GUI = "opencv_python_headless-5.0.0.93", "opencv_python-4.11.0.86"
@@ -138,7 +138,7 @@ def test_the_opencv_of_the_tests_is_fine() -> None:
 
 @pytest.mark.parametrize("executor", ["serial", "threads"])
 def test_a_clash_is_told_once(monkeypatch: pytest.MonkeyPatch, crops: Path, executor: str) -> None:
-    monkeypatch.setattr(pipeline, "clash_warning", lambda: "two of them")
+    monkeypatch.setattr(batch_work, "clash_warning", lambda: "two of them")
     own = make_executor(executor, 1, disable_gpu=True)
     with flow(crops, own) as it, pytest.warns(UserWarning, match="two of them") as told:
         take(it, 3)
