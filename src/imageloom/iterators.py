@@ -127,7 +127,7 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
     def _checked_batch_size(self, value: int) -> int:
         size = check_batch_size(value, self.n)
         batches, shards = math.ceil(self.n / size), self._options.shard[1]
-        if batches < shards:
+        if shards > 1 and batches < shards:  # alone, an empty data set has epochs of no batches
             raise InvalidArgumentError(
                 f"An epoch of {self.n} samples in batches of {size} has {batches} batches, too few for "
                 f"{shards} shards: pass a smaller `batch_size`."
@@ -147,7 +147,7 @@ class BatchIterator(KerasSurface, IteratorViews, Generic[BatchT_co]):
 
     @property
     def shard(self) -> tuple[int, int]:
-        """(index, count): which part of the stream this is; (0, 1) is the whole."""
+        """Which part of the stream this is, as index and count; (0, 1) is the whole."""
         return self._options.shard
 
     @property
