@@ -283,6 +283,22 @@ def test_frameworks_are_asked(loaded: Callable[..., None], class_folder: Path) -
         own_shard()
 
 
+@pytest.mark.parametrize(("client", "expected"), [(None, (0, 1)), (object(), (2, 4))])
+def test_an_old_jax_is_asked_in_its_way(
+    client: object,
+    expected: tuple[int, int],
+    loaded: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = SimpleNamespace(
+        distributed=SimpleNamespace(), process_index=lambda: 2, process_count=lambda: 4
+    )
+    loaded(jax=old)
+    state = SimpleNamespace(global_state=SimpleNamespace(client=client))
+    monkeypatch.setitem(sys.modules, "jax._src.distributed", state)
+    assert own_shard() == expected
+
+
 @pytest.mark.parametrize(
     ("task", "expected"),
     [

@@ -91,7 +91,7 @@ class IteratorOrder(ABC):
     def _checked_batch_size(self, value: int) -> int:
         size = check_batch_size(value, self.n)
         batches, shards = math.ceil(self.n / size), self._options.shard[1]
-        if batches < shards and shards > 1:
+        if shards > 1 and batches < shards:  # alone, an empty data set has epochs of no batches
             raise InvalidArgumentError(
                 f"An epoch of {self.n} samples in batches of {size} has {batches} batches, too few for "
                 f"{shards} shards: pass a smaller `batch_size`."

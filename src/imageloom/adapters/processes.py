@@ -40,11 +40,19 @@ def _torch() -> tuple[int, int] | None:
 
 def _jax() -> tuple[int, int] | None:
     jax = sys.modules.get("jax")
-    initialized = getattr(getattr(jax, "distributed", None), "is_initialized", None)
     # Asked first, because asking for the index starts JAX' devices: `initialize` would come too late.
-    if jax is None or initialized is None or not initialized():
+    if jax is None or not _jax_is_initialized(jax):
         return None
     return jax.process_index(), jax.process_count()
+
+
+def _jax_is_initialized(jax: Any) -> bool:
+    asked = getattr(getattr(jax, "distributed", None), "is_initialized", None)
+    if asked is not None:
+        return bool(asked())
+    # JAX 0.4.31 does not tell, and each process would take itself for the only one.
+    state = getattr(sys.modules.get("jax._src.distributed"), "global_state", None)
+    return getattr(state, "client", None) is not None
 
 
 def _tf_config() -> tuple[int, int] | None:
