@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from executor_support import AUGMENTED, BATCH, BATCHES, SEED, take
 
-from imageloom import DirectoryIterator, ImageDataGenerator
-from imageloom import pipeline as pipeline_module
+from imageloom import DirectoryIterator, ImageDataGenerator, batch_work
 
 
 @pytest.fixture
@@ -23,13 +22,13 @@ def kept(tmp_path: Path) -> Path:
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were decoded so far, in this process."""
     names: list[str] = []
-    read = pipeline_module.read_pixels
+    read = batch_work.read_pixels
 
     def look(path: Any, *how: Any) -> Any:
         names.append(os.path.basename(path))
         return read(path, *how)
 
-    monkeypatch.setattr(pipeline_module, "read_pixels", look)
+    monkeypatch.setattr(batch_work, "read_pixels", look)
     return names
 
 

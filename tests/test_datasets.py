@@ -161,7 +161,6 @@ def test_torch_batches_are_the_iterators(class_folder: Path) -> None:
     assert_same(received, expected)
 
 
-@pytest.mark.filterwarnings("ignore:os.fork")  # by JAX, where other tests have loaded it
 @pytest.mark.skipif(
     tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 13),
     reason="2.4, for one, leaves its worker behind when a data set refuses",

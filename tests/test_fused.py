@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from pictures import Pixels, photograph
 from spoilt_images import joined
 
-from imageloom import ImageDataGenerator
-from imageloom import pipeline as pipeline_module
+from imageloom import ImageDataGenerator, batch_work
 from imageloom.augment.affine import affine_matrix, is_identity
 from imageloom.augment.apply import apply_transform
 from imageloom.augment.batch import MirroredWarp
@@ -247,7 +246,7 @@ def fused_images(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         shapes.append(x.shape)
         transform_and_scale(x, *args, **options)
 
-    monkeypatch.setattr(pipeline_module, "transform_and_scale", spy)
+    monkeypatch.setattr(batch_work, "transform_and_scale", spy)
     return shapes
 
 

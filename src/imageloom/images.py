@@ -42,7 +42,7 @@ from imageloom.png import PNG_MAGIC, decode_png
 from imageloom.storage import is_url, join, last_part
 from imageloom.validation import check_choice
 
-__all__ = ["UnidentifiedImageError", "has_colours", "load_img", "read_pixels", "read_stored"]
+__all__ = ["UnidentifiedImageError", "load_img", "read_pixels", "read_stored"]
 
 try:
     import cykooz_resizer
@@ -149,22 +149,6 @@ def read_stored(root: str, name: str, options: ReadOptions) -> NDArray[Any]:
     """`read_pixels` of a file of a data set, whether it is here or has to be fetched."""
     path = join(root, name)
     return read_pixels(path, options, fetch(path) if is_url(path) else None)
-
-
-def has_colours(root: str, name: str) -> bool:
-    """Whether an image file has other colours than greys, places in a palette apart.
-
-    Raises:
-        BadImageError: it cannot be read as an image.
-    """
-    path = join(root, name)
-    if last_part(path).lower().endswith(".npy"):
-        return False
-    image = _open(fetch(path) if is_url(path) else _read(path), path)
-    if image.mode in (*_NUMBER_MODES, "1", "LA"):
-        return False
-    colours = np.asarray(_in_colour_mode(image, "rgb", path))
-    return bool(np.any(colours != colours[:, :, :1]))
 
 
 def _read(path: str | bytes | os.PathLike[str]) -> bytes:

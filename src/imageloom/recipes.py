@@ -187,7 +187,7 @@ def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
     """How masks are stored, going by the first that can be read, of each of a sample's masks."""
     if source.masks == 0:
         return ()
-    from imageloom.images import has_colours, read_stored  # loads Pillow
+    from imageloom.images import read_stored  # loads Pillow
 
     found: list[str | None] = [None] * source.masks
     for index in range(min(len(source), _MASKS_LOOKED_AT)):
@@ -196,19 +196,9 @@ def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
             if found[number] is None:
                 with suppress(BadImageError):  # which is told when its batch is computed
                     found[number] = read_stored(task.root, name, read.for_masks()).dtype.str
-                    if has_colours(task.root, name):
-                        _warn_of_colours(name)
         if all(found):
             break
     return tuple(dtype or "|u1" for dtype in found)
-
-
-def _warn_of_colours(name: str) -> None:
-    warnings.warn(
-        f"The mask {name!r} has colours, and masks are numbers: its grey levels are taken for them. If "
-        "the colours stand for classes, store it as a palette image, or as a grey one of the numbers.",
-        stacklevel=9,
-    )
 
 
 def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptions) -> CachePlan | None:

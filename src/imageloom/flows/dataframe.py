@@ -262,8 +262,8 @@ class DataFrameFlow(FlowBase):
             width, 1) of the values in grey files, or of the numbers in palette files, in the dtype in
             which the first one is stored (uint8, as a rule): resized and turned as their image is,
             without blending (nearest neighbour), 0 where `fill_mode` is "constant", and past hooks,
-            colour steps, noise and normalisation. Of files in colours the grey levels are taken, with
-            a warning. `y_col` may be a list of columns; the targets are then a list, too.
+            colour steps, noise and normalisation. Of files in colours the grey levels are taken.
+            `y_col` may be a list of columns; the targets are then a list, too.
 
         Raises:
             InvalidArgumentError, ArgumentTypeError: a value or a column that cannot work.
