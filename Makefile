@@ -85,6 +85,7 @@ bench: $(VENV)/stamp-bench
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/listing.py
 	$(PY) benchmarks/end_to_end.py
+	$(PY) benchmarks/cluster.py
 
 # What was built, and the caches. The environment stays; `make distclean` removes it too.
 clean:
