@@ -285,11 +285,11 @@ def test_a_huge_data_set_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     it = ImageDataGenerator(cache="memory").flow_from_dataframe(
         frame, tmp_path, class_mode="sparse", validate_filenames=False
     )
-    read = imageloom.specimens.read_pixels
+    read = imageloom.specimens.read_stored
     monkeypatch.setattr(
         imageloom.specimens,
-        "read_pixels",
-        lambda path, options: opened.append(path) or read(path, options),
+        "read_stored",
+        lambda root, name, options: opened.append(name) or read(root, name, options),
     )
 
     def refuse(*_: Any) -> None:
