@@ -321,9 +321,8 @@ class _Dispatcher:
     def _forget(self, running: _Running) -> None:
         self._busy.discard(running)
         self._arriving.discard(running)
-        running.told = running.arrived = (
-            None  # which refer to it: the store would wait for the collector
-        )
+        # They refer to it in turn: the store would wait for the garbage collector.
+        running.told = running.arrived = None
 
     def _drop(self, running: _Running, error: Exception, *, force: bool) -> None:
         self._forget(running)

@@ -20,7 +20,7 @@ from imageloom.cache import open_store
 from imageloom.errors import WorkerStartError
 from imageloom.executors.failures import as_message
 from imageloom.executors.messages import Failed
-from imageloom.global_seeds import seeded_globals
+from imageloom.global_seeds import seeded_for_hooks
 from imageloom.opencv import cv2
 from imageloom.pipeline import Pipeline
 from imageloom.recipe import BatchReport, BatchTask
@@ -77,13 +77,9 @@ def compute(order: Order, task: BatchTask) -> tuple[Computed, Arrays]:
     outcome: BatchReport | Failed
     try:
         pipeline = _pipeline_for(order)
-        recipe = pipeline.recipe
-        arrays = private_arrays(recipe.layout, len(task))
+        arrays = private_arrays(pipeline.recipe.layout, len(task))
         raw = _raw_rows(order, task)
-        if recipe.has_hooks:
-            with seeded_globals(task, restore=False):
-                outcome = pipeline.run(task, arrays, raw)
-        else:
+        with seeded_for_hooks(pipeline.recipe, task, restore=False):
             outcome = pipeline.run(task, arrays, raw)
     except BaseException as error:  # a hook may even raise SystemExit
         outcome, arrays = as_message(error), ()

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 from imageloom.executors.base import BatchFuture, Channel, ComputedBatch, Executor
 from imageloom.executors.cpus import available_cpus
-from imageloom.global_seeds import seeded_globals
+from imageloom.global_seeds import seeded_for_hooks
 from imageloom.pipeline import Pipeline
 from imageloom.recipe import BatchTask, Recipe
 from imageloom.shared_arrays import private_arrays
@@ -44,10 +44,7 @@ class _SerialChannel:
         recipe = self._pipeline.recipe
         arrays = private_arrays(recipe.layout, len(task))
         try:
-            if recipe.has_hooks:
-                with seeded_globals(task, restore=True):
-                    report = self._pipeline.run(task, arrays)
-            else:
+            with seeded_for_hooks(recipe, task, restore=True):
                 report = self._pipeline.run(task, arrays)
         except Exception as error:
             future.set_exception(error)

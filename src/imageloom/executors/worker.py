@@ -28,7 +28,7 @@ from imageloom.executors.messages import (
     OpenChannel,
     Ready,
 )
-from imageloom.global_seeds import seeded_globals
+from imageloom.global_seeds import seeded_for_hooks
 from imageloom.opencv import cv2
 from imageloom.pipeline import Pipeline
 from imageloom.shared_arrays import AttachedSlots, Segment
@@ -92,9 +92,7 @@ def _computed(channel: _WorkerChannel, message: Compute) -> Done | Failed:
         arrays = channel.slots.arrays(message.slot, len(message.task))
         raw = channel.slots.raw_rows(message.slot, len(message.task))
         cell = channel.slots.sample_cell(message.slot)
-        if not pipeline.recipe.has_hooks:
-            return Done(pipeline.run(message.task, arrays, raw, cell))
-        with seeded_globals(message.task, restore=False):
+        with seeded_for_hooks(pipeline.recipe, message.task, restore=False):
             return Done(pipeline.run(message.task, arrays, raw, cell))
     except BaseException as error:  # a hook may even raise SystemExit: the worker goes on
         return as_message(error)
