@@ -112,12 +112,14 @@ def _stubs(content: bytes, pixels: NDArray[np.uint8], small: NDArray[np.uint8]) 
         pixel_type=None, options=None, target=resized, resizer=SimpleNamespace(resize=lambda *_: None)
     )
     return {
-        "imageloom.images._read": lambda path: content,
-        "imageloom.images.simplejpeg.decode_jpeg": lambda *_, **__: pixels,
-        "imageloom.images.decode_png": lambda *_: pixels,  # the look at its chunks is decoding, too
-        "imageloom.images._simd_resizer": lambda *_: resizer,
-        "imageloom.images.cykooz_resizer.ImageData": lambda *_: None,
-        "imageloom.augment.bilinear.cv2.warpAffine": lambda x, *_, dst=None, **__: dst,
+        "imageloom._imaging.decode._read": lambda path: content,
+        "imageloom._imaging.decode.simplejpeg.decode_jpeg": lambda *_, **__: pixels,
+        "imageloom._imaging.decode.decode_png": lambda *_: (
+            pixels
+        ),  # the look at its chunks is decoding, too
+        "imageloom._imaging.decode._simd_resizer": lambda *_: resizer,
+        "imageloom._imaging.decode.cykooz_resizer.ImageData": lambda *_: None,
+        "imageloom._imaging.augment.bilinear.cv2.warpAffine": lambda x, *_, dst=None, **__: dst,
     }
 
 

@@ -169,9 +169,9 @@ def warping() -> list[Timing]:
 def drawing() -> list[Timing]:
     """Parameters and matrix of an image, one by one or a batch of 32 at once."""
     from imageloom import ImageDataGenerator
-    from imageloom.augment.affine import affine_matrix
-    from imageloom.augment.batch import BatchTransforms
-    from imageloom.augment.draw import draw_transform
+    from imageloom._imaging.augment.affine import affine_matrix
+    from imageloom._imaging.augment.batch import BatchTransforms
+    from imageloom._imaging.augment.draw import draw_transform
 
     work = make_workload("photographs", 1000)
     options = ImageDataGenerator(**work.keras_augmentation())._current_options().transform

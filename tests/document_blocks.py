@@ -187,7 +187,7 @@ def _commands(block: Block) -> list[tuple[str, str]]:
 def _run_imageloom(arguments: Sequence[str]) -> str:
     from click.testing import CliRunner
 
-    from imageloom.cli import main
+    from imageloom._cli import main
 
     result = CliRunner().invoke(main, list(arguments))
     # `inspect` says by its status that there are broken files; all other ends are ends of a command.

@@ -22,9 +22,9 @@ import pytest
 from numpy.typing import NDArray
 
 from imageloom import DirectoryIterator, ParallelImageDataGenerator
-from imageloom.executors.base import Channel, Executor
-from imageloom.recipe import BatchTask
-from imageloom.sampler import Sampler
+from imageloom._executors.base import Channel, Executor
+from imageloom._pipeline.recipe import BatchTask
+from imageloom._stream.order import Sampler
 
 BATCH: Final = 4
 SIZE: Final = (24, 24)

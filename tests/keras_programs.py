@@ -27,7 +27,7 @@ import json, os, sys, zlib
 from collections import defaultdict
 import numpy as np
 from imageloom import ImageDataGenerator
-from imageloom.stream import BatchStream
+from imageloom._stream.window import BatchStream
 
 AUGMENT = dict(rotation_range=20, horizontal_flip=True, rescale=1 / 255, validation_split=0.3,
                validation_augmentation_enabled=False)

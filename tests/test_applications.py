@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from keras.src.applications import imagenet_utils, mobilenet_v2, resnet
 
 from imageloom import ImageDataGenerator
-from imageloom.adapters.applications import stand_in
-from imageloom.imagenet import ImageNetScaling
-from imageloom.pickling import portable
+from imageloom._adapters.applications import ImageNetScaling, stand_in
+from imageloom._executors.portable import portable
 
 Function = Callable[..., Any]
 

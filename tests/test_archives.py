@@ -14,7 +14,7 @@ from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, take
 from remote_support import remote, tarred, zipped
 
 from imageloom import InvalidArgumentError, StorageError, load_img
-from imageloom.storage import absolute, is_url, join, last_part, protocols, split
+from imageloom._storage.places import absolute, is_url, join, last_part, protocols, split
 
 fsspec = pytest.importorskip("fsspec")
 

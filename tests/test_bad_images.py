@@ -28,7 +28,7 @@ from spoilt_images import NO_IMAGE, in_order, joined, spoil, substitutes, told
 
 from imageloom import BadImageError, ImageDataGenerator
 from imageloom import images as images_module
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.shared import make_executor
 
 # Numbers of the files to spoil; 0-8, 9-16 and 17-22 are the classes.
 PATTERNS = {

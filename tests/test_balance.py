@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imageloom import ImageDataGenerator, InvalidArgumentError, StateMismatchError
-from imageloom.sampler import Sampler
+from imageloom._stream.order import Sampler
 
 COUNTS = {"cat": 11, "dog": 3, "eel": 1}
 SAMPLES = sum(COUNTS.values())

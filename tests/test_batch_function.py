@@ -15,9 +15,9 @@ from executor_support import BATCH, BATCHES, Lent, flow, run_python, take
 from numpy.typing import NDArray
 
 from imageloom import ImageDataGenerator, ParallelProcessParams, img_to_array, load_img
-from imageloom.errors import BatchShapeError, InvalidArgumentError
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._errors import BatchShapeError, InvalidArgumentError
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 Files = list[str]
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imageloom import Noise
-from imageloom.augment.affine import affine_matrices, affine_matrix, is_identity
-from imageloom.augment.batch import BatchTransforms, MirroredWarp
-from imageloom.augment.draw import TransformParams, draw_transform
-from imageloom.options import GeneratorOptions, TransformOptions
+from imageloom._imaging.augment.affine import affine_matrices, affine_matrix, is_identity
+from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
+from imageloom._imaging.augment.draw import TransformParams, draw_transform
+from imageloom._options import GeneratorOptions, TransformOptions
 
 Size = tuple[int, int]
 

@@ -67,7 +67,7 @@ def test_files_that_may_only_be_read_are_used_as_they_are(
             raise error
         return open(path, mode, **how)
 
-    monkeypatch.setattr("imageloom.cache.open", guarded, raising=False)
+    monkeypatch.setattr("imageloom._pipeline.cache.open", guarded, raising=False)
     decodings.clear()
     assert_same_batches(take(open_flow(folder, kept, **AUGMENTED), 2 * BATCHES), expected)
     assert len(decodings) == 2 * (SAMPLES - BATCH)

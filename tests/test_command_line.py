@@ -22,8 +22,8 @@ from PIL import Image
 
 from imageloom import ImageDataGenerator, InvalidArgumentError, MissingFileError, __version__
 from imageloom import options as library_options
-from imageloom.cli import arguments, main
-from imageloom.cli.measuring import Rate, Setting, advise, settings
+from imageloom._cli import arguments, main
+from imageloom._cli.measuring import Rate, Setting, advise, settings
 
 COMMANDS = ("inspect", "preview", "stats", "bench")
 
@@ -100,8 +100,8 @@ def test_the_program_itself() -> None:
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv[1:] = ['bench', '--help']\n"
-        "import imageloom.cli\n"
-        "try: imageloom.cli.main()\n"
+        "import imageloom._cli\n"
+        "try: imageloom._cli.main()\n"
         "except SystemExit: pass\n"
         "heavy = {'numpy', 'PIL', 'cv2', 'tqdm', 'multiprocessing'} & set(sys.modules)\n"
         "assert not heavy, heavy"
@@ -278,7 +278,7 @@ def test_files_of_equal_length_are_no_duplicates(tmp_path: Path) -> None:
 
 
 def test_only_files_of_equal_length_are_compared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    findings = pytest.importorskip("imageloom.cli.findings")
+    findings = pytest.importorskip("imageloom._cli.findings")
     compared: list[str] = []
     digest = findings._digest
     monkeypatch.setattr(findings, "_digest", lambda path: compared.append(path) or digest(path))
@@ -441,7 +441,7 @@ def test_what_is_measured() -> None:
 
 
 def test_a_cache_is_measured_with_few_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["imageloom.cli.bench"]  # the package has the command under this name
+    module = sys.modules["imageloom._cli.bench"]  # the package has the command under this name
     monkeypatch.setattr(module, "_CACHED_IMAGES", 8)
     opener = module._Opener(
         folder, {}, {"size": (9, 9), "color_mode": "rgb", "interpolation": "bilinear", "batch_size": 2}

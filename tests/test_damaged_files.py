@@ -30,9 +30,9 @@ from spoilt_images import NO_IMAGE, in_order, joined, spoil, substitutes, told
 
 from imageloom import BadImageError, MissingImageError, UnidentifiedImageError
 from imageloom import images as images_module
-from imageloom.executors.sharing import make_executor
-from imageloom.images import load_img, read_pixels
-from imageloom.options import INTERPOLATIONS, ReadOptions
+from imageloom._executors.shared import make_executor
+from imageloom._imaging.decode import load_img, read_pixels
+from imageloom._options import INTERPOLATIONS, ReadOptions
 
 
 def shrink(path: Path) -> None:

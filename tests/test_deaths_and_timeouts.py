@@ -36,9 +36,9 @@ from imageloom import (
     WorkerDiedError,
     WorkerStartError,
 )
-from imageloom.executors import dispatcher, spawning
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
+from imageloom._executors.workers import dispatcher, spawning
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 TIMEOUT = 2.0  # more than any batch takes here that does not hang

@@ -21,8 +21,8 @@ from executor_support import (
 from hypothesis import strategies as st
 
 from imageloom import DirectoryIterator
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 NAMES: Final = ("serial-1", *(f"{kind}-{n}" for kind in ("threads", "processes") for n in (1, 2, 3)))
 OPTIONS: Final[Mapping[str, Any]] = {**AUGMENTED, "preprocessing_function": jitter}

@@ -11,7 +11,7 @@ from PIL import Image
 from reference import keras_generator, quiet
 
 from imageloom import DirectoryIterator, ImageDataGenerator
-from imageloom.errors import ArgumentTypeError, InvalidArgumentError, MissingDirectoryError
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingDirectoryError
 
 TREE = {
     "ant": ["a10.png", "a2.png", "B.png", "a1.jpg", "x/deep/er.png", "x/a.png", "w/z.png", "z.png"],

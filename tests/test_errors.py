@@ -9,7 +9,7 @@ import pytest
 
 import imageloom
 from imageloom import errors, images
-from imageloom.errors import ImageLoomError, WorkerError
+from imageloom._errors import ImageLoomError, WorkerError
 
 BUILT_IN: dict[str, tuple[type[Exception], ...]] = {
     "ArgumentTypeError": (TypeError,),

@@ -35,9 +35,9 @@ from PIL import Image
 from ray_support import needs_ray
 
 from imageloom import DirectoryIterator, ImageDataGenerator, ImageLoomError, IteratorClosedError
-from imageloom.errors import BatchShapeError, WorkerError
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._errors import BatchShapeError, WorkerError
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 RAY = pytest.param(("ray", 2), marks=needs_ray)
 KINDS = [("serial", 1), *[(kind, n) for kind in ("threads", "processes") for n in (1, 2, 3, 5)], RAY]

@@ -42,7 +42,7 @@ from imageloom import (
     ImageDataGenerator,
     IteratorClosedError,
 )
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.shared import make_executor
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals as in POSIX")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux' /proc")

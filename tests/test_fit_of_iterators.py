@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageloom import ImageDataGenerator, fitting
-from imageloom.errors import InvalidArgumentError
+from imageloom._errors import InvalidArgumentError
 
 STATISTICS: Final = ("mean", "std", "zca_whitening_matrix")
 SOURCES: Final = ("directory", "dataframe", "array", "memmap")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from executor_support import run_python
 
-from imageloom.executors.cpus import worker_count
+from imageloom._machine import worker_count
 
 # One batch that is lost in each epoch would show: it has 1.7 MB.
 PROGRAM = """

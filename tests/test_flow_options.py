@@ -15,7 +15,7 @@ from pictures import FILE_COUNT
 from reference import quiet
 
 from imageloom import DirectoryIterator, ImageDataGenerator, Noise, img_to_array, load_img
-from imageloom.errors import (
+from imageloom._errors import (
     ArgumentTypeError,
     BatchShapeError,
     InvalidArgumentError,

@@ -25,9 +25,9 @@ from executor_support import (
 from numpy.typing import NDArray
 
 from imageloom import ImageLoomError
-from imageloom.errors import ArgumentTypeError
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._errors import ArgumentTypeError
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imageloom import ImageDataGenerator, NumpyArrayIterator
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
-from imageloom.image_rows import ImageRows
-from imageloom.recipe import Recipe
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
+from imageloom._pipeline.recipe import Recipe
+from imageloom._pipeline.rows import ImageRows
 
 unlinks_open_files = pytest.mark.skipif(sys.platform == "win32", reason="no such thing there")
 

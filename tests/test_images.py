@@ -17,9 +17,9 @@ from PIL import Image
 from reference import both_generators, quiet
 
 import imageloom
-from imageloom.errors import ArgumentTypeError, BadImageError, ImageLoomError, MissingImageError
-from imageloom.images import read_pixels
-from imageloom.options import INTERPOLATIONS, ReadOptions
+from imageloom._errors import ArgumentTypeError, BadImageError, ImageLoomError, MissingImageError
+from imageloom._imaging.decode import read_pixels
+from imageloom._options import INTERPOLATIONS, ReadOptions
 
 COLOR_MODES = ("rgb", "rgba", "grayscale")
 SIZE = (50, 70)  # height, width

@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageloom import ImageDataGenerator
-from imageloom.sources import index, listing
-from imageloom.sources.index import INDEX_NAME, list_classes
-from imageloom.sources.listing import list_class
+from imageloom._sources import index, listing
+from imageloom._sources.index import INDEX_NAME, list_classes
+from imageloom._sources.listing import list_class
 
 LONG_AGO = 1_600_000_000_123_456_789  # nanoseconds; not a whole second
 _ages = itertools.count(LONG_AGO, 1_000_000_007)
@@ -84,7 +84,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(name)
         return list_class(root, name, follow_links=follow_links)
 
-    monkeypatch.setattr("imageloom.sources.index.list_class", record)
+    monkeypatch.setattr("imageloom._sources.index.list_class", record)
     return seen
 
 

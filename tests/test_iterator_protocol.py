@@ -27,8 +27,8 @@ from executor_support import (
 )
 
 from imageloom import DirectoryIterator, ImageDataGenerator, ImageLoomError, IteratorClosedError
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,9 @@ from executor_support import (
 from numpy.typing import NDArray
 
 from imageloom import DirectoryIterator
-from imageloom.executors.base import Executor
-from imageloom.executors.processes import KEPT_BATCHES
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
+from imageloom._executors.workers.channel import KEPT_BATCHES
 
 MAPPINGS = Path("/proc/self/maps")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux' list of mappings")

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from imageloom import ImageDataGenerator, fitting, moments, progress
-from imageloom.errors import InvalidArgumentError
-from imageloom.moments import FeatureMoments, OuterProducts, whitening_of_products
+from imageloom._errors import InvalidArgumentError
+from imageloom._imaging.moments import FeatureMoments, OuterProducts, whitening_of_products
 
 Doubles = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import pytest
 from executor_support import SIZE, flow, take
 
 from imageloom import BadImageError, ImageDataGenerator, ImageLoomError, load_img
-from imageloom.sources.index import INDEX_NAME
+from imageloom._sources.index import INDEX_NAME
 
 LONG_AGO = 1_600_000_000_123_456_789
 

@@ -12,9 +12,9 @@ import cv2
 import pytest
 from executor_support import flow, take
 
-import imageloom.opencv
+import imageloom._imaging.opencv
 from imageloom import MissingDependencyError, batch_work
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.shared import make_executor
 
 HEADLESS, GUI = "opencv_python_headless-5.0.0.93", "opencv_python-4.11.0.86"
 # What pip leaves of two packages when one of them is removed, and what it says without libGL.
@@ -45,18 +45,18 @@ def test_an_opencv_that_cannot_be_imported(
 ) -> None:
     put_in_front(monkeypatch, tmp_path, BROKEN[words])
     monkeypatch.delitem(sys.modules, "cv2")
-    monkeypatch.delitem(sys.modules, "imageloom.opencv")
+    monkeypatch.delitem(sys.modules, "imageloom._imaging.opencv")
     with pytest.raises(MissingDependencyError, match=f"(?i){words}") as caught:
-        importlib.import_module("imageloom.opencv")
+        importlib.import_module("imageloom._imaging.opencv")
     assert_tells_what_to_do(str(caught.value))
     assert isinstance(caught.value, ImportError)
 
 
 def test_no_opencv_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.delitem(sys.modules, "imageloom.opencv")
+    monkeypatch.delitem(sys.modules, "imageloom._imaging.opencv")
     with pytest.raises(MissingDependencyError, match="is not installed") as caught:
-        importlib.import_module("imageloom.opencv")
+        importlib.import_module("imageloom._imaging.opencv")
     assert_tells_what_to_do(str(caught.value))
 
 
@@ -84,8 +84,8 @@ def warning_of(
     for name in installed:
         (folder / f"{name}.dist-info").mkdir(parents=True, exist_ok=True)
     other = SimpleNamespace(__version__=version, __file__=str(folder / "cv2" / "__init__.py"))
-    monkeypatch.setattr(imageloom.opencv, "cv2", other)
-    return imageloom.opencv.clash_warning.__wrapped__()
+    monkeypatch.setattr(imageloom._imaging.opencv, "cv2", other)
+    return imageloom._imaging.opencv.clash_warning.__wrapped__()
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_an_old_opencv_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_the_opencv_of_the_tests_is_fine() -> None:
-    assert imageloom.opencv.cv2 is cv2
-    assert imageloom.opencv.clash_warning() is None
+    assert imageloom._imaging.opencv.cv2 is cv2
+    assert imageloom._imaging.opencv.clash_warning() is None
 
 
 @pytest.mark.parametrize("executor", ["serial", "threads"])

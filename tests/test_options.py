@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from reference import keras_generator, quiet
 
-from imageloom import ImageDataGenerator, Noise, ParallelImageDataGenerator
-from imageloom.errors import ArgumentTypeError, InvalidArgumentError
-from imageloom.executors import cpus
+from imageloom import ImageDataGenerator, Noise, ParallelImageDataGenerator, _machine
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 
 # Defaults of what Keras does not have; those of Keras are read from Keras.
 OWN_DEFAULTS: dict[str, Any] = {
@@ -284,8 +283,8 @@ def test_what_is_not_given_is_as_keras_is_set() -> None:
 def test_cores_are_a_number_or_a_share_of_the_machine(
     cores: Any, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpus, "available_cpus", lambda: 8)
-    assert cpus.worker_count(cores) == workers
+    monkeypatch.setattr(_machine, "available_cpus", lambda: 8)
+    assert _machine.worker_count(cores) == workers
     assert ImageDataGenerator(cores=cores).cores == cores
 
 

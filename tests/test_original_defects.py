@@ -34,10 +34,10 @@ from PIL import Image
 from reference import keras_generator, quiet
 
 from imageloom import DirectoryIterator, ImageDataGenerator
-from imageloom.executors import dispatcher, messages
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
-from imageloom.sources import listing
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
+from imageloom._executors.workers import dispatcher, messages
+from imageloom._sources import listing
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageloom import ImageDataGenerator
-from imageloom.errors import ArgumentTypeError, BatchShapeError
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
-from imageloom.iterators import BatchIterator
+from imageloom._api.iterators.base import BatchIterator
+from imageloom._errors import ArgumentTypeError, BatchShapeError
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 Pixels = NDArray[Any]
 FLOWS = ("arrays", "directory", "dataframe")

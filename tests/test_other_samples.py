@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageloom import DirectoryIterator, ImageDataGenerator, IteratorClosedError
-from imageloom.errors import BadImageError, BatchShapeError, MissingImageError
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._errors import BadImageError, BatchShapeError, MissingImageError
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 Pixels = NDArray[Any]
 

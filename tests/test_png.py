@@ -21,9 +21,9 @@ from pictures import Pixels, as_mode, photograph
 from PIL import Image, PngImagePlugin
 
 from imageloom import BadImageError
-from imageloom.images import load_img, read_pixels
-from imageloom.options import ReadOptions
-from imageloom.png import PNG_MAGIC, decode_png
+from imageloom._imaging.decode import load_img, read_pixels
+from imageloom._imaging.png import PNG_MAGIC, decode_png
+from imageloom._options import ReadOptions
 
 pytest.importorskip("kornia_rs")
 

@@ -29,10 +29,10 @@ from imageloom import (
     MissingFileError,
     preview,
 )
-from imageloom.captions import conventions, phrases
-from imageloom.descriptions import geometry_notes
-from imageloom.specimens import make_specimens, pick_samples
-from imageloom.viewable import grey_range, overlay, picture
+from imageloom._preview.captions import conventions, phrases
+from imageloom._preview.pictures import grey_range, overlay, picture
+from imageloom._preview.samples import make_specimens, pick_samples
+from imageloom._preview.words import geometry_notes
 
 Pixels = NDArray[Any]
 
@@ -491,7 +491,7 @@ def test_the_function_is_no_module() -> None:
     """`imageloom.preview` stays the function, whatever is imported."""
     code = (
         "import imageloom, sys; assert 'PIL' not in sys.modules; "
-        "import imageloom.previews, imageloom.contact_sheet, imageloom.cli; "
+        "import imageloom._api.previews, imageloom._preview.sheet, imageloom._cli; "
         "assert callable(imageloom.preview) and 'preview' in dir(imageloom)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -30,9 +30,9 @@ from executor_support import (
 from numpy.typing import NDArray
 
 from imageloom import ImageDataGenerator, WorkerDiedError
-from imageloom.errors import WorkerError
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._errors import WorkerError
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 FRAMEWORKS = ("keras", "tensorflow", "tf_keras", "jax", "torch", "pandas")
 THREAD_CAPS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -226,7 +226,7 @@ def test_workers_import_no_framework_and_no_main_module(
         (name, *_) = signals.starting("described-")
         seen = json.loads(signals.content(name))
     assert not set(FRAMEWORKS) & set(seen["modules"])
-    assert "imageloom.pipeline" in seen["modules"]
+    assert "imageloom._pipeline.pipeline" in seen["modules"]
     assert seen["path"] == sys.path
     assert seen["main"] is None
 

@@ -18,7 +18,7 @@ import pytest
 
 import imageloom
 from imageloom import ImageDataGenerator
-from imageloom.cli import main
+from imageloom._cli import main
 
 PACKAGE = "imageloom"
 SECTION = re.compile(r"^(\w+):\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)

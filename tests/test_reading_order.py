@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageloom.adapters.keras import shuffled_order
-from imageloom.adapters.reading_order import ReadingOrder
+from imageloom._adapters.keras import shuffled_order
+from imageloom._stream.guess import ReadingOrder
 
 
 def test_starts_in_sequence() -> None:

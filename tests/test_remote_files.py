@@ -40,8 +40,8 @@ from imageloom import (
     load_img,
     versions,
 )
-from imageloom.fetching import Fetcher
-from imageloom.storage import members_of
+from imageloom._storage.fetching import Fetcher
+from imageloom._storage.places import members_of
 
 fsspec = pytest.importorskip("fsspec")
 pytestmark = needs_s3

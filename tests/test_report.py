@@ -16,12 +16,11 @@ from executor_support import AUGMENTED, BATCH, BATCHES, SAMPLES, flow, take, wor
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imageloom import DirectoryIterator, ImageDataGenerator
-from imageloom.executors import cpus
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
-from imageloom.recipe import BatchReport
-from imageloom.report import _STAGES, Meter, Report
+from imageloom import DirectoryIterator, ImageDataGenerator, _machine
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
+from imageloom._pipeline.recipe import BatchReport
+from imageloom._stream.report import _STAGES, Meter, Report
 
 # Made-up figures
 
@@ -163,7 +162,7 @@ def test_a_consumer_that_does_nothing_but_wait() -> None:
 
 def test_the_meter_keeps_sums_only(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("imageloom.report.time.perf_counter", lambda: now)
+    monkeypatch.setattr("imageloom._stream.report.time.perf_counter", lambda: now)
     meter = Meter()
     for number in range(1000):
         asked = now
@@ -183,7 +182,7 @@ def test_the_meter_keeps_sums_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_several_waiting_threads_wait_at_most_all_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("imageloom.report.time.perf_counter", lambda: now)
+    monkeypatch.setattr("imageloom._stream.report.time.perf_counter", lambda: now)
     meter = Meter()
     for number in range(8):
         now = number // 4 + 1.0
@@ -236,7 +235,7 @@ def test_stages_and_totals_of_a_real_run(executor: Executor, crops: Path, tmp_pa
     assert report.worker_seconds == pytest.approx(sum(report.stages.values()))
     assert 0 <= report.waited <= report.seconds
     assert report.seconds_to_first_batch > 0
-    assert report.cpus == cpus.available_cpus()
+    assert report.cpus == _machine.available_cpus()
     assert report.restarts == 0
     assert report.images_per_second == pytest.approx(report.images / report.seconds)
 
@@ -348,8 +347,8 @@ def test_bad_images_are_still_known_after_a_change_of_order(damaged: Path) -> No
 @pytest.fixture
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Makes control groups of given limits, 8 CPUs to run on; how many of them may be used."""
-    monkeypatch.setattr(cpus, "_CONTROL_GROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(cpus, "_OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(_machine, "_CONTROL_GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(_machine, "_OWN_GROUPS", tmp_path / "own")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
 
     def make(own: str, limits: dict[str, str]) -> int:
@@ -358,7 +357,7 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             file = tmp_path / "cgroup" / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
-        return cpus.available_cpus()
+        return _machine.available_cpus()
 
     return make
 
@@ -412,7 +411,7 @@ def test_quota_of_version_1(
 def test_without_control_groups_all_cpus_count(container: Callable[..., int], tmp_path: Path) -> None:
     assert container("", {}) == 8
     (tmp_path / "own").unlink()
-    assert cpus.available_cpus() == 8
+    assert _machine.available_cpus() == 8
 
 
 @pytest.mark.parametrize(
@@ -422,4 +421,4 @@ def test_workers_are_counted_within_the_quota(
     container: Callable[..., int], cores: float, right: int
 ) -> None:
     container("0::/\n", {"cpu.max": "350000 100000"})
-    assert cpus.worker_count(cores) == right
+    assert _machine.worker_count(cores) == right

@@ -17,11 +17,11 @@ import pytest
 from pictures import CLASSES, FILE_COUNT
 from PIL import Image
 
-import imageloom.specimens
+import imageloom._preview.samples
 from imageloom import BadImageError, DirectoryIterator, ImageDataGenerator, Noise, preview
-from imageloom.executors.cpus import available_cpus
-from imageloom.notebook import Thumbnail, html_form
-from imageloom.sources import base
+from imageloom._machine import available_cpus
+from imageloom._preview.html import Thumbnail, html_form
+from imageloom._sources import base
 
 NAMES = {
     "ParallelImageDataGenerator": ImageDataGenerator,
@@ -285,9 +285,9 @@ def test_a_huge_data_set_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     it = ImageDataGenerator(cache="memory").flow_from_dataframe(
         frame, tmp_path, class_mode="sparse", validate_filenames=False
     )
-    read = imageloom.specimens.read_stored
+    read = imageloom._preview.samples.read_stored
     monkeypatch.setattr(
-        imageloom.specimens,
+        imageloom._preview.samples,
         "read_stored",
         lambda root, name, options: opened.append(name) or read(root, name, options),
     )
@@ -296,7 +296,7 @@ def test_a_huge_data_set_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         raise AssertionError("nothing needs all files")
 
     monkeypatch.setattr(base, "files_digest", refuse)
-    monkeypatch.setattr(imageloom.recipes, "plan_cache", refuse)
+    monkeypatch.setattr(imageloom._api.planning, "plan_cache", refuse)
     page = form(it)
     assert len(opened) == 8
     assert page.text.count("cannot be read") == 8

@@ -24,8 +24,8 @@ from executor_support import (
 
 import imageloom
 from imageloom import DirectoryIterator, ImageDataGenerator, InvalidArgumentError, StateMismatchError
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 BEHIND_KERAS = pytest.mark.skipif(
     importlib.util.find_spec("keras") is None or importlib.util.find_spec("jax") is None,
@@ -340,7 +340,7 @@ def test_the_file_is_replaced_at_once_or_stays(
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("imageloom.adapters.resume.os.replace", fail)
+        patch.setattr("imageloom._adapters.resume.os.replace", fail)
         with pytest.raises(OSError, match="the disk is gone"):
             callback.on_epoch_end(1)
     assert [path.name for path in tmp_path.iterdir()] == ["position.json"]

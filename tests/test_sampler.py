@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageloom.sampler import BatchSpec, Sampler
+from imageloom._pipeline.recipe import BatchSpec
+from imageloom._stream.order import Sampler
 
 SIZES = st.integers(0, 60)
 BATCH_SIZES = st.integers(1, 70)

@@ -19,8 +19,8 @@ from PIL import Image
 
 from imageloom import ImageDataGenerator
 from imageloom import images as images_module
-from imageloom.images import read_pixels
-from imageloom.options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom._imaging.decode import read_pixels
+from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 
 LARGE = (1200, 1600)  # height, width
 TARGETS = ((224, 224), (150, 200), (299, 180), (64, 96))

@@ -19,8 +19,8 @@ from executor_support import (
 )
 from numpy.typing import NDArray
 
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 
 @pytest.fixture(params=["serial", "threads", "processes"])

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageloom import ImageDataGenerator, InvalidArgumentError, StateMismatchError
-from imageloom.adapters.processes import own_shard
-from imageloom.permutation import KeyedPermutation
-from imageloom.sampler import Sampler
+from imageloom._adapters.ranks import own_shard
+from imageloom._stream.order import Sampler
+from imageloom._stream.permutation import KeyedPermutation
 
 SEEDS = st.integers(0, 2**32 - 1)
 ORDERS: Any = st.sampled_from([True, False, "fast", "balanced"])

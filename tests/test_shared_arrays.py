@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from numpy.typing import NDArray
 
-from imageloom.executors.processes import KEPT_BATCHES
-from imageloom.executors.sharing import make_executor
-from imageloom.shared_arrays import AttachedSlots, BatchLayout, SlotPool
+from imageloom._executors.shared import make_executor
+from imageloom._executors.workers.channel import KEPT_BATCHES
+from imageloom._executors.workers.shared_memory import AttachedSlots, SlotPool
+from imageloom._pipeline.layout import BatchLayout
 
 LAYOUT = BatchLayout(rows=3, row_shape=(5, 2), dtype="float32")
 MAPPINGS = Path("/proc/self/maps")
@@ -167,7 +168,8 @@ FRAMEWORK_PROGRAM = """
 import gc
 import numpy as np
 {imports}
-from imageloom.shared_arrays import BatchLayout, SlotPool
+from imageloom._executors.workers.shared_memory import SlotPool
+from imageloom._pipeline.layout import BatchLayout
 
 # Large enough and aligned, so that a framework that can go without a copy does.
 pool = SlotPool(BatchLayout(rows=8, row_shape=(64, 64, 3), dtype="float32"), in_flight=2, kept=2)

@@ -27,7 +27,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="restricts and k
 
 RUN = """
 import numpy as np
-import imageloom.cache as cache
+import imageloom._pipeline.cache as cache
 KEPT = os.environ["KEPT"]
 def flow(**options):
     generator = ImageDataGenerator(**{"executor": "serial", "rotation_range": 20, **options})

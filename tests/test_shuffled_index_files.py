@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from imageloom import ImageDataGenerator, InvalidArgumentError
-from imageloom.sources import shuffled_index
+from imageloom._sources import shuffled_index
 
 LONG_AGO = 1_600_000_000_123_456_789
 CATS = [f"cats/{i:02d}.jpg" for i in range(20)]

@@ -81,7 +81,7 @@ tell(shapes=sorted(shapes))
 def test_no_descriptor_left_is_an_error_at_once(crops: Path, tmp_path: Path) -> None:
     code = """
 it = ImageDataGenerator(cores=1).flow_from_directory(FOLDER, **FLOW)
-import imageloom.executors.processes  # what is to be imported needs descriptors too
+import imageloom._executors.workers.channel  # what is to be imported needs descriptors too
 import resource
 taken = []
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
@@ -210,7 +210,7 @@ same_as_serial()
 @linux_only
 def test_an_address_space_that_is_too_small_is_an_error(crops: Path, tmp_path: Path) -> None:
     code = f"""{LARGE}
-import imageloom.executors.processes, resource
+import imageloom._executors.workers.channel, resource
 used = psutil.Process().memory_info().vms
 soft, hard = resource.getrlimit(resource.RLIMIT_AS)
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, hard))  # the slots take 2.6 GB

@@ -30,8 +30,8 @@ from imageloom import (
     StateMismatchError,
     load_img,
 )
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 pd = pytest.importorskip("pandas")
 

@@ -20,7 +20,7 @@ from collections import defaultdict
 import numpy as np
 import imageloom
 from imageloom import ImageDataGenerator
-from imageloom.stream import BatchStream
+from imageloom._stream.window import BatchStream
 
 FOLDER = os.environ["CROPS"]
 generator = ImageDataGenerator(cores=2, horizontal_flip=True, rescale=1 / 255)

@@ -15,8 +15,8 @@ from pictures import photograph
 from reference import both_generators, keras_generator, quiet
 
 from imageloom import DirectoryIterator, ImageDataGenerator, NumpyArrayIterator
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 Image = NDArray[Any]
 Params = dict[str, Any]

@@ -19,8 +19,8 @@ from executor_support import (
 )
 
 from imageloom import DirectoryIterator
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 BACKGROUND = [("threads", 1), ("threads", 3), ("processes", 1), ("processes", 2)]
 

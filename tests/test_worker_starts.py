@@ -25,8 +25,8 @@ from executor_support import (
 )
 
 from imageloom import ImageDataGenerator, ImageLoomError, WorkerStartError
-from imageloom.executors import spawning
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.shared import make_executor
+from imageloom._executors.workers import spawning
 
 
 def test_nothing_starts_before_the_first_batch(crops: Path) -> None:

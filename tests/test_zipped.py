@@ -26,8 +26,8 @@ from PIL import Image
 from reference import keras_generator, quiet
 
 from imageloom import ImageDataGenerator, Noise
-from imageloom.executors.base import Executor
-from imageloom.executors.sharing import make_executor
+from imageloom._executors.base import Executor
+from imageloom._executors.shared import make_executor
 
 SIDE = 24
 SAMPLES = 11

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # The build backend adds .gitignore, without which the result would not build the same again.
 SDIST_OWN = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
-ENTRY_POINTS = "[console_scripts]\nimageloom = imageloom.cli:main\n"
+ENTRY_POINTS = "[console_scripts]\nimageloom = imageloom._cli:main\n"
 
 
 def files_of_checkout(*folders: str) -> set[str]:

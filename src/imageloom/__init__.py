@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from imageloom.errors import (
+from imageloom._errors import (
     ArgumentTypeError,
     BadImageError,
     BadSamplesError,
@@ -35,36 +35,36 @@ from imageloom.errors import (
     WorkerError,
     WorkerStartError,
 )
-from imageloom.version import __version__ as __version__
+from imageloom._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from imageloom.adapters.resume import ResumeCallback
-    from imageloom.array_iterators import NumpyArrayIterator
-    from imageloom.conversion import array_to_img, img_to_array, save_img
-    from imageloom.file_iterators import DataFrameIterator, DirectoryIterator
-    from imageloom.generator import ImageDataGenerator, ParallelImageDataGenerator
-    from imageloom.hooks import ParallelProcessParams
-    from imageloom.images import UnidentifiedImageError, load_img
-    from imageloom.options import Noise
-    from imageloom.previews import preview
+    from imageloom._adapters.resume import ResumeCallback
+    from imageloom._api.generator import ImageDataGenerator, ParallelImageDataGenerator
+    from imageloom._api.iterators.arrays import NumpyArrayIterator
+    from imageloom._api.iterators.files import DataFrameIterator, DirectoryIterator
+    from imageloom._api.previews import preview
+    from imageloom._imaging.convert import array_to_img, img_to_array, save_img
+    from imageloom._imaging.decode import UnidentifiedImageError, load_img
+    from imageloom._options import Noise
+    from imageloom._pipeline.hooks import ParallelProcessParams
 
 # Loaded when they are first used. A worker process, which imports this package too, needs none of them;
 # some load Pillow and decoders, and `ResumeCallback` loads Keras.
 _LAZY = {
-    "DataFrameIterator": "file_iterators",
-    "DirectoryIterator": "file_iterators",
-    "ImageDataGenerator": "generator",
-    "Noise": "options",
-    "NumpyArrayIterator": "array_iterators",
-    "ParallelImageDataGenerator": "generator",
-    "ParallelProcessParams": "hooks",
-    "ResumeCallback": "adapters.resume",
-    "UnidentifiedImageError": "images",
-    "array_to_img": "conversion",
-    "img_to_array": "conversion",
-    "load_img": "images",
-    "preview": "previews",
-    "save_img": "conversion",
+    "DataFrameIterator": "_api.iterators.files",
+    "DirectoryIterator": "_api.iterators.files",
+    "ImageDataGenerator": "_api.generator",
+    "Noise": "_options",
+    "NumpyArrayIterator": "_api.iterators.arrays",
+    "ParallelImageDataGenerator": "_api.generator",
+    "ParallelProcessParams": "_pipeline.hooks",
+    "ResumeCallback": "_adapters.resume",
+    "UnidentifiedImageError": "_imaging.decode",
+    "array_to_img": "_imaging.convert",
+    "img_to_array": "_imaging.convert",
+    "load_img": "_imaging.decode",
+    "preview": "_api.previews",
+    "save_img": "_imaging.convert",
 }
 
 __all__ = [

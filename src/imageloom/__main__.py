@@ -1,5 +1,5 @@
 """`python -m imageloom`: the command line."""
 
-from imageloom.cli import main
+from imageloom._cli import main
 
 main()

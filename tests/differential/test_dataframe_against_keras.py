@@ -23,7 +23,7 @@ from pictures import CLASSES, FILE_COUNT
 from reference import both_generators, keras_generator, quiet
 
 from imageloom import ImageDataGenerator
-from imageloom.errors import ImageLoomError
+from imageloom._errors import ImageLoomError
 
 EPOCHS = 3
 SMALL: dict[str, Any] = {"target_size": (8, 8), "batch_size": 5, "shuffle": False}

@@ -16,7 +16,7 @@ from pictures import photograph
 from reference import both_generators, keras_generator, quiet
 
 from imageloom import ImageDataGenerator
-from imageloom.errors import ImageLoomError, InvalidArgumentError
+from imageloom._errors import ImageLoomError, InvalidArgumentError
 
 EPOCHS = 3
 

@@ -18,7 +18,7 @@ from pictures import as_mode, photograph
 from PIL import Image
 from reference import both_generators, quiet
 
-from imageloom.errors import ImageLoomError
+from imageloom._errors import ImageLoomError
 
 SIZE = (44, 60)  # height, width
 COLOR_MODES = ("rgb", "rgba", "grayscale")

@@ -1,0 +1,122 @@
+"""`keras.applications.*.preprocess_input`, recognised and computed without importing Keras.
+
+As a hook such a function would make every worker import Keras, which takes seconds and hundreds of
+megabytes, for two lines of arithmetic.
+
+Formulas and constants: Keras, `keras/src/applications/imagenet_utils.py`, of its versions 2 and 3. The
+steps are taken in Keras' order and in place, so that the bits are the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._adapters.keras import configured
+
+__all__ = ["ImageNetScaling", "stand_in"]
+
+_MODULE: Final = re.compile(r"(?:keras|tf_keras)\.(?:\w+\.)*applications\.(\w+)")
+_MODES: Final[dict[str, str | None]] = {
+    "convnext": None,
+    "densenet": "torch",
+    "efficientnet": None,
+    "efficientnet_v2": None,
+    "imagenet_utils": "caffe",
+    "inception_resnet_v2": "tf",
+    "inception_v3": "tf",
+    "mobilenet": "tf",
+    "mobilenet_v2": "tf",
+    "mobilenet_v3": None,
+    "nasnet": "tf",
+    "resnet": "caffe",
+    "resnet_v2": "tf",
+    "vgg16": "caffe",
+    "vgg19": "caffe",
+    "xception": "tf",
+}
+_TORCH_MEAN: Final = (0.485, 0.456, 0.406)
+_TORCH_STD: Final = (0.229, 0.224, 0.225)
+_CAFFE_MEAN: Final = (103.939, 116.779, 123.68)
+
+
+def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
+    """What computes the same without Keras; None for all other functions.
+
+    Both are tried on a small image first: a version of Keras that computes something else is believed.
+    """
+    if getattr(function, "__name__", "") != "preprocess_input":
+        return None
+    module = str(getattr(function, "__module__", ""))
+    found = _MODULE.fullmatch(module)
+    if found is None or found[1] not in _MODES:
+        return None
+    light = ImageNetScaling(
+        module=module,
+        mode=_MODES[found[1]],
+        data_format=configured("image_data_format", "channels_last"),
+        floatx=configured("floatx", "float32"),
+    )
+    probe = np.linspace(0, 255, 27, dtype="float32").reshape(3, 3, 3)
+    try:
+        same = np.array_equal(function(probe.copy()), light(probe.copy()))
+    except Exception:  # whatever it is, it is not what we know
+        return None
+    return light if same else None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageNetScaling:
+    """Stands in for a `preprocess_input` of `keras.applications`, and gives the same bits.
+
+    Attributes:
+        module: where the function comes from; it is imported for what is no array.
+        mode: "tf" (to -1..1), "torch" (by mean and deviation), "caffe" (BGR about the mean), or None
+            for models that scale by themselves.
+        data_format: Keras' setting, for calls that do not name one.
+        floatx: Keras' setting, for images of whole numbers.
+    """
+
+    module: str
+    mode: str | None
+    data_format: str
+    floatx: str
+
+    def __call__(self, x: Any, data_format: str | None = None, mode: str | None = None) -> Any:
+        """Scales an image or a batch of 0..255, in place if it is of floats."""
+        if self.mode is None:
+            return x
+        mode, data_format = mode or self.mode, data_format or self.data_format
+        known = mode in ("tf", "torch", "caffe") and data_format in ("channels_first", "channels_last")
+        if not isinstance(x, np.ndarray) or not known:
+            original = importlib.import_module(self.module).preprocess_input
+            named = {} if mode == self.mode else {"mode": mode}
+            return original(x, data_format=data_format, **named)
+        if not issubclass(x.dtype.type, np.floating):
+            x = x.astype(self.floatx, copy=False)
+        if mode == "tf":
+            x /= 127.5
+            x -= 1.0
+            return x
+        axis = x.ndim - 3 if data_format == "channels_first" else x.ndim - 1
+        if mode == "torch":
+            x /= 255.0
+            return _about(x, axis, _TORCH_MEAN, _TORCH_STD)
+        return _about(np.flip(x, axis), axis, _CAFFE_MEAN, None)
+
+
+def _about(
+    x: NDArray[Any], axis: int, mean: tuple[float, ...], std: tuple[float, ...] | None
+) -> NDArray[Any]:
+    channels = np.moveaxis(x, axis, 0)  # a view
+    for number, value in enumerate(mean):
+        channels[number] -= value
+        if std is not None:
+            channels[number] /= std[number]
+    return x

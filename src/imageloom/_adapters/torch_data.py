@@ -1,0 +1,47 @@
+"""An iterator's batches as a torch `IterableDataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from imageloom._errors import InvalidArgumentError, MissingDependencyError
+
+__all__ = ["torch_dataset"]
+
+
+def torch_dataset(iterator: Any) -> Any:
+    """One pass over an iterator's batches for each iteration of the data set.
+
+    Raises:
+        MissingDependencyError: torch is not installed.
+    """
+    try:
+        from torch.utils.data import IterableDataset, get_worker_info
+    except ImportError as error:
+        raise MissingDependencyError(
+            "`to_torch_dataset` needs PyTorch, which is not installed: pip install torch."
+        ) from error
+
+    class BatchDataset(IterableDataset):
+        """Whole batches: for `DataLoader(dataset, batch_size=None, num_workers=0)`."""
+
+        def __iter__(self) -> Iterator[Any]:
+            if get_worker_info() is not None:
+                raise _no_workers()
+            return cast("Iterator[Any]", iterator.one_pass())
+
+        def __len__(self) -> int:
+            return len(iterator)
+
+        def __reduce__(self) -> Any:
+            raise _no_workers()  # where worker processes are spawned, not forked
+
+    return BatchDataset()
+
+
+def _no_workers() -> InvalidArgumentError:
+    return InvalidArgumentError(
+        "This data set has workers of its own, which are not to be copied: use "
+        "DataLoader(dataset, batch_size=None, num_workers=0), and more `cores` instead."
+    )

@@ -1,0 +1,331 @@
+"""`preview(gen, images)`: what a generator makes of some images, before anything is set up."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imageloom._api.generator import ParallelImageDataGenerator
+from imageloom._api.iterators.base import BatchIterator
+from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
+from imageloom._checks import check_choice, check_int, check_seed
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
+from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
+from imageloom._preview.samples import make_specimens
+from imageloom._preview.sheet import draw_sheet, preview_sheet
+from imageloom._preview.words import counted, geometry_notes, transforms_in_words
+from imageloom._sources.arrays import ArraySource
+from imageloom._sources.base import SampleSource
+from imageloom._sources.directory import DirectorySource
+from imageloom._sources.listing import list_class
+
+__all__ = ["preview"]
+
+_CHANNELS: Final = (1, 3, 4)
+Pixels = NDArray[Any]
+
+
+def preview(
+    gen: ParallelImageDataGenerator,
+    images: Any,
+    *,
+    samples: int = 4,
+    versions: int = 5,
+    seed: int = 0,
+    target_size: tuple[int, int] | None = None,
+    color_mode: str = "rgb",
+    interpolation: str = "bilinear",
+    title: str | None = None,
+) -> Image.Image:
+    """A sheet of images beside what a generator makes of them, with what was drawn below each.
+
+    A notebook shows it where it is the last line of a cell; `.save("sheet.png")` writes it. Each
+    version is what a batch would hold before normalisation; hooks run, in this process. The generator
+    stays as it is: its arguments may still be changed, and no worker is started.
+
+    Args:
+        gen: the generator.
+        images: a folder with a sub-folder for each class, or with images; an image file, or a list of
+            them; an array (height, width, channels) or (n, height, width, channels), channels first if
+            the generator's `data_format` says so, grey images also without channels; a Pillow image; a
+            list of arrays and Pillow images; or an iterator of any generator.
+        samples: images to show, at most: of a folder, of as many classes as can be.
+        versions: transformed versions of each.
+        seed: of what is drawn; each version has its own, made of this one.
+        target_size: (height, width) to which files are resized first; None leaves them as they are.
+        color_mode: how files are read: `"rgb"`, `"rgba"` or `"grayscale"`.
+        interpolation: how they are resized, as in `flow_from_directory`.
+        title: headline; None says what the images are.
+
+    Returns:
+        The picture. Its `info["versions"]` lists what was drawn, in full.
+
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: images, or a value, that cannot work.
+        MissingFileError: there is no such file or folder.
+        BadImageError: none of the images can be read.
+    """
+    if not isinstance(gen, ParallelImageDataGenerator):
+        raise ArgumentTypeError(
+            "The first argument of `preview` is a generator of imageloom, such as "
+            f"ImageDataGenerator(rotation_range=20); received {type(gen).__name__}."
+        )
+    frozen = gen.frozen().without_cache()
+    shown: dict[str, Any] = {"samples": samples, "versions": versions, "seed": seed}
+    words: dict[str, Any] = {"settings": transforms_in_words(gen), "notes": geometry_notes(gen)}
+    if isinstance(images, BatchIterator):
+        _refuse_reading(target_size, "an iterator")
+        if images.image_data_generator.data_format != gen.data_format:
+            raise InvalidArgumentError(
+                f"The iterator's images are {images.image_data_generator.data_format}, and this "
+                f"generator's data_format is {gen.data_format!r}."
+            )
+        recipe = images.recipe(frozen)
+        return preview_sheet(recipe, images.source, title=title or images._headline(), **words, **shown)
+    if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
+        _check_reading(target_size, color_mode, interpolation)
+        source, found = _files(images)
+        recipe = _file_recipe(frozen, source, target_size, color_mode, interpolation)
+        return preview_sheet(
+            recipe,
+            source,
+            title=title or found,
+            natural_size=target_size is None,
+            **words,
+            **shown,
+        )
+    _refuse_reading(target_size, "arrays")
+    return _sheet_of_arrays(frozen, images, title=title, **words, **shown)
+
+
+def _sheet_of_arrays(
+    frozen: FrozenGenerator,
+    images: Any,
+    *,
+    samples: int,
+    versions: int,
+    seed: int,
+    title: str | None,
+    settings: str,
+    notes: Sequence[str],
+) -> Image.Image:
+    check_int("samples", samples, 1)
+    check_int("versions", versions, 1)
+    first = frozen.options.data_format == "channels_first"
+    arrays = _arrays(images, channels_first=first)
+    count = min(samples, len(arrays))
+    specimens = []
+    for place in range(count):
+        index = place * len(arrays) // count
+        source = ArraySource(
+            arrays[index][None],
+            None,
+            None,
+            subset=None,
+            split=0.0,
+            ignore_class_split=True,
+            data_format=frozen.options.data_format,
+        )
+        recipe = make_recipe(
+            frozen,
+            source,
+            _settings(frozen),
+            batch_size=1,
+            row_shape=arrays[index].shape,
+            read=None,
+            told={},
+        )
+        found = make_specimens(
+            recipe, source, [0], versions=versions, seed=check_seed(seed) or 0, first_place=place
+        )
+        specimens += [dataclasses.replace(one, name=f"image {index}") for one in found]
+    title = title or counted(len(arrays), "image")
+    return draw_sheet(specimens, title=title, settings=settings, notes=notes)
+
+
+def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:
+    """Single images of rank 3, in the generator's layout."""
+    if isinstance(images, Image.Image):
+        images = [images]
+    if not _is_list(images):
+        images = _array(images)
+        if images.ndim == 3:
+            axis = 0 if channels_first else 2
+            images = (
+                images[None]
+                if images.shape[axis] in _CHANNELS
+                else np.expand_dims(images, 1 if channels_first else 3)
+            )
+        elif images.ndim == 2:
+            images = images[None]
+        elif images.ndim != 4:
+            raise InvalidArgumentError(
+                "An array of images has shape (height, width, channels) or (n, height, width, "
+                f"channels); received one of shape {images.shape}."
+            )
+    found = []
+    for image in images:
+        x = _array(image)
+        if isinstance(image, Image.Image) and x.ndim == 3 and channels_first:
+            x = np.moveaxis(x, -1, 0)
+        if x.ndim == 2:
+            x = np.expand_dims(x, 0 if channels_first else 2)
+        if x.ndim != 3:
+            raise InvalidArgumentError(f"An image has rank 2 or 3; received one of shape {x.shape}.")
+        found.append(x)
+    if not found:
+        raise InvalidArgumentError("There is no image to preview.")
+    return found
+
+
+def _array(image: Any) -> Pixels:
+    if isinstance(image, Image.Image) and image.mode not in ("L", "RGB", "RGBA", "I;16", "I", "F"):
+        image = image.convert("RGB")
+    try:
+        x = np.asarray(image)
+    except (TypeError, ValueError):
+        x = np.empty(0, dtype=object)
+    if x.dtype.kind not in "biuf":
+        raise ArgumentTypeError(
+            "`images` is a folder, image files, an array of numbers, Pillow images or an iterator; "
+            f"received {type(image).__name__}."
+        )
+    return x
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _check_reading(target_size: tuple[int, int] | None, color_mode: str, interpolation: str) -> None:
+    check_choice("color mode", color_mode, tuple(COLOUR_CHANNELS))
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    for side in target_size or ():
+        check_int("a side of target_size", side, 1)
+    if target_size is not None and len(target_size) != 2:
+        raise InvalidArgumentError(f"`target_size` is (height, width); received {target_size!r}.")
+
+
+def _refuse_reading(target_size: tuple[int, int] | None, what: str) -> None:
+    if target_size is not None:
+        raise InvalidArgumentError(
+            f"`target_size` says how files are read; with {what} it has no meaning: leave it out."
+        )
+
+
+class _FileList(SampleSource):
+    """Some files, without classes."""
+
+    def __init__(self, root: str, filenames: Sequence[str]) -> None:
+        self.root = root
+        self.filenames = list(filenames)
+        self.class_indices = {}
+
+    def __len__(self) -> int:
+        return len(self.filenames)
+
+    def task(self, spec: BatchSpec) -> BatchTask:
+        names = tuple(self.filenames[i] for i in spec.indices)
+        return BatchTask(spec=spec, filenames=names, root=self.root)
+
+    def targets(self, indices: NDArray[np.int64]) -> None:
+        del indices
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"files": list(self.filenames)}
+
+
+def _files(images: Any) -> tuple[SampleSource, str]:
+    """The files that are meant, and what they are in words."""
+    paths = [os.path.abspath(path) for path in ([images] if _is_path(images) else images)]
+    if not paths:
+        raise InvalidArgumentError("There is no image to preview.")
+    missing = [path for path in paths if not os.path.exists(path)]
+    if missing:
+        raise MissingFileError(f"There is no file or folder {missing[0]!r}.")
+    if len(paths) > 1 or os.path.isfile(paths[0]):
+        folders = [path for path in paths if os.path.isdir(path)]
+        if folders:
+            raise InvalidArgumentError(
+                f"A list names files, or `images` is a single folder; {folders[0]!r} is a folder."
+            )
+        words = os.path.basename(paths[0]) if len(paths) == 1 else counted(len(paths), "image")
+        return _FileList("", paths), words
+    folder, name = paths[0], os.path.basename(paths[0])
+    with os.scandir(folder) as entries:
+        has_classes = any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
+    if has_classes:
+        source: SampleSource = DirectorySource(
+            folder,
+            classes=None,
+            class_mode=None,
+            split=None,
+            follow_links=False,
+            max_samples_per_class=-1,
+            dtype="float32",
+        )
+    else:
+        parent = os.path.dirname(folder)
+        source = _FileList(parent, list_class(parent, name, follow_links=False).files)
+    if len(source) == 0:
+        raise InvalidArgumentError(f"There are no images in {folder!r}.")
+    classes = len(source.class_indices)
+    of_classes = f" of {counted(classes, 'class', 'classes')}" if classes else ""
+    return source, f"{counted(len(source), 'image')}{of_classes} in {name}"
+
+
+def _file_recipe(
+    frozen: FrozenGenerator,
+    source: SampleSource,
+    target_size: tuple[int, int] | None,
+    color_mode: str,
+    interpolation: str,
+) -> Recipe:
+    height, width = target_size or (1, 1)
+    channels = COLOUR_CHANNELS[color_mode]
+    last = frozen.options.data_format == "channels_last"
+    read = ReadOptions(
+        color_mode=color_mode,
+        target_size=(height, width),
+        interpolation=None if target_size is None else interpolation,
+        keep_aspect_ratio=False,
+        exact_resize=frozen.options.transform.amplifies,
+        scaled=frozen.options.decode == "scaled",
+    )
+    return make_recipe(
+        frozen,
+        source,
+        _settings(frozen),
+        batch_size=1,
+        row_shape=(height, width, channels) if last else (channels, height, width),
+        read=read,
+        told={
+            "directory": source.root,
+            "target_size": target_size,
+            "color_mode": color_mode,
+            "interpolation": interpolation,
+        },
+    )
+
+
+def _settings(frozen: FrozenGenerator) -> OutputSettings:
+    return OutputSettings(
+        batch_size=1,
+        data_format=frozen.options.data_format,
+        dtype=frozen.options.dtype,
+        subset=None,
+        save_to_dir=None,
+        save_prefix="",
+        save_format="png",
+    )

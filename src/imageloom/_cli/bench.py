@@ -1,0 +1,179 @@
+"""`imageloom bench`: images per second of a data set, and the settings to use."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from imageloom._cli.arguments import (
+    SectionedCommand,
+    augmentation,
+    directory,
+    has_classes,
+    json_option,
+    on_stderr,
+    open_folder,
+    option,
+    reading,
+)
+from imageloom._cli.measuring import Rate, Setting, advise, measure, settings
+from imageloom._machine import available_cpus
+from imageloom._preview.progress import progress_bar
+
+if TYPE_CHECKING:
+    from imageloom import DirectoryIterator
+
+__all__ = ["bench"]
+
+_CACHED_IMAGES: Final = 1024  # enough to measure a cache that is full
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples="""
+    imageloom bench photos --size 96 96 --rotation-range 20 --horizontal-flip
+    imageloom bench photos --executor processes --cores 4 --cores 8 --seconds 10
+    imageloom bench photos --json | jq .use
+    """,
+)
+@directory
+@option(
+    "--seconds",
+    section="Measurement",
+    type=click.FloatRange(0.1),
+    metavar="S",
+    default=3.0,
+    show_default=True,
+    help="For each setting.",
+)
+@option(
+    "--executor",
+    "executors",
+    section="Measurement",
+    multiple=True,
+    type=click.Choice(["serial", "threads", "processes"]),
+    help="Only this one; may be repeated.",
+)
+@option(
+    "--cores",
+    section="Measurement",
+    multiple=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Only with so many workers; may be repeated. By default 1, 2, 4 ... and all.",
+)
+@option(
+    "--cache/--no-cache",
+    section="Measurement",
+    default=True,
+    show_default=True,
+    help=f"Measure with a cache of decoded images, too (filled with {_CACHED_IMAGES} images).",
+)
+@option(
+    "--batch-size",
+    section="Measurement",
+    type=click.IntRange(1),
+    metavar="N",
+    default=32,
+    show_default=True,
+    help="Images in a batch.",
+)
+@reading((224, 224))
+@augmentation
+@json_option
+def bench(
+    folder: Path,
+    seconds: float,
+    executors: tuple[str, ...],
+    cores: tuple[int, ...],
+    cache: bool,
+    batch_size: int,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Measure images per second, and name the settings to use.
+
+    Reads batches of DIR with each executor and number of cores, with and without a cache, as fast as
+    they come and without a model. Each setting is measured for --seconds, in five parts: the table
+    shows their median, and the slowest and quickest of them, which tell how far to trust it. Run it on
+    an idle machine. A model that takes fewer images per second needs no more workers.
+    """
+    cpus = available_cpus()
+    if cores and min(cores) > cpus:
+        raise click.BadParameter(f"There are {cpus} CPUs.", param_hint="--cores")
+    wanted = settings(cpus, executors, cores, cache=cache)
+    reading = {name: asked.pop(name) for name in ("size", "color_mode", "interpolation")}
+    opened = _Opener(
+        folder,
+        {**asked, "rescale": 1 / 255, "on_bad_image": "replace"},
+        {**reading, "batch_size": batch_size},
+    )
+    rates = []
+    with progress_bar(len(wanted), "bench", "settings") as bar:
+        for setting in wanted:
+            bar.set_postfix_str(setting.in_words)
+            with on_stderr():
+                rates.append(measure(opened.flow(setting), setting, seconds))
+            bar.update()
+    from imageloom._machine import free_memory
+
+    advice = advise(rates, cached_nbytes=opened.nbytes, free_nbytes=free_memory() // 4)
+    if as_json:
+        found = {
+            "cpus": cpus,
+            "batch_size": batch_size,
+            "images": opened.images,
+            "rates": [{**asdict(rate.setting), **_without_setting(rate)} for rate in rates],
+            "use": {**asdict(advice.setting), "reasons": advice.reasons},
+        }
+        click.echo(json.dumps(found, indent=1))
+        return
+    click.echo(f"{opened.images:,} images, batches of {batch_size}, {cpus} CPUs")
+    click.echo("executor   cores  cache   images/s   slowest..quickest part  first batch")
+    for rate in rates:
+        click.echo(_line(rate))
+    click.echo(f"\nUse {advice.setting.in_words}")
+    for reason in advice.reasons:
+        click.echo(f"  - {reason}")
+
+
+class _Opener:
+    """Iterators over the folder, each with its own setting."""
+
+    def __init__(self, folder: Path, constructor: dict[str, Any], options: dict[str, Any]) -> None:
+        self._folder = folder
+        self._constructor = constructor
+        self._options = options
+        self.images = 0
+        self.nbytes = 0
+
+    def flow(self, setting: Setting) -> DirectoryIterator:
+        constructor = {**self._constructor, "executor": setting.executor, "cores": setting.cores}
+        if setting.cache:
+            classes = sum(entry.is_dir() for entry in self._folder.iterdir()) or 1
+            of_each = math.ceil(_CACHED_IMAGES / (classes if has_classes(self._folder) else 1))
+            constructor |= {"cache": "memory", "max_samples_per_class": of_each}
+        flow = open_folder(self._folder, constructor, seed=1, **self._options)
+        if flow.n > self.images:
+            self.images, self.nbytes = flow.n, flow.n * math.prod(flow.image_shape)
+        return flow
+
+
+def _without_setting(rate: Rate) -> dict[str, Any]:
+    found = asdict(rate)
+    del found["setting"]
+    return {key: round(v, 3) if isinstance(v, float) else v for key, v in found.items()}
+
+
+def _line(rate: Rate) -> str:
+    setting = rate.setting
+    spread = f"{rate.low:,.0f}..{rate.high:,.0f}"
+    return (
+        f"{setting.executor:10} {setting.cores:5}  {'memory' if setting.cache else '-':6} "
+        f"{rate.median:9,.0f}   {spread:>22} {rate.first_batch:10.2f} s"
+    )

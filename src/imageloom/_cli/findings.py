@@ -1,0 +1,257 @@
+"""What a look at every file of a data set brings to light."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from PIL import Image
+
+from imageloom._errors import BadImageError
+from imageloom._imaging.decode import read_pixels
+from imageloom._machine import available_cpus
+from imageloom._options import ReadOptions
+from imageloom._preview.progress import progress_bar
+from imageloom._sources.directory import DirectorySource
+from imageloom._sources.index import INDEX_NAME
+from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class
+
+__all__ = ["Findings", "find_out"]
+
+LARGE_PIXELS: Final = 25_000_000
+_ORIENTATION: Final = 0x0112  # the tag of TIFF 6.0 and EXIF
+_UPRIGHT: Final = (0, 1)
+_FORMATS: Final = {
+    "png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "bmp": "BMP", "ppm": "PPM", "tif": "TIFF",
+    "tiff": "TIFF",
+}  # fmt: skip
+_ALIASES: Final = {"MPO": "JPEG", "DIB": "BMP"}  # variants that the same suffixes stand for
+_AS_IT_IS: Final = ReadOptions(
+    color_mode="rgb", target_size=(1, 1), interpolation=None, keep_aspect_ratio=False, exact_resize=True
+)
+_UNDER_WAY: Final = 16  # files per thread that are looked at ahead
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one file turned out to be; without a size, it cannot be read."""
+
+    name: str
+    nbytes: int
+    size: tuple[int, int] | None = None
+    mode: str = ""
+    format: str = ""
+    turned: bool = False
+    frames: bool = False
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Findings:
+    """Everything about a data set.
+
+    Attributes:
+        folder: the data set.
+        images: files that `flow_from_directory` would read, whether or not they can be read.
+        readable: those that can.
+        classes: images by class, as `flow_from_directory` counts them.
+        sizes: images by "width x height", the most frequent first.
+        formats: images by format, whatever their suffix.
+        modes: images by Pillow's mode, or the dtype of `.npy` files.
+        unreadable: reason by file.
+        duplicates: groups of files with the same content.
+        duplicates_between_classes: those of them that lie in several classes.
+        turned_by_exif: files with an orientation tag, which is ignored when they are read.
+        several_frames: animations and files of several pages, of which the first is read.
+        large: files of more than 25 million pixels.
+        wrong_suffix: format by file, where the suffix says another.
+        empty_classes: folders without images.
+        other_files: by suffix, files that are not read.
+    """
+
+    folder: str
+    images: int = 0
+    readable: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    formats: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    duplicates: list[list[str]] = field(default_factory=list)
+    duplicates_between_classes: list[list[str]] = field(default_factory=list)
+    turned_by_exif: list[str] = field(default_factory=list)
+    several_frames: list[str] = field(default_factory=list)
+    large: list[str] = field(default_factory=list)
+    wrong_suffix: dict[str, str] = field(default_factory=dict)
+    empty_classes: list[str] = field(default_factory=list)
+    other_files: dict[str, int] = field(default_factory=dict)
+
+
+def find_out(folder: Path, *, has_classes: bool) -> Findings:
+    """Looks at every file, in threads; decoders leave the interpreter's lock.
+
+    Every image is decoded as batches would decode it, one per thread at a time. Only files of equal
+    length are compared by content.
+
+    Args:
+        folder: the data set.
+        has_classes: its sub-folders are classes; else it is one itself.
+    """
+    findings = Findings(folder=str(folder))
+    root, names = _listed(folder, has_classes, findings)
+    by_length: defaultdict[int, list[str]] = defaultdict(list)
+    sizes, modes, formats = Counter[str](), Counter[str](), Counter[str]()
+    with _threads() as run, progress_bar(len(names), "inspect", "images") as bar:
+        for look in run(lambda name: _look_at(root, name), names):
+            bar.update()
+            by_length[look.nbytes].append(look.name)
+            if look.size is None:
+                findings.unreadable[look.name] = look.error
+                continue
+            sizes[f"{look.size[0]} x {look.size[1]}"] += 1
+            modes[look.mode] += 1
+            formats[look.format] += 1
+            _note_oddities(look, findings)
+    findings.readable = sizes.total()
+    findings.sizes, findings.modes = dict(sizes.most_common()), dict(modes.most_common())
+    findings.formats = dict(formats.most_common())
+    findings.duplicates = _duplicates(root, by_length)
+    if has_classes:
+        findings.duplicates_between_classes = [
+            same for same in findings.duplicates if len({name.split(os.sep)[0] for name in same}) > 1
+        ]
+    return findings
+
+
+def _listed(folder: Path, has_classes: bool, findings: Findings) -> tuple[str, list[str]]:
+    """The files as `flow_from_directory` lists them, and the folder they are relative to."""
+    if has_classes:
+        source = DirectorySource(
+            str(folder),
+            classes=None,
+            class_mode=None,
+            split=None,
+            follow_links=False,
+            max_samples_per_class=-1,
+            dtype="float32",
+        )
+        root, names = source.root, [str(name) for name in source.filenames]
+        findings.classes = source.class_counts
+    else:
+        whole = folder.resolve()
+        root = str(whole)
+        start = len(whole.name) + 1
+        files = list_class(str(whole.parent), whole.name, follow_links=False).files
+        names = [name[start:] for name in files]
+        findings.classes = {whole.name: len(names)}
+    findings.images = len(names)
+    findings.empty_classes = [name for name, count in findings.classes.items() if count == 0]
+    findings.other_files = _others(root, set(names))
+    return root, names
+
+
+def _others(root: str, listed: set[str]) -> dict[str, int]:
+    """Files that are not read, by suffix."""
+    found = Counter[str]()
+    for place, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = os.path.relpath(place, root)
+        for name in names:
+            path = name if inside == "." else os.path.join(inside, name)
+            if path not in listed and not name.startswith((".", INDEX_NAME)):
+                found[os.path.splitext(name)[1].lower() or "without suffix"] += 1
+    return dict(found.most_common())
+
+
+def _look_at(root: str, name: str) -> _Look:
+    path = os.path.join(root, name)
+    nbytes = -1
+    try:
+        nbytes = os.stat(path).st_size
+        pixels = read_pixels(path, _AS_IT_IS)
+        if name.lower().endswith(".npy"):
+            height, width = (*pixels.shape, 1, 1)[:2]
+            return _Look(name, nbytes, (width, height), str(pixels.dtype), "NPY")
+        del pixels
+        with Image.open(path) as image:
+            return _Look(
+                name,
+                nbytes,
+                image.size,
+                image.mode,
+                _ALIASES.get(image.format or "", image.format or ""),
+                turned=_is_turned(image),
+                frames=bool(getattr(image, "is_animated", False)) and image.format != "MPO",
+            )
+    except (BadImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        why = " ".join(str(error).split()).replace(repr(path), "the file")
+        return _Look(name, nbytes, error=why)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Only where the tag lies in the header: to find it behind a PNG's pixels means to decode them."""
+    if "exif" not in image.info and image.format != "TIFF":
+        return False
+    return image.getexif().get(_ORIENTATION, 1) not in _UPRIGHT
+
+
+def _note_oddities(look: _Look, findings: Findings) -> None:
+    suffix = look.name.rpartition(".")[2].lower()
+    if look.turned:
+        findings.turned_by_exif.append(look.name)
+    if look.frames:
+        findings.several_frames.append(look.name)
+    if look.size is not None and look.size[0] * look.size[1] > LARGE_PIXELS:
+        findings.large.append(look.name)
+    if look.format != _FORMATS.get(suffix, look.format) and suffix in WHITE_LIST_FORMATS:
+        findings.wrong_suffix[look.name] = look.format
+
+
+def _duplicates(root: str, by_length: dict[int, list[str]]) -> list[list[str]]:
+    alike = [name for names in by_length.values() if len(names) > 1 for name in names]
+    by_digest: defaultdict[bytes, list[str]] = defaultdict(list)
+    with _threads() as run, progress_bar(len(alike), "compare", "files") as bar:
+        for name, digest in run(lambda name: (name, _digest(os.path.join(root, name))), alike):
+            bar.update()
+            if digest:
+                by_digest[digest].append(name)
+    return sorted(sorted(same) for same in by_digest.values() if len(same) > 1)
+
+
+def _digest(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b""
+
+
+@contextmanager
+def _threads() -> Iterator[Callable[[Callable[[Any], Found], Iterable[Any]], Iterator[Found]]]:
+    """A `map` in threads that keeps the order and never runs far ahead, and ends at once."""
+    count = available_cpus()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="imageloom-inspect")
+
+    def run(function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+        waiting: deque[Future[Found]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= count * _UNDER_WAY:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    try:
+        yield run
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,152 @@
+"""`imageloom stats`: mean, deviation and whitening of a data set, for `fit`."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imageloom._cli.arguments import (
+    SectionedCommand,
+    cores,
+    directory,
+    factor,
+    json_option,
+    on_stderr,
+    open_folder,
+    option,
+    reading,
+)
+from imageloom._cli.output import OutputFile, replacing
+from imageloom._errors import BadImageError
+
+if TYPE_CHECKING:
+    from imageloom import DirectoryIterator
+    from imageloom._imaging.normalise import FeatureStatistics
+
+__all__ = ["stats"]
+
+
+@click.command(
+    cls=SectionedCommand,
+    examples="""
+    imageloom stats photos --size 96 96
+    imageloom stats digits -o digits.npz --size 28 28 --color-mode grayscale --zca
+    python -c 'import numpy; print(numpy.load("stats.npz")["mean"])'
+    """,
+)
+@directory
+@option(
+    "-o",
+    "--output",
+    section="Statistics",
+    type=OutputFile(".npz"),
+    default="stats.npz",
+    show_default=True,
+    help="The file to write, for generator.fit.",
+)
+@option(
+    "--zca", section="Statistics", is_flag=True, help="The whitening matrix, too (small images only)."
+)
+@option(
+    "--rescale",
+    section="Statistics",
+    type=factor,
+    metavar="FACTOR",
+    help="As in the generator that will use them; 1/255 will do.",
+)
+@option(
+    "--on-bad-image",
+    section="Reading",
+    type=click.Choice(["raise", "replace"]),
+    default="raise",
+    show_default=True,
+    help="An unreadable file is an error that names it, or the next readable one counts in its place.",
+)
+@reading((224, 224))
+@option(
+    "--cores",
+    type=cores,
+    default="-1",
+    metavar="N",
+    help="Workers; with a decimal point a share of all cores.  [default: -1, all of them]",
+)
+@option(
+    "--executor",
+    type=click.Choice(["processes", "threads", "serial", "ray"]),
+    default="processes",
+    show_default=True,
+    help="Who reads the images; ray is a cluster, that of RAY_ADDRESS or one started here.",
+)
+@json_option
+def stats(
+    folder: Path,
+    output: Path,
+    zca: bool,
+    rescale: float | None,
+    on_bad_image: str,
+    cores: float,
+    executor: str,
+    as_json: bool,
+    size: tuple[int, int],
+    color_mode: str,
+    interpolation: str,
+) -> None:  # fmt: skip
+    """Compute the mean and deviation of each channel.
+
+    One pass over all images of DIR, in the background, with as little memory for a million as for a
+    thousand. The file is for generators with featurewise_center, featurewise_std_normalization or
+    zca_whitening; read the images as they do: same size, colour mode, interpolation and rescale.
+    """
+    opened = partial(
+        open_folder,
+        folder,
+        size=size,
+        color_mode=color_mode,
+        interpolation=interpolation,
+        shuffle=False,
+    )
+    common = {
+        "rescale": rescale,
+        "cores": cores,
+        "executor": executor,
+        "on_bad_image": on_bad_image,
+    }
+    flow = opened({**common, "featurewise_center": True, "featurewise_std_normalization": True})
+    found, matrix = _fitted(flow), None
+    if zca:  # a pass of its own, because whitening takes the place of the deviation
+        matrix = _fitted(opened({**common, "featurewise_center": True, "zca_whitening": True}))
+    _write(found, matrix, output)
+    numbers = {"mean": found.mean, "std": found.std}
+    listed = {name: value.ravel().tolist() for name, value in numbers.items() if value is not None}
+    if as_json:
+        click.echo(json.dumps({"images": flow.n, **listed, "file": str(output)}))
+        return
+    for name, values in listed.items():
+        click.echo(f"{name:6}" + "".join(f"{value:12.6g}" for value in values))
+    click.echo(f"{output}: of {flow.n} images; read it with generator.fit({str(output)!r})")
+
+
+def _fitted(flow: DirectoryIterator) -> FeatureStatistics:
+    with flow, on_stderr():
+        try:
+            flow.image_data_generator.fit(flow)
+        except BadImageError as error:
+            raise click.ClickException(
+                f"{' '.join(str(error).split())} --on-bad-image replace goes on with the others."
+            ) from error
+    statistics: FeatureStatistics = flow.image_data_generator.frozen().statistics
+    return statistics
+
+
+def _write(found: FeatureStatistics, whitening: FeatureStatistics | None, output: Path) -> None:
+    from imageloom._imaging.normalise import FeatureStatistics, save_statistics
+
+    matrix = None if whitening is None else whitening.zca_whitening_matrix
+    with replacing(output) as draft:
+        save_statistics(
+            FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix), draft
+        )

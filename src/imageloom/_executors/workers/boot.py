@@ -1,0 +1,21 @@
+"""The first step of a worker process: it imports what it needs, or tells the parent why it cannot."""
+
+from __future__ import annotations
+
+from multiprocessing.connection import Connection
+
+from imageloom._errors import MissingDependencyError
+
+__all__ = ["main"]
+
+
+def main(connection: Connection) -> None:
+    """Serves one parent until the connection ends."""
+    try:
+        from imageloom._executors.workers.worker import serve
+    except MissingDependencyError as error:
+        from imageloom._executors.workers.messages import CannotStart
+
+        connection.send(CannotStart(error))
+    else:
+        serve(connection)

@@ -1,0 +1,200 @@
+"""The random affine step: one matrix, one warp.
+
+Coordinates: Keras builds its matrix with x first and y second and maps *output* to *input*
+positions. `affine_matrices` returns it in (row, column) order, as `scipy.ndimage` takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._errors import MissingDependencyError
+from imageloom._imaging.augment.bilinear import (
+    BORDERS,
+    EXACT_CHANNELS,
+    MAX_SIDE,
+    opencv_matrix,
+    warp_bilinear,
+)
+from imageloom._imaging.augment.grid import nearest, outside, positions
+
+__all__ = ["Affine", "affine_matrices", "affine_matrix", "is_identity", "warp"]
+
+Image = NDArray[Any]
+Floats = NDArray[np.float64]
+Affine = tuple[Floats, Floats]  # matrix and offset
+
+# What SciPy calls each fill mode. Every documentation draws Keras' 'wrap' as what SciPy calls
+# 'grid-wrap'.
+_SCIPY_MODES: Final[dict[str, str]] = {
+    "nearest": "nearest",
+    "reflect": "reflect",
+    "wrap": "grid-wrap",
+    "constant": "constant",
+    "mirror": "mirror",
+    "grid-wrap": "grid-wrap",
+    "grid-mirror": "grid-mirror",
+    "grid-constant": "grid-constant",
+}
+_IDENTITY: Final = np.eye(3)
+_HAIR: Final = 2**-8  # no error of the float32 warp was seen above this
+
+
+def is_identity(params: Mapping[str, Any]) -> Any:
+    """Whether a transform leaves the geometry alone (flips are not its business); by column, if so."""
+    turn = (params.get("theta", 0) == 0) & (params.get("shear", 0) == 0)
+    shift = (params.get("tx", 0) == 0) & (params.get("ty", 0) == 0)
+    return turn & shift & (params.get("zx", 1) == 1) & (params.get("zy", 1) == 1)
+
+
+def affine_matrix(params: Mapping[str, Any], height: int, width: int, *, corrected: bool) -> Affine:
+    """The matrix (2, 2) and offset (2,) that map an output to an input position, (row, column)."""
+    matrices, offsets = affine_matrices(params, 1, height, width, corrected=corrected)
+    return matrices[0], offsets[0]
+
+
+def affine_matrices(
+    params: Mapping[str, Any], images: int, height: int, width: int, *, corrected: bool
+) -> Affine:
+    """The matrices (n, 2, 2) and offsets (n, 2) of n images of one size, as in `affine_matrix`.
+
+    The parameters are columns of n values, or one value for all. Rotation, shift, shear and zoom are
+    multiplied in this order, then moved to the centre.
+    With `corrected=False` the centre's coordinates are exchanged for non-square images, as in
+    Keras; the order of the floating-point operations is Keras' too, because at angles such as
+    90 degrees the last bit decides which border pixels count as outside. (Keras leaves factors out
+    that are the identity; to multiply by them changes no bit.)
+    """
+    theta, shear = (np.deg2rad(np.float64(params.get(key, 0))) for key in ("theta", "shear"))
+    turn, shift, slant, zoom = np.broadcast_to(_IDENTITY, (4, images, 3, 3)).copy()
+    turn[:, 0, 0] = turn[:, 1, 1] = np.cos(theta)
+    turn[:, 1, 0] = np.sin(theta)
+    turn[:, 0, 1] = -turn[:, 1, 0]
+    shift[:, 0, 2], shift[:, 1, 2] = params.get("tx", 0), params.get("ty", 0)
+    slant[:, 0, 1], slant[:, 1, 1] = -np.sin(shear), np.cos(shear)
+    zoom[:, 0, 0], zoom[:, 1, 1] = params.get("zx", 1), params.get("zy", 1)
+
+    centre_x, centre_y = height / 2 - 0.5, width / 2 - 0.5
+    if corrected:
+        centre_x, centre_y = centre_y, centre_x
+    there, back = np.eye(3), np.eye(3)
+    there[:2, 2], back[:2, 2] = (centre_x, centre_y), (-centre_x, -centre_y)
+    matrix = there @ (turn @ shift @ slant @ zoom) @ back
+    return matrix[:, 1::-1, 1::-1], matrix[:, 1::-1, 2]
+
+
+def warp(
+    x: Image,
+    matrix: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    *,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    order: int = 1,
+    settle_near_whole: bool = False,
+) -> Image:
+    """Resamples an image (height, width, channels); integer images come back rounded.
+
+    Order 1 is OpenCV's bilinear warp in float32, which agrees with SciPy's to 0.005 of a grey level
+    for values up to 255; order 0 picks pixels; higher orders are SciPy's splines.
+
+    Float32 may put values that are whole a hair below; where the next step cuts fractions off that
+    is a grey level. With `settle_near_whole` such values are computed again, in float64.
+
+    Raises:
+        MissingDependencyError: an order above 1 without SciPy.
+    """
+    if order == 0:
+        return _pick(x, matrix, offset, fill_mode, cval)
+    height, width, channels = x.shape
+    if order > 1 or max(height, width) > MAX_SIDE:
+        return _spline(x, matrix, offset, _SCIPY_MODES[fill_mode], cval, order)
+    linear, border = opencv_matrix(matrix, offset), BORDERS[fill_mode]
+    source = x.astype(np.float32, copy=False)
+    if channels in EXACT_CHANNELS:
+        warped = warp_bilinear(source, linear, border, cval)
+    else:
+        parts = [warp_bilinear(source[..., c], linear, border, cval) for c in range(channels)]
+        warped = np.stack(parts, axis=-1)
+    if fill_mode == "constant" or settle_near_whole:
+        row, column = positions(matrix, offset, height, width)
+        if fill_mode == "constant":
+            # OpenCV blends the outermost ring with cval; SciPy calls every point beyond it outside.
+            warped[outside(row, column, height, width)] = cval
+        if settle_near_whole and fill_mode != "grid-constant":
+            _settle_near_whole(warped, x, row, column, fill_mode)
+    return _as_dtype(warped, x.dtype)
+
+
+def _settle_near_whole(
+    warped: NDArray[np.float32], x: Image, row: Floats, column: Floats, fill_mode: str
+) -> None:
+    """Computes again, in float64 and in place, the values that lie within a hair of whole numbers."""
+    whole = np.rint(warped)
+    # Black and white areas cannot have come from beyond their value, and are large.
+    unsettled = (warped != whole) | ((whole != 0) & (whole != 255))
+    near: NDArray[np.bool_] = np.any((np.abs(warped - whole) < _HAIR) & unsettled, axis=2)
+    if fill_mode == "constant":
+        near &= ~outside(row, column, *x.shape[:2])
+    rows, columns = row[near], column[near]
+    upper, left = np.floor(rows), np.floor(columns)
+    down, right = (rows - upper)[:, None], (columns - left)[:, None]
+    blended = np.zeros((len(rows), x.shape[2]))
+    above, below = (nearest(r, x.shape[0], fill_mode) for r in (upper, upper + 1))
+    before, after = (nearest(c, x.shape[1], fill_mode) for c in (left, left + 1))
+    for r, row_share in ((above, 1 - down), (below, down)):
+        for c, column_share in ((before, 1 - right), (after, right)):
+            blended += x[r, c] * row_share * column_share
+    warped[near] = blended
+
+
+def _pick(
+    x: Image, matrix: NDArray[np.float64], offset: NDArray[np.float64], fill_mode: str, cval: float
+) -> Image:
+    """Nearest-neighbour resampling, every fill mode, any number of channels and any dtype."""
+    height, width = x.shape[:2]
+    row, column = positions(matrix, offset, height, width)
+    picked = x[nearest(row, height, fill_mode), nearest(column, width, fill_mode)]
+    fill = _as_dtype(np.array(cval), x.dtype)
+    if fill_mode == "constant":
+        picked[outside(row, column, height, width)] = fill
+    elif fill_mode == "grid-constant":
+        gone = (row < -0.5) | (row >= height - 0.5) | (column < -0.5) | (column >= width - 0.5)
+        picked[gone] = fill
+    return picked
+
+
+def _spline(
+    x: Image,
+    matrix: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    mode: str,
+    cval: float,
+    order: int,
+) -> Image:
+    try:
+        from scipy import ndimage
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"interpolation_order={order} is computed by SciPy, which is not installed: "
+            "pip install 'imageloom[splines]', or use interpolation_order 0 or 1."
+        ) from error
+    channels = [
+        ndimage.affine_transform(x[..., c], matrix, offset=offset, order=order, mode=mode, cval=cval)
+        for c in range(x.shape[2])
+    ]
+    return np.stack(channels, axis=-1)
+
+
+def _as_dtype(warped: Image, dtype: np.dtype[Any]) -> Image:
+    """Rounds halves away from zero and saturates, as SciPy does on its way to integers."""
+    if dtype.kind not in "iu":
+        return warped.astype(dtype, copy=False)
+    rounded = np.trunc(warped + np.copysign(0.5, warped))
+    limits = np.iinfo(dtype)
+    saturated: Image = np.clip(rounded, limits.min, limits.max).astype(dtype)
+    return saturated

@@ -1,0 +1,128 @@
+"""Where randomness becomes numbers: the parameters of one image's transform.
+
+`draw_transform` makes exactly the calls of Keras, in Keras' order, on a `RandomState`; whatever
+Keras does not know (contrast, noise) comes from a stream of its own, so that switching it on
+never changes the geometry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from imageloom._options import ShiftRange, TransformOptions
+
+__all__ = ["TransformParams", "default_transform", "draw_as_keras", "draw_own", "draw_transform"]
+
+TransformParams = dict[str, Any]
+
+
+def default_transform() -> TransformParams:
+    """The parameters of the transform that changes nothing; a fresh dictionary."""
+    return {
+        "theta": 0,
+        "tx": 0,
+        "ty": 0,
+        "shear": 0,
+        "zx": 1,
+        "zy": 1,
+        "flip_horizontal": False,
+        "flip_vertical": False,
+        "channel_shift_intensity": None,
+        "brightness": None,
+        "contrast": None,
+        "noise": None,
+    }
+
+
+def draw_transform(
+    rng: np.random.RandomState,
+    options: TransformOptions,
+    height: int,
+    width: int,
+    own_stream: Callable[[], np.random.Generator],
+) -> TransformParams:
+    """Draws the parameters of one image.
+
+    Args:
+        rng: the stream that Keras' draws come from; it is advanced as Keras would advance it.
+        options: what may be drawn.
+        height: rows of the image, for shifts given as a fraction.
+        width: columns of the image.
+        own_stream: makes the image's stream for contrast and noise; called only if needed.
+
+    Returns:
+        A dictionary with the keys of `default_transform`. theta and shear are degrees, tx and ty
+        pixels, zx and zy factors; the drawn noise is a `Noise` that carries its own seed.
+    """
+    params = draw_as_keras(rng, options, height, width)
+    draw_own(params, options, own_stream)
+    return params
+
+
+def draw_as_keras(rng: Any, options: TransformOptions, height: int, width: int) -> TransformParams:
+    """The part that Keras knows; with a `rng` that gives columns, those of a whole batch."""
+    params = default_transform()
+    if not options.random_transforms_enabled:
+        return params
+    if options.rotation_range:
+        params["theta"] = rng.uniform(-options.rotation_range, options.rotation_range)
+    # Keras draws the height's shift first and, by mistake, calls it tx, which moves columns.
+    first, second = ("ty", "tx") if options.corrected_geometry else ("tx", "ty")
+    params[first] = _draw_shift(rng, options.height_shift_range, height)
+    params[second] = _draw_shift(rng, options.width_shift_range, width)
+    if options.shear_range:
+        params["shear"] = rng.uniform(-options.shear_range, options.shear_range)
+    low, high = options.zoom_range
+    if not low == high == 1:
+        params["zx"], params["zy"] = rng.uniform(low, high, 2)
+    # Both flips consume a draw even where they are off: the stream is Keras'.
+    params["flip_horizontal"] = (rng.random_sample() < 0.5) * options.horizontal_flip
+    params["flip_vertical"] = (rng.random_sample() < 0.5) * options.vertical_flip
+    if options.channel_shift_range != 0:
+        params["channel_shift_intensity"] = rng.uniform(
+            -options.channel_shift_range, options.channel_shift_range
+        )
+    if options.brightness_range is not None:
+        params["brightness"] = rng.uniform(options.brightness_range[0], options.brightness_range[1])
+    return params
+
+
+def draw_own(
+    params: TransformParams, options: TransformOptions, own_stream: Callable[[], np.random.Generator]
+) -> None:
+    """Adds what Keras does not know."""
+    wanted = options.contrast_range is not None or bool(options.noise)
+    if not wanted or not options.random_transforms_enabled:
+        return
+    rng = own_stream()
+    contrast, picked, seed = rng.random(), rng.random(), int(rng.integers(2**63))
+    if options.contrast_range is not None:
+        low, high = options.contrast_range
+        params["contrast"] = low + (high - low) * contrast
+    if options.noise:
+        params["noise"] = replace(options.noise[int(picked * len(options.noise))], seed=seed)
+
+
+def _draw_shift(rng: Any, shift: ShiftRange, size: int) -> float:
+    """Keras' shift in pixels.
+
+    An int n or a list gives one of its values with a random sign, a float a uniform value; what is
+    below 1 is a fraction of the image's size.
+    """
+    if not shift:
+        return 0
+    if isinstance(shift, float):  # has no elements to choose from: the common case, spared the try
+        pixels: float = rng.uniform(-shift, shift)
+        return pixels * size if shift < 1 else pixels
+    try:
+        drawn = rng.choice(shift)
+        drawn *= rng.choice([-1, 1])
+    except ValueError:  # nor have other floats and negative integers
+        drawn = rng.uniform(-shift, shift)  # type: ignore[operator]
+    if np.max(shift) < 1:
+        drawn *= size
+    return drawn  # type: ignore[no-any-return]

@@ -1,0 +1,338 @@
+"""What a user may ask for: validated once, then frozen.
+
+`GeneratorOptions` is the constructor of `ParallelImageDataGenerator` as a record. The generator
+shows its fields as attributes that may be reassigned until the first batch; then the record is
+built again from them, validated again, and from there on nothing changes any more.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from imageloom._checks import (
+    check_choice,
+    check_cores,
+    check_dtype,
+    check_int,
+    check_number,
+    check_pair,
+    check_validation_split,
+    shift_range,
+    zoom_bounds,
+)
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+
+__all__ = [
+    "COLOUR_CHANNELS",
+    "FILL_MODES",
+    "INTERPOLATIONS",
+    "NOISE_NAMES",
+    "GeneratorOptions",
+    "Noise",
+    "ReadOptions",
+    "ShiftRange",
+    "TransformOptions",
+]
+
+ShiftRange = float | Sequence[float] | None
+Hook = Callable[..., Any]
+
+FILL_MODES: Final = (
+    "constant",
+    "nearest",
+    "reflect",
+    "wrap",
+    "mirror",
+    "grid-wrap",
+    "grid-mirror",
+    "grid-constant",
+)
+NOISE_NAMES: Final = ("gauss", "poisson", "s&p", "speckle")
+INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
+EXECUTORS: Final = ("processes", "threads", "serial", "ray")
+_MAX_SPLINE_ORDER: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """One entry of the `noise` argument, with its options.
+
+    Amplitudes are given for full scale = 1.0: a variance of 0.01 is a standard deviation of a tenth
+    of the range, 25.5 grey levels on images of 0..255.
+
+    Attributes:
+        name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`; `"s&p"` replaces
+            whole pixels by full scale or 0; `"poisson"` draws counts at 255 levels.
+        mean: mean of the noise, full scale = 1.0 (gauss, speckle).
+        var: variance of the noise, full scale = 1.0 (gauss, speckle).
+        amount: share of the pixels that is replaced, 0..1 (s&p).
+        salt_share: share of the replaced pixels that become full scale, 0..1 (s&p).
+        seed: seed of the noise field. Left at None in the `noise` argument; a drawn transform
+            carries the seed of its image here, so that applying it twice gives the same pixels.
+
+    Raises:
+        InvalidArgumentError: an unknown name, a negative variance, a share outside 0..1.
+        ArgumentTypeError: a name that is not a string.
+    """
+
+    name: str
+    mean: float = 0.0
+    var: float = 0.01
+    amount: float = 0.05
+    salt_share: float = 0.5
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ArgumentTypeError(
+                f"`noise` takes names or `Noise` records, received {self.name!r} "
+                f"of type {type(self.name).__name__}."
+            )
+        check_choice("noise", self.name, NOISE_NAMES)
+        for name in ("mean", "var", "amount", "salt_share"):
+            check_number(f"{name} of noise", getattr(self, name))
+        if self.var < 0:
+            raise InvalidArgumentError(f"The variance of noise must be >= 0, received {self.var!r}.")
+        for name, share in (("amount", self.amount), ("salt_share", self.salt_share)):
+            if not 0 <= share <= 1:
+                raise InvalidArgumentError(f"`{name}` of noise must be in 0..1, received {share!r}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformOptions:
+    """What may be drawn for an image, and how it is applied; the names are the constructor's."""
+
+    rotation_range: float
+    width_shift_range: ShiftRange
+    height_shift_range: ShiftRange
+    brightness_range: Sequence[float] | None
+    shear_range: float
+    zoom_range: Sequence[float]
+    channel_shift_range: float
+    horizontal_flip: bool
+    vertical_flip: bool
+    contrast_range: Sequence[float] | None
+    noise: tuple[Noise, ...]
+    random_transforms_enabled: bool
+    fill_mode: str
+    cval: float
+    interpolation_order: int
+    corrected_geometry: bool
+
+    @property
+    def turns_or_scales(self) -> bool:
+        """Whether rotation, shear or zoom may be drawn."""
+        low, high = self.zoom_range
+        return bool(self.rotation_range or self.shear_range or not low == high == 1)
+
+    @property
+    def amplifies(self) -> bool:
+        """Whether a step may make a difference of one grey level larger."""
+        ranges = (self.brightness_range, self.contrast_range)
+        stretches = any(r is not None and max(abs(f) for f in r) > 1 for r in ranges)
+        return stretches or self.interpolation_order > 1
+
+    @property
+    def recolours(self) -> bool:
+        """Whether steps may be drawn that take 0..255 for the range of the data."""
+        return bool(self.brightness_range or self.contrast_range or self.noise)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How the files of a data set become arrays.
+
+    Attributes:
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        target_size: (height, width).
+        interpolation: one of `INTERPOLATIONS`; None leaves the size alone.
+        keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
+        scaled: decode JPEG files at the smallest scale that still covers the target.
+        exact_resize: always Pillow's resize; for pipelines that make a difference of one grey level
+            larger.
+        as_labels: of palette images the numbers, not their colours.
+    """
+
+    color_mode: str
+    target_size: tuple[int, int]
+    interpolation: str | None
+    keep_aspect_ratio: bool
+    exact_resize: bool
+    scaled: bool = False
+    as_labels: bool = False
+
+    def for_masks(self) -> ReadOptions:
+        """How masks are read whose images are read like this: numbers, which nothing may blend."""
+        nearest = None if self.interpolation is None else "nearest"
+        return replace(
+            self, color_mode="grayscale", interpolation=nearest, scaled=False, as_labels=True
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorOptions:
+    """Every argument of the constructor; `ParallelImageDataGenerator` documents each of them."""
+
+    featurewise_center: bool = False
+    samplewise_center: bool = False
+    featurewise_std_normalization: bool = False
+    samplewise_std_normalization: bool = False
+    zca_whitening: bool = False
+    zca_epsilon: float = 1e-6
+    rotation_range: float = 0
+    width_shift_range: ShiftRange = 0.0
+    height_shift_range: ShiftRange = 0.0
+    brightness_range: Sequence[float] | None = None
+    shear_range: float = 0.0
+    zoom_range: float | Sequence[float] = 0.0
+    channel_shift_range: float = 0.0
+    fill_mode: str = "nearest"
+    cval: float = 0.0
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+    rescale: float | None = None
+    preprocessing_function: Hook | None = None
+    data_format: str = "channels_last"
+    validation_split: float | None = 0.0
+    interpolation_order: int = 1
+    dtype: str = "float32"
+    cores: float = 0.25
+    debug: bool = False
+    max_batches_pending: int = 4
+    get_batch_function: Hook | None = None
+    noaug_preprocessing_function: Hook | None = None
+    validation_augmentation_enabled: bool = True
+    contrast_range: Sequence[float] | None = None
+    noise: str | Noise | Sequence[str | Noise] | None = None
+    random_transforms_enabled: bool = True
+    max_samples_per_class: int = -1
+    disable_gpu_in_subprocesses: bool = True
+    save_to_dir: str | None = None
+    save_prefix: str | None = None
+    save_format: str | None = None
+    batch_size: int | None = None
+    executor: str = "processes"
+    geometry: str = "keras"
+    cache: str | None = None
+    cache_limit: int | None = None
+    decode: str = "exact"
+    on_bad_image: str = "raise"
+    batch_timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        """Checks every field, in Keras' order where Keras checks, and normalises it."""
+        check_choice("data_format", self.data_format, ("channels_last", "channels_first"))
+        check_validation_split(self.validation_split)
+        self._set("zoom_range", zoom_bounds(self.zoom_range))
+        for name in ("brightness_range", "contrast_range"):
+            check_pair(name, getattr(self, name))
+        for name in ("width_shift_range", "height_shift_range"):
+            self._set(name, shift_range(name, getattr(self, name)))
+        for name in ("rotation_range", "shear_range", "channel_shift_range", "cval", "zca_epsilon"):
+            check_number(name, getattr(self, name))
+        if self.rescale is not None:
+            check_number("rescale", self.rescale)
+        check_choice("fill_mode", self.fill_mode, FILL_MODES)
+        check_int("interpolation_order", self.interpolation_order, 0, _MAX_SPLINE_ORDER)
+        check_dtype(self.dtype)
+        self._check_background()
+        for name in (
+            "preprocessing_function",
+            "noaug_preprocessing_function",
+            "get_batch_function",
+        ):
+            hook = getattr(self, name)
+            if hook is not None and not callable(hook):
+                raise ArgumentTypeError(f"`{name}` must be callable or None, received {hook!r}.")
+        self._set("noise", _noise_records(self.noise))
+        if self.save_to_dir is not None:
+            self._set("save_to_dir", os.fspath(self.save_to_dir))
+        self._settle_normalisation()
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_background(self) -> None:
+        check_cores(self.cores)
+        check_int("max_batches_pending", self.max_batches_pending, 1)
+        check_choice("executor", self.executor, EXECUTORS)
+        check_choice("geometry", self.geometry, ("keras", "corrected"))
+        check_choice("decode", self.decode, ("exact", "scaled"))
+        check_choice("on_bad_image", self.on_bad_image, ("raise", "replace"))
+        if self.batch_size is not None and self.batch_size != -1:
+            check_int("batch_size", self.batch_size, 1, also="-1 (all samples in one batch) or None")
+        if self.max_samples_per_class != -1:
+            check_int("max_samples_per_class", self.max_samples_per_class, 1, also="-1 (all)")
+        if self.cache is not None:
+            self._set("cache", os.fspath(self.cache))
+        if self.cache_limit is not None:
+            check_int("cache_limit", self.cache_limit, 1)
+        if self.batch_timeout is not None:
+            check_number("batch_timeout", self.batch_timeout)
+            if self.batch_timeout <= 0:
+                raise InvalidArgumentError(
+                    f"`batch_timeout` is seconds > 0, or None; received {self.batch_timeout!r}."
+                )
+
+    def _settle_normalisation(self) -> None:
+        """Options that imply or exclude one another, with Keras' warnings."""
+        if self.zca_whitening:
+            if not self.featurewise_center:
+                self._override("featurewise_center", True, "zca_whitening")
+            if self.featurewise_std_normalization:
+                self._override("featurewise_std_normalization", False, "zca_whitening")
+        if self.featurewise_std_normalization and not self.featurewise_center:
+            self._override("featurewise_center", True, "featurewise_std_normalization")
+        if self.samplewise_std_normalization and not self.samplewise_center:
+            self._override("samplewise_center", True, "samplewise_std_normalization")
+
+    def _override(self, name: str, value: bool, because: str) -> None:
+        self._set(name, value)
+        warnings.warn(
+            f"This generator specifies `{because}`, which overrides `{name}`: it is now {value}.",
+            stacklevel=6,
+        )
+
+    @property
+    def split(self) -> float:
+        """The share of samples for validation, 0.0 for none."""
+        return float(self.validation_split or 0.0)
+
+    @property
+    def transform(self) -> TransformOptions:
+        """The part that drawing and applying random transforms reads."""
+        return TransformOptions(
+            rotation_range=self.rotation_range,
+            width_shift_range=self.width_shift_range,
+            height_shift_range=self.height_shift_range,
+            brightness_range=self.brightness_range,
+            shear_range=self.shear_range,
+            zoom_range=self.zoom_range,  # type: ignore[arg-type]  # normalised to a pair
+            channel_shift_range=self.channel_shift_range,
+            horizontal_flip=bool(self.horizontal_flip),
+            vertical_flip=bool(self.vertical_flip),
+            contrast_range=self.contrast_range,
+            noise=tuple(self.noise or ()),  # type: ignore[arg-type]  # normalised to records
+            random_transforms_enabled=bool(self.random_transforms_enabled),
+            fill_mode=self.fill_mode,
+            cval=self.cval,
+            interpolation_order=self.interpolation_order,
+            corrected_geometry=self.geometry == "corrected",
+        )
+
+
+def _noise_records(noise: Any) -> tuple[Noise, ...] | None:
+    if noise is None:
+        return None
+    items = [noise] if isinstance(noise, (str, Noise)) else noise
+    if not isinstance(items, Sequence):
+        raise ArgumentTypeError(
+            f"`noise` must be a list of names ({', '.join(NOISE_NAMES)}) or `Noise` records; "
+            f"received {noise!r}."
+        )
+    return tuple(item if isinstance(item, Noise) else Noise(item) for item in items)

@@ -1,0 +1,70 @@
+"""The user's `get_batch_function`: it makes a whole batch, of any shapes, in a worker.
+
+An image array that fits the batch's shared memory is laid there and travels for nothing; whatever else
+the function returns is pickled.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._errors import BatchShapeError
+from imageloom._pipeline.recipe import BatchTask, Recipe
+
+__all__ = ["call_batch_function", "completed"]
+
+
+class _InSlot:
+    """Stands for the array that lies in the batch's memory."""
+
+    def __reduce__(self) -> str:
+        return "_IN_SLOT"
+
+
+_IN_SLOT: Final = _InSlot()
+
+
+def call_batch_function(
+    recipe: Recipe, task: BatchTask, params: Any, images: NDArray[Any]
+) -> tuple[Any]:
+    """Calls the function; writes the images it returns into `images` if they fit.
+
+    Returns:
+        The batch, in a tuple of one; the images are left out of it if they were written.
+
+    Raises:
+        BatchShapeError: the function does not return (batch_index, batch).
+    """
+    assert recipe.batch_function is not None
+    returned = recipe.batch_function(
+        task.spec.index, list(task.filenames), list(task.class_ids), params
+    )
+    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
+        raise BatchShapeError(
+            "`get_batch_function` must return (batch_index, (x, y)); it returned "
+            f"{type(returned).__name__} {returned!r:.80}."
+        )
+    batch = returned[1]
+    if isinstance(batch, tuple) and batch and _fits(batch[0], images):
+        np.copyto(images, batch[0])
+        return ((_IN_SLOT, *batch[1:]),)
+    if _fits(batch, images):
+        np.copyto(images, batch)
+        return (_IN_SLOT,)
+    return (batch,)
+
+
+def completed(batch: Any, images: NDArray[Any]) -> Any:
+    """The batch with the images that were left out."""
+    if batch is _IN_SLOT:
+        return images
+    if isinstance(batch, tuple) and batch and batch[0] is _IN_SLOT:
+        return (images, *batch[1:])
+    return batch
+
+
+def _fits(x: Any, images: NDArray[Any]) -> bool:
+    return type(x) is np.ndarray and x.shape == images.shape and x.dtype == images.dtype

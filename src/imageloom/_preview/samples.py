@@ -1,0 +1,261 @@
+"""Samples of a data set as they are stored, and as batches would hold them.
+
+Versions pass through the pipeline that computes batches, hooks included, but for the normalisation
+at the end, which would make them unviewable. Nothing here starts a worker or moves a random state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._errors import BadImageError, InvalidArgumentError
+from imageloom._imaging.decode import read_stored
+from imageloom._options import ReadOptions
+from imageloom._pipeline.layout import private_arrays
+from imageloom._pipeline.pipeline import Pipeline
+from imageloom._pipeline.recipe import BatchSpec, Recipe
+from imageloom._pipeline.seeds import seeded_globals
+from imageloom._preview.progress import progress_bar
+from imageloom._sources.base import SampleSource
+
+__all__ = ["Specimen", "Version", "make_specimens", "pick_samples", "stored_image"]
+
+Pixels = NDArray[Any]
+
+_NOT_NORMALISED: Final[dict[str, Any]] = {
+    "rescale": None,
+    "samplewise_center": False,
+    "samplewise_std_normalization": False,
+    "featurewise_center": False,
+    "featurewise_std_normalization": False,
+    "zca_whitening": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An image as a batch would hold it before normalisation, (height, width, channels).
+
+    Attributes:
+        image: the image.
+        masks: its masks.
+        params: what was drawn; None where nothing was, or by a method of the user's that keeps it.
+        seed: of the batch of this one sample.
+    """
+
+    image: Pixels
+    masks: list[Pixels]
+    params: Mapping[str, Any] | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """One image of a sample: as it is stored, and its versions.
+
+    Attributes:
+        name: of the file, or the number of the row.
+        class_name: "" without classes, or with several.
+        image: after decoding and resizing, (height, width, channels).
+        masks: its masks, likewise.
+        versions: transformed.
+        error: why it cannot be read; there is no image then.
+    """
+
+    name: str
+    class_name: str
+    image: Pixels
+    masks: list[Pixels] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    error: str = ""
+
+
+def pick_samples(source: SampleSource, count: int) -> list[int]:
+    """Numbers of samples to look at: of as many classes as can be, spread evenly."""
+    total = len(source)
+    count = min(count, total)
+    try:
+        numbers = source.class_numbers("preview")
+    except InvalidArgumentError:  # none, or several each
+        return _spread(total, count)
+    classes = np.unique(numbers)
+    classes = classes[_spread(len(classes), min(count, len(classes)))]
+    picked: list[int] = []
+    for place, number in enumerate(classes):
+        members = np.flatnonzero(numbers == number)
+        wanted = count // len(classes) + (place < count % len(classes))
+        picked += members[_spread(len(members), min(wanted, len(members)))].tolist()
+    if len(picked) < count:  # small classes have fewer than their share
+        others = np.setdiff1d(np.arange(total), picked)
+        picked += others[_spread(len(others), count - len(picked))].tolist()
+    return picked
+
+
+def _spread(total: int, count: int) -> list[int]:
+    """`count` of 0..total-1, each from the start of an equal part."""
+    return [place * total // count for place in range(count)]
+
+
+def make_specimens(
+    recipe: Recipe,
+    source: SampleSource,
+    indices: Sequence[int],
+    *,
+    versions: int,
+    seed: int,
+    first_place: int = 0,
+    natural_size: bool = False,
+) -> list[Specimen]:
+    """Computes what a sheet shows: for each sample one specimen for each of its images.
+
+    Each version has a seed of its own, made of `seed`, the sample's place and the version's, and is
+    what a batch of this sample alone holds with that seed, without normalisation. A file that cannot
+    be read gives a specimen without image.
+
+    Args:
+        recipe: of the iterator's batches, without cache.
+        source: its data set.
+        indices: numbers of the samples to show.
+        versions: transformed versions of each.
+        seed: of all of them.
+        first_place: place of the first sample among those that are shown.
+        natural_size: a batch holds whatever size an image has.
+
+    Raises:
+        InvalidArgumentError: batches come from the user's `get_batch_function`.
+        Exception: whatever a hook raises.
+    """
+    if recipe.batch_function is not None:
+        raise InvalidArgumentError(
+            "This generator's `get_batch_function` makes whole batches in the place of the transforms, "
+            "so there are no single images to preview; look at a batch: next(iterator)."
+        )
+    specimens = []
+    with progress_bar(len(indices), "preview", "images") as bar:
+        for place, index in enumerate(indices, first_place):
+            seeds = _seeds(seed, place, versions)
+            specimens += _of_sample(recipe, source, index, seeds, natural_size=natural_size)
+            bar.update()
+    return specimens
+
+
+def _of_sample(
+    recipe: Recipe,
+    source: SampleSource,
+    index: int,
+    seeds: Sequence[int],
+    *,
+    natural_size: bool,
+) -> list[Specimen]:
+    names = _names(source, index)
+    class_name = source.class_name(index)
+    try:
+        stored = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
+        masks = _stored_masks(recipe, source, index)
+        shown = _shown(recipe, stored[0].shape if natural_size else None)
+        computed = [_versions_of(shown, source, index, each) for each in seeds]
+    except BadImageError as error:
+        empty = np.empty((0, 0, 3), np.uint8)
+        return [Specimen(name, class_name, empty, error=str(error)) for name in names[:1]]
+    return [
+        Specimen(name, class_name, image, masks, [version[part] for version in computed])
+        for part, (name, image) in enumerate(zip(names, stored, strict=True))
+    ]
+
+
+def _seeds(seed: int, place: int, versions: int) -> list[int]:
+    """Seeds of one sample's versions; plain successive ones draw strikingly similar first numbers."""
+    return [int(np.random.SeedSequence((seed, place, k)).generate_state(1)[0]) for k in range(versions)]
+
+
+def stored_image(
+    recipe: Recipe, source: SampleSource, index: int, part: int = 0, *, small: bool = False
+) -> Pixels:
+    """One image after decoding and resizing, before any hook, (height, width, channels).
+
+    Args:
+        recipe: of the iterator's batches.
+        source: its data set.
+        index: number of the sample.
+        part: which of its images.
+        small: decode no more than is needed.
+
+    Raises:
+        BadImageError: the file cannot be read.
+    """
+    if recipe.rows is not None:
+        return _channels_last(np.asarray(recipe.rows[index]), recipe)
+    read = recipe.read
+    assert read is not None
+    name = _names(source, index)[part]
+    read = dataclasses.replace(read, scaled=True) if small else read
+    pixels = read_stored(source.root, name, read)
+    if name.lower().endswith(".npy"):
+        pixels = _channels_last(pixels, recipe)
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixels]:
+    if not recipe.masks:
+        return []
+    assert recipe.read is not None
+    read: ReadOptions = recipe.read.for_masks()
+    (files,) = source.task(_spec(index, 0)).masks
+    return [read_stored(source.root, file, read) for file in files]
+
+
+def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
+    """The recipe of a batch of one, without normalisation; what does not show is left out."""
+    layout = dataclasses.replace(recipe.layout, rows=1, copies=recipe.images, raw_shape=None)
+    if own_shape is not None:
+        height, width, channels = own_shape
+        sizes = [(height, width, channels), (height, width, 1)]
+        if recipe.channels_first:
+            sizes = [(size[2], *size[:2]) for size in sizes]
+        layout = dataclasses.replace(layout, row_shape=sizes[0], mask_shape=sizes[1])
+    return dataclasses.replace(
+        recipe,
+        standardize=dataclasses.replace(recipe.standardize, **_NOT_NORMALISED),
+        layout=layout,
+        params=dataclasses.replace(recipe.params, save_to_dir=None),
+        overrides=recipe.overrides - {"standardize"},
+        replaces_bad_images=False,
+        measures=False,
+        tells_transforms=True,
+    )
+
+
+def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) -> list[Version]:
+    """The images of a sample with one seed."""
+    arrays = private_arrays(recipe.layout, 1)
+    task = source.task(_spec(index, seed))
+    with seeded_globals(task, restore=True):  # as in workers
+        report = Pipeline(recipe).run(task, arrays)
+    for _, text in report.warnings:
+        warnings.warn(text, stacklevel=7)
+    images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
+    masks = [_channels_last(array[0], recipe) for array in arrays[recipe.images :]]
+    params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)
+    return [Version(image, masks, drawn, seed) for image, drawn in zip(images, params, strict=True)]
+
+
+def _spec(index: int, seed: int) -> BatchSpec:
+    return BatchSpec(0, 0, np.array([index], dtype=np.int64), seed, 0)
+
+
+def _channels_last(x: Pixels, recipe: Recipe) -> Pixels:
+    return np.moveaxis(x, 0, -1) if recipe.channels_first and x.ndim == 3 else x
+
+
+def _names(source: SampleSource, index: int) -> tuple[str, ...]:
+    if not source.filenames:
+        return (f"image {index}",)
+    name = source.filenames[index]
+    return (name,) if isinstance(name, str) else name

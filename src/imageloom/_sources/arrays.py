@@ -1,0 +1,212 @@
+"""Images, targets and further inputs that lie in arrays."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._checks import check_subset
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._pipeline.recipe import BatchSpec, BatchTask
+from imageloom._pipeline.rows import ImageRows
+from imageloom._sources.base import SampleSource, subset_split, values_digest
+
+__all__ = ["ArraySource"]
+
+_SAMPLED_ROWS: Final = 64
+_FEW_CLASSES: Final = 20
+
+
+class ArraySource(SampleSource):
+    """The rows of an array of images, none of which is copied or converted here.
+
+    Attributes:
+        x: images (n, height, width, channels) or channels first, as given.
+        x_misc: further inputs, n rows each.
+        y: targets, n rows, or None.
+        sample_weight: n weights, or None.
+    """
+
+    rows: ImageRows
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        subset: str | None,
+        split: float,
+        ignore_class_split: bool,
+        data_format: str,
+    ) -> None:
+        """Checks that everything has the same length, and takes the subset.
+
+        Raises:
+            InvalidArgumentError: lengths that differ, a rank other than 4, a subset whose classes are
+                not those of the rest.
+            ArgumentTypeError: images that are not numbers.
+        """
+        x, misc = _parted(x)
+        for further in misc:
+            if len(x) != len(further):
+                raise InvalidArgumentError(
+                    "All of the arrays in `x` should have the same length. Found a pair with: "
+                    f"len(x[0]) = {len(x)}, len(x[?]) = {len(further)}"
+                )
+        _check_length(x, "y", "labels", y)
+        _check_length(x, "sample_weight", "sample_weight", sample_weight)
+        targets = None if y is None else np.asarray(y)
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        part = _part(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
+        self.x: NDArray[Any] = _images(x, data_format)[part]
+        self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
+        self.y: NDArray[Any] | None = None if y is None else np.asarray(y[part] if subset else y)
+        self.sample_weight: NDArray[Any] | None = None if weights is None else weights[part]
+        self.rows = ImageRows(self.x)
+        self.class_indices: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.x)
+
+    def task(self, spec: BatchSpec) -> BatchTask:
+        """The batch; its rows are taken from `rows`."""
+        return BatchTask(spec=spec)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Shapes, dtypes, all targets and weights, and some of the pixels: an array may be huge."""
+        some = np.linspace(0, max(0, len(self.x) - 1), min(len(self.x), _SAMPLED_ROWS)).astype(int)
+        return {
+            "samples": len(self),
+            "images": [list(self.x.shape), self.x.dtype.str],
+            "pixels": values_digest(self.x[some]),
+            "targets": values_digest(self.y, self.sample_weight, *self.x_misc),
+        }
+
+    def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
+        """Rows of the further inputs."""
+        return [further[indices] for further in self.x_misc]
+
+    def class_numbers(self, purpose: str) -> NDArray[np.int64]:
+        """Of targets that are whole numbers, or rows with a single one."""
+        y = self.y
+        if y is not None and y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if y is not None and y.dtype.kind in "biuf" and len(y):
+            if y.ndim == 1 and np.all(y == np.floor(y)) and np.all(y >= 0):
+                return np.asarray(y, np.int64)
+            if y.ndim == 2 and np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1):
+                return np.asarray(y.argmax(axis=1), np.int64)
+        return super().class_numbers(purpose)
+
+    def samples_by_class(self) -> dict[str, int]:
+        """By number, where targets are classes, and not too many of them for that."""
+        try:
+            numbers, counts = np.unique(self.class_numbers("counts"), return_counts=True)
+        except InvalidArgumentError:
+            return {}
+        if len(numbers) > max(_FEW_CLASSES, len(self) // 2):
+            return {}  # numbers that happen to be whole
+        return {f"class {n}": int(c) for n, c in zip(numbers, counts, strict=True)}
+
+    def class_name(self, index: int) -> str:
+        """The number of its class, or its target if that is a single number."""
+        if self.y is None:
+            return ""
+        row = self.y[index : index + 1].reshape(-1)
+        if row.dtype.kind not in "biuf" or row.size == 0:
+            return ""
+        if row.size == 1:
+            return f"class {row[0]}" if row.dtype.kind in "biu" else f"target {row[0]:g}"
+        hot = np.all((row == 0) | (row == 1)) and row.sum() == 1
+        return f"class {row.argmax()}" if hot else ""
+
+    def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Rows of `y`."""
+        return None if self.y is None else self.y[indices]
+
+    def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
+        """The weights."""
+        return None if self.sample_weight is None else self.sample_weight[indices]
+
+
+def _parted(x: Any) -> tuple[Any, list[NDArray[Any]]]:
+    """Images and further inputs; a list of two is (images, further), as in Keras."""
+    if not isinstance(x, (tuple, list)):
+        return x if hasattr(x, "__len__") else np.asarray(x), []
+    if len(x) != 2:
+        raise InvalidArgumentError(
+            "As a tuple or list, `x` is (images, further inputs); received "
+            f"{len(x)} items. Make an array of a list of images: flow(np.stack(images), ...)."
+        )
+    further = x[1] if isinstance(x[1], list) else [x[1]]
+    arrays = [np.asarray(array) for array in further]
+    if any(array.ndim == 0 for array in arrays):
+        raise ArgumentTypeError(
+            "Further inputs in `x` are arrays with a row for each image; received single values: "
+            f"{x[1]!r:.80}. One array is given as (images, np.array([...]))."
+        )
+    return x[0], arrays
+
+
+def _check_length(x: Any, name: str, what: str, values: Any) -> None:
+    if values is None:
+        return
+    if not hasattr(values, "__len__"):
+        raise ArgumentTypeError(f"`{name}` must be an array or None, received {values!r}.")
+    if len(x) != len(values):
+        raise InvalidArgumentError(
+            f"`x` (images tensor) and `{name}` ({what}) should have the same length. "
+            f"Found: x.shape = {np.shape(x)}, {name}.shape = {np.shape(values)}"
+        )
+
+
+def _part(
+    length: int,
+    y: NDArray[Any] | None,
+    subset: str | None,
+    split: float,
+    *,
+    ignore_class_split: bool,
+) -> slice:
+    check_subset(subset)
+    if subset_split(subset, split) is None:
+        return slice(None)
+    border = int(length * split)
+    if y is not None and split and not ignore_class_split:
+        parts = np.unique(y[:border]), np.unique(y[border:])
+        if not np.array_equal(*parts):
+            raise InvalidArgumentError(
+                "Training and validation subsets have different number of classes after the split. If "
+                "your numpy arrays are sorted by the label, you might want to shuffle them; "
+                "ignore_class_split=True leaves this check out."
+            )
+    return slice(None, border) if subset == "validation" else slice(border, None)
+
+
+def _images(x: Any, data_format: str) -> NDArray[Any]:
+    images = x if isinstance(x, np.ndarray) else np.asarray(x)
+    if images.dtype.kind not in "biuf":
+        raise ArgumentTypeError(
+            f"`x` must be an array of numbers; received one of dtype {images.dtype} and shape "
+            f"{images.shape}."
+        )
+    if images.ndim != 4:
+        raise InvalidArgumentError(
+            "Input data in `NumpyArrayIterator` should have rank 4. You passed an array with shape "
+            f"{images.shape}"
+        )
+    axis = 3 if data_format == "channels_last" else 1
+    if images.shape[axis] not in (1, 3, 4):
+        warnings.warn(
+            f'NumpyArrayIterator is set to use the data format convention "{data_format}" (channels on '
+            f"axis {axis}), i.e. expected either 1, 3, or 4 channels on axis {axis}. However, it was "
+            f"passed an array with shape {images.shape} ({images.shape[axis]} channels).",
+            stacklevel=5,
+        )
+    return images

@@ -1,0 +1,327 @@
+"""The rows of a pandas data frame that names image files.
+
+Nothing here imports pandas: the frame brings its methods along.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingColumnError
+from imageloom._pipeline.recipe import BatchSpec, BatchTask
+from imageloom._sources.base import (
+    LABEL_MODES,
+    SampleSource,
+    encode_classes,
+    files_digest,
+    values_digest,
+)
+from imageloom._sources.listing import WHITE_LIST_FORMATS
+from imageloom._storage.places import (
+    absolute,
+    folder_exists,
+    is_url,
+    join,
+    last_part,
+    members_of,
+    protocols,
+)
+from imageloom._storage.stamps import stamps_of
+
+__all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
+
+DATAFRAME_CLASS_MODES: Final = (
+    "binary",
+    "categorical",
+    "image",
+    "input",
+    "multi_output",
+    "raw",
+    "sparse",
+)
+
+
+class DataFrameSource(SampleSource):
+    """The images that the rows of a data frame name.
+
+    Attributes:
+        directory: folder that relative names refer to, "" for none.
+        filenames: the column of file names.
+        class_ids: class number of each row, or a list of them; None without classes.
+        class_indices: class name to number; empty without classes.
+        sample_weight: the column of weights, or None.
+        mask_files: with `"image"`, the files of each row's masks; else empty.
+        columns: targets of `"raw"` (an array) or `"multi_output"` (a list of arrays), else None.
+    """
+
+    def __init__(
+        self,
+        dataframe: Any,
+        directory: str | None,
+        *,
+        x_col: str,
+        y_col: Any,
+        weight_col: str | None,
+        classes: Sequence[str] | None,
+        class_mode: str | None,
+        split: tuple[float, float] | None,
+        validate_filenames: bool,
+        dtype: str,
+    ) -> None:
+        """Checks the frame, drops what is no image or has no class, and takes the subset.
+
+        Raises:
+            InvalidArgumentError: a column that is not there, a number of classes that does not fit.
+            ArgumentTypeError: something that is no data frame, values of a wrong type.
+        """
+        frame = _checked(dataframe, x_col, y_col, weight_col, classes, class_mode)
+        self.directory: str = directory or ""
+        self.class_mode = class_mode
+        self.dtype = dtype
+        self.repeats_images: bool = class_mode == "input"
+        self.root: str = absolute(self.directory) if self.directory else os.getcwd()
+        mask_columns = _mask_columns(y_col) if class_mode == "image" else []
+        self.masks: int = len(mask_columns)
+        self.stamps: dict[str, str] = {}
+        if validate_filenames:
+            for argument, column in (("x_col", x_col), *(("y_col", name) for name in mask_columns)):
+                frame = frame[self._valid(frame[column].tolist(), argument, column)]
+        self.class_indices: dict[str, int] = {}
+        if class_mode in LABEL_MODES:
+            frame, names = _with_classes(frame, y_col, classes)
+            self.class_indices = {name: i for i, name in enumerate(names)}
+        if split is not None:
+            frame = frame.iloc[int(split[0] * len(frame)) : int(split[1] * len(frame)), :]
+        self.class_ids: list[Any] | None = None
+        if class_mode in LABEL_MODES:
+            self.class_ids = [_numbers(label, self.class_indices) for label in frame[y_col]]
+        self.filenames: list[str] = frame[x_col].tolist()
+        self.sample_weight: NDArray[Any] | None = frame[weight_col].to_numpy() if weight_col else None
+        files = [frame[column].tolist() for column in mask_columns]
+        self.mask_files: list[tuple[str, ...]] = list(zip(*files, strict=True))
+        self.protocols = protocols(
+            [self.root, *self.filenames, *(f for column in files for f in column)]
+        )
+        self.columns: Any = None
+        if class_mode == "multi_output":
+            self.columns = [np.array(frame[column].tolist()) for column in y_col]
+        elif class_mode == "raw":
+            self.columns = _values(frame[y_col])
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.filenames)
+
+    def task(self, spec: BatchSpec) -> BatchTask:
+        """The batch with an absolute folder, so that a worker need not share the working directory."""
+        ids = self.class_ids
+        filenames = tuple(self.filenames[i] for i in spec.indices)
+        masks = tuple(self.mask_files[i] for i in spec.indices) if self.masks else ()
+        files = chain(filenames, *masks)
+        return BatchTask(
+            spec=spec,
+            filenames=filenames,
+            root=self.root,
+            class_ids=() if ids is None else tuple(ids[i] for i in spec.indices),
+            masks=masks,
+            members=members_of(self.root, files) if self.protocols else {},
+        )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Files with their sizes, targets and weights."""
+        columns = self.columns if isinstance(self.columns, list) else [self.columns]
+        stamps = self.stamps if self.protocols else None
+        return {
+            "samples": len(self),
+            "files": files_digest(self.root, self.filenames, stamps),
+            "masks": files_digest(self.root, self.mask_files, stamps),
+            "targets": values_digest(self.class_ids, self.sample_weight, *columns),
+            "class_mode": self.class_mode,
+            "class_indices": dict(self.class_indices),
+        }
+
+    def class_numbers(self, purpose: str) -> NDArray[np.int64]:
+        """Of class modes with one class for each row."""
+        if self.class_ids is None or any(isinstance(ids, list) for ids in self.class_ids):
+            return super().class_numbers(purpose)
+        return np.asarray(self.class_ids, dtype=np.int64)
+
+    def samples_by_class(self) -> dict[str, int]:
+        """By label."""
+        if self.class_ids is None:
+            return {}
+        labels = (i if isinstance(i, list) else [i] for i in self.class_ids)
+        counts = Counter(chain.from_iterable(labels))
+        return {name: counts[number] for name, number in self.class_indices.items()}
+
+    def class_name(self, index: int) -> str:
+        """The label, or all of them."""
+        if self.class_ids is None:
+            return ""
+        ids, names = self.class_ids[index], list(self.class_indices)
+        return ", ".join(names[i] for i in (ids if isinstance(ids, list) else [ids]))
+
+    def targets(self, indices: NDArray[np.int64]) -> Any:
+        """One-hot or multi-hot rows, numbers, columns; None for class_mode None and `"input"`."""
+        if self.class_mode == "multi_output":
+            return [column[indices] for column in self.columns]
+        if self.class_mode == "raw":
+            return self.columns[indices]
+        if self.class_ids is None:
+            return None
+        ids = [self.class_ids[i] for i in indices]
+        return encode_classes(ids, self.class_mode, len(self.class_indices), self.dtype)
+
+    def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
+        """The weights."""
+        return None if self.sample_weight is None else self.sample_weight[indices]
+
+    def _valid(self, names: list[str], argument: str, column: str) -> NDArray[np.bool_]:
+        """Which rows name an existing file of a known format."""
+        root = self.root
+        images = [name for name in names if last_part(name).lower().endswith(WHITE_LIST_FORMATS)]
+        if is_url(root) or any(map(is_url, images)):
+            self.stamps.update(stamps_of(root, images, self.stamps))
+            there = {name for name in images if name in self.stamps or _is_file(join(root, name))}
+        else:
+            there = {name for name in images if os.path.isfile(os.path.join(root, name))}
+        valid = np.array([name in there for name in names], dtype=bool)
+        invalid = len(valid) - int(valid.sum())
+        if invalid:
+            found = folder_exists(root) if is_url(root) else os.path.isdir(root)
+            why = "" if found else f" The folder {self.directory!r} does not exist."
+            warnings.warn(
+                f'Found {invalid} invalid image filename(s) in {argument}="{column}". These '
+                f"filename(s) will be ignored.{why}",
+                stacklevel=5,
+            )
+        return valid
+
+
+def _is_file(path: str) -> bool:
+    return not is_url(path) and os.path.isfile(path)
+
+
+def _checked(
+    dataframe: Any,
+    x_col: str,
+    y_col: Any,
+    weight_col: str | None,
+    classes: Sequence[str] | None,
+    class_mode: str | None,
+) -> Any:
+    """The frame, which is only read, after every check that Keras makes."""
+    if not hasattr(dataframe, "iloc"):
+        raise ArgumentTypeError(
+            f"`dataframe` must be a pandas DataFrame, received {type(dataframe).__name__}."
+        )
+    if class_mode == "multi_output" and not isinstance(y_col, list):
+        raise ArgumentTypeError(
+            f'If class_mode="multi_output", y_col must be a list. Received {type(y_col).__name__}.'
+        )
+    _check_columns(dataframe, x_col, y_col, weight_col, class_mode)
+    if not all(isinstance(value, str) for value in dataframe[x_col]):
+        raise ArgumentTypeError(f"All values in column x_col={x_col} must be strings.")
+    if class_mode == "image" and not _mask_columns(y_col):
+        raise InvalidArgumentError(
+            'If class_mode="image", y_col must name one column or more; received an empty list.'
+        )
+    for column in _mask_columns(y_col) if class_mode == "image" else ():
+        if not all(isinstance(value, str) for value in dataframe[column]):
+            raise ArgumentTypeError(
+                f'If class_mode="image", all values in column y_col={column} must be strings, the '
+                "names of image files."
+            )
+    if class_mode in LABEL_MODES:
+        if isinstance(y_col, list):
+            raise ArgumentTypeError(
+                f'If class_mode="{class_mode}", y_col is the name of one column; received {y_col!r}.'
+            )
+        _check_labels(dataframe[y_col], y_col, classes, class_mode)
+    elif classes:
+        warnings.warn(f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=5)
+    if weight_col and not np.issubdtype(dataframe[weight_col].to_numpy().dtype, np.number):
+        raise ArgumentTypeError(f"Column weight_col={weight_col} must be numeric.")
+    return dataframe
+
+
+def _mask_columns(y_col: Any) -> list[str]:
+    return [y_col] if isinstance(y_col, str) else list(y_col)
+
+
+def _check_columns(
+    frame: Any, x_col: str, y_col: Any, weight_col: str | None, class_mode: str | None
+) -> None:
+    wanted = {"x_col": [x_col], "weight_col": [weight_col] if weight_col else []}
+    if class_mode not in (None, "input"):
+        wanted["y_col"] = y_col if isinstance(y_col, list) else [y_col]
+    for argument, columns in wanted.items():
+        for column in columns:
+            if column not in frame.columns:
+                raise MissingColumnError(
+                    f"{argument}: the data frame has no column {column!r}; it has "
+                    f"{', '.join(map(repr, frame.columns))}."
+                )
+
+
+def _check_labels(
+    labels: Any, y_col: Any, classes: Sequence[str] | None, class_mode: str | None
+) -> None:
+    if class_mode == "categorical":
+        if not all(isinstance(label, (str, list, tuple)) for label in labels):
+            raise ArgumentTypeError(
+                f'If class_mode="{class_mode}", y_col="{y_col}" column values must be type string, '
+                "list or tuple."
+            )
+        return
+    if not all(isinstance(label, str) for label in labels):
+        raise ArgumentTypeError(
+            f'If class_mode="{class_mode}", y_col="{y_col}" column values must be strings.'
+        )
+    if class_mode == "binary":
+        count, found = (len(set(classes)), "given") if classes else (labels.nunique(), "found")
+        if count != 2:
+            raise InvalidArgumentError(
+                f'If class_mode="binary" there must be 2 classes. {count} class/es were {found}.'
+            )
+
+
+def _values(column: Any) -> NDArray[Any]:
+    """A plain array; of times with a zone, in UTC as in Keras."""
+    if getattr(getattr(column, "dtype", None), "tz", None) is not None:
+        column = column.dt.tz_convert(None)
+    return np.asarray(column.to_numpy())
+
+
+def _with_classes(frame: Any, y_col: Any, classes: Sequence[str] | None) -> tuple[Any, list[str]]:
+    """The rows that have a class, with those classes alone, and all class names in their order."""
+    if not classes:
+        found: set[str] = set()
+        for label in frame[y_col]:
+            found.update([label] if isinstance(label, str) else label)
+        return frame, sorted(found)
+    names = list(dict.fromkeys(classes))
+    known = set(names)
+    labels = [_known(label, known) for label in frame[y_col]]
+    there = np.array([bool(label) for label in labels], dtype=bool)
+    kept = frame[there].copy()
+    kept[y_col] = np.fromiter((label for label in labels if label), dtype=object, count=there.sum())
+    return kept, names
+
+
+def _known(label: Any, known: set[str]) -> Any:
+    if isinstance(label, str):
+        return label if label in known else None
+    return [name for name in label if name in known]
+
+
+def _numbers(label: Any, numbers: dict[str, int]) -> int | list[int]:
+    return numbers[label] if isinstance(label, str) else [numbers[name] for name in label]

@@ -1,1 +1,0 @@
-"""What training frameworks want to see. Nothing here imports a framework: it is found, or it is not."""

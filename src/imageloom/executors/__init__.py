@@ -1,1 +1,0 @@
-"""Who computes batches: one narrow interface (`base`), and serial, threads and processes behind it."""
