@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from executor_support import AUGMENTED, BATCH, BATCHES, SEED, take
 
-from imageloom import DirectoryIterator, ImageDataGenerator, batch_work
+from imageloom import DirectoryIterator, ImageDataGenerator
+from imageloom._pipeline import batch as batch_work
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import psutil
@@ -25,6 +25,8 @@ from imageloom import DirectoryIterator, ParallelImageDataGenerator
 from imageloom._executors.base import Channel, Executor
 from imageloom._pipeline.recipe import BatchTask
 from imageloom._stream.order import Sampler
+
+T = TypeVar("T")
 
 BATCH: Final = 4
 SIZE: Final = (24, 24)
@@ -84,15 +86,16 @@ def signals(tmp_path: Path) -> Signals:
     return Signals(folder)
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
-    """Returns when the condition holds; fails after some seconds."""
+def wait_for(condition: Callable[[], T], what: str, seconds: float = 20) -> T:
+    """What the condition gives as soon as that is true; fails after some seconds."""
     pause = threading.Event()
     for _ in range(int(seconds / 0.005)):
-        if condition():
-            return
+        if found := condition():
+            return found
         pause.wait(0.005)
-    if not condition():
-        pytest.fail(f"waited {seconds} s in vain for {what}")
+    if found := condition():
+        return found
+    return pytest.fail(f"waited {seconds} s in vain for {what}")
 
 
 @dataclass(frozen=True)

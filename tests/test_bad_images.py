@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from spoilt_images import NO_IMAGE, in_order, joined, spoil, substitutes, told
 
 from imageloom import BadImageError, ImageDataGenerator
-from imageloom import images as images_module
 from imageloom._executors.shared import make_executor
+from imageloom._imaging import decode as images_module
 
 # Numbers of the files to spoil; 0-8, 9-16 and 17-22 are the classes.
 PATTERNS = {

@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from imageloom import ImageDataGenerator, InvalidArgumentError, MissingFileError, __version__
-from imageloom import options as library_options
+from imageloom import _options as library_options
 from imageloom._cli import arguments, main
 from imageloom._cli.measuring import Rate, Setting, advise, settings
 

@@ -29,8 +29,8 @@ from PIL import Image
 from spoilt_images import NO_IMAGE, in_order, joined, spoil, substitutes, told
 
 from imageloom import BadImageError, MissingImageError, UnidentifiedImageError
-from imageloom import images as images_module
 from imageloom._executors.shared import make_executor
+from imageloom._imaging import decode as images_module
 from imageloom._imaging.decode import load_img, read_pixels
 from imageloom._options import INTERPOLATIONS, ReadOptions
 

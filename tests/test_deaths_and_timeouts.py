@@ -185,8 +185,8 @@ def test_workers_killed_at_random_change_no_byte(
         for position in range(2 * BATCHES):
             received.append(next(it))
             if position in moments:
-                wait_for(worker_processes, "a worker that lives")
-                process = chance.choice(sorted(worker_processes().items()))[1]
+                workers = wait_for(worker_processes, "a worker that lives")
+                process = chance.choice(sorted(workers.items()))[1]
                 process.kill()
         assert it.report().restarts >= 1
     assert_same_batches(received, expected)

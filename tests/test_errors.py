@@ -8,8 +8,9 @@ import PIL
 import pytest
 
 import imageloom
-from imageloom import errors, images
+from imageloom import _errors as errors
 from imageloom._errors import ImageLoomError, WorkerError
+from imageloom._imaging import decode as images
 
 BUILT_IN: dict[str, tuple[type[Exception], ...]] = {
     "ArgumentTypeError": (TypeError,),

@@ -20,7 +20,8 @@ from executor_support import assert_same_batches, wait_for, worker_processes
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageloom import ImageDataGenerator, fitting
+from imageloom import ImageDataGenerator
+from imageloom._api import fit as fitting
 from imageloom._errors import InvalidArgumentError
 
 STATISTICS: Final = ("mean", "std", "zca_whitening_matrix")
@@ -368,7 +369,7 @@ def test_ctrl_c_while_workers_read(executor: str, crops: Path, tmp_path: Path) -
     code = f"""
 import contextlib
 import pandas as pd
-from imageloom import fitting
+from imageloom._api import fit as fitting
 
 class Bar:
     def update(self, images): tell(workers=workers())

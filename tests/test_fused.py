@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from pictures import Pixels, photograph
 from spoilt_images import joined
 
-from imageloom import ImageDataGenerator, batch_work
+from imageloom import ImageDataGenerator
 from imageloom._imaging.augment.affine import affine_matrix, is_identity
 from imageloom._imaging.augment.apply import apply_transform
 from imageloom._imaging.augment.batch import MirroredWarp
 from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.augment.fused import can_fuse, fits, transform_and_scale
 from imageloom._options import FILL_MODES, GeneratorOptions
+from imageloom._pipeline import batch as batch_work
 
 CONTINUED = tuple(mode for mode in FILL_MODES if "constant" not in mode)
 FACTORS = (1.0, 1 / 255, -1.0, -0.03, 1 / 127.5, 300.0)

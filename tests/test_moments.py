@@ -18,9 +18,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imageloom import ImageDataGenerator, fitting, moments, progress
+from imageloom import ImageDataGenerator
+from imageloom._api import fit as fitting
 from imageloom._errors import InvalidArgumentError
+from imageloom._imaging import moments
 from imageloom._imaging.moments import FeatureMoments, OuterProducts, whitening_of_products
+from imageloom._preview import progress
 
 Doubles = NDArray[np.float64]
 

@@ -13,8 +13,9 @@ import pytest
 from executor_support import flow, take
 
 import imageloom._imaging.opencv
-from imageloom import MissingDependencyError, batch_work
+from imageloom import MissingDependencyError
 from imageloom._executors.shared import make_executor
+from imageloom._pipeline import batch as batch_work
 
 HEADLESS, GUI = "opencv_python_headless-5.0.0.93", "opencv_python-4.11.0.86"
 # What pip leaves of two packages when one of them is removed, and what it says without libGL.

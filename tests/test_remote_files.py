@@ -38,8 +38,8 @@ from imageloom import (
     StateMismatchError,
     StorageError,
     load_img,
-    versions,
 )
+from imageloom._storage import stamps
 from imageloom._storage.fetching import Fetcher
 from imageloom._storage.places import members_of
 
@@ -343,7 +343,7 @@ def test_frames(
     s3: S3,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(versions, "_WORTH_LISTING", 7 if cells else 8)  # the smallest class has 6
+    monkeypatch.setattr(stamps, "_WORTH_LISTING", 7 if cells else 8)  # the smallest class has 6
     local = frame(str(crops), crops)
     root = places[place]
     far = frame(root, crops) if cells else frame("", crops)

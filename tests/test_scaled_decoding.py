@@ -18,7 +18,7 @@ from pictures import photograph
 from PIL import Image
 
 from imageloom import ImageDataGenerator
-from imageloom import images as images_module
+from imageloom._imaging import decode as images_module
 from imageloom._imaging.decode import read_pixels
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 

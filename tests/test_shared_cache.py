@@ -18,7 +18,7 @@ from executor_support import (
     take,
 )
 
-from imageloom import cache as cache_module
+from imageloom._pipeline import cache as cache_module
 
 # See test_cache.test_files_are_closed_before_they_are_forgotten.
 
