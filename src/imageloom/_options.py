@@ -8,7 +8,6 @@ built again from them, validated again, and from there on nothing changes any mo
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -25,6 +24,7 @@ from imageloom._checks import (
     zoom_bounds,
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._warnings import warn_user
 
 __all__ = [
     "COLOUR_CHANNELS",
@@ -293,10 +293,7 @@ class GeneratorOptions:
 
     def _override(self, name: str, value: bool, because: str) -> None:
         self._set(name, value)
-        warnings.warn(
-            f"This generator specifies `{because}`, which overrides `{name}`: it is now {value}.",
-            stacklevel=6,
-        )
+        warn_user(f"This generator specifies `{because}`, which overrides `{name}`: it is now {value}.")
 
     @property
     def split(self) -> float:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import random
 import sys
-import warnings
 from enum import Enum, auto
 from functools import cache
 from types import FrameType
 from typing import Any, Final
+
+from imageloom._warnings import warn_user
 
 __all__ = ["KerasSurface", "Reader", "configured", "for_keras", "reader_of", "shuffled_order"]
 
@@ -68,10 +69,9 @@ class KerasSurface:
     @use_multiprocessing.setter
     def use_multiprocessing(self, value: bool) -> None:
         if value:
-            warnings.warn(
+            warn_user(
                 "use_multiprocessing is ignored: this iterator computes its batches in processes of "
-                "its own; see the generator's `cores` and `executor`.",
-                stacklevel=2,
+                "its own; see the generator's `cores` and `executor`."
             )
 
 

@@ -7,7 +7,6 @@ whitening the pixels of a batch are added to the sum of outer products and given
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -31,6 +30,7 @@ from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
 from imageloom._stream.order import Sampler
 from imageloom._stream.window import BatchStream
+from imageloom._warnings import warn_user
 
 __all__ = ["stream_statistics"]
 
@@ -79,7 +79,7 @@ def stream_statistics(
     finally:
         stream.close()
     for text in sums.warnings.values():
-        warnings.warn(text, stacklevel=3)
+        warn_user(text)
     return sums.statistics()
 
 

@@ -243,7 +243,7 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
     def _open_channel(self, iterator: BatchIterator) -> Channel:
         options = self._current_options()
         frozen = self._frozen(options)
-        warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics), stacklevel=5)
+        warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics))
         if options.save_to_dir is not None:
             if is_url(options.save_to_dir):
                 raise InvalidArgumentError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe
 from imageloom._sources.base import SampleSource
 from imageloom._storage.places import settings as storage_settings
+from imageloom._warnings import warn_user
 
 __all__ = ["FrozenGenerator", "OutputSettings", "make_recipe", "recipe_for_fit"]
 
@@ -217,7 +217,7 @@ def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptio
         why = (
             "images are not resized to one size" if plan is None else "`cache_limit` is below one image"
         )
-        warnings.warn(f"`cache` keeps nothing: {why}.", stacklevel=8)
+        warn_user(f"`cache` keeps nothing: {why}.")
     return plan
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from imageloom._imaging.normalise import (
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.hooks import EXTRAS, Hook, ParallelProcessParams, SampleCall, current_sample
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from, fork, global_state
+from imageloom._warnings import warn_user
 
 __all__ = ["OPTION_NAMES", "ImageTransformer"]
 
@@ -156,7 +156,7 @@ class ImageTransformer(GeneratorAttributes):
         steps = StandardizeOptions.of(options, self._statistics())
         if inside is not None and steps.active and x.dtype.kind != "f":
             x = x.astype(np.float32)  # in batches, that a hook returns integers is no error
-        warn_if_unfitted(steps, stacklevel=2)
+        warn_if_unfitted(steps)
         return standardize(x, steps)
 
     def fit(
@@ -267,7 +267,7 @@ def _warn_of_scale(image: NDArray[Any]) -> None:
 
     text = scale_warning(image, "the images given to `fit`, which are rescaled before")
     if text is not None:
-        warnings.warn(f'{text} geometry="corrected" rescales them afterwards.', stacklevel=5)
+        warn_user(f'{text} geometry="corrected" rescales them afterwards.')
 
 
 def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -> None:
@@ -278,9 +278,8 @@ def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -
     if shape[0] == 0:
         raise InvalidArgumentError(f"`.fit()` needs at least one image; received shape {shape}.")
     if shape[channel_axis] not in (1, 3, 4):
-        warnings.warn(
+        warn_user(
             f"Expected input to be images following the data format convention {data_format!r}, with "
             f"1, 3 or 4 channels on axis {channel_axis}. However, it was passed an array with shape "
-            f"{shape} ({shape[channel_axis]} channels).",
-            stacklevel=4,
+            f"{shape} ({shape[channel_axis]} channels)."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 from imageloom._checks import check_choice
 from imageloom._errors import InvalidArgumentError
+from imageloom._warnings import warn_user
 
 __all__ = ["array_to_img", "img_to_array", "save_img"]
 
@@ -111,6 +111,6 @@ def save_img(
         file_format = _PILLOW_NAMES.get(file_format.lower(), file_format)
     image = array_to_img(x, data_format=data_format, scale=scale)
     if image.mode == "RGBA" and file_format == "jpeg":
-        warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)
+        warn_user("The JPEG format does not support RGBA images, converting to RGB.")
         image = image.convert("RGB")
     image.save(path, format=file_format, **kwargs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import InvalidArgumentError, MissingFileError
 from imageloom._options import GeneratorOptions
+from imageloom._warnings import warn_user
 
 __all__ = [
     "FeatureStatistics",
@@ -142,7 +142,7 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
     return x
 
 
-def warn_if_unfitted(options: StandardizeOptions, *, stacklevel: int) -> None:
+def warn_if_unfitted(options: StandardizeOptions) -> None:
     """Keras' warning, once for each option whose statistics are missing."""
     known = options.statistics
     for name, value in (
@@ -151,8 +151,7 @@ def warn_if_unfitted(options: StandardizeOptions, *, stacklevel: int) -> None:
         ("zca_whitening", known.zca_whitening_matrix),
     ):
         if getattr(options, name) and value is None:
-            warnings.warn(
+            warn_user(
                 f"This generator specifies `{name}`, but it has not been fit on any training data, "
-                "so that step is left out. Fit it first by calling `.fit(numpy_data)`.",
-                stacklevel=stacklevel + 1,
+                "so that step is left out. Fit it first by calling `.fit(numpy_data)`."
             )

@@ -7,7 +7,6 @@ at the end, which would make them unviewable. Nothing here starts a worker or mo
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,6 +23,7 @@ from imageloom._pipeline.recipe import BatchSpec, Recipe
 from imageloom._pipeline.seeds import seeded_globals
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
+from imageloom._warnings import warn_user
 
 __all__ = ["Specimen", "Version", "make_specimens", "pick_samples", "stored_image"]
 
@@ -239,7 +239,7 @@ def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) ->
     with seeded_globals(task, restore=True):  # as in workers
         report = Pipeline(recipe).run(task, arrays)
     for _, text in report.warnings:
-        warnings.warn(text, stacklevel=7)
+        warn_user(text)
     images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
     masks = [_channels_last(array[0], recipe) for array in arrays[recipe.images :]]
     params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows
 from imageloom._sources.base import SampleSource, subset_split, values_digest
+from imageloom._warnings import warn_user
 
 __all__ = ["ArraySource"]
 
@@ -203,10 +203,9 @@ def _images(x: Any, data_format: str) -> NDArray[Any]:
         )
     axis = 3 if data_format == "channels_last" else 1
     if images.shape[axis] not in (1, 3, 4):
-        warnings.warn(
+        warn_user(
             f'NumpyArrayIterator is set to use the data format convention "{data_format}" (channels on '
             f"axis {axis}), i.e. expected either 1, 3, or 4 channels on axis {axis}. However, it was "
-            f"passed an array with shape {images.shape} ({images.shape[axis]} channels).",
-            stacklevel=5,
+            f"passed an array with shape {images.shape} ({images.shape[axis]} channels)."
         )
     return images

@@ -6,7 +6,6 @@ Nothing here imports pandas: the frame brings its methods along.
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -35,6 +34,7 @@ from imageloom._storage.places import (
     protocols,
 )
 from imageloom._storage.stamps import stamps_of
+from imageloom._warnings import warn_user
 
 __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
 
@@ -198,10 +198,9 @@ class DataFrameSource(SampleSource):
         if invalid:
             found = folder_exists(root) if is_url(root) else os.path.isdir(root)
             why = "" if found else f" The folder {self.directory!r} does not exist."
-            warnings.warn(
+            warn_user(
                 f'Found {invalid} invalid image filename(s) in {argument}="{column}". These '
-                f"filename(s) will be ignored.{why}",
-                stacklevel=5,
+                f"filename(s) will be ignored.{why}"
             )
         return valid
 
@@ -247,7 +246,7 @@ def _checked(
             )
         _check_labels(dataframe[y_col], y_col, classes, class_mode)
     elif classes:
-        warnings.warn(f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=5)
+        warn_user(f'`classes` will be ignored given the class_mode="{class_mode}"')
     if weight_col and not np.issubdtype(dataframe[weight_col].to_numpy().dtype, np.number):
         raise ArgumentTypeError(f"Column weight_col={weight_col} must be numeric.")
     return dataframe

@@ -7,7 +7,6 @@ index file, or as the user's own function returns them. A subset is a slice of e
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from imageloom._sources.index import list_classes
 from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._sources.shuffled_index import list_classes_shuffled
 from imageloom._storage.places import absolute, is_url, list_folders, members_of, protocols
+from imageloom._warnings import warn_user
 
 __all__ = ["DirectorySource"]
 
@@ -74,10 +74,9 @@ class DirectorySource(SampleSource):
         self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
         if class_mode == "binary" and len(self.class_indices) != 2:
-            warnings.warn(
+            warn_user(
                 f'class_mode="binary" is for 2 classes; {directory!r} has {len(self.class_indices)}: '
-                f"{', '.join(self.class_indices)}.",
-                stacklevel=4,
+                f"{', '.join(self.class_indices)}."
             )
         parts: Sequence[Sequence[SampleName]]
         if list_function is not None:
@@ -94,7 +93,7 @@ class DirectorySource(SampleSource):
             parts = [part[:max_samples_per_class] for part in parts]
         for name, part in zip(names, parts, strict=True):
             if not part:
-                warnings.warn(f"No images found for the class {name!r} in {directory!r}.", stacklevel=5)
+                warn_user(f"No images found for the class {name!r} in {directory!r}.")
         self.filenames: list[SampleName] = [file for part in parts for file in part]
         self.protocols = protocols([self.root])
         if list_function is not None:
@@ -118,10 +117,9 @@ class DirectorySource(SampleSource):
                 self.root, names, index_dir, follow_links=follow_links, seed=seed
             )
         if any(listing.has_tiff for listing in listings):
-            warnings.warn(
+            warn_user(
                 'Using ".tiff" files with multiple bands will cause distortion. '
-                "Please verify your output.",
-                stacklevel=6,
+                "Please verify your output."
             )
         if is_url(self.root):
             self.stamps = {path: s for listing in listings for path, s in listing.stamps.items()}

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from imageloom._warnings import warn_user
 
 __all__ = ["WHITE_LIST_FORMATS", "ClassListing", "list_class"]
 
@@ -88,10 +89,9 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
 def _tell(error: OSError) -> None:
     """Says what cannot be listed; that a class has no folder at all is told elsewhere."""
     if not isinstance(error, FileNotFoundError):
-        warnings.warn(
+        warn_user(
             f"The folder {error.filename!r} cannot be listed, and its images are left out: "
-            f"{error.strerror}.",
-            stacklevel=9,
+            f"{error.strerror}."
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +20,7 @@ from imageloom._stream.order import Sampler
 from imageloom._stream.report import Meter, Report
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
 from imageloom._stream.window import BatchStream
+from imageloom._warnings import Once, warn_user
 
 __all__ = ["Batch", "BatchSupply", "BatchT_co", "ChannelFactory"]
 
@@ -58,7 +58,7 @@ class BatchSupply:
         self._substitutions: Substitutions | None = None
         self._workers = self._restarts = self._lookahead = self._cpus = 0  # of the last channel
         self._meter = Meter()
-        self._told: set[str] = set()
+        self._said = Once()
         self.closed = False
 
     @property
@@ -112,8 +112,8 @@ class BatchSupply:
         if self._stream is not None:
             self._stream.follow(plan)
 
-    def batch(self, spec: BatchSpec, *, stacklevel: int) -> Batch:
-        """The batch that stands at a position; warnings are the caller's, so many levels up."""
+    def batch(self, spec: BatchSpec) -> Batch:
+        """The batch that stands at a position."""
         stream = self._stream
         if stream is None:
             raise IteratorClosedError("The iterator was changed by another thread; ask again.")
@@ -122,9 +122,8 @@ class BatchSupply:
         report = computed.report
         self._meter.note(asked, len(spec.indices), report)
         for key, text in (*computed.report.warnings, *map(_replacement_in_words, computed.replaced)):
-            if key not in self._told:
-                self._told.add(key)
-                warnings.warn(text, stacklevel=stacklevel + 1)
+            if self._said.first(key):
+                warn_user(text)
         arrays = computed.hand_out()
         if computed.report.batch is not None:
             return completed(computed.report.batch[0], arrays[0])

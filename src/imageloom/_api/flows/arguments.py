@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from imageloom._options import GeneratorOptions
 from imageloom._storage.archives import ARCHIVES
 from imageloom._storage.places import folder_exists, is_url
 from imageloom._stream.order import OrderOptions
+from imageloom._warnings import warn_user
 
 __all__ = [
     "check_directory",
@@ -64,16 +64,10 @@ def without_deprecated(deprecated: dict[str, Any], class_mode: str | None) -> st
             raise ArgumentTypeError(
                 f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
             )
-        warnings.warn(
-            f"`{name}` is deprecated and has no effect; leave it out.", DeprecationWarning, stacklevel=4
-        )
+        warn_user(f"`{name}` is deprecated and has no effect; leave it out.", DeprecationWarning)
     if class_mode != "other":
         return class_mode
-    warnings.warn(
-        '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',
-        DeprecationWarning,
-        stacklevel=4,
-    )
+    warn_user('`class_mode="other"` is deprecated, please use `class_mode="raw"`.', DeprecationWarning)
     return "raw"
 
 

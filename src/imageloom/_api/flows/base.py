@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from abc import abstractmethod
 from typing import Any
 
@@ -16,6 +15,7 @@ from imageloom._executors.base import Channel
 from imageloom._options import GeneratorOptions
 from imageloom._sources.base import subset_split
 from imageloom._stream.state import described
+from imageloom._warnings import warn_user
 
 __all__ = ["FlowBase"]
 
@@ -74,4 +74,4 @@ class FlowBase(ImageTransformer):
         text = None if self._told_geometry else geometry_warning(options, size)
         if text is not None:
             self._told_geometry = True
-            warnings.warn(text, stacklevel=3)
+            warn_user(text)

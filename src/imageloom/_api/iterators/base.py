@@ -92,7 +92,7 @@ class BatchIterator(KerasSurface, IteratorViews, IteratorOrder, Generic[BatchT_c
                 self._supply.follow(count(position))
             self._following = position + 1
             spec = self._sampler_now().spec(position)
-        batch: BatchT_co = self._supply.batch(spec, stacklevel=2)
+        batch: BatchT_co = self._supply.batch(spec)
         return batch
 
     def next(self) -> BatchT_co:
@@ -123,7 +123,7 @@ class BatchIterator(KerasSurface, IteratorViews, IteratorOrder, Generic[BatchT_c
                 if index == 0 and not self._handed_out:  # it looks at one batch, shuffles and begins
                     self._order.begin(shuffled_order(length))
             spec = self._asked_for(self._pass_start, index)
-        batch: BatchT_co = self._supply.batch(spec, stacklevel=2)
+        batch: BatchT_co = self._supply.batch(spec)
         if reader is not Reader.USER and not self._is_users_own(batch):
             batch = for_keras(batch)
         return batch
@@ -159,7 +159,7 @@ class BatchIterator(KerasSurface, IteratorViews, IteratorOrder, Generic[BatchT_c
     def _batch_of_pass(self, first: int, index: int, *, last: bool) -> BatchT_co:
         with self.lock:
             spec = self._asked_for(first, index)
-        batch: BatchT_co = self._supply.batch(spec, stacklevel=3)
+        batch: BatchT_co = self._supply.batch(spec)
         with self.lock:
             if last and first == self._pass_start:
                 self._advance(1)
