@@ -77,7 +77,7 @@ def preview(
             "The first argument of `preview` is a generator of imageloom, such as "
             f"ImageDataGenerator(rotation_range=20); received {type(gen).__name__}."
         )
-    frozen = gen.frozen().without_cache()
+    frozen = gen._freeze().without_cache()
     shown: dict[str, Any] = {"samples": samples, "versions": versions, "seed": seed}
     words: dict[str, Any] = {"settings": transforms_in_words(gen), "notes": geometry_notes(gen)}
     if isinstance(images, BatchIterator):
@@ -87,8 +87,14 @@ def preview(
                 f"The iterator's images are {images.image_data_generator.data_format}, and this "
                 f"generator's data_format is {gen.data_format!r}."
             )
-        recipe = images.recipe(frozen)
-        return preview_sheet(recipe, images.source, title=title or images._headline(), **words, **shown)
+        plan = images._plan
+        return preview_sheet(
+            plan.recipe(frozen, images.batch_size),
+            plan.source,
+            title=title or images._views().contents(named=False),
+            **words,
+            **shown,
+        )
     if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
         _check_reading(target_size, color_mode, interpolation)
         source, found = _files(images)
@@ -140,7 +146,7 @@ def _sheet_of_arrays(
             batch_size=1,
             row_shape=arrays[index].shape,
             read=None,
-            told={},
+            hook_params={},
         )
         found = make_specimens(
             recipe, source, [0], versions=versions, seed=check_seed(seed) or 0, first_place=place
@@ -310,7 +316,7 @@ def _file_recipe(
         batch_size=1,
         row_shape=(height, width, channels) if last else (channels, height, width),
         read=read,
-        told={
+        hook_params={
             "directory": source.root,
             "target_size": target_size,
             "color_mode": color_mode,

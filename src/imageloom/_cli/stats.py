@@ -138,7 +138,7 @@ def _fitted(flow: DirectoryIterator) -> FeatureStatistics:
             raise click.ClickException(
                 f"{' '.join(str(error).split())} --on-bad-image replace goes on with the others."
             ) from error
-    statistics: FeatureStatistics = flow.image_data_generator.frozen().statistics
+    statistics: FeatureStatistics = flow.image_data_generator._freeze().statistics
     return statistics
 
 
