@@ -19,6 +19,7 @@ import time
 from collections import Counter, deque
 from contextlib import suppress
 from multiprocessing import Pipe, connection
+from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from imageloom._errors import IteratorClosedError, WorkerDiedError, WorkerStartError
@@ -82,23 +83,27 @@ class Dispatcher:
         self._starved = False
         self._closing = False
         self._owner = os.getpid()
-        self._heard, self._waker = Pipe(duplex=False)
+        # Nobody closes the two ends: a thread about to write could write to whatever has the number by
+        # then. They go with the last reference, which such a thread holds too.
+        self._alarm: tuple[Connection, Connection] | None = Pipe(duplex=False)
         self._woken = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="imageloom", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
         """Makes the dispatcher look at the queue; from any thread."""
-        if not self._woken:
+        alarm = self._alarm
+        if alarm is not None and not self._woken:
             self._woken = True
-            with suppress(OSError):  # it has closed already
-                self._waker.send_bytes(b"!")
+            with suppress(OSError):  # the garbage collector has closed it, with all that refers to it
+                alarm[1].send_bytes(b"!")
 
     def forget(self, channel: Any) -> None:
         """Gives the memory of a channel back, here and in the workers; from any thread."""
         self._forgotten.append(channel)
         self.wake()
-        if not self._thread.is_alive():
+        if self._ended:
             self._forget_channels()
 
     def close(self) -> None:
@@ -110,7 +115,6 @@ class Dispatcher:
         self.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_SECONDS)
-            self._forget_channels()
 
     def _run(self) -> None:
         error: Exception = IteratorClosedError("The iterator was closed while a batch was under way.")
@@ -125,8 +129,13 @@ class Dispatcher:
         finally:
             self._shut_down(error)
 
+    @property
+    def _ear(self) -> Connection:
+        assert self._alarm is not None, "only the thread itself lets go of it, at its end"
+        return self._alarm[0]
+
     def _watched(self) -> list[Any]:
-        watched: list[Any] = [self._heard]
+        watched: list[Any] = [self._ear]
         for worker in self._workers:
             watched += {worker.process.connection, worker.process.sentinel}
         return watched
@@ -144,9 +153,9 @@ class Dispatcher:
             died = worker.process.sentinel in ready
             if died or worker.process.connection in ready:
                 self._hear(worker, died=died)
-        if self._heard in ready:
+        if self._ear in ready:
             self._woken = False
-            self._heard.recv_bytes()
+            self._ear.recv_bytes()
 
     def _hear(self, worker: _Worker, *, died: bool) -> None:
         """Takes what a worker has said, even if those were its last words."""
@@ -337,9 +346,9 @@ class Dispatcher:
                 if item is not None:
                     item.fail(error)
         self._workers.clear()
+        self._ended = True  # before the last look, so that a channel that comes after it is seen to
         self._forget_channels()
-        self._heard.close()
-        self._waker.close()
+        self._alarm = None
 
 
 def _may_follow(item: QueuedTask, worker: _Worker) -> bool:

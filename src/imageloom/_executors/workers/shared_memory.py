@@ -88,9 +88,9 @@ class Segment:
     def close(self) -> None:
         """Lets go of the memory, which lives on as long as arrays lie on it."""
         self.memory = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1  # at once: a second close might hit somebody else's descriptor
+        if fd >= 0:
+            os.close(fd)
 
 
 def _anonymous_file(nbytes: int) -> int:
