@@ -85,7 +85,7 @@ class IteratorViews(ABC):
             versions=versions,
             seed=seed,
             title=self._headline(),
-            settings=transforms_in_words(generator),
+            subtitle=transforms_in_words(generator),
             notes=geometry_notes(generator),
         )
 
