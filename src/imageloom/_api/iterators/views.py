@@ -93,7 +93,7 @@ class IteratorViews:
             versions=versions,
             seed=seed,
             title=self.contents(named=False),
-            settings=transforms_in_words(self.generator),
+            subtitle=transforms_in_words(self.generator),
             notes=geometry_notes(self.generator),
         )
 
