@@ -26,7 +26,6 @@ __all__ = [
     "directory",
     "factor",
     "given",
-    "has_classes",
     "json_option",
     "on_stderr",
     "open_folder",
@@ -251,30 +250,23 @@ def open_folder(
         ImageLoomError: whatever the library finds fault with.
     """
     from imageloom import ImageDataGenerator
-    from imageloom._sources.listing import list_class
+    from imageloom._sources.listing import class_folders, list_single_class
 
-    asked = folder
-    if not has_classes(folder):
-        # Listed by ourselves, because the usual index file would lie in the folder above.
-        folder, name = folder.resolve().parent, folder.resolve().name
-        files = list_class(str(folder), name, follow_links=False).files
+    root = str(folder)
+    if not class_folders(folder):
+        root, name, files = list_single_class(folder)
         limit = constructor.get("max_samples_per_class", -1)
         files = files if limit < 0 else files[:limit]
         options["list_valid_filenames_in_directory_function"] = lambda **_: (name, files)
         options["classes"] = [name]
     with on_stderr():
         flow = ImageDataGenerator(**given(constructor)).flow_from_directory(
-            folder,
+            root,
             target_size=size,
             color_mode=color_mode,
             interpolation=interpolation,
             **options,
         )
     if flow.n == 0:
-        raise click.ClickException(f"There are no images in {str(asked)!r}.")
+        raise click.ClickException(f"There are no images in {str(folder)!r}.")
     return flow
-
-
-def has_classes(folder: Path) -> bool:
-    """Whether there is a sub-folder that is not hidden."""
-    return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())

@@ -11,11 +11,18 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from imageloom._warnings import warn_user
 
-__all__ = ["WHITE_LIST_FORMATS", "ClassListing", "list_class"]
+__all__ = [
+    "WHITE_LIST_FORMATS",
+    "ClassListing",
+    "SingleClass",
+    "class_folders",
+    "list_class",
+    "list_single_class",
+]
 
 WHITE_LIST_FORMATS: Final = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 _SECOND: Final = 10**9
@@ -84,6 +91,39 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
         listed_at=listed_at,
         has_tiff=any(f.lower().endswith(".tiff") for f in images),
     )
+
+
+class SingleClass(NamedTuple):
+    """A folder of images without sub-folders, which is read as the only class of its parent folder.
+
+    Attributes:
+        root: the folder's parent, absolute.
+        name: the folder's name, which is the name of the class.
+        files: paths relative to `root`.
+    """
+
+    root: str
+    name: str
+    files: list[str]
+
+
+def class_folders(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of the sub-folders that are not hidden; without any, the images are one class.
+
+    Hidden folders decide nothing here, because many programs leave one beside the images (".git",
+    ".ipynb_checkpoints").
+    """
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:
+    """Lists a folder that has no sub-folders for classes.
+
+    It uses no index file, which would lie in the folder above, where it is not expected.
+    """
+    root, name = os.path.split(os.path.abspath(folder))
+    return SingleClass(root, name, list_class(root, name, follow_links=False).files)
 
 
 def _tell(error: OSError) -> None:
