@@ -1,6 +1,6 @@
 """Files of unusual names, in unusual places, against what Keras finds.
 
-Beside `test_odd_files_against_keras.py`, which has unusual formats.
+Beside `test_unusual_formats_against_keras.py`, which has unusual formats.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def test_a_new_process_goes_on(crops: Path, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(json.dumps(first.state_dict()))
     program = f"""
 import json, sys
-sys.path[:0] = {[str(Path(__file__).parent)]!r}
+sys.path[:0] = {[str(Path(__file__).parents[1] / "support")]!r}
 import numpy as np
 from executor_support import AUGMENTED, BATCH, SIZE
 from imageloom import ImageDataGenerator

@@ -21,7 +21,7 @@ import pytest
 from executor_support import wait_for
 from PIL import Image
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 MARK = "IMAGELOOM_EXAMPLE_RUN"
 SECONDS = 280
 
