@@ -74,7 +74,8 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
     images: list[str] = []
     arrays: list[str] = []
     top = os.path.join(root, name)
-    walk = os.walk(top, onerror=_tell, followlinks=follow_links)
+    errors: list[OSError] = []  # warned of afterwards, when no frame of `os` is on the stack
+    walk = os.walk(top, onerror=errors.append, followlinks=follow_links)
     for folder, _, files in sorted(walk, key=lambda found: found[0]):
         prefix = name + folder[len(top) :]
         fingerprint = _fingerprint(folder)
@@ -84,6 +85,8 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
         images += [os.path.join(prefix, f) for f in files if f.lower().endswith(WHITE_LIST_FORMATS)]
         if not images:
             arrays += [os.path.join(prefix, f) for f in files if f.lower().endswith(".npy")]
+    for error in errors:
+        _warn_of_unlisted(error)
     return ClassListing(
         files=images or arrays,
         folders=folders,
@@ -126,8 +129,8 @@ def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:
     return SingleClass(root, name, list_class(root, name, follow_links=False).files)
 
 
-def _tell(error: OSError) -> None:
-    """Says what cannot be listed; that a class has no folder at all is told elsewhere."""
+def _warn_of_unlisted(error: OSError) -> None:
+    """Warns of a folder that cannot be listed; for a class without a folder, the caller warns."""
     if not isinstance(error, FileNotFoundError):
         warn_user(
             f"The folder {error.filename!r} cannot be listed, and its images are left out: "
