@@ -6,7 +6,7 @@ import functools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,24 +27,12 @@ from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.hooks import Hook, SampleCall
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.seeds import StreamPurpose
+from imageloom._pipeline.stages import STAGES
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._storage.fetching import Fetcher
 from imageloom._storage.places import join, last_part
 
-__all__ = ["STAGES", "BatchWork"]
-
-# What takes time, and what is said about it in errors.
-STAGES: Final = {
-    "fetch": "fetching the image",
-    "read": "reading the image",
-    "noaug_hook": "running noaug_preprocessing_function",
-    "transform": "transforming the image",
-    "hook": "running preprocessing_function",
-    "standardize": "standardizing the image",
-    "batch_function": "running get_batch_function",
-    "save": "saving the image",
-    "finish": "finishing the batch",
-}
+__all__ = ["BatchWork"]
 
 
 class BatchWork:
@@ -170,7 +158,7 @@ class BatchWork:
             )
         else:
             what = f"{self._name()} (sample {self.sample} of the batch at position {position})"
-        return f"imageloom: while {STAGES[self.stage]}, {what}"
+        return f"imageloom: while {STAGES[self.stage].activity}, {what}"
 
     def _name(self) -> str:
         name = self._filename()

@@ -24,7 +24,6 @@ import mmap
 import os
 import shutil
 import threading
-import uuid
 import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +37,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import InvalidArgumentError
 from imageloom._options import COLOUR_CHANNELS, ReadOptions
+from imageloom._storage.atomic import replacing
 from imageloom._storage.places import is_url
 from imageloom._storage.stamps import stamps_of
 
@@ -353,25 +353,21 @@ def _rows_of_earlier(path: str, description: dict[str, Any]) -> int | None:
 def _make_files(
     path: str, rows: int, row_shape: tuple[int, int, int], description: dict[str, Any]
 ) -> int:
-    """Empty files, each put in place at once, the description last; returns the pixels' inode."""
-    draft = f"{path}-{uuid.uuid4().hex}"
+    """Makes empty files and returns the inode of the pixels'; the description is put in place last."""
     with suppress(OSError):
         os.unlink(f"{path}.json")
-    try:
-        with open(f"{draft}.npy", "xb") as file:
+    with (  # they take their places in the reverse order
+        replacing(f"{path}.json", follow_link=False) as description_draft,
+        replacing(f"{path}.marks", follow_link=False) as marks_draft,
+        replacing(f"{path}.npy", follow_link=False) as pixels_draft,
+    ):
+        with open(pixels_draft, "xb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (rows, *row_shape)}
             np.lib.format.write_array_header_1_0(file, header)
             file.truncate(file.tell() + rows * math.prod(row_shape))
             inode = os.fstat(file.fileno()).st_ino
-        with open(f"{draft}.marks", "xb") as file:
+        with open(marks_draft, "xb") as file:
             file.truncate(rows * _MARK.itemsize)
         content = json.dumps({**description, "rows": rows}, indent=1)
-        Path(f"{draft}.json").write_text(content, encoding="utf-8")
-        for suffix in ("npy", "marks", "json"):
-            os.replace(f"{draft}.{suffix}", f"{path}.{suffix}")
-        return inode
-    except BaseException:
-        for suffix in ("npy", "marks", "json"):
-            with suppress(OSError):
-                os.unlink(f"{draft}.{suffix}")
-        raise
+        description_draft.write_text(content, encoding="utf-8")
+    return inode

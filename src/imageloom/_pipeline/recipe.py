@@ -162,7 +162,7 @@ class BatchReport:
         batch: what the user's `get_batch_function` returned, in a tuple of one; images that lie in the
             batch's memory are left out (see `batch_function`).
         moments: of the pixels, where the recipe asks for them.
-        seconds: spent in each stage of the pipeline (see `batch_work.STAGES`).
+        seconds: spent in each stage of the pipeline (see `stages.STAGES`).
         cache_hits: images that did not have to be decoded.
         transforms: the parameters of each image, sample by sample, where the recipe asks for them; of
             images that the user's own `random_transform` has turned, none.
