@@ -30,6 +30,8 @@ All of them survive pickling: their arguments are plain strings and numbers.
 
 from __future__ import annotations
 
+from imageloom._public import public
+
 __all__ = [
     "ArgumentTypeError",
     "BadImageError",
@@ -54,18 +56,22 @@ __all__ = [
 ]
 
 
+@public
 class ImageLoomError(Exception):
     """Base class of all errors of this library."""
 
 
+@public
 class InvalidArgumentError(ImageLoomError, ValueError):
     """An argument has a value that cannot work."""
 
 
+@public
 class ArgumentTypeError(ImageLoomError, TypeError):
     """An argument has the wrong type."""
 
 
+@public
 class MissingColumnError(ImageLoomError, KeyError, ValueError):
     """A data frame does not have a column that was asked for."""
 
@@ -74,22 +80,27 @@ class MissingColumnError(ImageLoomError, KeyError, ValueError):
         return str(self.args[0])
 
 
+@public
 class BatchIndexError(ImageLoomError, ValueError, IndexError):
     """A batch was asked for that the epoch does not have."""
 
 
+@public
 class BatchShapeError(ImageLoomError, ValueError):
     """Pixels came out in a shape that does not fit the batch."""
 
 
+@public
 class MissingDependencyError(ImageLoomError, ImportError):
     """An option needs a package that is not installed."""
 
 
+@public
 class BadImageError(ImageLoomError, OSError):
     """A file could not be read as an image."""
 
 
+@public
 class BadSamplesError(BadImageError):
     """Samples of a batch cannot be read, and are to be replaced.
 
@@ -106,38 +117,47 @@ class BadSamplesError(BadImageError):
         return self.summary
 
 
+@public
 class MissingImageError(BadImageError, FileNotFoundError):
     """An image file that was listed is no longer there."""
 
 
+@public
 class MissingDirectoryError(ImageLoomError, FileNotFoundError):
     """A folder that is read from or saved to does not exist."""
 
 
+@public
 class MissingFileError(ImageLoomError, FileNotFoundError):
     """A file that an argument names does not exist."""
 
 
+@public
 class StorageError(ImageLoomError, OSError):
     """A storage of remote files cannot be reached, or refuses; nothing is wrong with any image."""
 
 
+@public
 class IteratorClosedError(ImageLoomError, RuntimeError):
     """An iterator was used after `close()`, or in a process that does not own it."""
 
 
+@public
 class BatchMemoryError(ImageLoomError, OSError):
     """The memory for the batches under way is not to be had."""
 
 
+@public
 class StateMismatchError(ImageLoomError, ValueError):
     """A state belongs to another stream, or to a newer version of this library."""
 
 
+@public
 class BatchTimeoutError(ImageLoomError, TimeoutError):
     """A batch took longer than `batch_timeout` allows."""
 
 
+@public
 class WorkerDiedError(ImageLoomError, RuntimeError):
     """A batch could not be computed because its workers died.
 
@@ -148,10 +168,12 @@ class WorkerDiedError(ImageLoomError, RuntimeError):
     sample: int | None = None
 
 
+@public
 class WorkerStartError(ImageLoomError, RuntimeError):
     """Worker processes end before they are ready to work."""
 
 
+@public
 class WorkerError(ImageLoomError, RuntimeError):
     """What was going on in a worker when an exception left it.
 

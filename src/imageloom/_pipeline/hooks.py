@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import ArgumentTypeError
+from imageloom._public import public
 
 __all__ = ["EXTRAS", "Hook", "ParallelProcessParams", "SampleCall", "current_sample"]
 
@@ -24,6 +25,7 @@ EXTRAS: Final = ("class_id", "filename", "batch_index", "batch_class_ids", "batc
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+@public
 @dataclass(slots=True, kw_only=True)
 class ParallelProcessParams:
     """What a hook may ask about the iterator that calls it.
