@@ -9,7 +9,7 @@ from typing import Any
 import cloudpickle
 
 from imageloom._errors import WorkerError
-from imageloom._executors.workers.messages import Failed
+from imageloom._executors.failed import Failed
 
 __all__ = ["as_message", "revived"]
 

@@ -137,11 +137,11 @@ class ReplacingChannel:
         self._try(outer, task, urgent=urgent)
         return outer
 
-    def hurry(self, future: BatchFuture) -> None:
+    def prioritise(self, future: BatchFuture) -> None:
         """Lets a batch go first."""
         inner = self._inner.get(future)
         if inner is not None:
-            self._channel.hurry(inner)
+            self._channel.prioritise(inner)
 
     def close(self) -> None:
         """Closes the channel behind."""

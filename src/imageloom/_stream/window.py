@@ -69,7 +69,7 @@ class BatchStream:
             if future is None:
                 future = self._channel.submit(self._task_at(position), urgent=True)
             else:
-                self._channel.hurry(future)
+                self._channel.prioritise(future)
             # Who waits must find a slot, however many threads ask for something unforeseen.
             while self._window and len(self._window) + len(self._waiters) >= self._channel.lookahead:
                 _discard(self._window.popitem()[1])

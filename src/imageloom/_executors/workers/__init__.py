@@ -1,1 +1,1 @@
-"""Worker processes: started clean, watched by one thread, and replaced one by one when they die."""
+"""Worker processes: each is started clean, one thread watches them all and replaces each that dies."""

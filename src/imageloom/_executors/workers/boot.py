@@ -10,7 +10,7 @@ __all__ = ["main"]
 
 
 def main(connection: Connection) -> None:
-    """Serves one parent until the connection ends."""
+    """Computes batches for one parent process until the connection ends."""
     try:
         from imageloom._executors.workers.worker import serve
     except MissingDependencyError as error:
