@@ -1,4 +1,4 @@
-"""What a look at every file of a data set brings to light."""
+"""Looks at every file of a data set, in threads, and collects what is wrong with them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The interface of all executors, and the queue that the background executors share.
 
-An iterator opens a *channel* on the executor for its recipe and submits tasks to it. Each task comes
-back as a `Future` of a `ComputedBatch`. One test suite checks the contract on all executors:
+An iterator opens a *channel* on the executor for its recipe and submits tasks to it. Each task
+comes back as a `Future` of a `ComputedBatch`. One test suite checks the contract on all executors:
 
 * The bytes of a batch depend on its task alone.
 * A task that is cancelled before it starts never runs.
@@ -60,8 +60,8 @@ class ComputedBatch:
 
     Attributes:
         report: What the pipeline reports about the batch beside its pixels.
-        indices: The samples of the batch, if they differ from the ones at its position in the stream
-            (see `substitutions`); else None.
+        indices: The samples of the batch, if they differ from the ones at its position in the
+            stream (see `substitutions`); else None.
         replaced: The samples at its position that were replaced.
     """
 
@@ -175,8 +175,8 @@ def timeout_error(task: BatchTask, seconds: float, sample: int = -1) -> BatchTim
 class TaskQueue(Generic[ChannelT]):
     """A queue of tasks in the order of submission, for several producers and consumers.
 
-    Urgent tasks go first. The lock is reentrant because the garbage collector may close an iterator,
-    which cancels its tasks, in the middle of any of these methods.
+    Urgent tasks go first. The lock is reentrant because the garbage collector may close an
+    iterator, which cancels its tasks, in the middle of any of these methods.
     """
 
     def __init__(self) -> None:

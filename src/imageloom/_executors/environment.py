@@ -18,8 +18,8 @@ _THREAD_LIMITS: Final = (
     "NUMEXPR_NUM_THREADS",
 )
 # By default glibc returns the memory of every freed image to the kernel, which then has to zero the
-# pages of the next one. That took 1.4 of the 3.4 ms per image; with these settings a worker keeps up
-# to 64 MB.
+# pages of the next one. That took 1.4 of the 3.4 ms per image; with these settings a worker keeps
+# up to 64 MB.
 _ALLOCATOR: Final = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
@@ -35,8 +35,8 @@ def worker_environment(*, disable_gpu: bool) -> dict[str, str]:
 def added_variables(*, disable_gpu: bool) -> dict[str, str]:
     """The variables that a worker has in addition to, or other than, this process.
 
-    They limit every library to one thread and, with `disable_gpu`, hide the GPUs. What the user has set
-    stays as it is, except for the GPUs.
+    They limit every library to one thread and, with `disable_gpu`, hide the GPUs. What the user has
+    set stays as it is, except for the GPUs.
     """
     added = {**dict.fromkeys(_THREAD_LIMITS, "1"), **_ALLOCATOR}
     added = {name: value for name, value in added.items() if name not in os.environ}

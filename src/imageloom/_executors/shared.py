@@ -17,7 +17,8 @@ def make_executor(kind: str, cores: float, *, disable_gpu: bool) -> Executor:
 
     Args:
         kind: "serial", "threads", "processes" or "ray".
-        cores: The number of workers; for Ray, also -1 for all CPUs of the cluster, or a share of them.
+        cores: The number of workers; for Ray, also -1 for all CPUs of the cluster, or a share of
+            them.
         disable_gpu: Whether GPUs are hidden from the workers.
     """
     if kind == "ray":

@@ -40,8 +40,8 @@ _pools: weakref.WeakSet[_Pool] = weakref.WeakSet()  # all that may still have th
 def _wait_for_threads() -> None:
     """Gives all threads up to a second to finish their batches.
 
-    The interpreter ends a daemon thread that returns from native code after the interpreter has shut
-    down, and some libraries respond to that by aborting the process.
+    The interpreter ends a daemon thread that returns from native code after the interpreter has
+    shut down, and some libraries respond to that by aborting the process.
     """
     until = time.monotonic() + _EXIT_SECONDS
     pools = tuple(_pools)
@@ -56,8 +56,8 @@ class ThreadExecutor(Executor):
     """Runs a fixed number of threads over one queue.
 
     The threads are daemons, so a program that ends waits for their batches but not for a hook that
-    hangs. A thread cannot be stopped: if its batch takes too long, the executor abandons it and starts
-    another one in its place.
+    hangs. A thread cannot be stopped: if its batch takes too long, the executor abandons it and
+    starts another one in its place.
     """
 
     def __init__(self, workers: int) -> None:

@@ -69,7 +69,8 @@ class BatchWork:
         if self._recipe.transform is None:
             return None
         images = len(self._task) * self._recipe.images
-        # A method of this object would form a cycle, which would keep the memory of the batch mapped.
+        # A method of this object would form a cycle, which would keep the memory of the batch
+        # mapped.
         own_stream = functools.partial(_own_stream, self._task.spec.seed)
         return BatchTransforms(self._state, self._recipe.transform, images, own_stream)
 

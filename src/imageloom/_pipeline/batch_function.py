@@ -1,7 +1,7 @@
 """Calls the user's `get_batch_function`, which computes a whole batch, of any shapes, in a worker.
 
-If the array of images that it returns fits the batch's shared memory, it is copied there and need not
-be pickled. Everything else that the function returns is pickled.
+If the array of images that it returns fits the batch's shared memory, it is copied there and need
+not be pickled. Everything else that the function returns is pickled.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The user's own functions, and the arguments that they receive.
 
-A hook with one required positional parameter is called as `f(x)`, as in Keras. A hook with two or more
-is called as `f(params, x, ...)`, as in the original library, and receives by name those extras that it
-has parameters for.
+A hook with one required positional parameter is called as `f(x)`, as in Keras. A hook with two or
+more is called as `f(params, x, ...)`, as in the original library, and receives by name those extras
+that it has parameters for.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class ParallelProcessParams:
     """The parameters of the generator and the iterator that call a hook.
 
     Attributes:
-        rng: A `numpy.random.Generator` for this sample. It is the same for the same seed and position,
-            whatever the executor and the number of workers. Draw from it rather than `numpy.random`.
+        rng: A `numpy.random.Generator` for this sample. It is the same for the same seed and
+            position, whatever the executor and the number of workers. Draw from it rather than
+            `numpy.random`.
         image_data_generator: The generator as it was when the first batch was requested.
         data_format: "channels_last" or "channels_first".
         dtype: The dtype of batches and targets.
@@ -46,7 +47,8 @@ class ParallelProcessParams:
         preprocessing_function: The function that was given to the generator; likewise
             noaug_preprocessing_function and get_batch_function.
         directory: The folder of the files; None for images out of an array.
-        target_size: The (height, width) that images are resized to; None for images out of an array.
+        target_size: The (height, width) that images are resized to; None for images out of an
+            array.
         batch_shape: The shape of a full batch of images.
         color_mode: "rgb", "rgba" or "grayscale"; None for images out of an array.
         interpolation: How images are resized; None if they are not.

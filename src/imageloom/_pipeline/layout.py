@@ -74,8 +74,8 @@ class BatchLayout:
     def arrays(self, buffer: mmap.mmap, offset: int, rows: int) -> tuple[NDArray[Any], ...]:
         """Returns the arrays of the first `rows` samples over a buffer.
 
-        Each array refers to the buffer itself, so a finalizer on it runs when the array, all its views
-        and all its DLPack consumers are gone.
+        Each array refers to the buffer itself, so a finalizer on it runs when the array, all its
+        views and all its DLPack consumers are gone.
         """
         arrays = []
         for row_shape, dtype in self.row_kinds:

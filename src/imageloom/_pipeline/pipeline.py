@@ -9,9 +9,9 @@ The steps for each sample, in this order::
 A method of the generator that the user has overridden replaces its step, and `get_batch_function`
 replaces all steps.
 
-All random numbers of the batch come from one `RandomState`, sample by sample. What Keras does not have
-(contrast, noise, hooks) has a random stream of its own for each sample. So the pixels are a function of
-the task.
+All random numbers of the batch come from one `RandomState`, sample by sample. What Keras does not
+have (contrast, noise, hooks) has a random stream of its own for each sample. So the pixels are a
+function of the task.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Pipeline:
             task: The batch.
             arrays: The memory that it is written to.
             raw: The images themselves, where they come out of an array of another process.
-            progress: One number that is set to the current sample, so that another process can read it
-                when this one has died.
+            progress: One number that is set to the current sample, so that another process can read
+                it when this one has died.
 
         Raises:
             Exception: What a hook or the decoder has raised, with a note that names file and stage.

@@ -1,8 +1,8 @@
 """Images that are the rows of an array, and how workers access them.
 
-An array in memory is not sent to workers. Instead, the rows of each batch are copied into the batch's
-slot of shared memory. A `numpy.memmap` is not copied at all: a pickled `ImageRows` contains the name of
-the file and the place in it, and opens the file again, read-only.
+An array in memory is not sent to workers. Instead, the rows of each batch are copied into the
+batch's slot of shared memory. A `numpy.memmap` is not copied at all: a pickled `ImageRows` contains
+the name of the file and the place in it, and opens the file again, read-only.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class ImageRows:
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[Any]) -> None:
         """Copies some rows into `out`, which has the dtype of this array."""
         assert self._array is not None
-        # With mode="raise" NumPy would use a buffer. The indices come from this library, so they fit.
+        # With mode="raise" NumPy would use a buffer. The indices come from this library, so they
+        # fit.
         np.take(self._array, indices, axis=0, out=out, mode="clip")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -93,8 +94,8 @@ def _place_in_file(array: NDArray[Any]) -> tuple[str, int, int, tuple[int, ...]]
     filename = array.filename
     if mapping is None or filename is None or not os.path.isfile(filename):
         return None
-    # `array.offset` is the offset of the memmap that a view was taken of. The mapping itself starts at
-    # the last page border before it.
+    # `array.offset` is the offset of the memmap that a view was taken of. The mapping itself starts
+    # at the last page border before it.
     start = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
     base = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
     address = array.__array_interface__["data"][0]

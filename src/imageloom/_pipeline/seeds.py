@@ -1,11 +1,13 @@
 """Seeds and random streams, and the global generators that users may draw from.
 
-The random numbers that Keras draws too come from one `RandomState` for each batch. Everything else has
-a stream of its own, whose seed contains the number of its purpose. So enabling contrast, say, does not
-change the numbers that Keras draws.
+The random numbers that Keras draws too come from one `RandomState` for each batch. Everything else
+has a stream of its own, whose seed contains the number of its purpose. So enabling contrast, say,
+does not change the numbers that Keras draws.
 
-The library draws from a global generator only where a public method documents that. A method that the
-user has overridden may do so, as in Keras: NumPy's global generator then has the state that the batch's
+The library draws from a global generator only where a public method documents that. A method that
+the
+user has overridden may do so, as in Keras: NumPy's global generator then has the state that the
+    batch's
 transforms are drawn from. For hooks, both global generators are seeded for their batch.
 """
 
@@ -36,7 +38,7 @@ _global_generator: Final = threading.RLock()  # all threads share it
 
 @unique
 class StreamPurpose(IntEnum):
-    """The purpose of a random stream that Keras does not have. Its number is part of the stream's seed.
+    """The purpose of a random stream that Keras does not have; its number is part of the seed.
 
     A number is never used for another purpose later, because seeded results would change.
     """

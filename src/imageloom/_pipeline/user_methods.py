@@ -1,9 +1,9 @@
 """Calls the methods of a generator that the user has overridden, as Keras' iterators call them.
 
-A subclass may override `get_random_transform`, `apply_transform`, `random_transform`, `standardize` and
-`default_transform`. Its methods receive images in the layout that the user has chosen. Meanwhile,
-NumPy's global generator has the state that the batch's transforms are drawn from, and `current_sample`
-is set for the original methods, which the overriding methods may call.
+A subclass may override `get_random_transform`, `apply_transform`, `random_transform`, `standardize`
+and `default_transform`. Its methods receive images in the layout that the user has chosen.
+Meanwhile, NumPy's global generator has the state that the batch's transforms are drawn from, and
+`current_sample` is set for the original methods, which the overriding methods may call.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where the work on a batch is: the stage, the sample and the file, and the time that each stage took.
+"""Where the work on a batch is: the stage, the sample and the file; the time that stages took.
 
-Errors and reports use this. It is updated several times for each image, so it does nothing but assign
-numbers and read the clock.
+Errors and reports use this. It is updated several times for each image, so it does nothing but
+assign numbers and read the clock.
 """
 
 from __future__ import annotations

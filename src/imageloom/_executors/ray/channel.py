@@ -6,10 +6,10 @@
       submit(task) ──> TaskQueue ─────> as many tasks as workers ──────────> any node
       future.result() <──────────────── settle <── object store of this node <──┘
 
-Ray schedules the tasks, moves pixels between nodes, and computes a batch again if its node is lost. The
-module `dispatcher` keeps the queue, so that a batch that the consumer waits for goes first, and limits
-the number of running tasks. The window of the stream limits how many finished batches are in the object
-store.
+Ray schedules the tasks, moves pixels between nodes, and computes a batch again if its node is lost.
+The module `dispatcher` keeps the queue, so that a batch that the consumer waits for goes first, and
+limits the number of running tasks. The window of the stream limits how many finished batches are in
+the object store.
 """
 
 from __future__ import annotations

@@ -97,11 +97,11 @@ class Dispatcher:
             num_cpus=1, num_returns=2, max_retries=_RETRIES, runtime_env={"env_vars": environment}
         )(compute)
         self._computing: set[_RunningTask] = set()
-        self._arriving: set[_RunningTask] = set()  # computed; the pixels are on their way to this node
+        self._arriving: set[_RunningTask] = set()  # computed, but not here yet
         self._closing = self._ended = False
         self._thread = threading.Thread(target=self._run, name="imageloom-ray", daemon=True)
         self._thread.start()
-        atexit.register(self.close)  # runs before Ray's own exit function, which was registered earlier
+        atexit.register(self.close)  # runs before the exit function of Ray
 
     def upload(self, recipe: Recipe) -> RemoteRecipe:
         """Puts a recipe, and its array if it has one, into the object store.

@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster, which the program may end at any time without telling imageloom."""
+"""The connection to a Ray cluster, which the user's program may end at any time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The function that runs on a Ray cluster: one task computes one batch.
 
-A worker of Ray's keeps the pipelines of the iterators that it last computed for, so each task carries
-only the description of its batch.
+A worker of Ray's keeps the pipelines of the iterators that it last computed for, so each task
+carries only the description of its batch.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Arrays = tuple[NDArray[Any], ...]
 class RemoteRecipe:
     """What all tasks of one iterator have in common.
 
-    Its references into the object store are in tuples, so that Ray passes the references and not the
-    objects.
+    Its references into the object store are in tuples, so that Ray passes the references and not
+    the objects.
 
     Attributes:
         key: A string that is different for each iterator in the whole cluster.

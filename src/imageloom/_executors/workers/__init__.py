@@ -1,1 +1,1 @@
-"""Worker processes: each is started clean, one thread watches them all and replaces each that dies."""
+"""Worker processes: one thread starts them, watches them and replaces those that die."""

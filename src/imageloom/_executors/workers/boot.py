@@ -1,4 +1,4 @@
-"""The first step of a worker process: it imports what it needs, or tells the parent why it cannot."""
+"""The first step of a worker process: it imports what it needs, or reports why it cannot."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@
       future.result() <───────────────── set_result <───── Done/Failed ──┘
                                          death ──> replace that worker, queue its task again
 
-A worker computes one task at a time; if tasks are short, it already has the next one. Only one worker
-writes into a slot at a time, so when a worker has died, its slots are free. The module `dispatcher`
-describes the dispatcher thread.
+A worker computes one task at a time; if tasks are short, it already has the next one. Only one
+worker writes into a slot at a time, so when a worker has died, its slots are free. The module
+`dispatcher` describes the dispatcher thread.
 """
 
 from __future__ import annotations

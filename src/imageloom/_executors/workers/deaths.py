@@ -1,8 +1,8 @@
 """Decides whether it is worth going on after worker processes have died.
 
-A batch whose worker died is computed again, unless workers keep dying over it: then it fails, with the
-name of the file if they always died over the same sample. If workers keep dying and no batch is
-computed in between, the executor fails as a whole.
+A batch whose worker died is computed again. If workers keep dying over it, it fails, and if they
+always died over the same sample, the error names its file. If workers keep dying and no batch is
+computed in between, the whole executor fails.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """The thread that owns the worker processes.
 
-Only this thread starts workers, sends them tasks, reads their answers and ends them, so nothing about
-them needs a lock. It waits for results, deaths, wake-ups and the next deadline at the same time, so
-every wait ends:
+Only this thread starts workers, sends them tasks, reads their answers and ends them, so nothing
+about them needs a lock. It waits for results, deaths, wake-ups and the next deadline at the same
+time, so every wait ends:
 
 * If a worker dies, another one replaces it and computes its batch again. A worker notes in its slot
-  which sample it is working on, so if workers keep dying over one sample, the error names its file (see
-  `deaths`).
-* If a batch takes longer than `batch_timeout`, it fails with an error that names its files. Only its
-  worker is killed and replaced.
+  which sample it is working on, so if workers keep dying over one sample, the error names its file
+  (see `deaths`).
+* If a batch takes longer than `batch_timeout`, it fails with an error that names its files. Only
+  its worker is killed and replaced.
 * A worker that is not ready after `_START_SECONDS` is killed and counts as one that died.
 * If workers keep dying and no batch is computed in between, all batches fail with one error.
 """
@@ -40,9 +40,9 @@ _START_SECONDS: Final = 120.0  # how long a worker may take to import what it ne
 _GRACE_SECONDS: Final = 0.5  # how long a worker may finish its batch when the executor is closed
 _CLOSE_SECONDS: Final = 2.0
 _NO_SLOT_SECONDS: Final = 0.05  # how often the dispatcher looks for a free slot if there is none
-# If the last batch of a worker took less than this, the worker gets the next one before it has finished
-# the current one, because otherwise it would spend much of its time waiting. Longer batches are better
-# given to the worker that is free first.
+# If the last batch of a worker took less than this, the worker gets the next one before it has
+# finished the current one, because otherwise it would spend much of its time waiting. Longer
+# batches are better given to the worker that is free first.
 _SHORT_SECONDS: Final = 0.05
 
 Task = QueuedTask[ChannelResources]
@@ -150,8 +150,9 @@ class Dispatcher:
         return min([*due, _NO_SLOT_SECONDS] if self._without_slot else due, default=None)
 
     def _process_events(self, ready: Sequence[object]) -> None:
-        # The loop is over the workers that were waited for. Removing a dead one frees its descriptor
-        # numbers, and its replacement may get the same ones, which `ready` would then match.
+        # The loop is over the workers that were waited for. Removing a dead one frees its
+        # descriptor numbers, and its replacement may get the same ones, which `ready` would then
+        # match.
         for worker in tuple(self._workers):
             died = worker.process.sentinel in ready
             if died or worker.process.connection in ready:

@@ -25,8 +25,8 @@ __all__ = [
 class OpenChannel:
     """Tells a worker that batches of a recipe will follow.
 
-    The handle of the channel's memory comes right after this message, then that of the cache's memory
-    if there is one.
+    The handle of the channel's memory comes right after this message, then that of the cache's
+    memory if there is one.
 
     Attributes:
         channel: The key of the channel.

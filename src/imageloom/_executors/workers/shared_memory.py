@@ -8,13 +8,13 @@
       hand_out(slot) -> arrays for the user; when the last of them dies, the slot is free again
 
 The segment has no name: on Linux it is a memfd, elsewhere an unlinked temporary file (on Windows a
-paging-file mapping). A worker receives it through its connection. So nothing is left behind, whichever
-process is killed at whatever time, and the size of `/dev/shm` does not matter. The system allocates
-memory page by page as slots are used. Free slots are reused lowest first, so a loop that keeps up with
-its batches uses few of them.
+paging-file mapping). A worker receives it through its connection. So nothing is left behind,
+whichever process is killed at whatever time, and the size of `/dev/shm` does not matter. The system
+allocates memory page by page as slots are used. Free slots are reused lowest first, so a loop that
+keeps up with its batches uses few of them.
 
-When a pool is closed, it drops its reference to the mapping. Every array holds one too, so the mapping
-lives until the last array over it is gone.
+When a pool is closed, it drops its reference to the mapping. Every array holds one too, so the
+mapping lives until the last array over it is gone.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ class SlotPool:
         self._segment = Segment(self._count * layout.nbytes)
         self._free = list(range(self._count))
         self._lock = threading.RLock()
-        # Finalizers may run anywhere, even in a method that holds the lock, so they only append here.
+        # Finalizers may run anywhere, even in a method that holds the lock, so they only append
+        # here.
         self._returned: deque[int] = deque()
 
     @property
@@ -186,8 +187,8 @@ class SlotPool:
     def hand_out(self, slot: int, rows: int) -> tuple[NDArray[Any], ...]:
         """Returns the batch in a slot as writable arrays, which the user may keep.
 
-        The arrays are copies only if the user already holds `kept` batches. The slot of a copy is free
-        at once, so keeping batches takes memory but never blocks the stream.
+        The arrays are copies only if the user already holds `kept` batches. The slot of a copy is
+        free at once, so keeping batches takes memory but never blocks the stream.
         """
         memory = self._segment.memory
         if memory is None:
@@ -223,7 +224,8 @@ class _Lease:
         self._returned = returned
 
     def drop(self) -> None:
-        # Two threads may drop arrays at the same time. list.pop is atomic; the last one gets the slot.
+        # Two threads may drop arrays at the same time. list.pop is atomic; the last one gets the
+        # slot.
         slot = self._tokens.pop()
         if slot is not None:
             self._returned.append(slot)

@@ -1,8 +1,8 @@
 """Starts worker processes, which Ctrl-C does not reach and which end with their parent.
 
-`multiprocessing.Process` imports the user's main module in every child, which is why scripts that use
-it need a `__main__` guard. Here the child is a new interpreter that receives the module search path and
-nothing else. The user's functions reach it by cloudpickle.
+`multiprocessing.Process` imports the user's main module in every child, which is why scripts that
+use it need a `__main__` guard. Here the child is a new interpreter that receives the module search
+path and nothing else. The user's functions reach it by cloudpickle.
 """
 
 from __future__ import annotations

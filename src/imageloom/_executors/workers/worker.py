@@ -1,8 +1,8 @@
 """The main loop of a worker process: it computes the tasks from its connection until that ends.
 
-A worker is started clean (see `spawning` and `boot`): it has not imported the user's main module, and
-it imports no training framework. It ends when its connection ends. If the parent dies while the worker
-is computing, the end of its standard input ends it, and on Linux the kernel kills it.
+A worker is started clean (see `spawning` and `boot`): it has not imported the user's main module,
+and it imports no training framework. It ends when its connection ends. If the parent dies while the
+worker is computing, the end of its standard input ends it, and on Linux the kernel kills it.
 """
 
 from __future__ import annotations
