@@ -176,7 +176,7 @@ def test_deaths_with_batches_in_between_go_on_for_ever(
 def test_workers_killed_at_random_change_no_byte(
     seed: int, executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "_FAILED_STARTS", 99)  # some are killed before they are ready
+    monkeypatch.setattr(deaths, "_FAILED_STARTS", 99)  # some are killed before they are ready
     expected = take(flow(crops, **AUGMENTED), 2 * BATCHES)
     chance = random.Random(seed)
     moments = set(chance.sample(range(1, 2 * BATCHES - 1), 4))
