@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from imageloom._checks import (
@@ -31,6 +31,7 @@ __all__ = [
     "FILL_MODES",
     "INTERPOLATIONS",
     "NOISE_NAMES",
+    "OPTION_NAMES",
     "GeneratorOptions",
     "Noise",
     "ReadOptions",
@@ -321,6 +322,9 @@ class GeneratorOptions:
             interpolation_order=self.interpolation_order,
             corrected_geometry=self.geometry == "corrected",
         )
+
+
+OPTION_NAMES: Final = tuple(field.name for field in fields(GeneratorOptions))
 
 
 def _noise_records(noise: Any) -> tuple[Noise, ...] | None:

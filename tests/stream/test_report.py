@@ -283,7 +283,7 @@ def test_a_slow_consumer_has_nothing_to_gain(crops: Path) -> None:
     with flow(crops, executor) as it:
         for _ in range(BATCHES):
             next(it)
-            stream = it._supply._stream
+            stream = it._stream.supply._stream
             assert stream is not None
             for future in tuple(stream._window.values()):
                 future.result()

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import Pipe, connection
+from multiprocessing.connection import Connection
 from typing import Final
 
 from imageloom._errors import IteratorClosedError, WorkerStartError
@@ -92,23 +93,28 @@ class Dispatcher:
         self._without_slot = False  # a task waits for a free slot
         self._closing = False
         self._owner = os.getpid()
-        self._wakeups, self._waker = Pipe(duplex=False)
+        # A pipe that wakes the thread; None once that has ended. Nobody closes its ends, because a
+        # thread that is about to write could then write to another file with the same number. They
+        # are closed with the last reference to them, which such a thread holds too.
+        self._alarm: tuple[Connection, Connection] | None = Pipe(duplex=False)
         self._woken = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="imageloom", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
         """Makes the dispatcher look at the queue; any thread may call this."""
-        if not self._woken:
+        alarm = self._alarm
+        if alarm is not None and not self._woken:
             self._woken = True
-            with suppress(OSError):  # the dispatcher has closed the pipe already
-                self._waker.send_bytes(b"!")
+            with suppress(OSError):  # the garbage collector has closed it already
+                alarm[1].send_bytes(b"!")
 
     def release(self, channel: ChannelResources) -> None:
         """Releases the memory of a channel, here and in the workers; any thread may call this."""
         self._released.append(channel)
         self.wake()
-        if not self._thread.is_alive():
+        if self._ended:
             self._close_released()
 
     def close(self) -> None:
@@ -120,7 +126,6 @@ class Dispatcher:
         self.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_SECONDS)
-            self._close_released()
 
     def _run(self) -> None:
         error: Exception = IteratorClosedError(
@@ -136,6 +141,11 @@ class Dispatcher:
             error = failure
         finally:
             self._shut_down(error)
+
+    @property
+    def _wakeups(self) -> Connection:
+        assert self._alarm is not None, "only this thread sets it to None, at its end"
+        return self._alarm[0]
 
     def _waitables(self) -> list[Waitable]:
         waitables: list[Waitable] = [self._wakeups]
@@ -318,6 +328,7 @@ class Dispatcher:
                 if item is not None:
                     item.fail(error)
         self._workers.clear()
+        # Set before the last look at released channels: `release` closes those that come later.
+        self._ended = True
         self._close_released()
-        self._wakeups.close()
-        self._waker.close()
+        self._alarm = None

@@ -88,9 +88,9 @@ class Segment:
     def close(self) -> None:
         """Drops the references to the memory, which lives as long as there are arrays over it."""
         self.memory = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1  # at once: a second `close` could close another file
+        if fd >= 0:
+            os.close(fd)
 
 
 def _anonymous_file(nbytes: int) -> int:
@@ -224,8 +224,7 @@ class _Lease:
         self._returned = returned
 
     def drop(self) -> None:
-        # Two threads may drop arrays at the same time. list.pop is atomic; the last one gets the
-        # slot.
+        # Two threads may drop arrays at the same time. list.pop is atomic; the last gets the slot.
         slot = self._tokens.pop()
         if slot is not None:
             self._returned.append(slot)
