@@ -160,7 +160,7 @@ def test_ctrl_c_while_a_file_is_written(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from imageloom._cli.output import replacing\n"
+        "from imageloom._storage.atomic import replacing\n"
         "try:\n"
         "    with replacing(Path(sys.argv[1])) as draft:\n"
         "        draft.write_bytes(b'half')\n"

@@ -20,7 +20,8 @@ from imageloom import DirectoryIterator, ImageDataGenerator, _machine
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 from imageloom._pipeline.recipe import BatchReport
-from imageloom._stream.report import _STAGES, Meter, Report
+from imageloom._pipeline.stages import STAGES
+from imageloom._stream.report import Meter, Report
 
 # Made-up figures
 
@@ -45,7 +46,7 @@ def figures(**changed: Any) -> Report:
 
 
 positive = st.floats(1e-3, 1e4)
-stage_times = st.dictionaries(st.sampled_from(sorted(_STAGES)), positive, min_size=1)
+stage_times = st.dictionaries(st.sampled_from(sorted(STAGES)), positive, min_size=1)
 
 
 @st.composite
@@ -73,7 +74,7 @@ def test_the_verdict_follows_from_the_figures(report: Report) -> None:
         assert "cores=" not in verdict
         return
     stage = max(report.stages, key=lambda name: report.stages[name])
-    assert f"{_STAGES[stage]} takes" in verdict
+    assert f"{STAGES[stage].cost} takes" in verdict
     share = report.stages[stage] / sum(report.stages.values())
     assert ("takes most" in verdict) == (share >= 0.5)
     advice = ["max_batches_pending", "CPUs are busy", "more worker(s) (cores=", "closer to this"]
@@ -230,7 +231,7 @@ def test_stages_and_totals_of_a_real_run(executor: Executor, crops: Path, tmp_pa
     assert report.batches == 2 * BATCHES
     assert report.images == 2 * SAMPLES - BATCH, "all but the first batch"
     assert report.stages.keys() >= {"read", "transform", "standardize", "save"}
-    assert report.stages.keys() <= _STAGES.keys()
+    assert report.stages.keys() <= STAGES.keys()
     assert min(report.stages.values()) >= 0
     assert report.worker_seconds == pytest.approx(sum(report.stages.values()))
     assert 0 <= report.waited <= report.seconds

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +12,7 @@ import keras
 
 from imageloom._checks import check_int
 from imageloom._errors import InvalidArgumentError
+from imageloom._storage.atomic import replace_file
 
 __all__ = ["ResumeCallback"]
 
@@ -114,11 +113,5 @@ class ResumeCallback(keras.callbacks.Callback):
                 "callback, and no steps_per_epoch to fit."
             )
         state = {**self._iterator.state_dict(), "position": self.position}
-        draft = self._path.with_name(f"{self._path.name}-{uuid.uuid4().hex}")
-        try:
-            draft.write_text(json.dumps({"epoch": self.epoch, "iterator": state}), encoding="utf-8")
-            os.replace(draft, self._path)
-        except BaseException:
-            with suppress(OSError):
-                draft.unlink()
-            raise
+        content = json.dumps({"epoch": self.epoch, "iterator": state})
+        replace_file(self._path, content.encode(), durable=True)

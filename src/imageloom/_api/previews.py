@@ -24,7 +24,7 @@ from imageloom._preview.words import counted, geometry_notes, transforms_in_word
 from imageloom._sources.arrays import ArraySource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.directory import DirectorySource
-from imageloom._sources.listing import list_class
+from imageloom._sources.listing import class_folders, list_single_class
 
 __all__ = ["preview"]
 
@@ -269,9 +269,7 @@ def _files(images: Any) -> tuple[SampleSource, str]:
         words = os.path.basename(paths[0]) if len(paths) == 1 else counted(len(paths), "image")
         return _FileList("", paths), words
     folder, name = paths[0], os.path.basename(paths[0])
-    with os.scandir(folder) as entries:
-        has_classes = any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
-    if has_classes:
+    if class_folders(folder):
         source: SampleSource = DirectorySource(
             folder,
             classes=None,
@@ -282,8 +280,8 @@ def _files(images: Any) -> tuple[SampleSource, str]:
             dtype="float32",
         )
     else:
-        parent = os.path.dirname(folder)
-        source = _FileList(parent, list_class(parent, name, follow_links=False).files)
+        only = list_single_class(folder)
+        source = _FileList(only.root, only.files)
     if len(source) == 0:
         raise InvalidArgumentError(f"There are no images in {folder!r}.")
     classes = len(source.class_indices)

@@ -26,7 +26,6 @@ __all__ = [
     "directory",
     "factor",
     "given",
-    "has_classes",
     "json_option",
     "on_stderr",
     "open_folder",
@@ -254,20 +253,18 @@ def open_folder(
         ImageLoomError: the library rejects an argument or the folder.
     """
     from imageloom import ImageDataGenerator
-    from imageloom._sources.listing import list_class
+    from imageloom._sources.listing import class_folders, list_single_class
 
-    asked = folder
-    if not has_classes(folder):
-        # Listed here, because the library would write its index file into the folder above.
-        folder, name = folder.resolve().parent, folder.resolve().name
-        files = list_class(str(folder), name, follow_links=False).files
+    root = str(folder)
+    if not class_folders(folder):
+        root, name, files = list_single_class(folder)
         limit = constructor.get("max_samples_per_class", -1)
         files = files if limit < 0 else files[:limit]
         options["list_valid_filenames_in_directory_function"] = lambda **_: (name, files)
         options["classes"] = [name]
     with on_stderr():
         flow = ImageDataGenerator(**given(constructor)).flow_from_directory(
-            folder,
+            root,
             target_size=size,
             color_mode=color_mode,
             interpolation=interpolation,
@@ -275,12 +272,7 @@ def open_folder(
         )
     if flow.n == 0:
         raise click.ClickException(
-            f"There are no images in {str(asked)!r} or its sub-folders. A file counts by its suffix: "
+            f"There are no images in {str(folder)!r} or its sub-folders. A file counts by its suffix: "
             "png, jpg, jpeg, bmp, ppm, tif, tiff or npy."
         )
     return flow
-
-
-def has_classes(folder: Path) -> bool:
-    """Returns whether there is a sub-folder that is not hidden."""
-    return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())

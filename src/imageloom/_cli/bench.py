@@ -14,7 +14,6 @@ from imageloom._cli.arguments import (
     SectionedCommand,
     augmentation,
     directory,
-    has_classes,
     json_option,
     on_stderr,
     open_folder,
@@ -162,8 +161,10 @@ class _Opener:
             "cores": configuration.cores,
         }
         if configuration.cache:
-            classes = sum(entry.is_dir() for entry in self._folder.iterdir()) or 1
-            of_each = math.ceil(_CACHED_IMAGES / (classes if has_classes(self._folder) else 1))
+            from imageloom._sources.listing import class_folders
+
+            classes = len(class_folders(self._folder)) or 1
+            of_each = math.ceil(_CACHED_IMAGES / classes)
             constructor |= {"cache": "memory", "max_samples_per_class": of_each}
         flow = open_folder(self._folder, constructor, seed=1, **self._options)
         if flow.n > self.images:

@@ -21,7 +21,7 @@ from imageloom._options import ReadOptions
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.directory import DirectorySource
 from imageloom._sources.index import INDEX_NAME
-from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class
+from imageloom._sources.listing import WHITE_LIST_FORMATS, list_single_class
 
 __all__ = ["Findings", "examine"]
 
@@ -148,12 +148,10 @@ def _listed(folder: Path, has_classes: bool, findings: Findings) -> tuple[str, l
         root, names = source.root, [str(name) for name in source.filenames]
         findings.classes = source.class_counts
     else:
-        whole = folder.resolve()
-        root = str(whole)
-        start = len(whole.name) + 1
-        files = list_class(str(whole.parent), whole.name, follow_links=False).files
-        names = [name[start:] for name in files]
-        findings.classes = {whole.name: len(names)}
+        only = list_single_class(folder)
+        root = os.path.join(only.root, only.name)
+        names = [name[len(only.name) + 1 :] for name in only.files]
+        findings.classes = {only.name: len(names)}
     findings.images = len(names)
     findings.empty_classes = [name for name, count in findings.classes.items() if count == 0]
     findings.other_files = _others(root, set(names))

@@ -13,7 +13,6 @@ import click
 from imageloom._cli.arguments import (
     SectionedCommand,
     directory,
-    has_classes,
     json_option,
     on_stderr,
     option,
@@ -56,9 +55,10 @@ def inspect(folder: Path, everything: bool, as_json: bool) -> None:
     The exit status is 1 if there are unreadable files, or no images.
     """
     from imageloom._cli.findings import examine
+    from imageloom._sources.listing import class_folders
 
     with on_stderr():
-        findings = examine(folder, has_classes=has_classes(folder))
+        findings = examine(folder, has_classes=bool(class_folders(folder)))
     if as_json:
         click.echo(json.dumps(asdict(findings), indent=1))
     else:

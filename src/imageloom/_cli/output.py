@@ -1,16 +1,14 @@
-"""Files that commands write. They are checked before the work begins, and appear when complete."""
+"""The files that commands write, which are checked before the work begins."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["OutputFile", "replacing"]
+__all__ = ["OutputFile"]
 
 
 class OutputFile(click.Path):
@@ -29,16 +27,3 @@ class OutputFile(click.Path):
         if not os.access(path.parent, os.W_OK):
             self.fail(f"The folder of {str(path)!r} does not exist or is not writable.", param, ctx)
         return path
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary name beside `path`; after success the file of that name replaces `path`."""
-    draft = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        yield draft
-        os.replace(draft, path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise

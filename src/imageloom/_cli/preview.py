@@ -17,7 +17,8 @@ from imageloom._cli.arguments import (
     option,
     reading,
 )
-from imageloom._cli.output import OutputFile, replacing
+from imageloom._cli.output import OutputFile
+from imageloom._storage.atomic import replacing
 
 __all__ = ["preview"]
 

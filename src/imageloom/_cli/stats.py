@@ -20,7 +20,7 @@ from imageloom._cli.arguments import (
     option,
     reading,
 )
-from imageloom._cli.output import OutputFile, replacing
+from imageloom._cli.output import OutputFile
 from imageloom._errors import BadImageError
 
 if TYPE_CHECKING:
@@ -150,7 +150,6 @@ def _write(found: FeatureStatistics, whitening: FeatureStatistics | None, output
     from imageloom._imaging.normalise import FeatureStatistics, save_statistics
 
     matrix = None if whitening is None else whitening.zca_whitening_matrix
-    with replacing(output) as draft:
-        save_statistics(
-            FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix), draft
-        )
+    save_statistics(
+        FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix), output
+    )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import InvalidArgumentError, MissingFileError
 from imageloom._options import GeneratorOptions
+from imageloom._storage.atomic import replacing
 from imageloom._warnings import warn_user
 
 __all__ = [
@@ -48,7 +49,7 @@ _FILE_FORMAT: Final = "imageloom-statistics"
 def save_statistics(found: FeatureStatistics, path: str | os.PathLike[str]) -> None:
     """Writes statistics to an `.npz` file, which `load_statistics` reads."""
     arrays = {name: getattr(found, name) for name in _NAMES if getattr(found, name) is not None}
-    with open(path, "wb") as file:
+    with replacing(path, durable=True) as draft, open(draft, "xb") as file:
         np.savez(file, format=np.array(_FILE_FORMAT), **arrays)
 
 

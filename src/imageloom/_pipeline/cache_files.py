@@ -10,7 +10,6 @@ import json
 import math
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -22,6 +21,7 @@ import numpy as np
 from imageloom._errors import InvalidArgumentError
 from imageloom._options import COLOUR_CHANNELS, ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
+from imageloom._storage.atomic import replacing
 from imageloom._storage.places import is_url
 from imageloom._storage.stamps import stamps_of
 
@@ -163,24 +163,20 @@ def _make_files(
 
     Each file appears complete, and the description appears last.
     """
-    draft = f"{path}-{uuid.uuid4().hex}"
     with suppress(OSError):
         os.unlink(f"{path}.json")
-    try:
-        with open(f"{draft}.npy", "xb") as file:
+    with (  # they take their places in the reverse order
+        replacing(f"{path}.json", follow_link=False) as description_draft,
+        replacing(f"{path}.marks", follow_link=False) as marks_draft,
+        replacing(f"{path}.npy", follow_link=False) as pixels_draft,
+    ):
+        with open(pixels_draft, "xb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (rows, *row_shape)}
             np.lib.format.write_array_header_1_0(file, header)
             file.truncate(file.tell() + rows * math.prod(row_shape))
             inode = os.fstat(file.fileno()).st_ino
-        with open(f"{draft}.marks", "xb") as file:
+        with open(marks_draft, "xb") as file:
             file.truncate(rows * MARK.itemsize)
         content = json.dumps({**description, "rows": rows}, indent=1)
-        Path(f"{draft}.json").write_text(content, encoding="utf-8")
-        for suffix in ("npy", "marks", "json"):
-            os.replace(f"{draft}.{suffix}", f"{path}.{suffix}")
-        return inode
-    except BaseException:
-        for suffix in ("npy", "marks", "json"):
-            with suppress(OSError):
-                os.unlink(f"{draft}.{suffix}")
-        raise
+        description_draft.write_text(content, encoding="utf-8")
+    return inode

@@ -56,7 +56,7 @@ class Recipe:
         replaces_bad_images: Whether all unreadable samples of a batch are reported together.
         measures: Whether the moments of the batch are reported, for `fit`.
         tells_transforms: Whether the parameters of the transforms are reported, for previews.
-        storage: The settings of fsspec if some files are URLs; else None.
+        storage: The options of fsspec if some files are URLs; else None.
     """
 
     read: ReadOptions | None
@@ -164,7 +164,7 @@ class BatchReport:
         batch: What the user's `get_batch_function` has returned, in a tuple of one. A placeholder
             is in the place of images that are in the batch's memory (see `batch_function`).
         moments: The moments of the pixels, if the recipe asks for them.
-        seconds: The time that each stage took (see `whereabouts.STAGES`).
+        seconds: The time that each stage took (see `stages.STAGES`).
         cache_hits: How many images did not have to be decoded.
         transforms: The parameters of each image, sample by sample, if the recipe asks for them.
             Images that an overridden `random_transform` has transformed have none.

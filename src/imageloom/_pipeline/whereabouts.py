@@ -7,24 +7,11 @@ assign numbers and read the clock.
 from __future__ import annotations
 
 import time
-from typing import Final
 
 from imageloom._pipeline.recipe import BatchTask
+from imageloom._pipeline.stages import STAGES
 
-__all__ = ["STAGES", "Whereabouts"]
-
-# The stages that take time, and what errors say about them.
-STAGES: Final = {
-    "fetch": "fetching the image",
-    "read": "reading the image",
-    "noaug_hook": "running noaug_preprocessing_function",
-    "transform": "transforming the image",
-    "hook": "running preprocessing_function",
-    "standardize": "standardizing the image",
-    "batch_function": "running get_batch_function",
-    "save": "saving the image",
-    "finish": "finishing the batch",
-}
+__all__ = ["Whereabouts"]
 
 
 class Whereabouts:
@@ -81,4 +68,4 @@ class Whereabouts:
             what = f"files {files} (the batch at position {position})"
         else:
             what = f"{self.name()} (sample {self.sample} of the batch at position {position})"
-        return f"imageloom: while {STAGES[self.stage]}, {what}"
+        return f"imageloom: while {STAGES[self.stage].activity}, {what}"

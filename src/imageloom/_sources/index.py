@@ -16,17 +16,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
+from imageloom._storage.atomic import replace_file
 from imageloom._storage.places import is_url
 
-__all__ = ["INDEX_NAME", "all_inside", "list_classes", "replace_file"]
+__all__ = ["INDEX_NAME", "all_inside", "list_classes"]
 
 INDEX_NAME: Final = ".imageloom-index"
 _FORMAT: Final = "imageloom-index"
@@ -130,20 +129,7 @@ def _write(places: Sequence[Path], listings: dict[str, ClassListing]) -> None:
     for place in places:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(place, content)
+            replace_file(place, content, follow_link=False)
         except OSError:
             continue
         return
-
-
-def replace_file(place: Path, content: bytes) -> None:
-    """Puts a file in place at once, so that whoever reads it finds the old or the new one."""
-    draft = place.with_name(f"{place.name}-{os.getpid()}-{uuid.uuid4().hex}")
-    try:
-        with open(draft, "xb") as file:
-            file.write(content)
-        os.replace(draft, place)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise

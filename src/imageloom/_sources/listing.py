@@ -11,11 +11,18 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from imageloom._warnings import warn_user
 
-__all__ = ["WHITE_LIST_FORMATS", "ClassListing", "list_class"]
+__all__ = [
+    "WHITE_LIST_FORMATS",
+    "ClassListing",
+    "SingleClass",
+    "class_folders",
+    "list_class",
+    "list_single_class",
+]
 
 WHITE_LIST_FORMATS: Final = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 _SECOND: Final = 10**9
@@ -67,7 +74,8 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
     images: list[str] = []
     arrays: list[str] = []
     top = os.path.join(root, name)
-    walk = os.walk(top, onerror=_tell, followlinks=follow_links)
+    errors: list[OSError] = []  # warned of afterwards, when no frame of `os` is on the stack
+    walk = os.walk(top, onerror=errors.append, followlinks=follow_links)
     for folder, _, files in sorted(walk, key=lambda found: found[0]):
         prefix = name + folder[len(top) :]
         fingerprint = _fingerprint(folder)
@@ -77,6 +85,8 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
         images += [os.path.join(prefix, f) for f in files if f.lower().endswith(WHITE_LIST_FORMATS)]
         if not images:
             arrays += [os.path.join(prefix, f) for f in files if f.lower().endswith(".npy")]
+    for error in errors:
+        _warn_of_unlisted(error)
     return ClassListing(
         files=images or arrays,
         folders=folders,
@@ -86,8 +96,41 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
     )
 
 
-def _tell(error: OSError) -> None:
-    """Says what cannot be listed; that a class has no folder at all is told elsewhere."""
+class SingleClass(NamedTuple):
+    """A folder of images without sub-folders, which is read as the only class of its parent folder.
+
+    Attributes:
+        root: the folder's parent, absolute.
+        name: the folder's name, which is the name of the class.
+        files: paths relative to `root`.
+    """
+
+    root: str
+    name: str
+    files: list[str]
+
+
+def class_folders(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of the sub-folders that are not hidden; without any, the images are one class.
+
+    Hidden folders decide nothing here, because many programs leave one beside the images (".git",
+    ".ipynb_checkpoints").
+    """
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:
+    """Lists a folder that has no sub-folders for classes.
+
+    It uses no index file, which would lie in the folder above, where it is not expected.
+    """
+    root, name = os.path.split(os.path.abspath(folder))
+    return SingleClass(root, name, list_class(root, name, follow_links=False).files)
+
+
+def _warn_of_unlisted(error: OSError) -> None:
+    """Warns of a folder that cannot be listed; for a class without a folder, the caller warns."""
     if not isinstance(error, FileNotFoundError):
         warn_user(
             f"The folder {error.filename!r} cannot be listed, and its images are left out: "

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from imageloom._errors import InvalidArgumentError
-from imageloom._sources.index import all_inside, replace_file
+from imageloom._sources.index import all_inside
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
+from imageloom._storage.atomic import replace_file
 from imageloom._storage.places import is_url
 
 __all__ = ["list_classes_shuffled"]
@@ -81,7 +82,7 @@ def _listing(
     if files != order or not listed.exists():
         content = os.fsencode("".join(f"{file.replace(separator, '/')}\n" for file in files))
         listed.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(listed, content)
+        replace_file(listed, content, follow_link=False)
     description = {
         "folders": found.folders,
         "follow_links": follow_links,
@@ -89,7 +90,7 @@ def _listing(
         "has_tiff": found.has_tiff,
         "crc32": zlib.crc32(content),
     }
-    replace_file(described, json.dumps(description).encode())
+    replace_file(described, json.dumps(description).encode(), follow_link=False)
     return dataclasses.replace(found, files=files, follow_links=follow_links)
 
 

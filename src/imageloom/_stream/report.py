@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imageloom._pipeline.recipe import BatchReport
+from imageloom._pipeline.stages import STAGES
 from imageloom._stream.substitutions import BadImage
 
 __all__ = ["Meter", "Report"]
@@ -20,17 +21,6 @@ __all__ = ["Meter", "Report"]
 _NEGLIGIBLE_WAITING = 0.05
 _FEW_BATCHES = 3
 _MB, _GB = 10**6, 10**9
-_STAGES = {
-    "fetch": "waiting for the storage of remote files",
-    "read": "reading and decoding the images",
-    "noaug_hook": "noaug_preprocessing_function",
-    "transform": "the random transforms",
-    "hook": "preprocessing_function",
-    "standardize": "normalising",
-    "batch_function": "get_batch_function",
-    "save": "saving images (save_to_dir)",
-    "finish": "finishing the batch",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +98,8 @@ class Report:
             )
         stage, share = self._main_stage()
         return (
-            f"The model waits {self.waiting_share:.0%} of the time for data; {_STAGES[stage]} takes "
-            f"{'most' if share >= 0.5 else 'the largest part'} of it ({share:.0%}): "
+            f"The model waits {self.waiting_share:.0%} of the time for data; {STAGES[stage].cost} "
+            f"takes {'most' if share >= 0.5 else 'the largest part'} of it ({share:.0%}): "
             f"{self._advice(stage)}."
         )
 
@@ -170,7 +160,7 @@ class Report:
             lines.append("Computing, by stage:")
             for name, seconds in sorted(self.stages.items(), key=lambda item: -item[1]):
                 share, each = seconds / self.worker_seconds, 1000 * seconds / self.images
-                lines.append(f"  {share:4.0%}  {each:7.3f} ms an image  {_STAGES[name]}")
+                lines.append(f"  {share:4.0%}  {each:7.3f} ms an image  {STAGES[name].cost}")
         if self.nodes:
             each = 1000 * self.away_seconds / sum(self.nodes.values())
             lines.append(f"Nodes of the cluster ({each:.0f} ms a batch to get there and back):")
