@@ -23,8 +23,7 @@ SECONDS = 20
 def a_channel() -> Any:
     """What the dispatcher knows of a channel, and how often its memory was given back."""
     closed: list[None] = []
-    slots = SimpleNamespace(close=lambda: closed.append(None))
-    return SimpleNamespace(key=1, forgotten=False, slots=slots, cache_memory=None, closed=closed)
+    return SimpleNamespace(key=1, close=lambda: closed.append(None), closed=closed)
 
 
 def test_wake_that_comes_while_another_thread_closes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,13 +69,13 @@ def test_close_leaves_what_a_busy_dispatcher_is_at_to_it(monkeypatch: pytest.Mon
     dispatcher = Dispatcher(1, {})
     assert busy.wait(SECONDS)
     first, second = a_channel(), a_channel()
-    dispatcher.forget(first)
+    dispatcher.release(first)
     dispatcher.close()
     assert not first.closed
     go.set()
     dispatcher._thread.join(SECONDS)
     assert len(first.closed) == 1
-    dispatcher.forget(second)
+    dispatcher.release(second)
     assert len(second.closed) == 1, "nobody else would do it"
 
 

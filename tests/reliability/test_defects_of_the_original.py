@@ -36,7 +36,7 @@ from reference import keras_generator, quiet
 from imageloom import DirectoryIterator, ImageDataGenerator
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers import dispatcher, messages
+from imageloom._executors.workers import messages, resources
 from imageloom._sources import listing
 
 
@@ -156,8 +156,8 @@ def test_5_the_parameters_travel_once_a_worker(
         computed.append(len(pickle.dumps(message)))
         return message
 
-    monkeypatch.setattr(dispatcher, "OpenChannel", open_channel)
-    monkeypatch.setattr(dispatcher, "Compute", compute)
+    monkeypatch.setattr(resources, "OpenChannel", open_channel)
+    monkeypatch.setattr(resources, "Compute", compute)
     big = np.random.default_rng(1).random(100_000)
     with flow(crops, executor, preprocessing_function=lambda x: x + big[0]) as it:
         take(it, 4 * BATCHES)

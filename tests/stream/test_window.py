@@ -161,7 +161,7 @@ def test_abandoned_requests_give_their_slots_back(crops: Path) -> None:
         settle(it)
         stream = it._stream.supply._stream
         assert stream is not None
-        slots = stream._channel.slots  # type: ignore[attr-defined]
+        slots = stream._channel._resources.slots  # type: ignore[attr-defined]
         stream.follow(())
         wait_for(lambda: _free(slots) == slots._count, "all slots to be free again")
     executor.close()

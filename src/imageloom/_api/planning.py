@@ -15,7 +15,8 @@ from imageloom._executors.base import Channel
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
 from imageloom._machine import free_memory
 from imageloom._options import GeneratorOptions, ReadOptions
-from imageloom._pipeline.cache import CachePlan, plan_cache
+from imageloom._pipeline.cache import CachePlan
+from imageloom._pipeline.cache_files import plan_cache
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe

@@ -1,4 +1,4 @@
-"""Examines every file of a data set."""
+"""Examines every file of a data set, in threads."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ import traceback
 from typing import Any
 
 from imageloom._errors import WorkerError
+from imageloom._executors.failed import Failed
 from imageloom._executors.portable import returning
-from imageloom._executors.workers.messages import Failed
 
 __all__ = ["as_message", "revived"]
 

@@ -1,4 +1,4 @@
-"""Fetches the remote files of a batch, ahead of the decoder: an object store takes its time to answer.
+"""Fetches the remote files of a batch in threads, ahead of the decoder.
 
 So many files are asked for at once; each that is taken makes room for the next. What a batch holds in
 memory is bounded by that, whatever its size.

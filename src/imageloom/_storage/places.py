@@ -1,4 +1,4 @@
-"""Files by URL, through fsspec: object stores, archives, memory, whatever it has a file system for.
+"""Files by URL, through fsspec; questions about many files are asked in threads.
 
 A local path never comes here; fsspec is imported when the first URL turns up. A URL may be a chain
 (`zip://photos::s3://bucket/data.zip`); a folder's path stands in its first link that has one.

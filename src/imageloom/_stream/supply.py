@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import IteratorClosedError
-from imageloom._executors.base import Channel
+from imageloom._executors.base import Channel, Replacement
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 from imageloom._pipeline.recipe import BatchSpec
@@ -167,5 +167,5 @@ class BatchSupply:
         self._lookahead, self._cpus = channel.lookahead, channel.cpus
 
 
-def _replacement_in_words(bad: BadImage) -> tuple[str, str]:
+def _replacement_in_words(bad: Replacement) -> tuple[str, str]:
     return f"replaced {bad.filename}", bad.in_words
