@@ -27,7 +27,7 @@ from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.user_methods import UserMethods
-from imageloom._storage.places import use_settings
+from imageloom._storage.places import use_fsspec_options
 
 __all__ = ["Pipeline"]
 
@@ -39,7 +39,7 @@ class Pipeline:
         """`store` keeps decoded pixels; by default one of this process, as the recipe plans it."""
         self.recipe = recipe
         if recipe.storage is not None:
-            use_settings(recipe.storage)
+            use_fsspec_options(recipe.storage)
         self.store = open_store(recipe.cache) if store is None else store
         self.own = UserMethods(
             recipe.params.image_data_generator,

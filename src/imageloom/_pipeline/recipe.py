@@ -55,7 +55,7 @@ class Recipe:
         replaces_bad_images: look for all unreadable samples of a batch and report them together.
         measures: report the batch's moments, for `fit`.
         tells_transforms: report what was drawn, for previews.
-        storage: fsspec's settings, where some of the files are URLs; else None.
+        storage: fsspec's options, where some of the files are URLs; else None.
     """
 
     read: ReadOptions | None
