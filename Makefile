@@ -2,7 +2,16 @@
 # a stamp file for each dependency group makes the second run quick.
 
 PYTHON ?= python3
+LOCK := constraints/ci.txt
+# Everything has the versions of the lock file, so that two runs of the same commit do the same.
+# `make test NEWEST=1` takes the newest of everything, in an environment of its own.
+ifdef NEWEST
+VENV := build/newest
+else
 VENV := .venv
+export PIP_CONSTRAINT := $(LOCK)
+export PIP_BUILD_CONSTRAINT := $(LOCK)
+endif
 # Arguments for pytest: two tests at a time halve its 15 minutes. For example:
 # make test PYTEST_ARGS="-n 4 -k sampler"
 PYTEST_ARGS ?= -n 2
@@ -22,7 +31,8 @@ DIST := build/dist
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test lint format docs test-long test-marked-long test-dist test-oldest demo examples bench clean distclean
+.PHONY: test lint format docs coverage test-long test-marked-long test-dist test-oldest demo examples bench
+.PHONY: hooks lock changelog clean distclean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
@@ -45,6 +55,15 @@ docs: $(VENV)/stamp-docs
 	rm -rf build/docs build/doctrees
 	$(PY) -m sphinx -q -n -W --keep-going -d build/doctrees docs build/docs
 	$(PY) tools/check_site.py build/docs
+
+# The tests, workers and all, with a note of which lines ran; pyproject.toml says how many must.
+coverage: $(VENV)/stamp-tf-keras $(VENV)/stamp-coverage
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	$(PY) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage html --quiet --fail-under 0
+	$(PY) -m coverage report
 
 test-long: test-marked-long test-dist test-oldest
 
@@ -87,6 +106,18 @@ bench: $(VENV)/stamp-bench
 	$(PY) benchmarks/end_to_end.py
 	$(PY) benchmarks/cluster.py
 
+# Every commit is checked from then on.
+hooks: $(VENV)/stamp-lint $(VENV)/stamp-hooks
+	$(PY) -m pre_commit install
+
+# The newest of everything, for all Pythons and systems at once. No other target writes this file.
+lock: $(VENV)/stamp-lock
+	$(PY) tools/lock.py $(LOCK)
+
+# Makes a section of CHANGELOG.md of the fragments in changes/, for the version in pyproject.toml.
+changelog: $(VENV)/stamp-changelog
+	$(PY) -m towncrier build --yes
+
 # What was built, and the caches. The environment stays; `make distclean` removes it too.
 clean:
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -96,14 +127,14 @@ distclean: clean
 	rm -rf $(VENV)
 
 # Checks for Python 3.11, then creates or mends the environment. Dependency groups need pip 25.1.
-$(VENV)/stamp-venv:
+$(VENV)/stamp-venv: $(LOCK)
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('imageloom needs Python 3.11 or newer, but $(PYTHON) is ' + sys.version.split()[0] + '; name another one: make PYTHON=python3.12')"
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet "pip>=25.1"
 	touch $@
 
 # One stamp for each dependency group of pyproject.toml.
-$(VENV)/stamp-%: pyproject.toml $(VENV)/stamp-venv
+$(VENV)/stamp-%: pyproject.toml $(LOCK) $(VENV)/stamp-venv
 	$(PY) -m pip install --quiet --editable . --group $*
 	touch $@
 
@@ -116,6 +147,6 @@ $(OLDEST)/stamp: pyproject.toml constraints/oldest.txt $(VENV)/stamp-venv
 	rm -rf $(OLDEST)
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST_PY) -m pip install --quiet "pip>=25.1"
-	$(OLDEST_PY) -m pip install --quiet --constraint constraints/oldest.txt \
+	PIP_CONSTRAINT=constraints/oldest.txt $(OLDEST_PY) -m pip install --quiet \
 		--editable ".[jax,keras,pandas,ray,remote,splines,tensorflow,tf-keras,torch]" --group test-core
 	touch $@

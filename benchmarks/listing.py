@@ -53,7 +53,7 @@ _OURS = {
     "options": "cores=2",
     "more": """
 generator = iterator.image_data_generator
-recipe = iterator.recipe(generator._frozen(generator._current_options()))
+recipe = iterator._plan.recipe(generator._freeze(), iterator.batch_size)
 start = time.perf_counter()
 next(iterator)
 figures = dict(

@@ -1,7 +1,7 @@
 """Which library does each step best: milliseconds per image, and how far from what Keras computes.
 
 Every row is one way of doing one step on the same images; candidates take turns, medians over rounds.
-ARCHITECTURE.md keeps the table::
+docs/project/measurements.md keeps the table::
 
     python benchmarks/steps.py
 """

@@ -30,6 +30,8 @@ An exception that the user's own code raises in a worker keeps its type; its `__
 
 from __future__ import annotations
 
+from imageloom._public import public
+
 __all__ = [
     "ArgumentTypeError",
     "BadImageError",
@@ -54,18 +56,22 @@ __all__ = [
 ]
 
 
+@public
 class ImageLoomError(Exception):
     """The base class of all errors of this library."""
 
 
+@public
 class InvalidArgumentError(ImageLoomError, ValueError):
     """An argument has a value that is not allowed."""
 
 
+@public
 class ArgumentTypeError(ImageLoomError, TypeError):
     """An argument has the wrong type."""
 
 
+@public
 class MissingColumnError(ImageLoomError, KeyError, ValueError):
     """A data frame has no column of the given name."""
 
@@ -74,22 +80,27 @@ class MissingColumnError(ImageLoomError, KeyError, ValueError):
         return str(self.args[0])
 
 
+@public
 class BatchIndexError(ImageLoomError, ValueError, IndexError):
     """The index of a batch is beyond the number of batches."""
 
 
+@public
 class BatchShapeError(ImageLoomError, ValueError):
     """An image does not have the shape that the batch needs."""
 
 
+@public
 class MissingDependencyError(ImageLoomError, ImportError):
     """An option needs a package that is not installed."""
 
 
+@public
 class BadImageError(ImageLoomError, OSError):
     """A file could not be read as an image."""
 
 
+@public
 class BadSamplesError(BadImageError):
     """Files of a batch could not be read; the batch is computed again with others in their place.
 
@@ -107,18 +118,22 @@ class BadSamplesError(BadImageError):
         return self.summary
 
 
+@public
 class MissingImageError(BadImageError, FileNotFoundError):
     """An image file does not exist."""
 
 
+@public
 class MissingDirectoryError(ImageLoomError, FileNotFoundError):
     """A folder to read from, or to save to, does not exist."""
 
 
+@public
 class MissingFileError(ImageLoomError, FileNotFoundError):
     """A file that an argument names does not exist."""
 
 
+@public
 class StorageError(ImageLoomError, OSError):
     """A storage of remote files cannot be reached, or refuses a request.
 
@@ -126,22 +141,27 @@ class StorageError(ImageLoomError, OSError):
     """
 
 
+@public
 class IteratorClosedError(ImageLoomError, RuntimeError):
     """An iterator was used after `close()`, or in a process that was forked from its own."""
 
 
+@public
 class BatchMemoryError(ImageLoomError, OSError):
     """Memory for batches could not be allocated."""
 
 
+@public
 class StateMismatchError(ImageLoomError, ValueError):
     """A saved state belongs to another stream of batches, or to a newer version of this library."""
 
 
+@public
 class BatchTimeoutError(ImageLoomError, TimeoutError):
     """A batch took longer than `batch_timeout` allows."""
 
 
+@public
 class WorkerDiedError(ImageLoomError, RuntimeError):
     """A batch could not be computed because its workers died.
 
@@ -153,10 +173,12 @@ class WorkerDiedError(ImageLoomError, RuntimeError):
     sample: int | None = None
 
 
+@public
 class WorkerStartError(ImageLoomError, RuntimeError):
     """Worker processes end before they are ready."""
 
 
+@public
 class WorkerError(ImageLoomError, RuntimeError):
     """Describes what a worker was doing when an exception arose.
 

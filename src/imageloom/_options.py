@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from imageloom._checks import (
@@ -24,6 +24,7 @@ from imageloom._checks import (
     zoom_bounds,
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._public import public
 from imageloom._warnings import warn_user
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FILL_MODES",
     "INTERPOLATIONS",
     "NOISE_NAMES",
+    "OPTION_NAMES",
     "GeneratorOptions",
     "Noise",
     "ReadOptions",
@@ -58,6 +60,7 @@ EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Noise:
     """One entry of the `noise` argument, with its options.
@@ -321,6 +324,9 @@ class GeneratorOptions:
             interpolation_order=self.interpolation_order,
             corrected_geometry=self.geometry == "corrected",
         )
+
+
+OPTION_NAMES: Final = tuple(field.name for field in fields(GeneratorOptions))
 
 
 def _noise_records(noise: Any) -> tuple[Noise, ...] | None:

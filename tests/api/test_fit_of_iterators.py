@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageloom import ImageDataGenerator
-from imageloom._api import fit as fitting
+from imageloom._api import streamed_fit
 from imageloom._errors import InvalidArgumentError
 
 STATISTICS: Final = ("mean", "std", "zca_whitening_matrix")
@@ -353,7 +353,7 @@ def test_a_fit_that_fails_leaves_no_trace(
     iterator = generator.flow_from_directory(tmp_path, (HEIGHT, WIDTH), batch_size=8)
     with monkeypatch.context() as patched:
         if not damaged:
-            patched.setattr(fitting, "progress_bar", lambda *_: nullcontext(Interrupted()))
+            patched.setattr(streamed_fit, "progress_bar", lambda *_: nullcontext(Interrupted()))
         with pytest.raises(OSError if damaged else KeyboardInterrupt) as caught:
             generator.fit(iterator)
     assert not damaged or "b/45.png" in "\n".join([str(caught.value), *caught.value.__notes__])
@@ -369,13 +369,13 @@ def test_ctrl_c_while_workers_read(executor: str, crops: Path, tmp_path: Path) -
     code = f"""
 import contextlib
 import pandas as pd
-from imageloom._api import fit as fitting
+from imageloom._api import streamed_fit
 
 class Bar:
     def update(self, images): tell(workers=workers())
 
 os.mkfifo("endless.png")
-fitting.progress_bar = lambda *described: contextlib.nullcontext(Bar())
+streamed_fit.progress_bar = lambda *described: contextlib.nullcontext(Bar())
 files = [os.path.join(FOLDER, "cat", f"{{i:02d}}.png") for i in (1, 3, 5, 7)]
 frame = pd.DataFrame({{"filename": files + [os.path.abspath("endless.png")]}})
 flow = dict(FLOW, class_mode=None, validate_filenames=False)

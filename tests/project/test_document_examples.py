@@ -27,7 +27,7 @@ IMAGES_PER_CLASS = 5
 # Blocks that are no code: page -> why, by the first line of each.
 NOT_RUN = {
     "ARCHITECTURE.md": {
-        "generator.py            what the user asked for: parameters in, iterators out": "a drawing",
+        "_api         the user's arguments, checked and frozen, become an iterator": "a drawing",
         "__main__": "the list of layers",
     },
     "docs/how-to/data-parallel.md": {

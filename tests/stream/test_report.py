@@ -70,14 +70,14 @@ def test_the_verdict_follows_from_the_figures(report: Report) -> None:
     assert 0 <= report.idle_share <= 1
     assert f"waits {report.waiting_share:.0%} of the time" in verdict
     if report.waiting_share < 0.05:
-        assert "nothing to gain" in verdict
+        assert "would gain nothing" in verdict
         assert "cores=" not in verdict
         return
     stage = max(report.stages, key=lambda name: report.stages[name])
     assert f"{STAGES[stage].cost} takes" in verdict
     share = report.stages[stage] / sum(report.stages.values())
     assert ("takes most" in verdict) == (share >= 0.5)
-    advice = ["max_batches_pending", "CPUs are at work", "more worker(s) (cores=", "nearer to this"]
+    advice = ["max_batches_pending", "CPUs are busy", "more worker(s) (cores=", "closer to this"]
     assert sum(text in verdict for text in advice) == 1
 
 
@@ -110,7 +110,7 @@ def test_as_many_workers_are_advised_as_the_model_can_use() -> None:
 
 def test_exhausted_cpus_are_told() -> None:
     verdict = figures(cpus=2).verdict
-    assert "all 2 CPUs are at work and 4 would be needed" in verdict
+    assert "all 2 CPUs are busy and 4 would be needed" in verdict
     assert "cores=" not in verdict
 
 
@@ -137,7 +137,7 @@ def test_a_cache_is_advised_where_decoding_takes_longest_and_it_could_help() -> 
     verdict = figures(**decoding, decoded_nbytes=2_110_000_000).verdict
     assert 'cache the decoded images (cache="memory", about 2.1 GB), or use 2 more' in verdict
     far = figures(cpus=2, stages={"fetch": 15.0, "read": 5.0}, decoded_nbytes=10**9).verdict
-    assert "about 1.0 GB), or bring the files nearer to this machine" in far
+    assert "about 1.0 GB), or move the files closer to this machine" in far
     small = figures(**decoding, decoded_nbytes=14_400_000).verdict
     assert "about 14 MB" in small
     assert "cache" not in figures(**decoding).verdict, "it is on already, or cannot help"
@@ -284,14 +284,14 @@ def test_a_slow_consumer_has_nothing_to_gain(crops: Path) -> None:
     with flow(crops, executor) as it:
         for _ in range(BATCHES):
             next(it)
-            stream = it._supply._stream
+            stream = it._stream.supply._stream
             assert stream is not None
             for future in tuple(stream._window.values()):
                 future.result()
             busy(np.zeros(9), seconds=0.1)
         report = it.report()
     executor.close()
-    assert "nothing to gain" in report.verdict
+    assert "would gain nothing" in report.verdict
     assert report.waiting_share < 0.05
 
 

@@ -214,7 +214,7 @@ def flow(
     options.setdefault("executor", "serial")
     generator = ParallelImageDataGenerator(max_batches_pending=pending, **options)
     if executor is not None:
-        generator._shared_executor = Lent(executor)  # type: ignore[assignment]
+        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
     return generator.flow_from_directory(
         folder,
         target_size=SIZE,

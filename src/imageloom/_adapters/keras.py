@@ -14,12 +14,11 @@ import random
 import sys
 from enum import Enum, auto
 from functools import cache
-from types import FrameType
 from typing import Any, Final
 
 from imageloom._warnings import warn_user
 
-__all__ = ["KerasSurface", "Reader", "configured", "for_keras", "reader_of", "shuffled_order"]
+__all__ = ["KerasSurface", "Reader", "configured", "for_keras", "reader_asking", "shuffled_order"]
 
 _BASES: Final = (("keras", "PyDataset"), ("tf_keras", "Sequence"))
 
@@ -33,9 +32,9 @@ class Reader(Enum):
     TF_KERAS_QUEUE = auto()  # its threads with `workers` above 1, which run ahead of the training
 
 
-def reader_of(frame: FrameType) -> Reader:
-    """Whose code a frame runs."""
-    module = str(frame.f_globals.get("__name__", ""))
+def reader_asking() -> Reader:
+    """Whose code called the method that calls this function."""
+    module = str(sys._getframe(2).f_globals.get("__name__", ""))
     match module.split("."):
         case ["keras", *_]:
             return Reader.KERAS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from imageloom._errors import MissingDependencyError
 __all__ = ["tf_dataset"]
 
 
-def tf_dataset(iterator: Any, example: Any) -> Any:
+def tf_dataset(one_pass: Callable[[], Iterator[Any]], length: Callable[[], int], example: Any) -> Any:
     """One pass over an iterator's batches for each iteration of the data set.
 
     Args:
-        iterator: a `BatchIterator`.
+        one_pass: reads the batches of an epoch.
+        length: the number of batches in an epoch.
         example: a batch of any length, for the structure, shapes and dtypes of all.
 
     Raises:
@@ -36,8 +37,8 @@ def tf_dataset(iterator: Any, example: Any) -> Any:
         return tf.TensorSpec((None, *array.shape[1:]) if array.shape else (), array.dtype)
 
     def batches() -> Iterator[Any]:
-        return map(for_keras, iterator.one_pass())
+        return map(for_keras, one_pass())
 
     signature = tf.nest.map_structure(spec, for_keras(example))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(iterator)))
+    return dataset.apply(tf.data.experimental.assert_cardinality(length()))

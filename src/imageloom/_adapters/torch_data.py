@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from imageloom._errors import InvalidArgumentError, MissingDependencyError
 
 __all__ = ["torch_dataset"]
 
 
-def torch_dataset(iterator: Any) -> Any:
+def torch_dataset(one_pass: Callable[[], Iterator[Any]], length: Callable[[], int]) -> Any:
     """One pass over an iterator's batches for each iteration of the data set.
+
+    Args:
+        one_pass: reads the batches of an epoch.
+        length: the number of batches in an epoch.
 
     Raises:
         MissingDependencyError: torch is not installed.
@@ -29,10 +33,10 @@ def torch_dataset(iterator: Any) -> Any:
         def __iter__(self) -> Iterator[Any]:
             if get_worker_info() is not None:
                 raise _no_workers()
-            return cast("Iterator[Any]", iterator.one_pass())
+            return one_pass()
 
         def __len__(self) -> int:
-            return len(iterator)
+            return length()
 
         def __reduce__(self) -> Any:
             raise _no_workers()  # where worker processes are spawned, not forked

@@ -1,53 +1,51 @@
-"""`ParallelImageDataGenerator`: what the user asked for comes in, iterators go out."""
+"""`ParallelImageDataGenerator`: what the user asked for comes in, iterators go out.
+
+The class holds the options and delegates: to `flows` for iterators, to `transforms` for single images,
+to `fit` for statistics, and to its `Engine` for workers.
+"""
 
 from __future__ import annotations
 
 import copy
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from imageloom._adapters.keras import configured
-from imageloom._api.fit import stream_statistics
-from imageloom._api.flows.arrays import ArrayFlow
-from imageloom._api.flows.dataframe import DataFrameFlow
-from imageloom._api.flows.directory import DirectoryFlow
+from imageloom._api.engine import Engine
+from imageloom._api.fit import statistics_for
+from imageloom._api.flows import arrays, dataframe, directory
 from imageloom._api.iterators.base import BatchIterator
-from imageloom._api.planning import FrozenGenerator, recipe_for_fit
-from imageloom._api.transforms import OPTION_NAMES
-from imageloom._checks import check_int, check_seed
+from imageloom._api.planning import FrozenGenerator
+from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
-from imageloom._executors.shared import SharedExecutor, make_executor
-from imageloom._imaging.augment.draw import TransformParams
-from imageloom._imaging.normalise import (
-    FeatureStatistics,
-    StandardizeOptions,
-    load_statistics,
-    warn_if_unfitted,
-)
-from imageloom._machine import available_cpus, worker_count
-from imageloom._options import GeneratorOptions, Noise, ShiftRange
+from imageloom._imaging.augment.draw import TransformParams, default_transform
+from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions, warn_if_unfitted
+from imageloom._options import OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
 from imageloom._pipeline.hooks import Hook
 from imageloom._pipeline.recipe import Recipe
-from imageloom._pipeline.seeds import global_state
 from imageloom._preview.words import generator_in_words
+from imageloom._public import public
 from imageloom._sources.base import SampleSource
 from imageloom._storage.places import is_url
-from imageloom._stream.substitutions import ReplacingChannel
+from imageloom._warnings import Once
 
 __all__ = ["ImageDataGenerator", "ParallelImageDataGenerator"]
 
-_OTHER_PROCESSES: Final = ("processes", "ray")
-_told: Final[set[str]] = set()  # what was said once already in this process
+_OVERRIDABLE: Final = (
+    "default_transform",
+    "get_random_transform",
+    "apply_transform",
+    "random_transform",
+    "standardize",
+)
 
 
-class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
+@public
+class ParallelImageDataGenerator:
     """Keras' `ImageDataGenerator`, with the work done in the background.
 
     Every argument is keyword-only, is checked at once, and becomes an attribute of the same name.
@@ -75,8 +73,8 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
             k = `cval`), `"nearest"` (aaaa|abcd|dddd), `"reflect"` (dcba|abcd|dcba), `"wrap"`
             (abcd|abcd|abcd), or one of SciPy's further modes.
         cval: value outside for `fill_mode="constant"`.
-        horizontal_flip: mirror left and right, every second time.
-        vertical_flip: mirror up and down, every second time.
+        horizontal_flip: mirror left and right, with probability 0.5.
+        vertical_flip: mirror up and down, with probability 0.5.
         rescale: factor at the end of all transforms; None or 0 for none.
         preprocessing_function: `f(x)` or `f(params, x, ...)` on each augmented image (float32, for
             arrays the generator's dtype), before it is rescaled and normalised.
@@ -123,9 +121,66 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
         batch_timeout: seconds after which a batch under way is an error that names its files, and the
             worker that hangs is replaced; None for never. Without effect on `executor="serial"`.
 
+    Attributes:
+        mean: what `fit` found, (1, 1, channels) or channels first; None before.
+        std: likewise.
+        zca_whitening_matrix: likewise, (d, d) for images of d values.
+        channel_axis: axis of the channels in a batch.
+        row_axis: of its rows.
+        col_axis: of its columns.
+
     Raises:
         InvalidArgumentError, ArgumentTypeError: a value that cannot work (a ValueError or TypeError).
     """
+
+    featurewise_center: bool
+    samplewise_center: bool
+    featurewise_std_normalization: bool
+    samplewise_std_normalization: bool
+    zca_whitening: bool
+    zca_epsilon: float
+    rotation_range: float
+    width_shift_range: ShiftRange
+    height_shift_range: ShiftRange
+    brightness_range: Sequence[float] | None
+    shear_range: float
+    zoom_range: float | Sequence[float]
+    channel_shift_range: float
+    fill_mode: str
+    cval: float
+    horizontal_flip: bool
+    vertical_flip: bool
+    rescale: float | None
+    preprocessing_function: Callable[..., Any] | None
+    data_format: str
+    validation_split: float | None
+    interpolation_order: int
+    dtype: str
+    cores: float
+    debug: bool
+    max_batches_pending: int
+    get_batch_function: Callable[..., Any] | None
+    noaug_preprocessing_function: Callable[..., Any] | None
+    validation_augmentation_enabled: bool
+    contrast_range: Sequence[float] | None
+    noise: str | Noise | Sequence[str | Noise] | None
+    random_transforms_enabled: bool
+    max_samples_per_class: int
+    disable_gpu_in_subprocesses: bool
+    save_to_dir: str | None
+    save_prefix: str | None
+    save_format: str | None
+    batch_size: int | None
+    executor: str
+    geometry: str
+    cache: str | None
+    cache_limit: int | None
+    decode: str
+    on_bad_image: str
+    batch_timeout: float | None
+
+    _frozen_options: GeneratorOptions | None = None  # of the copy that an iterator's hooks see
+    _checked_options: GeneratorOptions | None = None
 
     def __init__(
         self,
@@ -182,9 +237,20 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
         options = GeneratorOptions(**given)
         for name in ("preprocessing_function", "noaug_preprocessing_function"):
             if getattr(options, name) is not None:
-                Hook(name, getattr(options, name))  # reads the signature: a misfit is told at once
-        super().__init__(options)
-        self._shared_executor = SharedExecutor()
+                Hook(name, getattr(options, name))  # reads the signature: a misfit is an error now
+        for name in OPTION_NAMES:
+            setattr(self, name, getattr(options, name))
+        first = options.data_format == "channels_first"
+        self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
+        self.mean: NDArray[Any] | None = None
+        self.std: NDArray[Any] | None = None
+        self.zca_whitening_matrix: NDArray[Any] | None = None
+        self._said = Once()
+        self._engine = Engine()
+
+    flow = arrays.flow
+    flow_from_directory = directory.flow_from_directory
+    flow_from_dataframe = dataframe.flow_from_dataframe
 
     def fit(
         self,
@@ -212,53 +278,119 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
                 whitening matrix would not fit into memory; a file without what this generator needs.
             MissingFileError: there is no such file.
         """
-        if isinstance(x, (str, os.PathLike)):
-            self._take_statistics(_sufficient(load_statistics(x), self._current_options(), x))
-            return None
-        if not isinstance(x, BatchIterator):
-            return super().fit(x, augment, rounds, seed)
-        check_int("rounds", rounds, 1)
-        options = self._current_options()
-        recipe = recipe_for_fit(x.recipe(self._frozen(options)), options, augment=augment)
-        draws: Iterator[TransformParams] | None = None
-        rounds = rounds if augment else 1
-        if augment and "random_transform" not in self._overrides():
-            state = global_state() if seed is None else np.random.RandomState(check_seed(seed))
-            draws = self._draws_for_fit(recipe.layout.row_shape, rounds * x.n * recipe.images, state)
-        found = stream_statistics(
-            x.source,
-            recipe,
-            options,
-            open_channel=partial(self._channel, options, x.source),
-            rounds=rounds,
-            seed=check_seed(seed) or 0,
-            draws=draws,
-            channel_axis=self.channel_axis,
+        found = statistics_for(self, x, augment=augment, rounds=rounds, seed=seed)
+        self.mean = found.mean if found.mean is not None else self.mean
+        self.std = found.std if found.std is not None else self.std
+        if found.zca_whitening_matrix is not None:
+            self.zca_whitening_matrix = found.zca_whitening_matrix
+
+    # Single images. Users may override these methods; iterators then call theirs.
+
+    @property
+    def default_transform(self) -> TransformParams:
+        """The parameters of the transform that changes nothing; a fresh dictionary each time."""
+        return default_transform()
+
+    def get_random_transform(
+        self, img_shape: Sequence[int], seed: int | None = None
+    ) -> TransformParams:
+        """Draws the parameters of one transform.
+
+        Args:
+            img_shape: shape of the image, in the generator's `data_format`.
+            seed: of the draw; None draws from NumPy's global state.
+
+        Returns:
+            theta and shear in degrees, tx and ty in pixels, zx and zy, flip_horizontal and
+            flip_vertical, and channel_shift_intensity, brightness, contrast and noise or None.
+        """
+        options = self._options()
+        if not options.random_transforms_enabled:
+            return self.default_transform
+        return draw_for_image(options, img_shape, seed)
+
+    def apply_transform(self, x: NDArray[Any], transform_parameters: Mapping[str, Any]) -> NDArray[Any]:
+        """Applies a transform to one image.
+
+        Args:
+            x: image of rank 3, in the generator's `data_format`.
+            transform_parameters: keys as `get_random_transform` returns them; missing keys are off.
+
+        Returns:
+            The transformed image; `x` itself if no step is active.
+
+        Raises:
+            InvalidArgumentError: an image of another rank.
+        """
+        return apply_to_image(self._options(), x, transform_parameters)
+
+    def random_transform(self, x: NDArray[Any], seed: int | None = None) -> NDArray[Any]:
+        """Draws a transform and applies it to one image.
+
+        Args:
+            x: image of rank 3, in the generator's `data_format`.
+            seed: of the draw; None draws from NumPy's global state.
+
+        Returns:
+            The transformed image; `x` itself if no step is active.
+
+        Raises:
+            InvalidArgumentError: an image of another rank.
+        """
+        return self.apply_transform(x, self.get_random_transform(x.shape, seed))
+
+    def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Runs `preprocessing_function`, then normalises in place.
+
+        Args:
+            x: one image, or a batch, which samplewise steps then take for one image, as in Keras;
+                of a floating dtype.
+
+        Returns:
+            The normalised array: `x` itself, unless the function or whitening made a new one.
+        """
+        return standardize_image(self._options(), self._statistics(), x, generator=self)
+
+    # What flows, iterators and `fit` ask for.
+
+    @property
+    def _validation_split(self) -> float | None:
+        """Keras' name for it."""
+        return self.validation_split
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assigns; an option that was assigned is checked before its next use."""
+        super().__setattr__(name, value)
+        if name in OPTION_NAMES:
+            super().__setattr__("_checked_options", None)
+
+    def _options(self) -> GeneratorOptions:
+        """The attributes as they are now, checked; in an iterator's copy, as they were."""
+        if self._frozen_options is not None:
+            return self._frozen_options
+        if self._checked_options is None:
+            values = {name: getattr(self, name) for name in OPTION_NAMES}
+            self._checked_options = GeneratorOptions(**values)
+        return self._checked_options
+
+    def _statistics(self) -> FeatureStatistics:
+        return FeatureStatistics(
+            mean=self.mean, std=self.std, zca_whitening_matrix=self.zca_whitening_matrix
         )
-        self._take_statistics(found)
-        return None
 
-    # Behind the scenes
+    def _overrides(self) -> frozenset[str]:
+        """The methods that the user has replaced, in a subclass or on this very object."""
+        return frozenset(
+            name
+            for name in _OVERRIDABLE
+            if name in self.__dict__
+            or getattr(type(self), name) is not getattr(ParallelImageDataGenerator, name)
+        )
 
-    def _open_channel(self, iterator: BatchIterator) -> Channel:
-        options = self._current_options()
-        frozen = self._frozen(options)
-        warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics))
-        if options.save_to_dir is not None:
-            if is_url(options.save_to_dir):
-                raise InvalidArgumentError(
-                    f"`save_to_dir` is a directory of this machine, not a URL: {options.save_to_dir!r}."
-                )
-            os.makedirs(options.save_to_dir, exist_ok=True)
-        return self._channel(options, iterator.source, iterator.recipe(frozen))
-
-    def frozen(self) -> FrozenGenerator:
+    def _freeze(self) -> FrozenGenerator:
         """The generator as it is now, for whoever makes batches of it."""
-        return self._frozen(self._current_options())
-
-    def _frozen(self, options: GeneratorOptions) -> FrozenGenerator:
         generator = copy.copy(self)
-        generator._frozen_options = options
+        generator._frozen_options = options = self._options()
         return FrozenGenerator(
             options=options,
             statistics=self._statistics(),
@@ -266,30 +398,20 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
             overrides=self._overrides(),
         )
 
-    def _channel(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
-        kind = "threads" if options.debug else options.executor
-        if "memory" in source.protocols and kind in _OTHER_PROCESSES:
-            raise InvalidArgumentError(
-                f'Files of memory:// are in this process alone, and executor="{kind}" reads them in '
-                'others: pass executor="threads".'
-            )
-        workers = 1 if options.debug else worker_count(options.cores)
-        if self._shared_executor.inherited:
-            kind, self._shared_executor = "serial", SharedExecutor()
-        if kind != "ray":  # which tells about the cluster itself
-            _tell_default_cores(options, kind, workers)
-        channel = self._shared_executor.open(
-            partial(
-                make_executor,
-                kind,
-                options.cores if kind == "ray" else workers,
-                disable_gpu=bool(options.disable_gpu_in_subprocesses),
-            ),
-            recipe,
-            options.max_batches_pending,
-            options.batch_timeout,
-        )
-        return ReplacingChannel(channel, source) if recipe.replaces_bad_images else channel
+    def _open_channel(self, frozen: FrozenGenerator, source: SampleSource, recipe: Recipe) -> Channel:
+        """Workers for an iterator's batches, which will not change any more."""
+        options = frozen.options
+        warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics))
+        if options.save_to_dir is not None:
+            if is_url(options.save_to_dir):
+                raise InvalidArgumentError(
+                    f"`save_to_dir` is a directory of this machine, not a URL: {options.save_to_dir!r}."
+                )
+            os.makedirs(options.save_to_dir, exist_ok=True)
+        return self._open_workers(options, source, recipe)
+
+    def _open_workers(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
+        return self._engine.open(options, source, recipe)
 
     def __repr__(self) -> str:
         """The constructor's call, as far as it differs from the defaults."""
@@ -297,42 +419,12 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the workers: a copy has its own."""
-        return {name: value for name, value in self.__dict__.items() if name != "_shared_executor"}
+        return {name: value for name, value in self.__dict__.items() if name != "_engine"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy, without workers yet."""
         self.__dict__.update(state)
-        self._shared_executor = SharedExecutor()
+        self._engine = Engine()
 
 
 ImageDataGenerator = ParallelImageDataGenerator
-
-
-def _sufficient(
-    found: FeatureStatistics, options: GeneratorOptions, path: str | os.PathLike[str]
-) -> FeatureStatistics:
-    """Statistics that have everything the options ask for."""
-    for option, value in (
-        ("featurewise_center", found.mean),
-        ("featurewise_std_normalization", found.std),
-        ("zca_whitening", found.zca_whitening_matrix),
-    ):
-        if getattr(options, option) and value is None:
-            raise InvalidArgumentError(
-                f"{os.fspath(path)!r} does not hold what `{option}` needs"
-                + ("; make it with `imageloom stats --zca`." if option == "zca_whitening" else ".")
-            )
-    return found
-
-
-def _tell_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:
-    """Says once how few workers the default is, which the original's users did not expect."""
-    default = GeneratorOptions.cores
-    if "cores" in _told or kind == "serial" or options.debug or options.cores != default:
-        return
-    _told.add("cores")
-    print(
-        f"imageloom: {workers} worker(s) of {kind} on {available_cpus()} CPUs (cores={default}); "
-        "pass `cores`, a number or a share, for more.",
-        file=sys.stderr,
-    )

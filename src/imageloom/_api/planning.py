@@ -6,15 +6,17 @@ import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from imageloom._errors import BadImageError, InvalidArgumentError
+from imageloom._executors.base import Channel
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
 from imageloom._machine import free_memory
 from imageloom._options import GeneratorOptions, ReadOptions
-from imageloom._pipeline.cache import CachePlan, plan_cache
+from imageloom._pipeline.cache import CachePlan
+from imageloom._pipeline.cache_files import plan_cache
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe
@@ -22,7 +24,7 @@ from imageloom._sources.base import SampleSource
 from imageloom._storage.places import fsspec_options
 from imageloom._warnings import warn_user
 
-__all__ = ["FrozenGenerator", "OutputSettings", "make_recipe", "recipe_for_fit"]
+__all__ = ["FrozenGenerator", "OutputSettings", "PlanningGenerator", "make_recipe", "recipe_for_fit"]
 
 _MASKS_LOOKED_AT: Final = 100  # for one that can be read
 
@@ -63,6 +65,18 @@ class FrozenGenerator:
         return dataclasses.replace(self, options=dataclasses.replace(self.options, cache=None))
 
 
+class PlanningGenerator(Protocol):
+    """What an iterator needs of the generator that made it."""
+
+    def _freeze(self) -> FrozenGenerator:
+        """The generator as it is now."""
+        ...
+
+    def _open_channel(self, frozen: FrozenGenerator, source: SampleSource, recipe: Recipe) -> Channel:
+        """Lets an iterator's batches into the workers that all its iterators share."""
+        ...
+
+
 def make_recipe(
     frozen: FrozenGenerator,
     source: SampleSource,
@@ -71,7 +85,7 @@ def make_recipe(
     batch_size: int,
     row_shape: tuple[int, ...],
     read: ReadOptions | None,
-    told: Mapping[str, Any],
+    hook_params: Mapping[str, Any],
 ) -> Recipe:
     """The description of an iterator's batches.
 
@@ -82,7 +96,7 @@ def make_recipe(
         batch_size: of a full batch.
         row_shape: shape of one image in the batch.
         read: how files become arrays; None if the images come out of an array.
-        told: what hooks are told beside what is the same for all iterators.
+        hook_params: fields of `ParallelProcessParams` that only such iterators have.
 
     Raises:
         InvalidArgumentError: masks, and a `random_transform` of the user's that keeps its parameters.
@@ -110,7 +124,7 @@ def make_recipe(
         preprocessing_function=options.preprocessing_function,
         noaug_preprocessing_function=options.noaug_preprocessing_function,
         get_batch_function=options.get_batch_function,
-        **told,
+        **hook_params,
     )
     travels = rows is not None and not rows.reopens
     return Recipe(

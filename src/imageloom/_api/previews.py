@@ -18,9 +18,10 @@ from imageloom._checks import check_choice, check_int, check_seed
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
-from imageloom._preview.samples import make_specimens
+from imageloom._preview.samples import make_preview_images
 from imageloom._preview.sheet import draw_sheet, preview_sheet
 from imageloom._preview.words import counted, geometry_notes, transforms_in_words
+from imageloom._public import public
 from imageloom._sources.arrays import ArraySource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.directory import DirectorySource
@@ -32,6 +33,7 @@ _CHANNELS: Final = (1, 3, 4)
 Pixels = NDArray[Any]
 
 
+@public
 def preview(
     gen: ParallelImageDataGenerator,
     images: Any,
@@ -77,9 +79,9 @@ def preview(
             "The first argument of `preview` is a generator of imageloom, such as "
             f"ImageDataGenerator(rotation_range=20); received {type(gen).__name__}."
         )
-    frozen = gen.frozen().without_cache()
+    frozen = gen._freeze().without_cache()
     shown: dict[str, Any] = {"samples": samples, "versions": versions, "seed": seed}
-    words: dict[str, Any] = {"settings": transforms_in_words(gen), "notes": geometry_notes(gen)}
+    words: dict[str, Any] = {"subtitle": transforms_in_words(gen), "notes": geometry_notes(gen)}
     if isinstance(images, BatchIterator):
         _refuse_reading(target_size, "an iterator")
         if images.image_data_generator.data_format != gen.data_format:
@@ -87,8 +89,14 @@ def preview(
                 f"The iterator's images are {images.image_data_generator.data_format}, and this "
                 f"generator's data_format is {gen.data_format!r}."
             )
-        recipe = images.recipe(frozen)
-        return preview_sheet(recipe, images.source, title=title or images._headline(), **words, **shown)
+        plan = images._plan
+        return preview_sheet(
+            plan.recipe(frozen, images.batch_size),
+            plan.source,
+            title=title or images._views().contents(named=False),
+            **words,
+            **shown,
+        )
     if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
         _check_reading(target_size, color_mode, interpolation)
         source, found = _files(images)
@@ -113,7 +121,7 @@ def _sheet_of_arrays(
     versions: int,
     seed: int,
     title: str | None,
-    settings: str,
+    subtitle: str,
     notes: Sequence[str],
 ) -> Image.Image:
     check_int("samples", samples, 1)
@@ -121,7 +129,7 @@ def _sheet_of_arrays(
     first = frozen.options.data_format == "channels_first"
     arrays = _arrays(images, channels_first=first)
     count = min(samples, len(arrays))
-    specimens = []
+    shown_images = []
     for place in range(count):
         index = place * len(arrays) // count
         source = ArraySource(
@@ -140,14 +148,14 @@ def _sheet_of_arrays(
             batch_size=1,
             row_shape=arrays[index].shape,
             read=None,
-            told={},
+            hook_params={},
         )
-        found = make_specimens(
+        found = make_preview_images(
             recipe, source, [0], versions=versions, seed=check_seed(seed) or 0, first_place=place
         )
-        specimens += [dataclasses.replace(one, name=f"image {index}") for one in found]
+        shown_images += [dataclasses.replace(one, name=f"image {index}") for one in found]
     title = title or counted(len(arrays), "image")
-    return draw_sheet(specimens, title=title, settings=settings, notes=notes)
+    return draw_sheet(shown_images, title=title, subtitle=subtitle, notes=notes)
 
 
 def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:
@@ -308,7 +316,7 @@ def _file_recipe(
         batch_size=1,
         row_shape=(height, width, channels) if last else (channels, height, width),
         read=read,
-        told={
+        hook_params={
             "directory": source.root,
             "target_size": target_size,
             "color_mode": color_mode,

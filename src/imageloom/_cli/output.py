@@ -12,18 +12,18 @@ __all__ = ["OutputFile"]
 
 
 class OutputFile(click.Path):
-    """A file to write, in a folder that is there, with one of some suffixes."""
+    """An option for a file to write: its folder exists, and its suffix is one of those given."""
 
     def __init__(self, *suffixes: str) -> None:
         super().__init__(dir_okay=False, writable=True, path_type=Path)
         self._suffixes = suffixes
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The path, if it can be written."""
+        """Returns the path if it can be written."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower() not in self._suffixes:
             wanted = ", ".join(self._suffixes)
-            self.fail(f"{str(path)!r} has to end with one of {wanted}.", param, ctx)
+            self.fail(f"{str(path)!r} must end in one of: {wanted}.", param, ctx)
         if not os.access(path.parent, os.W_OK):
-            self.fail(f"The folder of {str(path)!r} is not there, or not writable.", param, ctx)
+            self.fail(f"The folder of {str(path)!r} does not exist or is not writable.", param, ctx)
         return path

@@ -1,7 +1,8 @@
-"""Fetches the remote files of a batch ahead of the decoder, because object stores answer slowly.
+"""Fetches the remote files of a batch in threads, ahead of the decoder.
 
-A fixed number of files is requested at once, and each file that is taken makes room for the next
-request. This bounds the memory that a batch needs for undecoded files, whatever the batch size.
+Object stores answer slowly, so a fixed number of files is requested at once, and each file that is
+taken makes room for the next request. This bounds the memory that a batch needs for undecoded files,
+whatever the batch size.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files and folders by URL, in any storage that fsspec has a file system for.
+"""Files and folders by URL, through fsspec; requests about many files are made in threads.
 
 Local paths are read without fsspec, which is imported for the first URL. A URL may be a chain of links,
 as `zip://photos::s3://bucket/data.zip` is; the path of a folder stands in the first link that contains

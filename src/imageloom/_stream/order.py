@@ -20,6 +20,7 @@ samples and random numbers; positions are the shard's own.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,13 +28,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import check_seed, check_shard
-from imageloom._errors import InvalidArgumentError
+from imageloom._checks import check_batch_size, check_seed, check_shard
+from imageloom._errors import InvalidArgumentError, StateMismatchError
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._pipeline.seeds import StreamPurpose
+from imageloom._sources.base import SampleSource
 from imageloom._stream.permutation import KeyedPermutation
 
-__all__ = ["OrderOptions", "Sampler"]
+__all__ = ["OrderOptions", "Sampler", "StreamOrder"]
 
 _SEEDS: Final = 2**32
 _EPOCHS_KEPT: Final = 2  # the one being read and the one being prefetched
@@ -181,3 +183,116 @@ def _balanced(
     counts[rng.permutation(len(classes))[: samples % len(classes)]] += 1
     drawn = [rng.choice(members, count) for members, count in zip(classes, counts, strict=True)]
     return rng.permutation(np.concatenate(drawn))
+
+
+class StreamOrder:
+    """The order of one iterator's stream: its data set, batch size, shard, and seed once there is one.
+
+    Attributes:
+        options: what the flow method was asked for.
+    """
+
+    def __init__(self, source: SampleSource, batch_size: int, options: OrderOptions) -> None:
+        """Draws no seed yet.
+
+        Raises:
+            InvalidArgumentError, ArgumentTypeError: a batch size below 1 (-1: all samples), or one that
+                leaves shards without a batch; a balanced order of samples without one class each.
+        """
+        self._source = source
+        self.options = options
+        self._balanced_classes = source.class_numbers("balance=True") if options.balance else None
+        self._batch_size = self._checked(batch_size)
+        self._seed = options.seed
+        self._sampler: Sampler | None = None
+
+    def __len__(self) -> int:
+        """Batches in an epoch, of this shard."""
+        return math.ceil(len(self._source) / self._batch_size) // self.options.shard[1]
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, value: int) -> None:
+        self._batch_size = self._checked(value)
+        self._sampler = None
+
+    @property
+    def shuffle(self) -> bool | str:
+        """Whether every epoch has an order of its own."""
+        return self.options.shuffle
+
+    @shuffle.setter
+    def shuffle(self, value: bool | str) -> None:
+        self.options = dataclasses.replace(self.options, shuffle=value)
+        self._sampler = None
+
+    @property
+    def balance(self) -> bool:
+        """Whether epochs draw all classes equally often."""
+        return self._balanced_classes is not None
+
+    @property
+    def seed(self) -> int:
+        """The stream's seed; if none was given, the first call draws it from NumPy's global state."""
+        if self._seed is None:
+            self._seed = int(np.random.randint(0, 2**32, dtype=np.uint32))
+        return self._seed
+
+    def take_seed(self, seed: int) -> None:
+        """Takes over the seed of a saved state.
+
+        Raises:
+            StateMismatchError: the iterator was given another one.
+        """
+        if self.options.seed is not None and seed != self.options.seed:
+            raise StateMismatchError(
+                f"The state was made with seed {seed}, and this iterator has seed "
+                f"{self.options.seed}. Use that seed, or none: then the state's is taken over."
+            )
+        self._seed, self._sampler = seed, None
+
+    def sampler(self) -> Sampler:
+        """Which samples stand where."""
+        if self._sampler is None:
+            self._sampler = Sampler(
+                len(self._source),
+                self._batch_size,
+                shuffle=self.shuffle,
+                seed=self.seed,
+                class_numbers=self._balanced_classes,
+                shard=self.options.shard,
+            )
+        return self._sampler
+
+    def own_position(self, position: int, shards: int) -> int:
+        """A position of a stream in so many shards, as a position of this one.
+
+        Raises:
+            StateMismatchError: it lies within an epoch, where rounds of other shards do not agree.
+        """
+        own = self.options.shard[1]
+        if shards == own:
+            return position
+        whole = math.ceil(len(self._source) / self._batch_size)
+        epoch, batch = divmod(position, max(1, whole // shards))
+        if batch:
+            raise StateMismatchError(
+                f"The state is that of batch {batch} of an epoch in {shards} shards; with {own} the "
+                "stream can only go on from an epoch's start."
+            )
+        return epoch * len(self)
+
+    def _checked(self, value: int) -> int:
+        samples, shards = len(self._source), self.options.shard[1]
+        size = check_batch_size(value, samples)
+        batches = math.ceil(samples / size)
+        if shards > 1 and batches < shards:  # alone, an empty data set has epochs of no batches
+            raise InvalidArgumentError(
+                f"An epoch of {samples} samples in batches of {size} has {batches} batches, too few "
+                f"for {shards} shards: pass a smaller `batch_size`."
+            )
+        return size

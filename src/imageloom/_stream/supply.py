@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import IteratorClosedError
-from imageloom._executors.base import Channel
+from imageloom._executors.base import Channel, Replacement
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 from imageloom._pipeline.recipe import BatchSpec
@@ -22,7 +22,7 @@ from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitu
 from imageloom._stream.window import BatchStream
 from imageloom._warnings import Once, warn_user
 
-__all__ = ["Batch", "BatchSupply", "BatchT_co", "ChannelFactory"]
+__all__ = ["Batch", "BatchSupply", "BatchT_co"]
 
 Batch = Any  # images, or a tuple of images, targets and weights
 # The same as the users' type checker knows it, from the arguments of the flow method. By default it is
@@ -37,21 +37,12 @@ else:
     BatchT_co = TypeVar("BatchT_co", covariant=True)  # defaults come with Python 3.13
 
 
-class ChannelFactory(Protocol):
-    """What an iterator asks of its generator when the first batch is due."""
-
-    def __call__(self, iterator: Any) -> Channel:
-        """Freezes the options and opens a channel for the iterator's batches."""
-        ...
-
-
 class BatchSupply:
     """The machinery behind one iterator, started by the first request."""
 
-    def __init__(self, source: SampleSource, open_channel: ChannelFactory) -> None:
+    def __init__(self, source: SampleSource) -> None:
         """Starts nothing."""
         self._source = source
-        self._open_channel = open_channel
         self._stream: BatchStream | None = None
         self._channel: Channel | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
@@ -66,8 +57,13 @@ class BatchSupply:
         """Whether batches are being computed."""
         return self._stream is not None and not self.closed
 
-    def start(self, iterator: Any, sampler: Sampler) -> None:
-        """Makes sure that the iterator's batches can be asked for, in this order.
+    def start(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
+        """Makes sure that batches can be asked for.
+
+        Args:
+            open_channel: freezes the generator's options and opens a channel to its workers; called
+                by the first request only.
+            sampler: the order of the batches.
 
         Raises:
             IteratorClosedError: after `close`.
@@ -79,7 +75,7 @@ class BatchSupply:
         if self._stream is not None:
             return
         source = self._source
-        channel = self._open_channel(iterator)
+        channel = open_channel()
         if isinstance(channel, ReplacingChannel):
             # What was found out before the batch size, say, was changed is still true.
             self._substitutions = self._substitutions or channel.substitutions
@@ -88,11 +84,11 @@ class BatchSupply:
         self._stream = BatchStream(channel, lambda p: source.task(sampler.spec(p)))
         self._closer = weakref.finalize(self, self._stream.close)
 
-    def compute_here(self, iterator: Any, sampler: Sampler) -> None:
+    def compute_here(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
         """In a forked child: its parent's workers are out of reach, so it computes by itself."""
         if self._stream is not None and self._stream.inherited:
             self._stream = self._closer = self._channel = None
-            self.start(iterator, sampler)
+            self.start(open_channel, sampler)
 
     def stop(self) -> None:
         """Drops the machinery; `start` builds it anew."""
@@ -171,5 +167,5 @@ class BatchSupply:
         self._lookahead, self._cpus = channel.lookahead, channel.cpus
 
 
-def _replacement_in_words(bad: BadImage) -> tuple[str, str]:
+def _replacement_in_words(bad: Replacement) -> tuple[str, str]:
     return f"replaced {bad.filename}", bad.in_words

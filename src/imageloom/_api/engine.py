@@ -1,0 +1,81 @@
+"""The workers behind a generator: one executor that all its iterators share."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Final
+
+from imageloom._errors import InvalidArgumentError
+from imageloom._executors.base import Channel
+from imageloom._executors.shared import SharedExecutor, make_executor
+from imageloom._machine import available_cpus, worker_count
+from imageloom._options import GeneratorOptions
+from imageloom._pipeline.recipe import Recipe
+from imageloom._sources.base import SampleSource
+from imageloom._stream.substitutions import ReplacingChannel
+from imageloom._warnings import Once
+
+__all__ = ["Engine"]
+
+_OTHER_PROCESSES: Final = ("processes", "ray")
+_said: Final = Once()  # by this process
+
+
+class Engine:
+    """Opens channels to workers, which start with the first channel and end with the last.
+
+    Attributes:
+        shared: the executor.
+    """
+
+    def __init__(self) -> None:
+        """Starts nothing."""
+        self.shared = SharedExecutor()
+
+    def open(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
+        """A channel for the batches of one iterator.
+
+        Args:
+            options: which executor, and how many workers.
+            source: the iterator's samples.
+            recipe: how its batches are made.
+
+        Raises:
+            InvalidArgumentError: files of memory://, which other processes cannot read.
+        """
+        kind = "threads" if options.debug else options.executor
+        if "memory" in source.protocols and kind in _OTHER_PROCESSES:
+            raise InvalidArgumentError(
+                "Only this process can read files of memory://, and the workers of "
+                f'executor="{kind}" are other processes: pass executor="threads".'
+            )
+        workers = 1 if options.debug else worker_count(options.cores)
+        if self.shared.inherited:  # a forked child cannot reach its parent's workers
+            kind, self.shared = "serial", SharedExecutor()
+        if kind != "ray":  # a cluster's executor says by itself how many workers it has
+            _say_default_cores(options, kind, workers)
+        channel = self.shared.open(
+            partial(
+                make_executor,
+                kind,
+                options.cores if kind == "ray" else workers,
+                disable_gpu=bool(options.disable_gpu_in_subprocesses),
+            ),
+            recipe,
+            options.max_batches_pending,
+            options.batch_timeout,
+        )
+        return ReplacingChannel(channel, source) if recipe.replaces_bad_images else channel
+
+
+def _say_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:
+    """Says once how few workers the default is, which the original's users did not expect."""
+    default = GeneratorOptions.cores
+    if kind == "serial" or options.debug or options.cores != default or not _said.first("cores"):
+        return
+    print(
+        f"imageloom: {workers} worker(s) of {kind} on {available_cpus()} CPUs (cores={default}); "
+        "pass `cores`, a number or a share, for more.",
+        file=sys.stderr,
+    )
