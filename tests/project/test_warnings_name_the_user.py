@@ -291,10 +291,6 @@ def first_by_loop(it: Any) -> None:
         break
 
 
-def first_by_one_pass(it: Any) -> None:
-    [x for x, _ in it.one_pass()]  # warns
-
-
 def first_by_standard_library(it: Any) -> None:
     list(map(len, (it[i] for i in range(2))))  # warns
 
@@ -303,7 +299,6 @@ READERS = (
     first_by_next,
     first_by_number,
     first_by_loop,
-    first_by_one_pass,
     first_by_standard_library,
 )
 

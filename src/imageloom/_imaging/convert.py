@@ -1,4 +1,4 @@
-"""Between Pillow images and arrays, with the meaning of Keras' `array_to_img` and friends."""
+"""Converts between Pillow images and arrays, as Keras' functions of the same names do."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ def array_to_img(
     scale: bool = True,
     dtype: DTypeLike = "float32",
 ) -> Image.Image:
-    """A Pillow image of a rank 3 array.
+    """Converts an array of rank 3 to a Pillow image.
 
     Args:
-        x: (height, width, channels), or (channels, height, width) with `"channels_first"`.
-        data_format: where the channels are.
-        scale: stretch the array's range to 0..255; else values are cut to bytes as they are.
-        dtype: dtype of the arithmetic.
+        x: the array, (height, width, channels), or (channels, height, width) with `"channels_first"`.
+        data_format: the position of the channels, `"channels_last"` or `"channels_first"`.
+        scale: whether to stretch the range of the values to 0..255. Without it, the values are
+            converted to bytes as they are.
+        dtype: the dtype of the computation.
 
     Returns:
-        Mode L, RGB or RGBA; one channel with values above 255 becomes mode I (32 bit).
+        An image of mode L, RGB or RGBA. A single channel with values above 255 gives mode I (32 bits).
 
     Raises:
-        InvalidArgumentError: rank other than 3, or channels other than 1, 3, 4.
+        InvalidArgumentError: The rank is not 3, or the number of channels is not 1, 3 or 4.
     """
     check_choice("data_format", data_format, _DATA_FORMATS)
     array = np.asarray(x, dtype=dtype)
@@ -71,15 +72,16 @@ def img_to_array(
     data_format: str = "channels_last",
     dtype: DTypeLike = "float32",
 ) -> NDArray[Any]:
-    """A rank 3 array of a Pillow image; grey images get a channel axis.
+    """Converts a Pillow image to an array of rank 3; grey images get an axis of one channel.
 
     Args:
         img: the image, or an array of rank 2 or 3.
-        data_format: `"channels_last"` for (height, width, channels), or `"channels_first"`.
-        dtype: of the array.
+        data_format: `"channels_last"` for (height, width, channels), or `"channels_first"` for
+            (channels, height, width).
+        dtype: the dtype of the array.
 
     Raises:
-        InvalidArgumentError: something that is neither rank 2 nor rank 3.
+        InvalidArgumentError: The rank is neither 2 nor 3.
     """
     check_choice("data_format", data_format, _DATA_FORMATS)
     array = np.asarray(img, dtype=dtype)
@@ -99,15 +101,15 @@ def save_img(
     scale: bool = True,
     **kwargs: Any,
 ) -> None:
-    """Writes an array as an image file; arguments as in `array_to_img`.
+    """Writes an array to an image file.
 
     Args:
-        path: file name or binary file object.
-        x: the image.
-        data_format: where the channels are.
-        file_format: the format; by default the suffix of `path` says it.
-        scale: stretch the array's range to 0..255.
-        **kwargs: passed on to Pillow's `Image.save`.
+        path: the name of the file, or a binary file object.
+        x: the array, as for `array_to_img`.
+        data_format: the position of the channels.
+        file_format: the format of the file; by default, the suffix of `path`.
+        scale: whether to stretch the range of the values to 0..255.
+        **kwargs: further arguments of Pillow's `Image.save`.
     """
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = Path(path).suffix[1:].lower()
