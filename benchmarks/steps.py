@@ -174,7 +174,7 @@ def drawing() -> list[Timing]:
     from imageloom._imaging.augment.draw import draw_transform
 
     work = make_workload("photographs", 1000)
-    options = ImageDataGenerator(**work.keras_augmentation())._current_options().transform
+    options = ImageDataGenerator(**work.keras_augmentation())._options().transform
     state = np.random.RandomState(1)
 
     def one_by_one(_: int) -> None:

@@ -24,6 +24,7 @@ from imageloom._checks import (
     zoom_bounds,
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._public import public
 from imageloom._warnings import warn_user
 
 __all__ = [
@@ -59,6 +60,7 @@ EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Noise:
     """One entry of the `noise` argument, with its options.

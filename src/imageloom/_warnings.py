@@ -1,8 +1,8 @@
-"""Warnings that name the user's own line, and things that are said once.
+"""Warnings that name the user's own line, and a memory of what was shown before.
 
-A warning has to point at the line that a user can change. How many calls lie between that line and
-the place that warns differs from caller to caller, so nobody counts them: the first frame outside this
-package is the user's, or the framework's that asks in their name.
+A warning must name a line that the user can change. The number of calls between that line and the place
+that warns differs from case to case, so it is not counted: the first frame outside this package belongs
+to the user, or to the framework that calls the package for the user.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Final
 
 __all__ = ["Once", "warn_user"]
 
-# Modules whose frames stand between ours: they call what they were given.
+# Modules of the standard library whose functions call other functions, and so have frames of their own.
 _GLUE: Final = frozenset({"contextlib", "functools"})
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warns with the file and line of the first caller outside this package."""
+    """Warns, with the file and line of the first caller outside this package."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_back is not None and _is_ours(frame):
         frame = frame.f_back
@@ -43,14 +43,14 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 class Once:
-    """Remembers what was said already, so that it is not said again."""
+    """Remembers keys, so that a message is shown only once."""
 
     def __init__(self) -> None:
-        """Nothing was said yet."""
-        self._said: set[str] = set()
+        """Makes an empty memory."""
+        self._seen: set[str] = set()
 
     def first(self, key: str) -> bool:
-        """Whether `key` comes up for the first time; from then on it does not."""
-        new = key not in self._said
-        self._said.add(key)
+        """Adds `key`; returns whether it is new."""
+        new = key not in self._seen
+        self._seen.add(key)
         return new

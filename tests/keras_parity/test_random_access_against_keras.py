@@ -32,7 +32,7 @@ from imageloom import ImageDataGenerator
 # warnings have tests of their own.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The numbers are Keras', and Keras exchanges"),
-    pytest.mark.filterwarnings('ignore:class_mode="binary" is for 2 classes'),
+    pytest.mark.filterwarnings('ignore:class_mode="binary" needs 2 classes'),
 ]
 
 AUGMENTED: dict[str, Any] = {

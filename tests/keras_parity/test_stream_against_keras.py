@@ -20,7 +20,7 @@ SHARE_BEYOND = 0.001
 # warnings have tests of their own.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The numbers are Keras', and Keras exchanges"),
-    pytest.mark.filterwarnings('ignore:class_mode="binary" is for 2 classes'),
+    pytest.mark.filterwarnings('ignore:class_mode="binary" needs 2 classes'),
 ]
 
 

@@ -82,7 +82,7 @@ def test_the_architecture_has_the_layers_that_are_checked() -> None:
     blocks = [block.code.splitlines() for block in blocks_of(ROOT / "ARCHITECTURE.md")]
     (shown,) = [lines for lines in blocks if lines[0] == "__main__"]
     assert [line.split(" · ") for line in shown] == [
-        [name.removeprefix("imageloom.") for name in layer.split(" | ")] for layer in checked
+        [name.removeprefix("imageloom.") for name in re.split(" [|:] ", layer)] for layer in checked
     ]
 
 

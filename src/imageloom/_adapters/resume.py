@@ -12,6 +12,7 @@ import keras
 
 from imageloom._checks import check_int
 from imageloom._errors import InvalidArgumentError
+from imageloom._public import public
 from imageloom._storage.atomic import replace_file
 
 __all__ = ["ResumeCallback"]
@@ -29,6 +30,7 @@ class ResumableIterator(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
+@public
 class ResumeCallback(keras.callbacks.Callback):
     """Saves where the training stands in the stream of batches, and goes on from there.
 

@@ -28,6 +28,7 @@ from imageloom._options import OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
 from imageloom._pipeline.hooks import Hook
 from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.words import generator_in_words
+from imageloom._public import public
 from imageloom._sources.base import SampleSource
 from imageloom._storage.places import is_url
 from imageloom._warnings import Once
@@ -43,6 +44,7 @@ _OVERRIDABLE: Final = (
 )
 
 
+@public
 class ParallelImageDataGenerator:
     """Keras' `ImageDataGenerator`, with the work done in the background.
 

@@ -21,7 +21,7 @@ from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe
 from imageloom._sources.base import SampleSource
-from imageloom._storage.places import settings as storage_settings
+from imageloom._storage.places import fsspec_options
 from imageloom._warnings import warn_user
 
 __all__ = ["FrozenGenerator", "OutputSettings", "PlanningGenerator", "make_recipe", "recipe_for_fit"]
@@ -151,7 +151,7 @@ def make_recipe(
         batch_function=options.get_batch_function,
         overrides=frozen.overrides,
         replaces_bad_images=options.on_bad_image == "replace" and rows is None,
-        storage=storage_settings() if source.protocols else None,
+        storage=fsspec_options() if source.protocols else None,
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else settings.dtype,
         # Keras', of file iterators and of array iterators.

@@ -21,6 +21,7 @@ from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
 from imageloom._preview.samples import make_preview_images
 from imageloom._preview.sheet import draw_sheet, preview_sheet
 from imageloom._preview.words import counted, geometry_notes, transforms_in_words
+from imageloom._public import public
 from imageloom._sources.arrays import ArraySource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.directory import DirectorySource
@@ -32,6 +33,7 @@ _CHANNELS: Final = (1, 3, 4)
 Pixels = NDArray[Any]
 
 
+@public
 def preview(
     gen: ParallelImageDataGenerator,
     images: Any,

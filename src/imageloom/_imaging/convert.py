@@ -12,6 +12,7 @@ from PIL import Image
 
 from imageloom._checks import check_choice
 from imageloom._errors import InvalidArgumentError
+from imageloom._public import public
 from imageloom._warnings import warn_user
 
 __all__ = ["array_to_img", "img_to_array", "save_img"]
@@ -20,6 +21,7 @@ _DATA_FORMATS = ("channels_last", "channels_first")
 _PILLOW_NAMES = {"jpg": "jpeg", "tif": "tiff"}
 
 
+@public
 def array_to_img(
     x: ArrayLike,
     data_format: str = "channels_last",
@@ -63,6 +65,7 @@ def array_to_img(
     raise InvalidArgumentError(f"Unsupported channel number: {channels}")
 
 
+@public
 def img_to_array(
     img: Image.Image | NDArray[Any],
     data_format: str = "channels_last",
@@ -87,6 +90,7 @@ def img_to_array(
     return array.transpose(2, 0, 1) if data_format == "channels_first" else array
 
 
+@public
 def save_img(
     path: str | os.PathLike[str] | IO[bytes],
     x: ArrayLike,

@@ -39,6 +39,7 @@ from imageloom._errors import (
 )
 from imageloom._imaging.png import PNG_MAGIC, decode_png
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom._public import public
 from imageloom._storage.fetching import fetch
 from imageloom._storage.places import is_url, join, last_part
 
@@ -58,10 +59,12 @@ _NUMBER_MODES: Final = ("L", "P", "F", "I", "I;16", "I;16B")
 _MODES: Final = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 
 
+@public
 class UnidentifiedImageError(BadImageError, PIL.UnidentifiedImageError):
     """A file is in no image format that is known."""
 
 
+@public
 def load_img(
     path: str | bytes | os.PathLike[str] | io.BytesIO,
     color_mode: str = "rgb",

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import ArgumentTypeError
+from imageloom._public import public
 
 __all__ = [
     "EXTRAS",
@@ -32,6 +33,7 @@ EXTRAS: Final = ("class_id", "filename", "batch_index", "batch_class_ids", "batc
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+@public
 @dataclass(slots=True, kw_only=True)
 class ParallelProcessParams:
     """The parameters of the generator and the iterator that call a hook.

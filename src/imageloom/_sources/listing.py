@@ -1,8 +1,8 @@
-"""Lists the files of a class folder, in Keras' order, and notices when they have changed.
+"""Lists the files of a class folder in Keras' order, and tells whether they have changed since.
 
-Within a class the files of each folder stand by name, folders by their full path. A folder's
-modification time tells whether a file was added to it or removed from it, as far as the clock of its
-file system is fine enough: what was changed just before it was listed is never taken for known.
+The folders of a class are sorted by path, and the files of each folder by name. The modification time
+of a folder changes when a file is added to it or removed from it. Because the clocks of file systems
+are coarse, a listing does not count as current if a folder had changed just before it was listed.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = [
 
 WHITE_LIST_FORMATS: Final = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 _SECOND: Final = 10**9
-_FINE_CLOCK: Final = _SECOND // 20  # the kernel's own ticks are up to 10 ms long
-_COARSE_CLOCK: Final = 2 * _SECOND  # FAT's
+_FINE_CLOCK: Final = _SECOND // 20  # the kernel's ticks are up to 10 ms long
+_COARSE_CLOCK: Final = 2 * _SECOND  # the resolution of FAT file systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class ClassListing:
     """The files of one class.
 
     Attributes:
-        files: paths relative to the data set's folder, starting with the class.
-        folders: every folder that was looked at, relative likewise: its modification time
-            (nanoseconds) and its inode.
-        follow_links: whether links to folders inside the class were followed.
-        listed_at: when this listing began, nanoseconds.
-        has_tiff: whether a name ends with ".tiff", of which Keras warns.
-        stamps: of remote files, what changes with them.
+        files: paths relative to the folder of the data set, which start with the class.
+        folders: the modification time (in nanoseconds) and the inode of every folder of the class, by
+            its path relative to the folder of the data set.
+        follow_links: whether links to folders were followed.
+        listed_at: the time when the listing began, in nanoseconds.
+        has_tiff: whether a name ends with ".tiff"; Keras warns of such files.
+        stamps: the stamps of remote files (see `_storage.stamps`).
     """
 
     files: list[str]
@@ -52,7 +52,7 @@ class ClassListing:
     stamps: Mapping[str, str] = field(default_factory=dict)
 
     def is_current(self, root: str, *, follow_links: bool) -> bool:
-        """Whether listing the class again would certainly give the same."""
+        """Whether listing the class again would certainly give the same files."""
         if self.follow_links != follow_links or not self.folders:
             return False
         for folder, (modified, inode) in self.folders.items():
@@ -65,16 +65,16 @@ class ClassListing:
 
 
 def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
-    """Lists one class of the data set in `root`.
+    """Lists the image files of one class of the data set in `root`.
 
-    Its image files; where there is none at all, its `.npy` files. A class without a folder is empty.
+    A class without any image file consists of its `.npy` files. A class without a folder is empty.
     """
     listed_at = time.time_ns()
     folders: dict[str, tuple[int, int]] = {}
     images: list[str] = []
     arrays: list[str] = []
     top = os.path.join(root, name)
-    errors: list[OSError] = []  # warned of afterwards, when no frame of `os` is on the stack
+    errors: list[OSError] = []  # warned of after the walk, when no frame of `os` is on the stack
     walk = os.walk(top, onerror=errors.append, followlinks=follow_links)
     for folder, _, files in sorted(walk, key=lambda found: found[0]):
         prefix = name + folder[len(top) :]
@@ -133,8 +133,8 @@ def _warn_of_unlisted(error: OSError) -> None:
     """Warns of a folder that cannot be listed; for a class without a folder, the caller warns."""
     if not isinstance(error, FileNotFoundError):
         warn_user(
-            f"The folder {error.filename!r} cannot be listed, and its images are left out: "
-            f"{error.strerror}."
+            f"The folder {error.filename!r} cannot be listed ({error.strerror}). Its images are left "
+            "out."
         )
 
 

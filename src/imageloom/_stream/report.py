@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from imageloom._pipeline.recipe import BatchReport
 from imageloom._pipeline.stages import STAGES
+from imageloom._public import public
 from imageloom._stream.substitutions import BadImage
 
 __all__ = ["Meter", "Report"]
@@ -23,6 +24,7 @@ _FEW_BATCHES = 3
 _MB, _GB = 10**6, 10**9
 
 
+@public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The result of `report()`; `str` and `print` show it in words.

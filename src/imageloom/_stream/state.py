@@ -20,12 +20,12 @@ from imageloom._errors import ArgumentTypeError, InvalidArgumentError, StateMism
 from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._options import GeneratorOptions
 
-__all__ = ["checked_state", "described", "make_state", "plain"]
+__all__ = ["IRRELEVANT_OPTIONS", "checked_state", "described", "make_state", "plain"]
 
 _FORMAT: Final = "imageloom-state"
 _VERSION: Final = 1
 # Options that do not change any value of the stream, or that are compared in another way.
-_IRRELEVANT: Final = frozenset(
+IRRELEVANT_OPTIONS: Final = frozenset(
     {
         "batch_size",  # the batch size of the iterator is compared
         "batch_timeout",
@@ -54,7 +54,7 @@ def described(options: GeneratorOptions, statistics: FeatureStatistics) -> dict[
     arguments = {
         field.name: plain(getattr(options, field.name))
         for field in dataclasses.fields(options)
-        if field.name not in _IRRELEVANT
+        if field.name not in IRRELEVANT_OPTIONS
     }
     fitted = {
         "mean": statistics.mean,

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from imageloom._errors import BadImageError, BadSamplesError, WorkerDiedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
 from imageloom._pipeline.recipe import BatchTask, SampleName
+from imageloom._public import public
 from imageloom._sources.base import SampleSource
 
 __all__ = ["BadImage", "ReplacingChannel", "Substitutions"]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class BadImage:
     """A sample that could not be read.

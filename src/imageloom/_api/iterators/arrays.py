@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.planning import OutputSettings
+from imageloom._public import public
 from imageloom._sources.arrays import ArraySource
 from imageloom._stream.order import OrderOptions
 from imageloom._stream.supply import BatchT_co
@@ -16,6 +17,7 @@ from imageloom._stream.supply import BatchT_co
 __all__ = ["NumpyArrayIterator"]
 
 
+@public
 class NumpyArrayIterator(BatchIterator[BatchT_co]):
     """Batches of the images of an array; made by `flow`.
 

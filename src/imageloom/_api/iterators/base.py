@@ -24,6 +24,7 @@ from imageloom._api.iterators.views import IteratorViews, class_weights, order_i
 from imageloom._api.planning import FrozenGenerator
 from imageloom._errors import ArgumentTypeError, BatchIndexError
 from imageloom._preview.words import counted
+from imageloom._public import public
 from imageloom._stream.access import StreamAccess
 from imageloom._stream.order import OrderOptions, StreamOrder
 from imageloom._stream.report import Report
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["BatchIterator"]
 
 
+@public
 class BatchIterator(KerasSurface, Generic[BatchT_co]):
     """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 

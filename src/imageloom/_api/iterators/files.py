@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.iterators.plans import FilePlan, FileSettings
 from imageloom._pipeline.recipe import SampleName
+from imageloom._public import public
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
 from imageloom._sources.listing import WHITE_LIST_FORMATS
@@ -62,6 +63,7 @@ class _FileIterator(BatchIterator[BatchT_co]):
         ]
 
 
+@public
 class DirectoryIterator(_FileIterator[BatchT_co]):
     """Batches of the images of a class folder; made by `flow_from_directory`.
 
@@ -100,6 +102,7 @@ class DirectoryIterator(_FileIterator[BatchT_co]):
         return self.classes
 
 
+@public
 class DataFrameIterator(_FileIterator[BatchT_co]):
     """Batches of the images that a data frame names; made by `flow_from_dataframe`.
 
