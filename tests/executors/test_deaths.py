@@ -44,7 +44,11 @@ def test_deaths_before_any_sample_accuse_none() -> None:
 
 @pytest.mark.parametrize(
     ("how", "cause"),
-    [("signal SIGKILL", "too little memory"), (HOW, "native code"), ("exit code 3", "ends the process")],
+    [
+        ("signal SIGKILL", "too little memory"),
+        (HOW, "native code"),
+        ("exit code 3", "ends the process"),
+    ],
 )
 def test_the_likely_cause_is_named(how: str, cause: str) -> None:
     assert cause in str(fatal_batch_error(TASK, [1, 1, 1], how))
