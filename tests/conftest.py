@@ -12,6 +12,7 @@ import pytest
 from pictures import Pixels, photograph, write_class_folder
 
 pytest_plugins = [
+    "frameworks",
     "executor_support",
     "spoilt_images",
     "cache_support",

@@ -5,46 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pytest
-from executor_support import BATCHES, assert_same_batches, flow, flow_with, run_python, take
+from executor_support import BATCHES, assert_same_batches, flow, flow_with, take
 from numpy.typing import NDArray
+from programs import run_program
 
 # What this process and its workers have loaded when batches were made in every way.
-NOTHING_LOADED: Final = """
-import json, os, sys
-import numpy as np
-import imageloom
-from imageloom import ImageDataGenerator
-
-FOLDER, SEEN = os.environ["CROPS"], os.path.join(os.getcwd(), "seen")
-FRAMEWORKS = {"flax", "jax", "jaxlib", "keras", "tensorflow", "tf_keras", "torch"}
-os.mkdir(SEEN)
-
-def look(x):
-    loaded = sorted(name for name in sys.modules if name.partition(".")[0] in FRAMEWORKS)
-    with open(os.path.join(SEEN, str(os.getpid())), "w") as file:
-        json.dump(loaded, file)
-    return x
-
-for executor in ("serial", "threads", "processes"):
-    generator = ImageDataGenerator(executor=executor, cores=1, preprocessing_function=look)
-    arrays = np.zeros((8, 24, 24, 3), "uint8"), [np.zeros(8)]
-    with generator.flow_from_directory(FOLDER, target_size=(24, 24), batch_size=4) as files:
-        with generator.flow(arrays, np.zeros(8), batch_size=4) as rows:
-            for it in (files, rows):
-                next(it), it[0], it.state_dict(), it.class_weights(), isinstance(it, dict)
-                it.on_epoch_begin(), it.on_epoch_end(), it.reset(), repr(it)
-                list(it._stream.one_pass())
-look(None)
-print(os.getpid())
-"""
 
 
 def test_making_batches_loads_no_framework(crops: Path, tmp_path: Path) -> None:
-    done = run_python(NOTHING_LOADED, cwd=tmp_path, environment={"CROPS": str(crops)})
+    done = run_program("adapters/nothing_loaded.py", cwd=tmp_path, environment={"CROPS": str(crops)})
     assert done.returncode == 0, done.stderr
     own = done.stdout.splitlines()[-1]
     seen = {path.name: json.loads(path.read_text()) for path in (tmp_path / "seen").iterdir()}

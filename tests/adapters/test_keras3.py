@@ -6,7 +6,6 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import keras_programs
 import numpy as np
 import pytest
 from executor_support import BATCHES, SAMPLES
@@ -30,7 +29,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 def result(backend: str, crops: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the long program found out, once for all tests of a backend."""
     folder = tmp_path_factory.mktemp(backend)
-    found = found_by(keras_programs.TRAINING, backend, crops, folder)
+    found = found_by("adapters/keras_training.py", backend, crops, folder)
     assert found["backend"] == backend
     return found
 
@@ -39,7 +38,7 @@ def result(backend: str, crops: Path, tmp_path_factory: pytest.TempPathFactory) 
 def first(backend: str, crops: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the program found out that imports Keras first."""
     folder = tmp_path_factory.mktemp(f"{backend}-first")
-    found = found_by(keras_programs.KERAS_FIRST, backend, crops, folder)
+    found = found_by("adapters/keras_first.py", backend, crops, folder)
     assert found["backend"] == backend
     return found
 

@@ -7,12 +7,10 @@ import json
 import signal
 import subprocess
 import sys
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from executor_support import (
     AUGMENTED,
@@ -21,6 +19,8 @@ from executor_support import (
     flow,
     take,
 )
+from programs import PROGRAMS, environment_of
+from recording import mark, recording_model
 
 import imageloom
 from imageloom import DirectoryIterator, ImageDataGenerator, InvalidArgumentError, StateMismatchError
@@ -119,26 +119,6 @@ def test_whether_a_pass_is_read_in_order_is_told_afresh_for_each(crops: Path) ->
 # The callback
 
 
-def mark(images: Any) -> int:
-    return zlib.crc32(np.ascontiguousarray(np.asarray(images)).tobytes())
-
-
-def recording_model(hear: Callable[[int], object]) -> Any:
-    """A model that tells the mark of every batch it is trained on, when it is trained."""
-    import keras
-
-    class Recording(keras.Sequential):  # type: ignore[misc]  # Keras has no types
-        def train_step(self, *state_and_batch: Any) -> Any:
-            result = super().train_step(*state_and_batch)
-            hear(mark(state_and_batch[-1][0]))
-            return result
-
-    layers = [keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
-    model = Recording(layers)
-    model.compile("sgd", "categorical_crossentropy", run_eagerly=True)
-    return model
-
-
 def train(it: DirectoryIterator, file: Path, save_freq: Any = "epoch", **fit: Any) -> list[int]:
     """What `fit` trains on, going on from the file."""
     trained: list[int] = []
@@ -221,34 +201,6 @@ def test_stopped_within_an_epoch_it_goes_on_after_the_last_saved_batch(
     assert saved(file) == (3, position + 2 * BATCHES)
 
 
-PROGRAM = """
-import json, os, sys
-import imageloom
-
-assert "keras" not in sys.modules
-crops, file, hold_at, tests = json.loads(sys.argv[1])
-it = imageloom.ImageDataGenerator(cores=2, horizontal_flip=True, rescale=1 / 255)
-it = it.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=4)
-resume = imageloom.ResumeCallback(it, file, 1)
-assert "keras" in sys.modules
-sys.path.insert(0, tests)
-from test_resume_callback import recording_model
-
-trained = []
-def hear(mark):
-    trained.append(mark)
-    if len(trained) == hold_at:
-        print(json.dumps(trained), flush=True)
-        sys.stdin.read()
-
-with it:
-    recording_model(hear).fit(
-        it, epochs=3, initial_epoch=resume.epoch, shuffle=False, verbose=0, callbacks=[resume]
-    )
-print(json.dumps(trained))
-"""
-
-
 @BEHIND_KERAS
 def test_killed_within_an_epoch_a_new_process_goes_on(crops: Path, file: Path) -> None:
     """Batches that were read ahead, but not trained on, come again."""
@@ -258,11 +210,15 @@ def test_killed_within_an_epoch_a_new_process_goes_on(crops: Path, file: Path) -
     hold_at = BATCHES + 3
 
     def command(hold_at: int) -> list[str]:
-        argument = json.dumps([str(crops), str(file), hold_at, str(Path(__file__).parent)])
-        return [sys.executable, "-c", PROGRAM, argument]
+        program = PROGRAMS / "adapters/killed_within_an_epoch.py"
+        return [sys.executable, str(program), str(crops), str(file), str(hold_at)]
 
     with subprocess.Popen(
-        command(hold_at), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command(hold_at),
+        env=environment_of(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as program:
         assert program.stdout is not None
         trained = next((line for line in program.stdout if line.startswith("[")), "[]")
@@ -270,7 +226,9 @@ def test_killed_within_an_epoch_a_new_process_goes_on(crops: Path, file: Path) -
     assert program.returncode == -signal.SIGKILL
     assert json.loads(trained) == stream[:hold_at]
     assert saved(file) == (1, hold_at - 1), "the batch it was at had not been counted yet"
-    done = subprocess.run(command(0), capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(
+        command(0), env=environment_of(), capture_output=True, text=True, check=False, timeout=100
+    )
     assert done.returncode == 0, done.stderr
     after = json.loads(done.stdout.splitlines()[-1])
     assert after == stream[hold_at - 1 : hold_at - 1 + 2 * BATCHES]

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pytest
-from ending_scripts import running
+from ending_programs import running
 from executor_support import assert_same_batches, wait_for, worker_processes
 from numpy.typing import NDArray
 from PIL import Image
@@ -366,31 +366,9 @@ def test_a_fit_that_fails_leaves_no_trace(
 @pytest.mark.parametrize("executor", ["processes", "threads"])
 def test_ctrl_c_while_workers_read(executor: str, crops: Path, tmp_path: Path) -> None:
     """The second batch has a file that cannot be read to its end, because it is a pipe."""
-    code = f"""
-import contextlib
-import pandas as pd
-from imageloom._api import streamed_fit
-
-class Bar:
-    def update(self, images): tell(workers=workers())
-
-os.mkfifo("endless.png")
-streamed_fit.progress_bar = lambda *described: contextlib.nullcontext(Bar())
-files = [os.path.join(FOLDER, "cat", f"{{i:02d}}.png") for i in (1, 3, 5, 7)]
-frame = pd.DataFrame({{"filename": files + [os.path.abspath("endless.png")]}})
-flow = dict(FLOW, class_mode=None, validate_filenames=False)
-generator = ImageDataGenerator(cores=1, executor={executor!r}, featurewise_center=True)
-try:
-    generator.fit(generator.flow_from_dataframe(frame, **flow))
-except KeyboardInterrupt:
-    told = dict(left=len(psutil.wait_procs(psutil.Process().children(), timeout=2)[1]))
-    told["unfitted"] = generator.mean is None
-    if {executor == "threads"}:
-        open("endless.png", "w").close()  # a thread cannot be ended from outside
-    generator.fit(generator.flow_from_dataframe(frame[:4], **flow))
-    tell(mean=generator.mean.shape, **told)
-"""
-    with running(code, tmp_path, crops) as program:
+    with running(
+        "api/ctrl_c_while_workers_read.py", tmp_path, crops, arguments=[executor, executor == "threads"]
+    ) as program:
         assert len(program.hear()["workers"]) == (executor == "processes")
         os.kill(program.process.pid, signal.SIGINT)
         program.hear()  # of the second fit

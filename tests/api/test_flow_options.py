@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pictures import FILE_COUNT
+from programs import run_program
 from reference import quiet
 
 from imageloom import DirectoryIterator, ImageDataGenerator, Noise, img_to_array, load_img
@@ -286,22 +285,9 @@ def test_where_the_exchange_does_not_show_nothing_is_said(
 # What the first batch tells, and refuses
 
 
-TELLING = """
-import sys
-from imageloom import ImageDataGenerator
-silent = {"executor": "serial"}, {"executor": "threads", "cores": 1}, {"debug": True}
-for options in (*silent, {"executor": "threads"}, {"executor": "threads"}):
-    with ImageDataGenerator(**options).flow_from_directory(sys.argv[1], (8, 8)) as iterator:
-        next(iterator)
-    print("then", options, file=sys.stderr)
-"""
-
-
 def test_the_default_number_of_cores_is_told_once(class_folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TELLING, str(class_folder)],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+    done = run_program("api/default_number_of_cores.py", class_folder, cwd=class_folder, timeout=60)
+    assert done.returncode == 0, done.stderr
     told = [line for line in done.stderr.splitlines() if "cores=0.25" in line]
     assert len(told) == 1
     assert done.stderr.splitlines().index(told[0]) == 3  # of the fourth generator

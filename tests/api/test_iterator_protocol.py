@@ -22,9 +22,9 @@ from executor_support import (
     SEED,
     assert_same_batches,
     flow,
-    run_python,
     take,
 )
+from programs import run_program
 
 from imageloom import DirectoryIterator, ImageDataGenerator, ImageLoomError, IteratorClosedError
 from imageloom._executors.base import Executor
@@ -325,19 +325,8 @@ def test_what_keras_asks_for(it: DirectoryIterator) -> None:
     assert it.use_multiprocessing is False
 
 
-IMPORT_PROGRAM = """
-import sys, time
-start = time.process_time()  # what others do on this machine does not count
-from imageloom import ImageDataGenerator, ParallelImageDataGenerator, DirectoryIterator, Noise
-seconds = time.process_time() - start
-heavy = {'PIL', 'cv2', 'keras', 'tensorflow', 'torch', 'jax', 'pandas', 'scipy', 'tqdm'}
-print(seconds)
-print(sorted(heavy & set(sys.modules)))
-"""
-
-
 def test_import_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
-    runs = [run_python(IMPORT_PROGRAM, cwd=tmp_path) for _ in range(3)]
+    runs = [run_program("api/import_alone.py", cwd=tmp_path) for _ in range(3)]
     assert all(run.returncode == 0 for run in runs), runs[0].stderr
     assert all(run.stdout.splitlines()[1] == "[]" for run in runs)
     assert min(float(run.stdout.splitlines()[0]) for run in runs) < 0.5

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from reference import keras_generator, quiet
@@ -260,6 +259,8 @@ def test_the_validation_split_has_the_name_of_keras_too() -> None:
 
 @pytest.fixture
 def settings_of_keras() -> Iterator[None]:
+    import keras
+
     before = keras.config.floatx(), keras.config.image_data_format()
     yield
     keras.config.set_floatx(before[0])
@@ -268,6 +269,8 @@ def settings_of_keras() -> Iterator[None]:
 
 @pytest.mark.usefixtures("settings_of_keras")
 def test_what_is_not_given_is_as_keras_is_set() -> None:
+    import keras
+
     keras.config.set_floatx("float64")
     keras.config.set_image_data_format("channels_first")
     generator = ImageDataGenerator()

@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from programs import run_program
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes and signals of POSIX")
 
@@ -157,27 +158,10 @@ def test_ctrl_c(many: Path, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_while_a_file_is_written(tmp_path: Path) -> None:
-    code = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from imageloom._storage.atomic import replacing\n"
-        "try:\n"
-        "    with replacing(Path(sys.argv[1])) as draft:\n"
-        "        draft.write_bytes(b'half')\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n"
-        "        signal.pause()\n"
-        "except KeyboardInterrupt:\n"
-        "    print('interrupted')\n"
-    )
     target = tmp_path / "x.png"
     target.write_bytes(b"earlier")
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(target)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
+    done = run_program("cli/ctrl_c_while_a_file_is_written.py", target, cwd=tmp_path, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
     assert done.stdout == "interrupted\n"
     assert target.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [target]

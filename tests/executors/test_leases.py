@@ -18,11 +18,11 @@ from executor_support import (
     BATCHES,
     assert_same_batches,
     flow,
-    run_python,
     take,
     worker_processes,
 )
 from numpy.typing import NDArray
+from programs import run_program
 
 from imageloom import DirectoryIterator
 from imageloom._executors.base import Executor
@@ -180,47 +180,18 @@ def test_the_memory_goes_with_the_last_view(crops: Path) -> None:
     assert "memfd:imageloom" not in MAPPINGS.read_text()
 
 
-FRAMEWORKS = {
-    "torch": "import torch; take = torch.from_numpy; changes = lambda t: t.add_(1)",
-    "torch-dlpack": "import torch; take = torch.from_dlpack; changes = lambda t: t.add_(1)",
-    "jax": "import jax; take = lambda a: jax.block_until_ready(jax.numpy.asarray(a)); changes = id",
-    "jax-dlpack": "import jax; take = lambda a: jax.dlpack.from_dlpack(a); changes = id",
-}
-FRAMEWORK_PROGRAM = """
-import gc, os
-import numpy as np
-{imports}
-from imageloom import ImageDataGenerator
-
-def flow(**options):
-    generator = ImageDataGenerator(rotation_range=20, max_batches_pending=1, **options)
-    return generator.flow_from_directory(
-        os.environ["CROPS"], target_size=(64, 64), batch_size=4, seed=1, shuffle=False
-    )
-
-plain, it = flow(executor="serial"), flow(cores=1)
-right, kept = [], []
-for number in range(40):
-    expected, images = next(plain)[0], next(it)[0]
-    if number % 3 == 0 and len(kept) < 12:
-        right.append(expected)
-        kept.append(take(images))
-    del images
-it.close()
-del it
-gc.collect()
-print("same", [bool((np.asarray(a) == b).all()) for a, b in zip(kept, right)].count(True))
-changes(kept[0])
-print("alone", [bool((np.asarray(a) == b).all()) for a, b in zip(kept, right)][1:].count(True))
-"""
+FRAMEWORKS = ("torch", "torch-dlpack", "jax", "jax-dlpack")
 
 
+@pytest.mark.frameworks
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_what_a_framework_took_outlives_the_iterator(crops: Path, tmp_path: Path, name: str) -> None:
     if importlib.util.find_spec(name.partition("-")[0]) is None:
         pytest.skip(f"{name} is not installed")
-    code = FRAMEWORK_PROGRAM.format(imports=FRAMEWORKS[name])
-    done = run_python(code, cwd=tmp_path, environment={"CROPS": str(crops)})
+    environment = {"CROPS": str(crops)}
+    done = run_program(
+        "executors/framework_keeps_a_batch.py", name, cwd=tmp_path, environment=environment
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == ["same 12", "alone 11"]
 

@@ -34,6 +34,7 @@ from executor_support import (
     wait_for,
 )
 from numpy.typing import NDArray
+from programs import PROGRAMS
 from ray_support import needs_ray
 
 from imageloom import (
@@ -308,20 +309,9 @@ def test_without_ray_it_says_what_to_install(crops: Path, monkeypatch: pytest.Mo
         next(far(crops))
 
 
-SCRIPT = """
-import sys
-from imageloom import ImageDataGenerator
-
-generator = ImageDataGenerator(executor="ray", cores=-1, preprocessing_function=lambda x: 255 - x)
-it = generator.flow_from_directory(sys.argv[1], (24, 24), batch_size=4, seed=1)
-print(sum(float(next(it)[0].sum()) for _ in range(3)), it.report().workers)
-# It is not closed.
-"""
-
-
 def run_script(crops: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT, str(crops)],
+        [sys.executable, "-W", "error", str(PROGRAMS / "executors/ray_without_close.py"), str(crops)],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, run_python, take
+from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, take
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from numpy.typing import NDArray
+from programs import run_program
 
 from imageloom._executors.shared import make_executor
 from imageloom._executors.workers.channel import KEPT_BATCHES
@@ -158,49 +159,15 @@ def test_a_slot_is_reused_only_after_its_last_view(
     assert pool.lease() == slot
 
 
-FRAMEWORKS = {
-    "torch": "import torch; take = torch.from_numpy",
-    "torch-dlpack": "import torch; take = torch.from_dlpack",
-    "jax": "import jax; take = lambda array: jax.block_until_ready(jax.numpy.asarray(array))",
-    "tensorflow": "import tensorflow as tf; take = tf.convert_to_tensor",
-}
-FRAMEWORK_PROGRAM = """
-import gc
-import numpy as np
-{imports}
-from imageloom._executors.workers.shared_memory import SlotPool
-from imageloom._pipeline.layout import BatchLayout
-
-# Large enough and aligned, so that a framework that can go without a copy does.
-pool = SlotPool(BatchLayout(rows=8, row_shape=(64, 64, 3), dtype="float32"), in_flight=2, kept=2)
-slot = pool.lease()
-(array,) = pool.hand_out(slot, 8)
-array[...] = 3
-taken = take(array)
-del array
-gc.collect()
-others = []
-while (other := pool.lease()) is not None:
-    others.append(other)
-    (array,) = pool.hand_out(other, 8)
-    array[...] = 9
-    del array
-    if len(others) > 50:
-        break
-print("unchanged", bool((np.asarray(taken) == 3).all()))
-del taken
-gc.collect()
-free = [pool.lease() for _ in range(4)]
-print("free", sorted(free))
-pool.close()
-"""
+FRAMEWORKS = ("torch", "torch-dlpack", "jax", "tensorflow")
 
 
+@pytest.mark.frameworks
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_frameworks_keep_a_slot_alive(name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(name.partition("-")[0]) is None:
         pytest.skip(f"{name} is not installed")
-    done = run_python(FRAMEWORK_PROGRAM.format(imports=FRAMEWORKS[name]), cwd=tmp_path)
+    done = run_program("executors/framework_keeps_a_slot.py", name, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["unchanged True", "free [0, 1, 2, 3]"]
 

@@ -25,7 +25,7 @@ from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
-PROGRAM = PROGRAMS / "faulty_hooks.py"
+PROGRAM = PROGRAMS / "executors" / "faulty_hooks.py"
 THEIRS = re.compile(r"faulty_hooks|hooks_beside|ipykernel|<ipython|<string>|program\.pyz")
 FRAME = re.compile(r'[ |+]*File "(.+)", line (\d+), in (.+)')
 

@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,6 +30,8 @@ def random_image(channels: int, seed: int, span: tuple[float, float]) -> NDArray
 def test_array_to_img_is_that_of_keras(
     channels: int, seed: int, span: tuple[float, float], scale: bool, first: bool
 ) -> None:
+    import keras
+
     x = random_image(channels, seed, span)
     x = np.moveaxis(x, -1, 0) if first else x
     data_format = "channels_first" if first else "channels_last"
@@ -69,6 +70,8 @@ def test_array_to_img_checks_channels_and_data_format() -> None:
 def test_img_to_array_is_that_of_keras(
     mode: str, data_format: str, dtype: str, colour_photo: Pixels
 ) -> None:
+    import keras
+
     image = Image.fromarray(colour_photo).convert(mode)
     array = imageloom.img_to_array(image, data_format=data_format, dtype=dtype)
     expected = keras.utils.img_to_array(image, data_format=data_format, dtype=dtype)
@@ -90,6 +93,8 @@ def test_img_to_array_takes_arrays_and_defaults_to_float32(grey_photo: Pixels) -
 def test_save_img_writes_what_keras_writes(
     name: str, channels: int, scale: bool, tmp_path: Path
 ) -> None:
+    import keras
+
     x = random_image(channels, 4, (3, 200))
     imageloom.save_img(tmp_path / name, x, scale=scale)
     keras.utils.save_img(io_path := tmp_path / f"keras-{name.lower()}", x, scale=scale)
@@ -113,6 +118,8 @@ def test_save_img_makes_rgb_of_rgba_for_jpeg_and_says_so(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_save_img_writes_to_file_objects_with_options(data_format: str) -> None:
+    import keras
+
     x = random_image(3, 4, (0, 255))
     x = np.moveaxis(x, -1, 0) if data_format == "channels_first" else x
     options: dict[str, Any] = {"data_format": data_format, "quality": 30}

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import PIL
 import psutil
@@ -93,6 +92,8 @@ def assert_same_image(image: Image.Image, expected: Image.Image) -> None:
 
 
 def keras_load(*args: Any, **kwargs: Any) -> Image.Image:
+    import keras
+
     with quiet():
         return keras.utils.load_img(*args, **kwargs)
 
@@ -155,6 +156,8 @@ def test_load_img_resizes_as_keras_does(
 def test_read_pixels_is_load_img_or_next_to_it(
     name: str, interpolation: str | None, exact: bool, stored: Path
 ) -> None:
+    import keras
+
     path = stored / name
     for color_mode in COLOR_MODES:
         for target in TARGETS:
@@ -183,6 +186,8 @@ def test_read_pixels_is_load_img_or_next_to_it(
 def test_the_quick_resize_is_next_to_pillow_for_all_sizes(
     mode: str, interpolation: str, tmp_path: Path
 ) -> None:
+    import keras
+
     """Ratios at which the edge of a filter falls between two pixels, or on one, included."""
     rng = np.random.default_rng(3)
     for number in range(25):

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from executor_support import run_python
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from programs import run_program
 
 from imageloom import ImageDataGenerator
 from imageloom._api import streamed_fit
@@ -317,25 +317,7 @@ def test_the_machine_hasfree_memory() -> None:
 )
 def test_memory_does_not_grow_with_the_data(repeats: int, limit: int, tmp_path: Path) -> None:
     """100 or 400 MB of pixels in a file; in float32, as an array is taken, four times as much."""
-    code = f"""
-import json, resource, sys
-import numpy as np
-from imageloom import ImageDataGenerator
-
-some = np.random.default_rng(0).integers(0, 256, (40, 256, 256, 3), np.uint8)
-with open("pixels", "wb") as file:
-    for _ in range({repeats}):
-        some.tofile(file)
-images = np.memmap("pixels", np.uint8, "r", shape=({repeats} * 40, 256, 256, 3))
-generator = ImageDataGenerator(cores=2, featurewise_std_normalization=True, featurewise_center=True)
-generator.fit(generator.flow(images[:64], batch_size=32))  # loads all that is needed
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-generator.fit(generator.flow(images, batch_size=32))
-more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-megabytes = more / (2**20 if sys.platform == 'darwin' else 2**10)
-print(json.dumps([megabytes, float(abs(generator.mean.ravel() - some.mean((0, 1, 2))).max())]))
-"""
-    result = run_python(code, cwd=tmp_path)
+    result = run_program("imaging/memory_of_fit.py", repeats, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     megabytes, error = json.loads(result.stdout.splitlines()[-1])
     assert megabytes < limit

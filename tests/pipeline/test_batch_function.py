@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from executor_support import BATCH, BATCHES, Lent, flow, run_python, take
+from executor_support import BATCH, BATCHES, Lent, flow, take
 from numpy.typing import NDArray
+from programs import run_program
 
 from imageloom import ImageDataGenerator, ParallelProcessParams, img_to_array, load_img
 from imageloom._errors import BatchShapeError, InvalidArgumentError
@@ -173,31 +174,8 @@ def test_kinds_of_functions(
         assert_equal(batches_of(function, crops, executor, 2), expected)
 
 
-PROGRAM = """
-import os
-import numpy as np
-from imageloom import ImageDataGenerator
-
-SCALE = 3
-
-def scaled(values):
-    return values * SCALE
-
-def get_batches(batch_index, filenames, classes, params):
-    elsewhere = os.getpid() != params.image_data_generator.made_by
-    return batch_index, (scaled(np.ones(params.batch_shape, params.dtype)), classes, elsewhere)
-
-generator = ImageDataGenerator(cores=1, get_batch_function=get_batches)
-generator.made_by = os.getpid()
-with generator.flow_from_directory(FOLDER, (8, 8), batch_size=5, shuffle=False) as it:
-    for number in range(2):
-        x, y, elsewhere = next(it)
-        print(x.shape, x.min(), x.max(), y, elsewhere)
-"""
-
-
 def test_a_function_of_the_main_program(crops: Path, tmp_path: Path) -> None:
-    done = run_python(PROGRAM.replace("FOLDER", repr(str(crops))), cwd=tmp_path)
+    done = run_program("pipeline/batch_function_of_the_main_program.py", crops, cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout.splitlines()[1:] == [
         "(5, 8, 8, 3) 3.0 3.0 [0, 0, 0, 0, 0] True",

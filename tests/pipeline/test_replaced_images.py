@@ -20,10 +20,10 @@ from executor_support import (
     RaiseAt,
     assert_same_batches,
     flow,
-    run_python,
     take,
 )
 from numpy.typing import NDArray
+from programs import run_program
 from spoilt_images import NO_IMAGE, in_order, joined, spoil, substitutes, told
 
 from imageloom import BadImageError, ImageDataGenerator
@@ -114,26 +114,11 @@ def test_other_images_of_a_batch_keep_their_transforms(crops: Path, folder: Path
     np.testing.assert_array_equal(spoilt[1][0], whole[1][0])
 
 
-ALL_BAD = """
-from imageloom import ImageDataGenerator
-if __name__ == "__main__":
-    for executor in ("serial", "threads", "processes"):
-        generator = ImageDataGenerator(executor=executor, cores=1, on_bad_image="replace")
-        with generator.flow_from_directory(".", (8, 8), batch_size=2, seed=1) as it:
-            for _ in range(2):
-                try:
-                    next(it)
-                except OSError as error:
-                    print(type(error).__name__, error)
-            assert len(it.bad_images) == 3
-"""
-
-
 def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "class").mkdir()
     for number in range(3):
         (tmp_path / "class" / f"{number}.png").write_bytes(NO_IMAGE)
-    run = run_python(ALL_BAD, cwd=tmp_path, timeout=20)
+    run = run_program("pipeline/nothing_can_be_read.py", cwd=tmp_path, timeout=20)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("BadImageError None of the 3 images can be read") == 6
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cache_support import fill, open_flow, the
-from ending_scripts import running
+from ending_programs import running
 from executor_support import (
     BATCHES,
     SAMPLES,
@@ -25,41 +25,13 @@ from imageloom._pipeline import cache as cache_module
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="restricts and kills as POSIX does")
 
 
-RUN = """
-import numpy as np
-import imageloom._pipeline.cache as cache
-KEPT = os.environ["KEPT"]
-def flow(**options):
-    generator = ImageDataGenerator(**{"executor": "serial", "rotation_range": 20, **options})
-    return generator.flow_from_directory(FOLDER, **FLOW)
-
-def same(kept, epochs=2):
-    plain = flow()
-    return all(bool((next(kept)[0] == next(plain)[0]).all()) for _ in range(epochs * len(plain)))
-"""
-KILLED = """
-write, moment, calls = cache._write_at, int(os.environ["MOMENT"]), 0
-def write_until(file, offset, content):
-    global calls
-    calls += 1
-    if calls == moment:
-        write(file, offset, content[: len(content) // 2])
-        os.kill(os.getpid(), signal.SIGKILL)
-    write(file, offset, content)
-cache._write_at = write_until
-it = flow(cache=KEPT)
-for _ in range(6):
-    next(it)
-"""
-
-
 @posix_only
 @pytest.mark.parametrize("moment", [1, 2, 21, 46])
 def test_a_program_that_is_killed_in_a_write_leaves_what_was_complete(
     moment: int, crops: Path, kept: Path, tmp_path: Path, decodings: list[str]
 ) -> None:
     environment = {"KEPT": str(kept), "MOMENT": str(moment)}
-    with running(RUN + KILLED, tmp_path, crops, environment=environment) as program:
+    with running("pipeline/killed_in_a_write.py", tmp_path, crops, environment=environment) as program:
         program.process.wait(60)
         assert program.process.returncode == -signal.SIGKILL
     expected = take(open_flow(crops, None), BATCHES)
@@ -77,14 +49,13 @@ def test_a_program_that_is_killed_in_a_write_leaves_what_was_complete(
 def test_a_program_that_is_killed_with_its_workers(
     batches: int, crops: Path, kept: Path, tmp_path: Path
 ) -> None:
-    code = f"""
-it = flow(cache=KEPT, executor="processes", cores=2)
-for _ in range({batches}):
-    next(it)
-tell(workers=workers())
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    with running(RUN + code, tmp_path, crops, environment={"KEPT": str(kept)}) as program:
+    with running(
+        "pipeline/a_program_that_is_killed_with_its_workers.py",
+        tmp_path,
+        crops,
+        arguments=[batches],
+        environment={"KEPT": str(kept)},
+    ) as program:
         program.hear()
         program.finish()
         assert program.process.returncode == -signal.SIGKILL
@@ -101,19 +72,13 @@ def test_a_full_disk_only_ends_the_keeping(
     fill(crops, kept)
     marks = the(kept, "marks")
     marks.write_bytes(bytes(marks.stat().st_size))
-    code = f"""
-import resource
-PARENT = os.getpid()
-def full(x):  # its memory, too, is a file to a limit; so only the one who writes gets it
-    if {executor!r} == "serial" or os.getpid() != PARENT:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5 * 24 * 24 * 3, resource.RLIM_INFINITY))
-    return x
-
-it = flow(cache=KEPT, executor={executor!r}, cores=2, preprocessing_function=full)
-tell(same=same(it), hits=it.report().cache_hits, workers=workers())
-it.close()
-"""
-    with running(RUN + code, tmp_path, crops, environment={"KEPT": str(kept)}) as program:
+    with running(
+        "pipeline/a_full_disk_only_ends_the_keeping.py",
+        tmp_path,
+        crops,
+        arguments=[executor],
+        environment={"KEPT": str(kept)},
+    ) as program:
         told = program.hear()
         assert program.finish() == ""
     assert told["same"]
@@ -123,18 +88,13 @@ it.close()
 
 
 def test_two_programs_at_once_share_a_directory(crops: Path, kept: Path, tmp_path: Path) -> None:
-    code = """
-it = flow(cache=KEPT, executor="processes", cores=1)
-tell(same=same(it, 3), hits=it.report().cache_hits, workers=workers())
-it.close()
-"""
     places = [tmp_path / "one", tmp_path / "two"]
     for where in places:
         where.mkdir()
     how: dict[str, Any] = {"environment": {"KEPT": str(kept)}}
     with (
-        running(RUN + code, places[0], crops, **how) as one,
-        running(RUN + code, places[1], crops, **how) as two,
+        running("pipeline/two_programs_at_once_share_a_directory.py", places[0], crops, **how) as one,
+        running("pipeline/two_programs_at_once_share_a_directory.py", places[1], crops, **how) as two,
     ):
         for program in (one, two):
             assert program.hear()["same"]

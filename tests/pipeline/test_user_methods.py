@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from executor_support import AUGMENTED, BATCHES, Lent, assert_same_batches, run_python, take
+from executor_support import AUGMENTED, BATCHES, Lent, assert_same_batches, take
 from numpy.typing import NDArray
 from pictures import photograph
+from programs import run_program
 from reference import both_generators, keras_generator, quiet
 
 from imageloom import DirectoryIterator, ImageDataGenerator, NumpyArrayIterator
@@ -308,28 +309,8 @@ def test_an_error_in_an_own_method_names_the_file(crops: Path, executors: dict[s
         assert "transforming the image, file '" in "".join(caught.value.__notes__)
 
 
-PROGRAM = """
-import numpy as np
-from imageloom import ImageDataGenerator
-
-class Own(ImageDataGenerator):
-    def get_random_transform(self, img_shape, seed=None):
-        return {**super().get_random_transform(img_shape, seed), "theta": np.random.uniform(40)}
-
-    def standardize(self, x):
-        return super().standardize(x) + len("own")
-
-sums = []
-for options in {"executor": "serial"}, {"cores": 1}:
-    generator = Own(rotation_range=5, rescale=1 / 8, **options)
-    with generator.flow_from_directory(FOLDER, (8, 8), batch_size=5, seed=3) as it:
-        sums.append([next(it)[0].astype(float).sum() for _ in range(3)])
-        print(next(it)[0].min() >= 3, sums[0] == sums[-1])
-"""
-
-
 def test_a_subclass_of_the_main_program(crops: Path, tmp_path: Path) -> None:
-    done = run_python(PROGRAM.replace("FOLDER", repr(str(crops))), cwd=tmp_path)
+    done = run_program("pipeline/subclass_of_the_main_program.py", crops, cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout.splitlines()[1::2] == ["True True"] * 2
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from executor_support import AUGMENTED
 from numpy.typing import NDArray
 from pictures import CLASSES, FILE_COUNT, photograph
 from PIL import Image
+from programs import run_program
 
 import imageloom
 from imageloom import (
@@ -489,14 +488,10 @@ def test_nothing_is_moved(class_folder: Path, coffee: Pixels, tmp_path: Path) ->
         np.testing.assert_array_equal(it[3][0], expected)
 
 
-def test_the_function_is_no_module() -> None:
+def test_the_function_is_no_module(tmp_path: Path) -> None:
     """`imageloom.preview` stays the function, whatever is imported."""
-    code = (
-        "import imageloom, sys; assert 'PIL' not in sys.modules; "
-        "import imageloom._api.previews, imageloom._preview.sheet, imageloom._cli; "
-        "assert callable(imageloom.preview) and 'preview' in dir(imageloom)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    done = run_program("preview/function_and_folder.py", cwd=tmp_path, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_long_names_are_cut(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from document_blocks import DOCUMENTS, PAGES, ROOT, blocks_of, name_of, run_page
 from pictures import photograph
 from PIL import Image
+from programs import PROGRAMS, environment_of
 from s3_support import upload
 
 # README's model has ten outputs.
@@ -130,16 +131,10 @@ def test_every_block_runs(
 
 def run_elsewhere(path: Path) -> list[str]:
     """Runs a page that chooses Keras' backend, which can be done once in a process."""
-    code = (
-        "import pathlib, sys, document_blocks as d\n"
-        "path = pathlib.Path(sys.argv[1])\n"
-        "print(*[b.first_line for b in d.run_page(path, {'__name__': '__main__'})], sep='\\n')"
-    )
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        env=environment, text=True, capture_output=True, timeout=240, check=False,
+        [sys.executable, str(PROGRAMS / "project/run_page.py"), str(path)],
+        env=environment_of(environment), text=True, capture_output=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [line for line in done.stdout.splitlines() if line]

@@ -20,6 +20,7 @@ import psutil
 import pytest
 from executor_support import wait_for
 from PIL import Image
+from programs import PROGRAMS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 MARK = "IMAGELOOM_EXAMPLE_RUN"
@@ -123,17 +124,6 @@ def test_unclean_folder(examples: Path) -> None:
     assert done.returncode == (0 if min(recall[8:]) >= 70 else 1), done.stderr
 
 
-EXECUTE = """
-import sys
-import nbformat
-from nbclient import NotebookClient
-
-notebook = nbformat.read("tour.ipynb", 4)
-NotebookClient(notebook, timeout=200, kernel_name="python3").execute()
-nbformat.write(notebook, "executed.ipynb")
-"""
-
-
 def outputs(cell: dict[str, Any]) -> dict[str, str]:
     """The outputs of a cell by their type; text comes joined."""
     found: dict[str, str] = {}
@@ -150,7 +140,7 @@ def shown_image(cell: dict[str, Any]) -> Image.Image:
 def test_the_notebook(examples: Path) -> None:
     pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    done = run(examples, "-c", EXECUTE)
+    done = run(examples, str(PROGRAMS / "project/run_notebook.py"))
     assert done.returncode == 0, done.stderr
     executed = json.loads((examples / "executed.ipynb").read_text(encoding="utf-8"))
     cells = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]

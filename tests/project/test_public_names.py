@@ -20,6 +20,9 @@ import imageloom
 from imageloom import ImageDataGenerator
 from imageloom._cli import main
 
+# `ResumeCallback` is a class of Keras', and looked at like all others.
+pytestmark = pytest.mark.frameworks("keras")
+
 PACKAGE = "imageloom"
 SECTION = re.compile(r"^(\w+):\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
 ENTRY = re.compile(r"^ {4}(\*{0,2}\w+(?:, \*{0,2}\w+)*):", re.MULTILINE)

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from ending_scripts import running
+from ending_programs import running
 from executor_support import (
     AUGMENTED,
     BATCH,
@@ -88,35 +88,13 @@ def test_fewer_samples_than_half_a_batch_do_not_hang(crops: Path) -> None:
 def test_jax_threads_and_opencv_in_the_parent_do_not_stop_the_workers(
     crops: Path, tmp_path: Path
 ) -> None:
-    code = """
-os.environ["CUDA_VISIBLE_DEVICES"] = "0"
-import cv2, numpy as np, jax
-jax.block_until_ready(jax.numpy.ones((200, 200)) @ jax.numpy.ones((200, 200)))
-cv2.warpAffine(np.zeros((900, 900, 3), "float32"), np.eye(2, 3), (900, 900))
-threading.Thread(target=threading.Event().wait, daemon=True).start()
-
-def refuse():
-    raise AssertionError("forked")
-
-os.fork = os.forkpty = refuse
-
-def look(x):
-    import cv2
-    names = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    found = {name: os.environ[name] for name in names}
-    found["opencv"] = cv2.getNumThreads()
-    found["frameworks"] = sorted({"jax", "keras", "tensorflow", "torch"} & set(sys.modules))
-    with open(os.path.join(SIGNALS, f"looked{os.getpid()}"), "w") as file:
-        json.dump(found, file)
-    return x
-
-it = ImageDataGenerator(cores=2, preprocessing_function=look).flow_from_directory(FOLDER, **FLOW)
-batches = [next(it) for _ in range(12)]
-it.close()
-tell(batches=len(batches))
-"""
     environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    with running(code, tmp_path, crops, environment=environment) as program:
+    with running(
+        "reliability/jax_threads_and_opencv_in_the_parent_do_not_stop_the_workers.py",
+        tmp_path,
+        crops,
+        environment=environment,
+    ) as program:
         assert program.hear() == {"batches": 12}
         assert program.finish() == ""
     looked = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("looked*")]
@@ -338,15 +316,12 @@ def test_descriptors_do_not_grow_with_epochs(crops: Path) -> None:
 def test_ctrl_c_is_one_keyboard_interrupt_and_the_program_can_be_started_again(
     crops: Path, tmp_path: Path
 ) -> None:
-    code = """
-it = ImageDataGenerator(cores=2).flow_from_directory(FOLDER, **FLOW)
-next(it)
-tell(workers=workers())
-while True:
-    next(it)
-"""
     for _ in range(2):
-        with running(code, tmp_path, crops) as program:
+        with running(
+            "reliability/ctrl_c_is_one_keyboard_interrupt_and_the_program_can_be_started_again.py",
+            tmp_path,
+            crops,
+        ) as program:
             program.hear()
             os.killpg(program.process.pid, signal.SIGINT)
             errors = program.finish(10)
@@ -354,16 +329,13 @@ while True:
 
 
 def test_scripts_without_a_guard_and_lambdas_just_work(crops: Path, tmp_path: Path) -> None:
-    code = """
-half = 0.5
-it = ImageDataGenerator(cores=2, preprocessing_function=lambda x: x * half).flow_from_directory(
-    FOLDER, **FLOW
-)
-plain = ImageDataGenerator(executor="serial").flow_from_directory(FOLDER, **FLOW)
-tell(same=bool((next(it)[0] == next(plain)[0] * half).all()), workers=workers())
-"""
     for command_line in (False, True):
-        with running(code, tmp_path, crops, command_line=command_line) as program:
+        with running(
+            "reliability/scripts_without_a_guard_and_lambdas_just_work.py",
+            tmp_path,
+            crops,
+            command_line=command_line,
+        ) as program:
             assert program.hear()["same"] is True
             assert program.finish() == ""
 

@@ -24,13 +24,13 @@ from executor_support import (
     assert_same_batches,
     file_at,
     flow,
-    run_python,
     take,
     wait_for,
     worker_processes,
 )
 from numpy.typing import NDArray
 from PIL import Image
+from programs import run_program
 from reference import keras_generator, quiet
 
 from imageloom import DirectoryIterator, ImageDataGenerator
@@ -103,35 +103,8 @@ def test_3_an_epoch_has_each_sample_once_and_its_last_batch_is_short(
             assert sorted(itertools.chain(*epoch)) == sorted(map(str, it.filenames))
 
 
-PROGRAM_4 = """
-import numpy as np
-from imageloom import ImageDataGenerator
-
-OFFSET = 7
-
-def early(params, x, filename):
-    return np.full_like(x, len(filename))
-
-def made(scale):
-    def late(x):
-        return x * scale + OFFSET
-    return late
-
-generator = ImageDataGenerator(
-    cores=1, noaug_preprocessing_function=early, preprocessing_function=made(2)
-)
-with generator.flow_from_directory(FOLDER, (8, 8), batch_size=5, shuffle=False) as it:
-    print(np.unique(next(it)[0]))
-generator = ImageDataGenerator(
-    cores=1, get_batch_function=lambda number, files, classes, params: (number, OFFSET + len(files))
-)
-with generator.flow_from_directory(FOLDER, (8, 8), batch_size=5) as it:
-    print(next(it))
-"""
-
-
 def test_4_functions_of_the_main_program_reach_the_workers(crops: Path, tmp_path: Path) -> None:
-    done = run_python(PROGRAM_4.replace("FOLDER", repr(str(crops))), cwd=tmp_path)
+    done = run_program("reliability/functions_of_the_main_program.py", crops, cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout.splitlines()[1:] == [
         f"[{2 * len('astronaut/00.jpg') + 7}.]",
@@ -298,24 +271,8 @@ def test_13_the_number_of_images_is_printed(crops: Path, capsys: pytest.CaptureF
         assert capsys.readouterr() == (line + "\n", "")
 
 
-PROGRAM_14 = """
-import sys
-from imageloom import ImageDataGenerator
-
-def talking(params, x, filename):
-    print("hook:", filename, flush=True)
-    print("complaint:", filename, file=sys.stderr)
-    return x
-
-generator = ImageDataGenerator(cores=1, preprocessing_function=talking)
-with generator.flow_from_directory(FOLDER, (8, 8), batch_size=8, shuffle=False) as it:
-    for _ in range(3):
-        next(it)
-"""
-
-
 def test_14_what_a_hook_prints_comes_out_where_it_was_printed(crops: Path, tmp_path: Path) -> None:
-    done = run_python(PROGRAM_14.replace("FOLDER", repr(str(crops))), cwd=tmp_path)
+    done = run_program("reliability/talking_hook.py", crops, cwd=tmp_path)
     hooks = [line for line in done.stdout.splitlines() if line.startswith("hook:")]
     complaints = done.stderr.splitlines()
     files = sorted(path.relative_to(crops).as_posix() for path in crops.rglob("*.*g"))
@@ -323,43 +280,17 @@ def test_14_what_a_hook_prints_comes_out_where_it_was_printed(crops: Path, tmp_p
     assert complaints[:SAMPLES] == [f"complaint: {file}" for file in files]
 
 
-PROGRAM_14_KILLED = """
-import os
-import threading
-from imageloom import ImageDataGenerator
-
-def hanging(params, x, filename):
-    print("hook:", filename)
-    if filename.startswith("cup"):
-        open("hanging", "w").close()
-        threading.Event().wait(100)
-    return x
-
-generator = ImageDataGenerator(cores=1, preprocessing_function=hanging)
-with generator.flow_from_directory(FOLDER, (8, 8), batch_size=8, shuffle=False) as it:
-    next(it)
-    while not os.path.exists("hanging"):
-        threading.Event().wait(0.01)
-"""
-
-
 def test_14_what_hooks_of_finished_batches_have_printed_is_not_lost(
     crops: Path, tmp_path: Path
 ) -> None:
-    code = PROGRAM_14_KILLED.replace("FOLDER", repr(str(crops)))
-    done = run_python(code, cwd=tmp_path, environment={"PYTHONUNBUFFERED": ""})
+    buffered = {"PYTHONUNBUFFERED": ""}
+    done = run_program("reliability/hanging_hook.py", crops, cwd=tmp_path, environment=buffered)
     assert done.stderr == ""
     assert "hook: astronaut/00.jpg" in done.stdout.splitlines()
 
 
 def test_14_nothing_else_is_printed_by_the_workers(crops: Path, tmp_path: Path) -> None:
-    code = PROGRAM_14.replace("FOLDER", repr(str(crops)))
-    for talk in (
-        'print("hook:", filename, flush=True)',
-        'print("complaint:", filename, file=sys.stderr)',
-    ):
-        code = code.replace(talk, "pass")
-    done = run_python(code, cwd=tmp_path)
+    done = run_program("reliability/talking_hook.py", crops, "silent", cwd=tmp_path)
     assert done.stdout == "Found 23 images belonging to 3 classes.\n"
     assert done.stderr == ""
 

@@ -18,10 +18,10 @@ from executor_support import (
     SIZE,
     Lent,
     assert_same_batches,
-    run_python,
     worker_processes,
 )
 from numpy.typing import NDArray
+from programs import run_program
 
 from imageloom import (
     ArgumentTypeError,
@@ -135,20 +135,7 @@ def test_a_new_process_goes_on(crops: Path, tmp_path: Path) -> None:
     first = make("directory", crops, **AUGMENTED)
     take(first, 4)
     (tmp_path / "state.json").write_text(json.dumps(first.state_dict()))
-    program = f"""
-import json, sys
-sys.path[:0] = {[str(Path(__file__).parents[1] / "support")]!r}
-import numpy as np
-from executor_support import AUGMENTED, BATCH, SIZE
-from imageloom import ImageDataGenerator
-generator = ImageDataGenerator(cores=2, **AUGMENTED)
-flow = generator.flow_from_directory({str(crops)!r}, target_size=SIZE, batch_size=BATCH)
-with flow as it:
-    it.load_state_dict(json.load(open("state.json")))
-    arrays = [part for _ in range(5) for part in next(it)]
-    np.savez("rest.npz", *arrays)
-"""
-    done = run_python(program, cwd=tmp_path)
+    done = run_program("stream/go_on.py", crops, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "rest.npz") as stored:
         parts = [stored[f"arr_{i}"] for i in range(10)]

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -279,22 +277,3 @@ def worker_processes() -> dict[int, psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return found
-
-
-def run_python(
-    code: str,
-    *,
-    cwd: Path,
-    environment: Mapping[str, str] | None = None,
-    timeout: float = 100,
-) -> subprocess.CompletedProcess[str]:
-    """Runs a program given as text, and returns what it printed."""
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=cwd,
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray")
+needs_ray = pytest.mark.frameworks("ray")
 
 # Before Ray is imported: neither statistics for its makers nor tokens in the home folder.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

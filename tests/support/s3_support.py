@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,12 +12,7 @@ import pytest
 BUCKET = "data"
 
 
-def has_s3() -> bool:
-    """Whether what the server and its client need is installed."""
-    return all(map(importlib.util.find_spec, ("s3fs", "moto", "flask")))
-
-
-needs_s3 = pytest.mark.skipif(not has_s3(), reason="needs s3fs and moto")
+needs_s3 = pytest.mark.frameworks("s3fs", "moto", "flask")
 Environment = dict[str, Any]
 
 

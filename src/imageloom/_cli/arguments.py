@@ -137,7 +137,7 @@ _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ),
     (
         "--height-shift-range",
-        {"type": float, "metavar": "X", "help": "Shift up or down, likewise by X of the height."},
+        {"type": float, "metavar": "X", "help": "Shift by up to X of the height (from 1 on, pixels)."},
     ),
     ("--shear-range", {"type": float, "metavar": "DEGREES", "help": "Shear by up to this angle."}),
     (

@@ -100,9 +100,10 @@ def stats(
 ) -> None:  # fmt: skip
     """Compute the mean and deviation of each channel.
 
-    Makes one pass over all images of DIR, with workers. The memory does not depend on the number of
-    images. The file is for generators with featurewise_center, featurewise_std_normalization or
-    zca_whitening. Use the size, colour mode, interpolation and rescale of that generator.
+    Makes one pass over all images of DIR, with workers; --zca makes another one. The memory does not
+    depend on the number of images. The file is for generators with featurewise_center,
+    featurewise_std_normalization or zca_whitening. Use the size, colour mode, interpolation and
+    rescale of that generator.
     """
     opened = partial(
         open_folder,

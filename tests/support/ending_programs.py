@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
-
-PRELUDE = """
-import gc, json, os, signal, sys, threading, warnings
-import psutil
-from imageloom import ImageDataGenerator
-
-# Whoever started the tests may have switched Ctrl-C off for all that comes.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-# Newer Pythons warn of any fork beside threads; here it is on purpose.
-warnings.filterwarnings("ignore", message=".*fork.*", category=DeprecationWarning)
-FOLDER = os.environ["CROPS"]
-SIGNALS = os.environ["SIGNALS"]
-FLOW = dict(target_size=(24, 24), batch_size=4, seed=11)
-
-def tell(**what):
-    print("TOLD " + json.dumps(what), flush=True)
-
-def workers():
-    return sorted(child.pid for child in psutil.Process().children())
-
-def hold_on(x, files_before=1, **named):
-    \"\"\"A hook that stops for ever, and says so, once some files have been seen.\"\"\"
-    seen = os.path.join(SIGNALS, "seen")
-    with open(seen, "a") as file:
-        file.write("x")
-    if os.path.getsize(seen) > files_before:
-        open(os.path.join(SIGNALS, "held"), "w").close()
-        threading.Event().wait(120)
-    return x
-"""
+from programs import PROGRAMS, environment_of
 
 
 @dataclass
@@ -101,26 +71,23 @@ def _runs(process: psutil.Process) -> bool:
 
 @contextmanager
 def running(
-    code: str,
+    name: str,
     folder: Path,
     crops: Path,
     *,
+    arguments: Sequence[Any] = (),
     environment: Mapping[str, str] | None = None,
     command_line: bool = False,
 ) -> Iterator[Program]:
-    """Runs a program in a session of its own, and ends what is left of it."""
-    script = folder / "script.py"
-    script.write_text(PRELUDE + code, encoding="utf-8")
-    what = ["-c", PRELUDE + code] if command_line else [str(script)]
+    """Runs a program of tests/programs in a session of its own, and ends what is left of it.
+
+    On the command line it is its text that runs, as users of `python -c` have it.
+    """
+    what = ["-c", (PROGRAMS / name).read_text("utf-8")] if command_line else [str(PROGRAMS / name)]
     process = subprocess.Popen(
-        [sys.executable, *what],
+        [sys.executable, *what, *map(json.dumps, arguments)],
         cwd=folder,
-        env={
-            **os.environ,
-            "CROPS": str(crops),
-            "SIGNALS": str(folder),
-            **(environment or {}),
-        },
+        env=environment_of({"CROPS": str(crops), "SIGNALS": str(folder), **(environment or {})}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,31 @@
+import contextlib
+import os
+
+import pandas as pd
+import psutil
+from telling import ARGUMENTS, FLOW, FOLDER, tell, workers
+
+from imageloom import ImageDataGenerator
+from imageloom._api import streamed_fit
+
+
+class Bar:
+    def update(self, images):
+        tell(workers=workers())
+
+
+os.mkfifo("endless.png")
+streamed_fit.progress_bar = lambda *described: contextlib.nullcontext(Bar())
+files = [os.path.join(FOLDER, "cat", f"{i:02d}.png") for i in (1, 3, 5, 7)]
+frame = pd.DataFrame({"filename": [*files, os.path.abspath("endless.png")]})
+flow = dict(FLOW, class_mode=None, validate_filenames=False)
+generator = ImageDataGenerator(cores=1, executor=ARGUMENTS[0], featurewise_center=True)
+try:
+    generator.fit(generator.flow_from_dataframe(frame, **flow))
+except KeyboardInterrupt:
+    told = {"left": len(psutil.wait_procs(psutil.Process().children(), timeout=2)[1])}
+    told["unfitted"] = generator.mean is None
+    if ARGUMENTS[1]:
+        open("endless.png", "w").close()  # a thread cannot be ended from outside
+    generator.fit(generator.flow_from_dataframe(frame[:4], **flow))
+    tell(mean=generator.mean.shape, **told)

@@ -1,0 +1,17 @@
+import os
+
+from holding import hold_on
+from pressing import lead_a_group, wait_until_held
+from telling import FLOW, FOLDER, SIGNALS, tell, workers
+
+from imageloom import ImageDataGenerator
+
+generator = ImageDataGenerator(cores=1, preprocessing_function=lambda x: hold_on(x, 4))
+it = generator.flow_from_directory(FOLDER, **FLOW)
+next(it)
+tell(workers=workers())
+
+lead_a_group()
+wait_until_held()
+
+open(os.path.join(SIGNALS, "ending"), "w").close()

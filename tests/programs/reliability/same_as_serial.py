@@ -1,0 +1,3 @@
+from comparing import same_as_serial
+
+same_as_serial()
