@@ -66,7 +66,7 @@ class Engine:
             options.max_batches_pending,
             options.batch_timeout,
         )
-        return ReplacingChannel(channel, source) if recipe.replaces_bad_images else channel
+        return ReplacingChannel(channel, source) if recipe.report.all_bad_samples else channel
 
 
 def _say_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:

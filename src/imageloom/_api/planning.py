@@ -19,7 +19,7 @@ from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.cache_files import plan_cache
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
-from imageloom._pipeline.recipe import BatchSpec, Recipe
+from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
 from imageloom._sources.base import SampleSource
 from imageloom._storage.places import fsspec_options
 from imageloom._warnings import warn_user
@@ -146,11 +146,13 @@ def make_recipe(
             mask_shape=_mask_shape(row_shape, settings.data_format),
         ),
         params=params,
-        noaug_hook=_hook(options, "noaug_preprocessing_function"),
-        hook=_hook(options, "preprocessing_function"),
-        batch_function=options.get_batch_function,
-        overrides=frozen.overrides,
-        replaces_bad_images=options.on_bad_image == "replace" and rows is None,
+        user_code=UserCode(
+            noaug_hook=_hook(options, "noaug_preprocessing_function"),
+            hook=_hook(options, "preprocessing_function"),
+            batch_function=options.get_batch_function,
+            overrides=frozen.overrides,
+        ),
+        report=ReportOptions(all_bad_samples=options.on_bad_image == "replace" and rows is None),
         storage=fsspec_options() if source.protocols else None,
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else settings.dtype,
@@ -182,12 +184,11 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
         standardize=standardize,
         layout=dataclasses.replace(recipe.layout, copies=recipe.images, mask_dtypes=()),
         params=dataclasses.replace(recipe.params, save_to_dir=None),
-        noaug_hook=None,
-        hook=None,
-        batch_function=None,
-        overrides=recipe.overrides - {"standardize"} if augment else frozenset(),
+        user_code=UserCode(
+            overrides=recipe.user_code.overrides - {"standardize"} if augment else frozenset()
+        ),
         rescale_first=None if last else options.rescale,
-        measures=True,
+        report=dataclasses.replace(recipe.report, moments=True),
     )
 
 

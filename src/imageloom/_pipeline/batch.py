@@ -49,7 +49,7 @@ class BatchWork:
         fused_factor: float | None,
     ) -> None:
         """Takes the arguments of `Pipeline.run`, and what the pipeline has made of its recipe."""
-        self.at = Whereabouts(task, whole_batch=recipe.batch_function is not None)
+        self.at = Whereabouts(task, whole_batch=recipe.user_code.batch_function is not None)
         self._recipe = recipe
         self._task = task
         self._methods = methods
@@ -77,7 +77,7 @@ class BatchWork:
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         """Computes the whole batch."""
         recipe, at = self._recipe, self.at
-        if recipe.batch_function is not None:
+        if recipe.user_code.batch_function is not None:
             return self._run_batch_function(arrays[0])
         images, further = arrays[: recipe.images], arrays[recipe.images :]
         # The arrays behind the images are for masks, or for copies of the images.
@@ -92,7 +92,7 @@ class BatchWork:
             copied[...] = image
         if recipe.params.save_to_dir is not None:
             save_images(recipe, self._task, images, self._state, at)
-        moments = _moments(recipe, images) if recipe.measures else None
+        moments = _moments(recipe, images) if recipe.report.moments else None
         at.enter("finish")
         hits = len(self._task) * recipe.images - self._reader.decoded if recipe.cache is not None else 0
         return BatchReport(
@@ -129,7 +129,7 @@ class BatchWork:
     def _compute_if_readable(self, row: NDArray[Any]) -> None:
         """Computes an image; if bad images are to be replaced, notes the image if it is bad."""
         self.at.enter("read")
-        if not self._recipe.replaces_bad_images:
+        if not self._recipe.report.all_bad_samples:
             self._compute(self._reader.image(), row)
             return
         try:
@@ -149,7 +149,7 @@ class BatchWork:
         try:
             x = self._reader.mask(row.dtype)
         except BadImageError as error:
-            if not self._recipe.replaces_bad_images:
+            if not self._recipe.report.all_bad_samples:
                 raise
             self._note_bad(error)
             return
@@ -176,9 +176,9 @@ class BatchWork:
             self.at.enter("transform")
             self._transform_and_scale(x, self._fused_factor, row)
             return
-        if recipe.noaug_hook is not None:
+        if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
-            x = self._call(recipe.noaug_hook, x.copy())
+            x = self._call(recipe.user_code.noaug_hook, x.copy())
         if x.ndim == 2:
             x = x[:, :, None]
         x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
@@ -216,7 +216,7 @@ class BatchWork:
         if self._methods.transforms and self._task.transforms is None:
             return self._methods.transform(self._about(), self._state, x)
         params, affine = self._drawn = self._draw(x)
-        if self._recipe.tells_transforms:
+        if self._recipe.report.transforms:
             self._transforms.append(params)
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
@@ -242,9 +242,9 @@ class BatchWork:
     def _standardize(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
         """Returns the finished image, or `row` itself if the image was written there already."""
         recipe = self._recipe
-        if recipe.hook is not None:
+        if recipe.user_code.hook is not None:
             self.at.enter("hook")
-            x = self._call(recipe.hook, x)
+            x = self._call(recipe.user_code.hook, x)
         self.at.enter("standardize")
         if x.dtype.kind != "f" and recipe.standardize.active:
             x = x.astype(np.float32)

@@ -39,8 +39,8 @@ def call_batch_function(
     Raises:
         BatchShapeError: The function does not return (batch_index, batch).
     """
-    assert recipe.batch_function is not None
-    returned = recipe.batch_function(
+    assert recipe.user_code.batch_function is not None
+    returned = recipe.user_code.batch_function(
         task.spec.index, list(task.filenames), list(task.class_ids), params
     )
     if not isinstance(returned, (tuple, list)) or len(returned) != 2:

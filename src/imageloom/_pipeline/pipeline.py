@@ -44,7 +44,7 @@ class Pipeline:
         self._store = open_store(recipe.cache) if store is None else store
         self._methods = UserMethods(
             recipe.params.image_data_generator,
-            recipe.overrides,
+            recipe.user_code.overrides,
             channels_first=recipe.channels_first,
         )
         self._factor = self._fused_factor()
@@ -53,7 +53,7 @@ class Pipeline:
         """The factor that pixels are multiplied by, if the recipe only does that and the geometry."""
         recipe = self.recipe
         plain = not (
-            recipe.has_hooks or recipe.channels_first or recipe.masks or recipe.tells_transforms
+            recipe.user_code or recipe.channels_first or recipe.masks or recipe.report.transforms
         )
         if not plain or recipe.rescale_first is not None or recipe.transform is None:
             return None

@@ -24,9 +24,55 @@ from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.rows import ImageRows
 from imageloom._storage.archives import Member
 
-__all__ = ["BatchReport", "BatchSpec", "BatchTask", "Recipe", "SampleName"]
+__all__ = [
+    "BatchReport",
+    "BatchSpec",
+    "BatchTask",
+    "Recipe",
+    "ReportOptions",
+    "SampleName",
+    "UserCode",
+]
 
 SampleName = str | tuple[str, ...]  # a sample may be a tuple of files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserCode:
+    """The functions and methods of the user that run in the pipeline.
+
+    Attributes:
+        noaug_hook: The hook that runs on the stored pixels, before the random transforms.
+        hook: The hook that runs on float pixels, before the normalisation.
+        batch_function: The function that computes the whole batch.
+        overrides: The names of the generator's methods that the user has overridden.
+    """
+
+    noaug_hook: Hook | None = None
+    hook: Hook | None = None
+    batch_function: Callable[..., Any] | None = None
+    overrides: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        hooks = (self.hook, self.noaug_hook, self.batch_function)
+        return bool(self.overrides) or any(hook is not None for hook in hooks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What the pipeline reports about each batch beside warnings and times.
+
+    Attributes:
+        all_bad_samples: Whether all unreadable samples are reported together, so that they can be
+            replaced; otherwise the first one is an error.
+        moments: Whether the moments of the pixels are reported, for `fit`.
+        transforms: Whether the parameters of the transforms are reported, for previews.
+    """
+
+    all_bad_samples: bool = False
+    moments: bool = False
+    transforms: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +91,12 @@ class Recipe:
         layout: The arrays of a batch, one for each image of a sample. If there are twice as many,
             the second half repeats the first (class_mode `"input"`).
         params: The first argument of hooks; it contains the options for saving, too.
-        noaug_hook: The hook that runs on the stored pixels, before the random transforms.
-        hook: The hook that runs on float pixels, before the normalisation.
-        batch_function: The function of the user that computes the whole batch.
-        overrides: The names of the generator's methods that the user has overridden.
+        user_code: The hooks, and what else of the user runs.
         channels_first: Whether hooks and batches have images (channels, height, width).
         working_dtype: The floating dtype of the pixels while they are computed.
         rescale_first: A factor that is applied before the transforms, as `fit` does it.
         saved_name_range: The number in a saved file's name is below this.
-        replaces_bad_images: Whether all unreadable samples of a batch are reported together.
-        measures: Whether the moments of the batch are reported, for `fit`.
-        tells_transforms: Whether the parameters of the transforms are reported, for previews.
+        report: What is reported about each batch.
         storage: The options of fsspec if some files are URLs; else None.
     """
 
@@ -68,24 +109,13 @@ class Recipe:
     standardize: StandardizeOptions
     layout: BatchLayout
     params: ParallelProcessParams
-    noaug_hook: Hook | None = None
-    hook: Hook | None = None
-    batch_function: Callable[..., Any] | None = None
-    overrides: frozenset[str] = frozenset()
+    user_code: UserCode = UserCode()
     channels_first: bool
     working_dtype: str = "float32"
     rescale_first: float | None = None
     saved_name_range: int = 10_000_000
-    replaces_bad_images: bool = False
-    measures: bool = False
-    tells_transforms: bool = False
+    report: ReportOptions = ReportOptions()
     storage: Mapping[str, Any] | None = None
-
-    @property
-    def has_hooks(self) -> bool:
-        """Whether code of the user runs in the pipeline."""
-        hooks = (self.hook, self.noaug_hook, self.batch_function)
-        return bool(self.overrides) or any(hook is not None for hook in hooks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def drawing_from(state: np.random.RandomState) -> Iterator[None]:
 
 def seeded_for_hooks(recipe: Recipe, task: BatchTask, *, restore: bool) -> AbstractContextManager[None]:
     """Returns `seeded_globals` if the recipe runs code of the user; else an empty context."""
-    return seeded_globals(task, restore=restore) if recipe.has_hooks else nullcontext()
+    return seeded_globals(task, restore=restore) if recipe.user_code else nullcontext()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from imageloom._imaging.decode import read_stored
 from imageloom._options import ReadOptions
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
-from imageloom._pipeline.recipe import BatchSpec, Recipe
+from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions
 from imageloom._pipeline.seeds import seeded_globals
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
@@ -134,7 +134,7 @@ def make_preview_images(
         InvalidArgumentError: the generator has a `get_batch_function`.
         Exception: a hook raised it.
     """
-    if recipe.batch_function is not None:
+    if recipe.user_code.batch_function is not None:
         raise InvalidArgumentError(
             "This generator has a `get_batch_function`, which makes whole batches instead of the "
             "transforms, so there are no single images to preview. Look at a batch: next(iterator)."
@@ -227,10 +227,10 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
         standardize=dataclasses.replace(recipe.standardize, **_NOT_NORMALISED),
         layout=layout,
         params=dataclasses.replace(recipe.params, save_to_dir=None),
-        overrides=recipe.overrides - {"standardize"},
-        replaces_bad_images=False,
-        measures=False,
-        tells_transforms=True,
+        user_code=dataclasses.replace(
+            recipe.user_code, overrides=recipe.user_code.overrides - {"standardize"}
+        ),
+        report=ReportOptions(transforms=True),
     )
 
 
