@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -73,34 +74,21 @@ class DirectorySource(SampleSource):
         names = list(classes) if classes else _subdirectories(directory)
         self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
-        if class_mode == "binary" and len(self.class_indices) != 2:
-            warn_user(
-                f'class_mode="binary" needs 2 classes, but {directory!r} has '
-                f"{len(self.class_indices)}: {', '.join(self.class_indices)}."
-            )
         parts: Sequence[Sequence[SampleName]]
-        if list_function is not None:
-            parts = [
-                _list_by_function(
-                    list_function, directory, name, split, follow_links, shuffle_index_dir
-                )
-                for name in names
-            ]
+        if list_function is None:
+            listed = self._listed(names, follow_links, shuffle_index_dir, seed)
+            parts = [_take(files, split) for files in listed]
         else:
-            parts = [
-                _take(files, split)
-                for files in self._listed(names, follow_links, shuffle_index_dir, seed)
-            ]
+            ask = partial(_list_by_function, list_function, directory)
+            parts = [ask(name, split, follow_links, shuffle_index_dir) for name in names]
         if max_samples_per_class > 0:
             parts = [part[:max_samples_per_class] for part in parts]
-        for name, part in zip(names, parts, strict=True):
-            if not part:
-                warn_user(f"No images found for the class {name!r} in {directory!r}.")
         self.filenames: list[SampleName] = [file for part in parts for file in part]
         self.protocols = protocols([self.root])
+        self.images: int = 1
         if list_function is not None:
             self.protocols |= protocols(_parts(self.filenames))
-        self.images: int = 1 if list_function is None else _images_per_sample(self.filenames)
+            self.images = _images_per_sample(self.filenames)
         self.class_counts: dict[str, int] = {
             name: len(part) for name, part in zip(names, parts, strict=True)
         }
@@ -108,6 +96,17 @@ class DirectorySource(SampleSource):
         self.class_ids: NDArray[np.int32] = np.repeat(
             np.array(numbers, dtype=np.int32), [len(part) for part in parts]
         )
+        self._warn_of_classes()
+
+    def _warn_of_classes(self) -> None:
+        if self.class_mode == "binary" and len(self.class_indices) != 2:
+            warn_user(
+                f'class_mode="binary" needs 2 classes, but {self.directory!r} has '
+                f"{len(self.class_indices)}: {', '.join(self.class_indices)}."
+            )
+        for name, count in self.class_counts.items():
+            if not count:
+                warn_user(f"No images found for the class {name!r} in {self.directory!r}.")
 
     def _listed(
         self, names: Sequence[str], follow_links: bool, index_dir: str | None, seed: int | None
