@@ -1,8 +1,8 @@
 """The options of a generator, as checked and frozen records.
 
-`GeneratorOptions` has a field for each argument of `ParallelImageDataGenerator`. The generator has an
-attribute for each field, which may be reassigned until the first batch. The first batch makes a new
-record from the attributes and checks it again. Later assignments do not affect its iterator.
+`GeneratorOptions` has a field for each argument of `ParallelImageDataGenerator`. The generator has
+an attribute for each field, which may be reassigned until the first batch. The first batch makes a
+new record from the attributes and checks it again. Later assignments do not affect its iterator.
 """
 
 from __future__ import annotations
@@ -65,18 +65,19 @@ _MAX_SPLINE_ORDER: Final = 5
 class Noise:
     """One kind of noise, with its parameters, for the `noise` argument.
 
-    Amplitudes are relative to full scale = 1.0: a variance of 0.01 is a standard deviation of a tenth
-    of the range, which is 25.5 grey levels for images of 0..255.
+    Amplitudes are relative to full scale = 1.0: a variance of 0.01 is a standard deviation of a
+    tenth of the range, which is 25.5 grey levels for images of 0..255.
 
-    Attributes:
-        name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`; `"s&p"` replaces
+    Attributes: name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`;
+        `"s&p"` replaces
             whole pixels with full scale or 0; `"poisson"` draws counts at 255 levels.
         mean: mean of the noise, for full scale = 1.0 (gauss, speckle).
         var: variance of the noise, for full scale = 1.0 (gauss, speckle).
         amount: share of the pixels that are replaced, 0..1 (s&p).
         salt_share: share of the replaced pixels that become full scale, 0..1 (s&p).
-        seed: seed of the noise values. Leave it at None in the `noise` argument. In a drawn transform
-            it is the seed of the image, so that applying the transform twice gives the same pixels.
+        seed: seed of the noise values. Leave it at None in the `noise` argument. In a drawn
+            transform it is the seed of the image, so that applying the transform twice gives the
+            same pixels.
 
     Raises:
         InvalidArgumentError: an unknown name, a negative variance, or a share outside 0..1.
@@ -150,14 +151,12 @@ class TransformOptions:
 class ReadOptions:
     """The options of reading image files.
 
-    Attributes:
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-        target_size: (height, width).
-        interpolation: one of `INTERPOLATIONS`; None keeps the size.
-        keep_aspect_ratio: crop images about their centre to the target's aspect ratio before resizing.
-        exact_resize: always resize with Pillow, for steps that enlarge a difference of one grey level.
-        scaled: decode JPEG files at the smallest scale that still covers the target.
-        as_labels: read the numbers in palette images, not their colours.
+    Attributes: color_mode: `"rgb"`, `"rgba"` or `"grayscale"`. target_size: (height, width).
+        interpolation: one of `INTERPOLATIONS`; None keeps the size. keep_aspect_ratio: crop images
+        about their centre to the target's aspect ratio before resizing. exact_resize: always resize
+        with Pillow, for steps that enlarge a difference of one grey level. scaled: decode JPEG
+        files at the smallest scale that still covers the target. as_labels: read the numbers in
+        palette images, not their colours.
     """
 
     color_mode: str

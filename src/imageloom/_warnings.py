@@ -1,8 +1,8 @@
 """Warnings that name a line of the user's code, and messages that are shown once.
 
-A warning should name a line that the user can change. The number of frames between that line and the
-warning varies, so a fixed `stacklevel` would be wrong. The first frame outside this package belongs to
-the user, or to the framework that calls the package for the user.
+A warning should name a line that the user can change. The number of frames between that line and
+the warning varies, so a fixed `stacklevel` would be wrong. The first frame outside this package
+belongs to the user, or to the framework that calls the package for the user.
 """
 
 from __future__ import annotations

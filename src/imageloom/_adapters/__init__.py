@@ -1,5 +1,5 @@
 """The adapters to training frameworks: Keras, TensorFlow, torch and JAX.
 
-Code belongs here if it depends on the interface of a framework. It checks whether a framework is loaded,
-and imports a framework only if the user calls something that needs it.
+Code belongs here if it depends on the interface of a framework. It checks whether a framework is
+loaded, and imports a framework only if the user calls something that needs it.
 """

@@ -3,8 +3,8 @@
 With such a function as a hook, every worker would import Keras, which takes seconds and hundreds of
 megabytes. The function itself is two lines of arithmetic.
 
-Formulas and constants: Keras, `keras/src/applications/imagenet_utils.py`, versions 2 and 3. The steps
-run in the same sequence as in Keras and in place, so that the results have the same bits.
+Formulas and constants: Keras, `keras/src/applications/imagenet_utils.py`, versions 2 and 3. The
+steps run in the same sequence as in Keras and in place, so that the results have the same bits.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
 class ImageNetScaling:
     """Replaces a `preprocess_input` of `keras.applications`, and gives the same bits.
 
-    Attributes:
-        module: the module of the function, which is imported if the argument is not an array.
-        mode: "tf" (to -1..1), "torch" (by mean and standard deviation), "caffe" (BGR minus the mean),
+    Attributes: module: the module of the function, which is imported if the argument is not an
+        array. mode: "tf" (to -1..1), "torch" (by mean and standard deviation), "caffe" (BGR minus
+        the mean),
             or None for models that scale their input themselves.
         data_format: the value that is configured in Keras, for calls without this argument.
         floatx: the value that is configured in Keras, for images of whole numbers.

@@ -1,8 +1,8 @@
 """Compatibility with Keras 3 and Keras 2 (`tf_keras`), without importing either.
 
-Keras' `fit` checks `isinstance(x, keras.utils.PyDataset)`; that of `tf_keras` checks for a `Sequence`.
-`isinstance` also checks an object's `__class__`. There an iterator returns a class that derives from its
-own class and from these two, as soon as they are loaded.
+Keras' `fit` checks `isinstance(x, keras.utils.PyDataset)`; that of `tf_keras` checks for a
+`Sequence`. `isinstance` also checks an object's `__class__`. There an iterator returns a class that
+derives from its own class and from these two, as soon as they are loaded.
 
 Both read batches with `it[i]`. They need several inputs in another form than that of Keras' own
 iterators, and they end an epoch in different ways. So an iterator examines who calls it.
@@ -53,7 +53,7 @@ class KerasSurface:
 
     @property  # type: ignore[misc]  # the property of `object` is writable
     def __class__(self) -> type[Any]:
-        """The object's class; also the class that Keras or `tf_keras` expects, once it is loaded."""
+        """The object's class, and the class that Keras or `tf_keras` expects, once it is loaded."""
         bases = [
             getattr(getattr(sys.modules.get(package), "utils", None), name, None)
             for package, name in _BASES
@@ -69,8 +69,8 @@ class KerasSurface:
     def use_multiprocessing(self, value: bool) -> None:
         if value:
             warn_user(
-                "use_multiprocessing is ignored, because this iterator has its own workers: pass `cores` "
-                "and `executor` to the generator instead."
+                "use_multiprocessing is ignored, because this iterator has its own workers: pass "
+                "`cores` and `executor` to the generator instead."
             )
 
 
@@ -95,7 +95,7 @@ def _in_tuples(part: Any) -> Any:
 
 
 def configured(name: str, default: str) -> str:
-    """A configured value (`"image_data_format"`, `"floatx"`), of the Keras in which it was changed."""
+    """The value of `"image_data_format"` or `"floatx"`, from the Keras in which it was changed."""
     for package, _ in _BASES:
         getter = getattr(getattr(sys.modules.get(package), "backend", None), name, None)
         value = str(getter()) if callable(getter) else default
@@ -107,8 +107,9 @@ def configured(name: str, default: str) -> str:
 def shuffled_batches(batches: int) -> list[int]:
     """Predicts the sequence in which Keras' next training pass reads its batches.
 
-    Keras 2, and Keras 3 up to 3.15, shuffle the batch numbers with Python's global random generator when
-    the pass starts. A copy of that generator gives the same result. A wrong guess only costs time.
+    Keras 2, and Keras 3 up to 3.15, shuffle the batch numbers with Python's global random generator
+    when the pass starts. A copy of that generator gives the same result. A wrong guess only costs
+    time.
     """
     copy = random.Random()
     copy.setstate(random.getstate())

@@ -50,7 +50,7 @@ def _jax_is_initialized(jax: Any) -> bool:
     is_initialized = getattr(getattr(jax, "distributed", None), "is_initialized", None)
     if is_initialized is not None:
         return bool(is_initialized())
-    # JAX 0.4.31 has no such function. Without this, each process would assume that it is the only one.
+    # JAX 0.4.31 has no such function; each process would then assume that it is the only one.
     state = getattr(sys.modules.get("jax._src.distributed"), "global_state", None)
     return getattr(state, "client", None) is not None
 

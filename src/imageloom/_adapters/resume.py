@@ -34,17 +34,17 @@ class ResumableIterator(Protocol):
 class ResumeCallback(keras.callbacks.Callback):
     """Saves the position of the training in the stream of batches, and restores it.
 
-    The constructor restores the position, before `fit` reads its first batch. The model is not restored;
-    use `keras.callbacks.BackupAndRestore`, for example. A batch counts once the model was trained on it;
-    the backend reads some batches ahead::
+    The constructor restores the position, before `fit` reads its first batch. The model is not
+    restored; use `keras.callbacks.BackupAndRestore`, for example. A batch counts once the model was
+    trained on it; the backend reads some batches ahead::
 
         train = generator.flow_from_directory("photos", seed=1)
         resume = imageloom.ResumeCallback(train, "position.json")
         backup = keras.callbacks.BackupAndRestore("backup")
         model.fit(train, epochs=20, callbacks=[backup, resume])
 
-    If the training stopped in the middle of an epoch, the first pass begins with the next batch of the
-    stream, and each later pass begins where the previous one ends.
+    If the training stopped in the middle of an epoch, the first pass begins with the next batch of
+    the stream, and each later pass begins where the previous one ends.
 
     Attributes:
         epoch: number of finished epochs, as saved; 0 at the start.
@@ -59,10 +59,9 @@ class ResumeCallback(keras.callbacks.Callback):
     ) -> None:
         """Restores the position if the file exists.
 
-        Args:
-            iterator: the iterator that is passed to `fit`; its position changes.
-            path: the JSON file, which is replaced atomically.
-            save_freq: `"epoch"`, or a number of batches after which to save within epochs as well. This
+        Args: iterator: the iterator that is passed to `fit`; its position changes. path: the JSON
+            file, which is replaced atomically. save_freq: `"epoch"`, or a number of batches after
+            which to save within epochs as well. This
                 needs `fit(shuffle=False)`, because a position does not describe a shuffled pass.
 
         Raises:
@@ -109,8 +108,8 @@ class ResumeCallback(keras.callbacks.Callback):
         within = (self.position - self._start) % max(1, len(self._iterator)) != 0
         if within and not self._iterator.read_in_order:
             raise InvalidArgumentError(
-                "Could not save the position within a pass, because Keras shuffles the batches of this "
-                'pass: pass fit(shuffle=False), or save_freq="epoch" to this callback and no '
+                "Could not save the position within a pass, because Keras shuffles its batches: pass "
+                'shuffle=False to fit, or pass save_freq="epoch" to this callback and no '
                 "steps_per_epoch to fit."
             )
         state = {**self._iterator.state_dict(), "position": self.position}

@@ -1,7 +1,7 @@
 """The class `ParallelImageDataGenerator`, which users import as `ImageDataGenerator`.
 
-It holds the options. Other modules do the work: `flows` makes iterators, `transforms` transforms single
-images, `fit` computes statistics, and `engine` opens the workers.
+It holds the options. Other modules do the work: `flows` makes iterators, `transforms` transforms
+single images, `fit` computes statistics, and `engine` opens the workers.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ __all__ = ["ImageDataGenerator", "ParallelImageDataGenerator"]
 class ParallelImageDataGenerator:
     """A replacement for Keras' `ImageDataGenerator` that computes batches in the background.
 
-    All arguments are keyword-only. Each is checked at once and becomes an attribute of the same name.
-    Attributes may be reassigned until an iterator hands out its first batch.
+    All arguments are keyword-only. Each is checked at once and becomes an attribute of the same
+    name. Attributes may be reassigned until an iterator hands out its first batch.
 
-    Args:
-        featurewise_center: subtract the data set's mean per channel; needs `fit`.
-        samplewise_center: subtract each image's own mean.
-        featurewise_std_normalization: divide by the data set's standard deviation per channel; needs
+    Args: featurewise_center: subtract the data set's mean per channel; needs `fit`.
+        samplewise_center: subtract each image's own mean. featurewise_std_normalization: divide by
+        the data set's standard deviation per channel; needs
             `fit`.
         samplewise_std_normalization: divide each image by its own standard deviation.
         zca_whitening: decorrelate the pixels by ZCA whitening; needs `fit`.
         zca_epsilon: regularisation constant of the whitening.
         rotation_range: largest rotation in either direction, in degrees.
-        width_shift_range: largest horizontal shift. A float below 1 is a share of the width, one from 1
-            on is in pixels; both are drawn uniformly in either direction. An int n draws whole pixels
-            from -(n-1)..n-1. A list draws one of its values with a random sign, in pixels unless all
-            are below 1. `geometry` describes a defect of Keras.
+        width_shift_range: largest horizontal shift. A float below 1 is a share of the width, one
+            from 1 on is in pixels; both are drawn uniformly in either direction. An int n draws
+            whole pixels from -(n-1)..n-1. A list draws one of its values with a random sign, in
+            pixels unless all are below 1. `geometry` describes a defect of Keras.
         height_shift_range: largest vertical shift, likewise.
-        brightness_range: lower and upper bound of a factor; 0.0 is black, 1.0 changes nothing except
-            that it cuts off fractions of grey levels.
+        brightness_range: lower and upper bound of a factor; 0.0 is black, 1.0 changes nothing
+            except that it cuts off fractions of grey levels.
         shear_range: largest shear angle in either direction, in degrees.
-        zoom_range: a number z for factors in 1-z..1+z, or the two bounds. A factor below 1 enlarges.
-            Each axis has its own factor.
-        channel_shift_range: largest value, in grey levels, added to or subtracted from all channels.
+        zoom_range: a number z for factors in 1-z..1+z, or the two bounds. A factor below 1
+            enlarges. Each axis has its own factor.
+        channel_shift_range: largest value, in grey levels, added to or subtracted from all
+            channels.
         fill_mode: how the area beyond the border is filled: `"constant"` (kkkk|abcd|kkkk with
             k = `cval`), `"nearest"` (aaaa|abcd|dddd), `"reflect"` (dcba|abcd|dcba), `"wrap"`
             (abcd|abcd|abcd), or another mode of SciPy.
@@ -69,28 +69,30 @@ class ParallelImageDataGenerator:
         horizontal_flip: mirror left and right, with probability 0.5.
         vertical_flip: mirror up and down, with probability 0.5.
         rescale: factor that is applied after all transforms; None or 0 for none.
-        preprocessing_function: `f(x)` or `f(params, x, ...)`, called for each augmented image (float32;
-            for arrays, the generator's dtype) before it is rescaled and normalised. Further parameters
-            are passed by name: `class_id`, `filename`, `batch_index` (the index of the sample in its
-            batch), `batch_class_ids` and `batch_filenames`.
-        data_format: `"channels_last"` or `"channels_first"`; None takes the value that is configured in
-            Keras, or else channels last.
+        preprocessing_function: `f(x)` or `f(params, x, ...)`, called for each augmented image
+            (float32; for arrays, the generator's dtype) before it is rescaled and normalised.
+            Further parameters are passed by name: `class_id`, `filename`, `batch_index` (the index
+            of the sample in its batch), `batch_class_ids` and `batch_filenames`.
+        data_format: `"channels_last"` or `"channels_first"`; None takes the value that is
+            configured in Keras, or else channels last.
         validation_split: share of each class that is reserved for validation, 0..1.
-        interpolation_order: degree of the resampling splines: 0 nearest, 1 linear; above 1 needs SciPy.
+        interpolation_order: degree of the resampling splines: 0 nearest, 1 linear; above 1 needs
+            SciPy.
         dtype: dtype of batches and targets; None takes Keras' `floatx`, or else float32.
         cores: number of workers: an int, -1 for all CPUs, or a float for a share of the CPUs.
         debug: compute in one thread of this process, so that breakpoints work.
-        max_batches_pending: the largest number of finished batches that wait to be read; each worker
-            may compute one more.
-        get_batch_function: computes whole batches of files instead of all other steps. It is called as
-            `f(batch_index, filenames, classes, params)` with the batch's number in its epoch, its file
-            names and their class numbers, and returns (batch_index, (x, y)).
-        noaug_preprocessing_function: like `preprocessing_function`, but called for each image as it was
-            stored (uint8; 16 and 32 bit files, `.npy` files and arrays in their own dtype), after
-            resizing and before any random transform.
-        validation_augmentation_enabled: False turns random transforms off for the validation subset.
-        contrast_range: lower and upper bound of a factor; 0.0 is solid grey, 1.0 changes only fractions
-            of grey levels.
+        max_batches_pending: the largest number of finished batches that wait to be read; each
+            worker may compute one more.
+        get_batch_function: computes whole batches of files instead of all other steps. It is called
+            as `f(batch_index, filenames, classes, params)` with the batch's number in its epoch,
+            its file names and their class numbers, and returns (batch_index, (x, y)).
+        noaug_preprocessing_function: like `preprocessing_function`, but called for each image as it
+            was stored (uint8; 16 and 32 bit files, `.npy` files and arrays in their own dtype),
+            after resizing and before any random transform.
+        validation_augmentation_enabled: False turns random transforms off for the validation
+            subset.
+        contrast_range: lower and upper bound of a factor; 0.0 is solid grey, 1.0 changes only
+            fractions of grey levels.
         noise: names or `Noise` records, of which one is drawn per image: `"gauss"`, `"poisson"`,
             `"s&p"`, `"speckle"`.
         random_transforms_enabled: False turns all random transforms off.
@@ -100,22 +102,24 @@ class ParallelImageDataGenerator:
         save_prefix: overrides the argument of the flow methods.
         save_format: overrides the argument of the flow methods.
         batch_size: overrides the argument of the flow methods; -1 is all samples in one batch.
-        executor: what computes the batches: `"processes"`, `"threads"`, `"ray"` for a Ray cluster, or
-            `"serial"` for the calling thread.
-        geometry: `"keras"` gives the same results as Keras, with its two defects: height shifts move
-            columns and width shifts rows, and images that are not square rotate about a point beside
-            their centre. `"corrected"` draws the same numbers and applies them correctly.
-        cache: keep decoded, resized images for later epochs: `"memory"`, or a directory that later runs
-            use as well. All workers share the cache. It needs images that are resized to one size.
-        cache_limit: largest size of the cache in bytes; images beyond it are decoded each time. None is
-            a quarter of the free memory, or half of the free disk space.
-        decode: `"exact"`, or `"scaled"`: JPEG files are decoded at the smallest scale that still covers
-            `target_size`. Large photographs are then several times as fast, and pixels differ slightly.
+        executor: what computes the batches: `"processes"`, `"threads"`, `"ray"` for a Ray cluster,
+            or `"serial"` for the calling thread.
+        geometry: `"keras"` gives the same results as Keras, with its two defects: height shifts
+            move columns and width shifts rows, and images that are not square rotate about a point
+            beside their centre. `"corrected"` draws the same numbers and applies them correctly.
+        cache: keep decoded, resized images for later epochs: `"memory"`, or a directory that later
+            runs use as well. All workers share the cache. It needs images that are resized to one
+            size.
+        cache_limit: largest size of the cache in bytes; images beyond it are decoded each time.
+            None is a quarter of the free memory, or half of the free disk space.
+        decode: `"exact"`, or `"scaled"`: JPEG files are decoded at the smallest scale that still
+            covers `target_size`. Large photographs are then several times as fast, and pixels
+            differ slightly.
         on_bad_image: `"raise"`: an unreadable file is an error that names it. `"replace"`: the next
-            readable image of the data set, with its targets, takes its place, always the same one; each
-            bad file is reported once, and listed in the iterator's `bad_images`.
-        batch_timeout: seconds after which an unfinished batch is an error that names its files, and its
-            worker is replaced; None for no limit. Has no effect with `executor="serial"`.
+            readable image of the data set, with its targets, takes its place, always the same one;
+            each bad file is reported once, and listed in the iterator's `bad_images`.
+        batch_timeout: seconds after which an unfinished batch is an error that names its files, and
+            its worker is replaced; None for no limit. Has no effect with `executor="serial"`.
 
     Attributes:
         mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
@@ -258,20 +262,20 @@ class ParallelImageDataGenerator:
     ) -> None:
         """Computes the statistics that featurewise steps and whitening need.
 
-        Pass an iterator of this library for data that do not fit into memory. Its images pass through
-        the workers once per round, in the order of the data set, and give the same result as an array
-        of them. A progress bar is shown. Ctrl-C leaves the generator unchanged.
+        Pass an iterator of this library for data that do not fit into memory. Its images pass
+        through the workers once per round, in the order of the data set, and give the same result
+        as an array of them. A progress bar is shown. Ctrl-C leaves the generator unchanged.
 
-        Args:
-            x: images (n, height, width, channels), or channels first; or an iterator, whose position
+        Args: x: images (n, height, width, channels), or channels first; or an iterator, whose
+            position
                 stays the same; or the name of a file that `imageloom stats` has written. Images are
                 rescaled as in batches, but no hook is called.
             augment: use randomly transformed images.
             rounds: number of transformed versions of each image; without `augment` one is enough.
             seed: seed of these transforms; None draws from NumPy's global state.
 
-        Raises:
-            InvalidArgumentError: an array whose rank is not 4; no images; images whose whitening matrix
+        Raises: InvalidArgumentError: an array whose rank is not 4; no images; images whose
+            whitening matrix
                 would not fit into memory; a file without statistics that this generator needs.
             MissingFileError: the file does not exist.
         """
@@ -297,9 +301,9 @@ class ParallelImageDataGenerator:
             img_shape: shape of the image, in the generator's `data_format`.
             seed: seed of the draw; None draws from NumPy's global state.
 
-        Returns:
-            theta and shear in degrees; tx and ty in pixels; zx and zy; flip_horizontal and
-            flip_vertical; channel_shift_intensity, brightness, contrast and noise, each may be None.
+        Returns: theta and shear in degrees; tx and ty in pixels; zx and zy; flip_horizontal and
+            flip_vertical; channel_shift_intensity, brightness, contrast and noise, each may be
+            None.
         """
         options = self._options()
         if not options.random_transforms_enabled:
@@ -340,8 +344,8 @@ class ParallelImageDataGenerator:
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
         """Runs `preprocessing_function`, then normalises in place.
 
-        Args:
-            x: one image, or a batch, of a floating dtype. As in Keras, samplewise steps treat a batch
+        Args: x: one image, or a batch, of a floating dtype. As in Keras, samplewise steps treat a
+            batch
                 as one image.
 
         Returns:
@@ -363,7 +367,7 @@ class ParallelImageDataGenerator:
             super().__setattr__("_checked_options", None)
 
     def _options(self) -> GeneratorOptions:
-        """The checked options: the current ones, or in a copy for hooks those of the first batch."""
+        """The checked options: the current ones, or in a frozen copy those of the first batch."""
         if self._frozen_options is not None:
             return self._frozen_options
         if self._checked_options is None:

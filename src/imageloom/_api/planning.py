@@ -142,8 +142,8 @@ def make_recipe(
     """
     if source.masks and "random_transform" in frozen.overrides:
         raise InvalidArgumentError(
-            'class_mode="image" transforms masks with the parameters that were drawn for their images, '
-            "but an overridden `random_transform` does not return them: override "
+            'class_mode="image" transforms masks with the parameters that were drawn for their '
+            "images, but an overridden `random_transform` does not return them: override "
             "`get_random_transform` and `apply_transform` instead."
         )
     options, rows = frozen.options, source.rows

@@ -48,16 +48,16 @@ def preview(
 ) -> Image.Image:
     """Returns a sheet of images and transformed versions of them, with the drawn parameters.
 
-    A notebook shows it if it is the last line of a notebook cell; `.save("sheet.png")` writes it. Each
-    version is an image of a batch before normalisation. Hooks are called, in this process. The
+    A notebook shows it if it is the last line of a notebook cell; `.save("sheet.png")` writes it.
+    Each version is an image of a batch before normalisation. Hooks are called, in this process. The
     generator does not change: its attributes may still be assigned, and no worker starts.
 
-    Args:
-        gen: the generator.
-        images: a folder with a sub-folder for each class, or with images; an image file, or a list of
-            image files; an array (height, width, channels) or (n, height, width, channels), channels
-            first if the generator's `data_format` says so, grey images also without channels; a Pillow
-            image; a list of arrays and Pillow images; or an iterator of any generator.
+    Args: gen: the generator. images: a folder with a sub-folder for each class, or with images; an
+        image file, or a list of
+            image files; an array (height, width, channels) or (n, height, width, channels),
+            channels first if the generator's `data_format` says so, grey images also without
+            channels; a Pillow image; a list of arrays and Pillow images; or an iterator of any
+            generator.
         samples: largest number of images to show; they come from as many classes as possible.
         versions: number of transformed versions of each image.
         seed: seed from which the seed of each version is derived.
@@ -176,8 +176,8 @@ def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:
             images = images[None]
         elif images.ndim != 4:
             raise InvalidArgumentError(
-                "An array of images must have shape (height, width, channels) or (n, height, width, "
-                f"channels); received shape {images.shape}."
+                "An array of images must have shape (height, width, channels) or "
+                f"(n, height, width, channels); received shape {images.shape}."
             )
     found = []
     for image in images:
@@ -203,8 +203,8 @@ def _array(image: Any) -> Pixels:
         x = np.empty(0, dtype=object)
     if x.dtype.kind not in "biuf":
         raise ArgumentTypeError(
-            "`images` must be a folder, image files, an array of numbers, Pillow images or an iterator; "
-            f"received {type(image).__name__}."
+            "`images` must be a folder, image files, an array of numbers, Pillow images or an "
+            f"iterator; received {type(image).__name__}."
         )
     return x
 
@@ -267,7 +267,8 @@ def _files(images: Any) -> tuple[SampleSource, str]:
         folders = [path for path in paths if os.path.isdir(path)]
         if folders:
             raise InvalidArgumentError(
-                f"`images` must be one folder or a list of files; the list has a folder, {folders[0]!r}."
+                "`images` must be one folder or a list of files; received a list with the folder "
+                f"{folders[0]!r}."
             )
         words = os.path.basename(paths[0]) if len(paths) == 1 else counted(len(paths), "image")
         return _FileList("", paths), words

@@ -1,8 +1,9 @@
 """`fit` of an iterator, for data that do not fit into memory.
 
-The executor computes batches of all images once per round, in the order of the data set. Workers reduce
-each batch to its moments, from which this process computes mean and deviation. For whitening, this
-process also adds the pixels of each batch to a sum of outer products, and then frees the batch.
+The executor computes batches of all images once per round, in the order of the data set. Workers
+reduce each batch to its moments, from which this process computes mean and deviation. For
+whitening, this process also adds the pixels of each batch to a sum of outer products, and then
+frees the batch.
 """
 
 from __future__ import annotations
@@ -48,14 +49,10 @@ def stream_statistics(
 ) -> FeatureStatistics:
     """Computes mean, standard deviation and whitening matrix of all images of a data set.
 
-    Args:
-        source: the data set.
-        recipe: the recipe for `fit`.
-        options: the generator's options, which say which statistics are needed.
-        open_channel: opens a channel to the workers.
-        rounds: number of passes over the data set.
-        seed: seed of the transforms that workers draw.
-        draws: the transforms of all images of all rounds, one after the other; None if workers draw.
+    Args: source: the data set. recipe: the recipe for `fit`. options: the generator's options,
+        which say which statistics are needed. open_channel: opens a channel to the workers. rounds:
+        number of passes over the data set. seed: seed of the transforms that workers draw. draws:
+        the transforms of all images of all rounds, one after the other; None if workers draw.
         channel_axis: axis of the channels in a batch.
 
     Raises:
@@ -132,7 +129,9 @@ class _Sums:
         for bad in batch.replaced:
             self.warnings.setdefault(f"replaced {bad.filename}", bad.in_words)
         for key, text in batch.report.warnings:
-            self.warnings.setdefault(key, f'{text} With geometry="corrected" they are rescaled afterwards.')
+            self.warnings.setdefault(
+                key, f'{text} With geometry="corrected" they are rescaled afterwards.'
+            )
         assert moments is not None
         self._moments = moments if self._moments is None else self._moments.merged(moments)
         if not self._options.zca_whitening:

@@ -77,8 +77,9 @@ class StreamAccess:
     def one_pass(self) -> Iterator[Batch]:
         """Yields the batches of an epoch; with the last one, the next epoch starts.
 
-        Several passes may be read at the same time. Those that begin in the same epoch give the same
-        batches. If a pass stops early, the next one begins with the first batch of the same epoch.
+        Several passes may be read at the same time. Those that begin in the same epoch give the
+        same batches. If a pass stops early, the next one begins with the first batch of the same
+        epoch.
         """
         with self.lock:
             first, length = self.cursor.pass_start, len(self.order)
@@ -99,8 +100,8 @@ class StreamAccess:
     def end_epoch(self, reader: Reader) -> None:
         """Starts the next epoch if all batches of this one were handed out.
 
-        Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always starts,
-        and exactly one even if Keras' queue has read ahead.
+        Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always
+        starts, and exactly one even if Keras' queue has read ahead.
         """
         with self.lock:
             ahead = self.cursor.epochs_ahead
@@ -156,7 +157,7 @@ class StreamAccess:
             self.supply.close()
 
     def _request(self, first: int, index: int) -> BatchSpec:
-        """The samples of batch `index` of the pass that began at `first`; adapts the prefetching."""
+        """The samples of batch `index` of the pass that began at `first`; adapts prefetching."""
         self._start()
         if first == self.cursor.pass_start:
             self.cursor.ask(index)

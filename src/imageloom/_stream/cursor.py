@@ -6,8 +6,9 @@
                           ^ position 4: `next` hands out batch 1 of epoch 1
                         ^ pass_start 3: `it[0]` is batch 0 of epoch 1
 
-Two protocols move the same cursor. `next(it)` moves to the next position. Keras reads `it[i]` in any
-sequence and then reports the end of its epoch. This is one *pass*. The next pass begins where it ends.
+Two protocols move the same cursor. `next(it)` moves to the next position. Keras reads `it[i]` in
+any sequence and then reports the end of its epoch. This is one *pass*. The next pass begins where
+it ends.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Cursor:
             middle of an epoch was loaded.
         handed_out: numbers, within the epoch, of the batches that were handed out in this pass.
         epochs_ahead: number of epochs that a queue of `tf_keras` has started ahead of the training.
-        in_order: whether the batches of this pass were requested in sequence, starting with the first.
+        in_order: whether the batches of this pass were requested in sequence, starting with the
+            first.
         furthest: the largest batch number that was requested in this pass; -1 for none.
     """
 

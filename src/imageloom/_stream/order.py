@@ -1,21 +1,23 @@
 """The samples and the random seed of each position of the stream.
 
-An iterator reads one endless stream of batches. Position p is batch `p % len` of epoch `p // len`. Its
-samples and seed are a pure function of (number of samples, batch size, shuffle, seed, p)::
+An iterator reads one endless stream of batches. Position p is batch `p % len` of epoch `p // len`.
+Its samples and seed are a pure function of (number of samples, batch size, shuffle, seed, p)::
 
     samples          a slice of the epoch's order: `RandomState(seed + first position of the epoch)`
                      permutes 0..n-1, or counts up if `shuffle` is off
-    random numbers   `RandomState(seed + p)`; for the first batch of a shuffled epoch this is the state
+    random numbers   `RandomState(seed + p)`; for the first batch of a shuffled epoch this is the
+    state
                      after the permutation
 
 Keras' iterator does the same with `next()`. Seeds wrap at 2**32.
 
 Keras does not have the following two orders. They use a separate random stream for each epoch, and
-their batches always start with `RandomState(seed + p)`. A balanced order (`balance=True`) draws every
-class equally often, with replacement within a class. `shuffle="fast"` computes a permutation on demand.
+their batches always start with `RandomState(seed + p)`. A balanced order (`balance=True`) draws
+every class equally often, with replacement within a class. `shuffle="fast"` computes a permutation
+on demand.
 
-Shard r of c has batches r, r + c, r + 2c, ... of each epoch of the whole stream, with the samples and
-random numbers of the whole stream. Positions are counted within the shard.
+Shard r of c has batches r, r + c, r + 2c, ... of each epoch of the whole stream, with the samples
+and random numbers of the whole stream. Positions are counted within the shard.
 """
 
 from __future__ import annotations
@@ -78,8 +80,8 @@ class OrderOptions:
             )
         if self.shard[1] > 1 and self.seed is None:
             raise InvalidArgumentError(
-                "Shards need the same seed in every process, but `seed` is None: pass `seed`. Without it "
-                "each process would draw another seed, and samples would be repeated or left out."
+                "Shards need the same seed in every process, but `seed` is None: pass `seed`. Without "
+                "it, each process would draw another seed, and samples would be repeated or left out."
             )
 
     @property
@@ -178,7 +180,7 @@ class Sampler:
 def _balanced(
     classes: list[NDArray[np.int64]], samples: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Draws `samples` samples, equally many of each class; if they do not divide, by chance one more."""
+    """Draws equally many samples of each class; random classes get one more if some remain."""
     counts = np.full(len(classes), samples // len(classes))
     counts[rng.permutation(len(classes))[: samples % len(classes)]] += 1
     drawn = [rng.choice(members, count) for members, count in zip(classes, counts, strict=True)]
@@ -237,7 +239,7 @@ class StreamOrder:
 
     @property
     def seed(self) -> int:
-        """The seed of the stream; if none was given, the first call draws one from NumPy's state."""
+        """The stream's seed; if none was given, the first call draws it from NumPy's global state."""
         if self._seed is None:
             self._seed = int(np.random.randint(0, 2**32, dtype=np.uint32))
         return self._seed
@@ -281,7 +283,7 @@ class StreamOrder:
         epoch, batch = divmod(position, max(1, whole // shards))
         if batch:
             raise StateMismatchError(
-                f"The state is from batch {batch} of an epoch in {shards} shards, and this stream has "
+                f"The state is from batch {batch} of an epoch in {shards} shards, but this stream has "
                 f"{own}: use {shards} shards, or a state from the start of an epoch."
             )
         return epoch * len(self)
@@ -292,7 +294,7 @@ class StreamOrder:
         batches = math.ceil(samples / size)
         if shards > 1 and batches < shards:  # without shards, an empty data set is allowed
             raise InvalidArgumentError(
-                f"An epoch of {samples} samples in batches of {size} has {batches} batches, which is too "
-                f"few for {shards} shards: pass a smaller `batch_size`."
+                f"An epoch of {samples} samples in batches of {size} has {batches} batches, which is "
+                f"too few for {shards} shards: pass a smaller `batch_size`."
             )
         return size

@@ -1,7 +1,7 @@
 """Decides which batches an iterator computes in advance.
 
-With `next`, these are the following positions. Under Keras' protocol they are guessed from the requests
-so far. A wrong guess costs time but never changes a value.
+With `next`, these are the following positions. Under Keras' protocol they are guessed from the
+requests so far. A wrong guess costs time but never changes a value.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Prefetch:
         self._supply = supply
         self._batches = batches
         self._reading = ReadingOrder(batches)
-        self._next: int | None = None  # the position that `next` should request, according to the plan
+        self._next: int | None = None  # the position that `next` is expected to request
 
     def interrupt(self) -> None:
         """Makes the next request start a new plan."""

@@ -25,8 +25,8 @@ from imageloom._warnings import Once, warn_user
 __all__ = ["Batch", "BatchSupply", "BatchT_co"]
 
 Batch = Any  # images, or a tuple of images, targets and weights
-# The type of a batch for the users' type checker, which takes it from the arguments of the flow method.
-# The default is Any, so that users can annotate a `DirectoryIterator` without the type of its batches.
+# The type of a batch for the users' type checker, which takes it from the arguments of the flow
+# method. The default is Any, so that users can annotate a `DirectoryIterator` without it.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
@@ -111,7 +111,9 @@ class BatchSupply:
         """Returns the batch with this description."""
         stream = self._stream
         if stream is None:
-            raise IteratorClosedError("Another thread has changed this iterator; request the batch again.")
+            raise IteratorClosedError(
+                "Another thread has changed this iterator; request the batch again."
+            )
         asked = time.perf_counter()
         computed = stream.get(spec.position)
         report = computed.report
@@ -149,7 +151,7 @@ class BatchSupply:
         return [] if self._substitutions is None else self._substitutions.all()
 
     def report(self, decoded_nbytes: int | None) -> Report:
-        """Where time was spent so far; `decoded_nbytes` is the size of a cache, None if it cannot help."""
+        """Where time was spent so far; `decoded_nbytes` is the size of a cache that would help."""
         if self._channel is not None:
             self._note(self._channel)
         return self._meter.report(

@@ -31,8 +31,8 @@ def order_options(
 ) -> OrderOptions:
     """The order of samples that the arguments of a flow method describe.
 
-    Raises:
-        InvalidArgumentError, ArgumentTypeError: arguments that exclude each other (see `OrderOptions`).
+    Raises: InvalidArgumentError, ArgumentTypeError: arguments that exclude each other (see
+        `OrderOptions`).
     """
     if shard == "auto":
         shard = own_shard()
@@ -83,7 +83,7 @@ def geometry_warning(options: GeneratorOptions, size: tuple[int, int]) -> str | 
         return None
     return (
         'Keras exchanges two axes, and geometry="keras" gives the same results: height_shift_range '
-        "moves columns, width_shift_range moves rows, and images that are not square rotate about a "
-        'point beside their centre. Pass geometry="corrected" for correct axes. Square images with '
-        "equal shift ranges are not affected."
+        "moves columns, width_shift_range moves rows, and images that are not square rotate about "
+        'a point beside their centre. Pass geometry="corrected" for correct axes. Square images '
+        "with equal shift ranges are not affected."
     )

@@ -20,7 +20,8 @@ from imageloom._sources.arrays import ArraySource
 __all__ = ["flow"]
 
 
-# The overloads give the type of a batch. A default of "..." is never used: an earlier overload applies.
+# The overloads give the type of a batch. A default of "..." is never used, because an earlier
+# overload applies.
 
 
 @overload
@@ -132,8 +133,8 @@ def flow(
         y: targets, n rows of any dtype; None for batches without targets.
         batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
             shorter.
-        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs from
-            Keras', for data sets whose permutation would not fit into memory.
+        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
+            from Keras', for data sets whose permutation would not fit into memory.
         sample_weight: n weights, which are used only with `y`.
         seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
             None, the first batch draws a seed from NumPy's global state.
@@ -143,9 +144,9 @@ def flow(
         ignore_class_split: allow subsets that lack some classes.
         subset: `"training"` or `"validation"` (the first images), with `validation_split`.
         shard: (index, count) of this process, which reads batches index, index + count, ... of each
-            epoch. All shards have the same length; an incomplete last round is left out. "auto" takes
-            both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in every
-            process.
+            epoch. All shards have the same length; an incomplete last round is left out. "auto"
+            takes both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in
+            every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
 

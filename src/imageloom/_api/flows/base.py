@@ -1,6 +1,7 @@
 """The common part of the flow methods.
 
-Each flow method is a function in a file of its own, which the class of the generator assigns by name.
+Each flow method is a function in a file of its own, which the class of the generator assigns by
+name.
 """
 
 from __future__ import annotations

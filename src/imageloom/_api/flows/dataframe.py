@@ -21,7 +21,8 @@ from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
 __all__ = ["flow_from_dataframe"]
 
 
-# The overloads give the type of a batch. A default of "..." is never used: an earlier overload applies.
+# The overloads give the type of a batch. A default of "..." is never used, because an earlier
+# overload applies.
 
 
 @overload
@@ -237,15 +238,15 @@ def flow_from_dataframe(
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         classes: class names; the first has class number 0. Rows of other classes are left out. By
             default all classes, sorted.
-        class_mode: the targets: `"categorical"` for rows with a one for the class, or for each class
-            of a list; `"binary"` and `"sparse"` for class numbers; `"raw"` for the values of `y_col`;
-            `"multi_output"` for a list with the values of each column; `"input"` for the images
-            themselves; `"image"` for the image files that `y_col` names, such as masks (see below);
-            None for no targets.
+        class_mode: the targets: `"categorical"` for rows with a one for the class, or for each
+            class of a list; `"binary"` and `"sparse"` for class numbers; `"raw"` for the values of
+            `y_col`; `"multi_output"` for a list with the values of each column; `"input"` for the
+            images themselves; `"image"` for the image files that `y_col` names, such as masks (see
+            below); None for no targets.
         batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
             shorter.
-        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs from
-            Keras', for data sets whose permutation would not fit into memory.
+        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
+            from Keras', for data sets whose permutation would not fit into memory.
         seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
             None, the first batch draws a seed from NumPy's global state.
         save_to_dir: an existing folder, to which every finished image is written.
@@ -258,13 +259,13 @@ def flow_from_dataframe(
         keep_aspect_ratio: crop images about their centre to the target's aspect ratio before
             resizing.
         shard: (index, count) of this process, which reads batches index, index + count, ... of each
-            epoch. All shards have the same length; an incomplete last round is left out. "auto" takes
-            both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in every
-            process.
+            epoch. All shards have the same length; an incomplete last round is left out. "auto"
+            takes both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in
+            every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
-        **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, which have no
-            effect.
+        **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, which have
+            no effect.
 
     Returns:
         An iterator over (images, targets), (images, targets, weights), or images alone for

@@ -24,7 +24,8 @@ __all__ = ["flow_from_directory"]
 _CLASS_MODES: Final = ("categorical", "binary", "sparse", "input")
 
 
-# The overloads give the type of a batch. A default of "..." is never used: an earlier overload applies.
+# The overloads give the type of a batch. A default of "..." is never used, because an earlier
+# overload applies.
 
 
 @overload
@@ -144,17 +145,17 @@ def flow_from_directory(
         target_size: (height, width) to resize to.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         classes: sub-folders to read; the first has class number 0. By default all, sorted by name.
-        class_mode: the targets: `"categorical"` for one-hot rows, `"binary"` and `"sparse"` for class
-            numbers, `"input"` for the images themselves, None for no targets.
+        class_mode: the targets: `"categorical"` for one-hot rows, `"binary"` and `"sparse"` for
+            class numbers, `"input"` for the images themselves, None for no targets.
         batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
             shorter.
         batch_shape: shape of a batch of images, if hooks change it from
             `(batch_size, *target_size, channels)`.
-        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs from
-            Keras', for data sets whose permutation would not fit into memory.
+        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
+            from Keras', for data sets whose permutation would not fit into memory.
         shuffle_index_dir: a folder for index files (`.index/<class>.txt`) with a shuffled order of
-            each class. They are written once, with `seed`, and reused afterwards. A subset is then a
-            random part of its class, the same one in every run.
+            each class. They are written once, with `seed`, and reused afterwards. A subset is then
+            a random part of its class, the same one in every run.
         seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
             None, the first batch draws a seed from NumPy's global state.
         save_to_dir: an existing folder, to which every finished image is written.
@@ -164,8 +165,8 @@ def flow_from_directory(
         subset: `"training"` or `"validation"`, with `validation_split`.
         interpolation: how to resize: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"`
             or `"hamming"`; `"none"` or None keeps the sizes.
-        list_valid_filenames_in_directory_function: a function that lists the files of a class. It is
-            called by keyword with base_directory, search_class, white_list_formats, split (two
+        list_valid_filenames_in_directory_function: a function that lists the files of a class. It
+            is called by keyword with base_directory, search_class, white_list_formats, split (two
             fractions, or None), follow_links and shuffle_index_directory. It returns (search_class,
             file names of the subset, relative to base_directory). A sample may be a tuple of file
             names; batches then have a list of arrays, one for each file of a sample.
@@ -173,9 +174,9 @@ def flow_from_directory(
         keep_aspect_ratio: crop images about their centre to the target's aspect ratio before
             resizing.
         shard: (index, count) of this process, which reads batches index, index + count, ... of each
-            epoch. All shards have the same length; an incomplete last round is left out. "auto" takes
-            both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in every
-            process.
+            epoch. All shards have the same length; an incomplete last round is left out. "auto"
+            takes both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in
+            every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
 
@@ -193,8 +194,8 @@ def flow_from_directory(
     order = order_options(shuffle, seed, balance, shard)
     if isinstance(batch_shape, bool):
         raise ArgumentTypeError(
-            "The argument after `batch_size` is `batch_shape`, as in MLTK, and not `shuffle`, as in "
-            f"Keras; received {batch_shape!r}: pass `shuffle` by name."
+            "The argument after `batch_size` is `batch_shape`, as in MLTK, not `shuffle`, as in Keras; "
+            f"received {batch_shape!r}: pass `shuffle` by name."
         )
     options = self._options()
     check_directory("directory", directory, remote=True)

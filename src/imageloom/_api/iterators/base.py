@@ -40,18 +40,14 @@ __all__ = ["BatchIterator"]
 class BatchIterator(KerasSurface, Generic[BatchT_co]):
     """The base class of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
-    Attributes:
-        image_data_generator: the generator that made it.
-        seed: as given; for None, the first batch draws a seed from NumPy's global state.
-        data_format: `"channels_last"` or `"channels_first"`.
-        dtype: of the images in a batch.
-        subset: `"training"`, `"validation"` or None, as given.
-        save_to_dir: the folder to which finished images are written, or None.
-        save_prefix: prefix of the saved files' names.
-        save_format: format of the saved files.
-        workers: number of Keras' own threads; leave it at 1, batches are computed in the background.
-        max_queue_size: size of Keras' own queue, which is used only if `workers` is above 1.
-        lock: held while the position changes.
+    Attributes: image_data_generator: the generator that made it. seed: as given; for None, the
+        first batch draws a seed from NumPy's global state. data_format: `"channels_last"` or
+        `"channels_first"`. dtype: of the images in a batch. subset: `"training"`, `"validation"` or
+        None, as given. save_to_dir: the folder to which finished images are written, or None.
+        save_prefix: prefix of the saved files' names. save_format: format of the saved files.
+        workers: number of Keras' own threads; leave it at 1, batches are computed in the
+        background. max_queue_size: size of Keras' own queue, which is used only if `workers` is
+        above 1. lock: held while the position changes.
     """
 
     def __init__(self, plan: IteratorPlan, *, image_data_generator: Any, order: OrderOptions) -> None:
@@ -164,9 +160,8 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
     def __next__(self) -> BatchT_co:
         """Returns the next batch of the stream.
 
-        Raises:
-            IteratorClosedError: the iterator was closed.
-            Exception: the error of a hook or a file of this batch; the next call continues after it.
+        Raises: IteratorClosedError: the iterator was closed. Exception: the error of a hook or a
+            file of this batch; the next call continues after it.
         """
         batch: BatchT_co = self._stream.next()
         return batch
@@ -211,8 +206,8 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
     def on_epoch_end(self) -> None:
         """Starts the next epoch if all batches of this one were handed out.
 
-        Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always starts,
-        and exactly one even if Keras' queue has read ahead.
+        Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always
+        starts, and exactly one even if Keras' queue has read ahead.
         """
         self._stream.end_epoch(reader_asking())
 
@@ -225,22 +220,22 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
     def state_dict(self) -> dict[str, Any]:
         """Returns the position in the stream, as plain JSON, for `load_state_dict`.
 
-        With `next`, this is the next batch. Keras' `fit` requests batches before it uses them, so there
-        it is the start of the pass (see `ResumeCallback` for positions within a pass). The first call
-        reads the sizes of the files, so that a change of the data can be detected.
+        With `next`, this is the next batch. Keras' `fit` requests batches before it uses them, so
+        there it is the start of the pass (see `ResumeCallback` for positions within a pass). The
+        first call reads the sizes of the files, so that a change of the data can be detected.
         """
         return self._stream.state(self._fingerprint())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues at the position of another iterator with the same data and arguments.
 
-        The executor and the number of workers may differ. An iterator without a seed takes the seed of
-        the state. The next pass of Keras then begins with the next batch of the state, even in the
-        middle of an epoch. The state of one shard is valid for every shard. The number of shards may
-        differ if the state is from the start of an epoch.
+        The executor and the number of workers may differ. An iterator without a seed takes the seed
+        of the state. The next pass of Keras then begins with the next batch of the state, even in
+        the middle of an epoch. The state of one shard is valid for every shard. The number of
+        shards may differ if the state is from the start of an epoch.
 
-        Raises:
-            StateMismatchError: the data, an argument or the seed differ, or the state is from a newer
+        Raises: StateMismatchError: the data, an argument or the seed differ, or the state is from a
+            newer
                 version; the message says what differs.
             InvalidArgumentError, ArgumentTypeError: `state` is not a state.
         """
@@ -284,9 +279,9 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
     def preview(self, samples: int = 4, versions: int = 5, seed: int = 0) -> Image.Image:
         """Returns a sheet of original images and transformed versions, with the drawn parameters.
 
-        A notebook shows it; `.save("sheet.png")` writes it. Each version is an image of a batch before
-        normalisation. Hooks are called, in this process. The position does not change. The sheet marks
-        files that cannot be read.
+        A notebook shows it; `.save("sheet.png")` writes it. Each version is an image of a batch
+        before normalisation. Hooks are called, in this process. The position does not change. The
+        sheet marks files that cannot be read.
 
         Args:
             samples: number of rows, which show as many classes as possible.
@@ -317,14 +312,15 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
     def to_tf_dataset(self) -> Any:
         """Returns a `tf.data.Dataset` of the batches; each iteration over it reads one epoch.
 
-        The signature is exact except for the number of samples, because the last batch of an epoch may
-        be shorter. Lists in a batch, such as several inputs, become tuples; several inputs without
-        targets become a tuple in a tuple of one, as Keras requires. Iterations at the same time read
-        the same epoch. If an iteration stops early, the next one reads the same epoch.
+        The signature is exact except for the number of samples, because the last batch of an epoch
+        may be shorter. Lists in a batch, such as several inputs, become tuples; several inputs
+        without targets become a tuple in a tuple of one, as Keras requires. Iterations at the same
+        time read the same epoch. If an iteration stops early, the next one reads the same epoch.
 
         An error of a file or a hook is raised as one of `tf.errors`, with the original message.
-        `state_dict` gives the start of the epoch until its last batch was read. A `get_batch_function`
-        determines the shapes itself, so this method then computes the first batch.
+        `state_dict` gives the start of the epoch until its last batch was read. A
+        `get_batch_function` determines the shapes itself, so this method then computes the first
+        batch.
 
         Raises:
             MissingDependencyError: TensorFlow is not installed.
@@ -339,10 +335,10 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         """Returns a torch `IterableDataset` of whole batches; each iteration reads one epoch.
 
         Pass it to `DataLoader(dataset, batch_size=None, num_workers=0)`, which makes tensors of the
-        arrays without a copy; they are writable. Torch needs `data_format="channels_first"`, and class
-        numbers (`class_mode="sparse"`) as `y.long()`. Iterations at the same time read the same epoch.
-        If an iteration stops early, the next one reads the same epoch. `state_dict` gives the start of
-        the epoch until its last batch was read.
+        arrays without a copy; they are writable. Torch needs `data_format="channels_first"`, and
+        class numbers (`class_mode="sparse"`) as `y.long()`. Iterations at the same time read the
+        same epoch. If an iteration stops early, the next one reads the same epoch. `state_dict`
+        gives the start of the epoch until its last batch was read.
 
         Raises:
             MissingDependencyError: torch is not installed.

@@ -206,8 +206,8 @@ class ArrayPlan:
         """
         if frozen.options.get_batch_function is not None:
             raise InvalidArgumentError(
-                "`get_batch_function` makes batches of files, but `flow` reads arrays: leave it out "
-                "of this generator, or use `preprocessing_function`."
+                "`get_batch_function` makes batches of files, but `flow` reads arrays: leave it out of "
+                "this generator, or use `preprocessing_function`."
             )
         return make_recipe(
             frozen,
@@ -243,14 +243,14 @@ def _size(size: Any) -> tuple[int, int]:
 def _shape(shape: Sequence[int], batch_size: int) -> tuple[int, ...]:
     if len(shape) != 4:
         raise InvalidArgumentError(
-            "`batch_shape` must have four numbers, the batch size and the shape of an image; received "
-            f"{shape!r}."
+            "`batch_shape` must have four numbers, the batch size and the shape of an image; "
+            f"received {shape!r}."
         )
     if shape[0] not in (None, -1, batch_size):
         raise InvalidArgumentError(
-            f"`batch_shape` must start with `batch_size`, {batch_size}, or with None or -1; received "
-            f"{tuple(shape)}."
+            f"`batch_shape` must start with `batch_size`, {batch_size}, or with None or -1; "
+            f"received {tuple(shape)}."
         )
     if any(int(side) < 1 for side in shape[1:]):
-        raise InvalidArgumentError(f"The sides in `batch_shape` must be >= 1; received {tuple(shape)}.")
+        raise InvalidArgumentError(f"Sides in `batch_shape` must be >= 1; received {tuple(shape)}.")
     return (batch_size, *(int(side) for side in shape[1:]))
