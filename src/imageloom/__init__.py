@@ -1,11 +1,11 @@
-"""imageloom: Keras' `ImageDataGenerator`, with the work done in the background.
+"""imageloom: a replacement for Keras' `ImageDataGenerator` that computes batches in the background.
 
-Change one import and keep the rest::
+Only the import changes::
 
     from imageloom import ImageDataGenerator
 
-    generator = ImageDataGenerator(cores=2, rotation_range=15, horizontal_flip=True, rescale=1 / 255)
-    model.fit(generator.flow_from_directory("photos", target_size=(96, 96), seed=1))
+    generator = ImageDataGenerator(cores=2, rotation_range=15, horizontal_flip=True, rescale=1 /
+    255) model.fit(generator.flow_from_directory("photos", target_size=(96, 96), seed=1))
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from imageloom._stream.report import Report
     from imageloom._stream.substitutions import BadImage
 
-# Loaded when they are first used. A worker process, which imports this package too, needs none of them;
-# some load Pillow and decoders, and `ResumeCallback` loads Keras.
+# Names that are imported when they are first used. Some load Pillow and decoders, and
+# `ResumeCallback` loads Keras. Worker processes import this package too, and need none of these names.
 _LAZY = {
     "BadImage": "_stream.substitutions",
     "BatchIterator": "_api.iterators.base",
@@ -114,10 +114,10 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # or else type checkers would believe in every misspelt name
+if not TYPE_CHECKING:  # otherwise type checkers would accept every misspelt name
 
     def __getattr__(name: str) -> Any:
-        """Imports what is heavy when it is first used."""
+        """Imports a public name when it is first used."""
         if name in _LAZY:
             globals()[name] = value = getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
             return value
@@ -125,5 +125,5 @@ if not TYPE_CHECKING:  # or else type checkers would believe in every misspelt n
 
 
 def __dir__() -> list[str]:
-    """All public names, also those not imported yet."""
+    """Returns all public names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Marks what users import from `imageloom` itself."""
+"""Marks the classes and functions that users import from `imageloom` itself."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TypeVar
 
 __all__ = ["public"]
 
-ThingT = TypeVar("ThingT")
+ObjectT = TypeVar("ObjectT")
 
 
-def public(thing: ThingT) -> ThingT:
-    """Lets a class or a function say `imageloom` where it says which module it comes from.
+def public(decorated: ObjectT) -> ObjectT:
+    """Sets the `__module__` of a class or a function to `imageloom`.
 
-    Tracebacks, `help` and pickles then name what a user can import, and not where the code lies.
+    Tracebacks, `help` and pickles then give the name that users import, not a private module.
     """
-    thing.__module__ = __package__ or ""
-    return thing
+    decorated.__module__ = __package__ or ""
+    return decorated

@@ -1,8 +1,8 @@
-"""Warnings that name the user's own line, and a memory of what was shown before.
+"""Warnings that name a line of the user's code, and messages that are shown once.
 
-A warning must name a line that the user can change. The number of calls between that line and the place
-that warns differs from case to case, so it is not counted: the first frame outside this package belongs
-to the user, or to the framework that calls the package for the user.
+A warning should name a line that the user can change. The number of frames between that line and
+the warning varies, so a fixed `stacklevel` would be wrong. The first frame outside this package
+belongs to the user, or to the framework that calls the package for the user.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Final
 
 __all__ = ["Once", "warn_user"]
 
-# Modules of the standard library whose functions call other functions, and so have frames of their own.
-_GLUE: Final = frozenset({"contextlib", "functools"})
+# Modules of the standard library whose frames lie between frames of this package.
+_PASSED_OVER: Final = frozenset({"contextlib", "functools"})
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
@@ -23,7 +23,7 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
     frame = inspect.currentframe()
     while frame is not None and frame.f_back is not None and _is_ours(frame):
         frame = frame.f_back
-    if frame is None:  # an interpreter without frames
+    if frame is None:  # the interpreter does not support frames
         warnings.warn(message, category, stacklevel=2)
         return
     warnings.warn_explicit(
@@ -37,16 +37,16 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    # By module and not by file: the `__init__` of a data class has no file.
+    # By module, not by file, because the `__init__` of a data class has no file.
     module = str(frame.f_globals.get("__name__", ""))
-    return module in _GLUE or module.partition(".")[0] == __package__
+    return module in _PASSED_OVER or module.partition(".")[0] == __package__
 
 
 class Once:
     """Remembers keys, so that a message is shown only once."""
 
     def __init__(self) -> None:
-        """Makes an empty memory."""
+        """Starts without any keys."""
         self._seen: set[str] = set()
 
     def first(self, key: str) -> bool:

@@ -167,7 +167,7 @@ def test_the_state_before_the_first_batch_fixes_the_seed(crops: Path, global_num
 
 def test_another_explicit_seed_is_refused(crops: Path) -> None:
     it = make("directory", crops, seed=2)
-    with pytest.raises(StateMismatchError, match=r"seed 11, and this iterator has seed 2"):
+    with pytest.raises(StateMismatchError, match=r"seed 11, but this iterator has seed 2"):
         it.load_state_dict(saved(make("directory", crops)))
     assert_same_batches(take(it, 1), take(make("directory", crops, seed=2), 1))
 

@@ -14,12 +14,12 @@ __all__ = ["tf_dataset"]
 
 
 def tf_dataset(one_pass: Callable[[], Iterator[Any]], length: Callable[[], int], example: Any) -> Any:
-    """One pass over an iterator's batches for each iteration of the data set.
+    """Makes a data set; each iteration over it reads one epoch of an iterator.
 
     Args:
         one_pass: reads the batches of an epoch.
-        length: the number of batches in an epoch.
-        example: a batch of any length, for the structure, shapes and dtypes of all.
+        length: returns the number of batches in an epoch.
+        example: a batch of any length, with the structure, shapes and dtypes of all batches.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
@@ -33,7 +33,7 @@ def tf_dataset(one_pass: Callable[[], Iterator[Any]], length: Callable[[], int],
 
     def spec(part: Any) -> Any:
         array = np.asarray(part)
-        # The last batch of an epoch may be short, so the first side is open.
+        # The first dimension is unknown, because the last batch of an epoch may be shorter.
         return tf.TensorSpec((None, *array.shape[1:]) if array.shape else (), array.dtype)
 
     def batches() -> Iterator[Any]:

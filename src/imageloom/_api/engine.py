@@ -1,4 +1,4 @@
-"""The workers behind a generator: one executor that all its iterators share."""
+"""The workers of a generator: one executor that all its iterators share."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from imageloom._warnings import Once
 __all__ = ["Engine"]
 
 _OTHER_PROCESSES: Final = ("processes", "ray")
-_said: Final = Once()  # by this process
+_shown: Final = Once()  # the notes that this process has printed
 
 
 class Engine:
-    """Opens channels to workers, which start with the first channel and end with the last.
+    """Opens channels to workers, which start with the first channel and end with the last one.
 
     Attributes:
-        shared: the executor.
+        shared: the executor that all channels use.
     """
 
     def __init__(self) -> None:
@@ -34,15 +34,15 @@ class Engine:
         self.shared = SharedExecutor()
 
     def open(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
-        """A channel for the batches of one iterator.
+        """Opens a channel for the batches of one iterator.
 
         Args:
-            options: which executor, and how many workers.
-            source: the iterator's samples.
-            recipe: how its batches are made.
+            options: the generator's options, which name the executor and the number of workers.
+            source: the iterator's data set.
+            recipe: the recipe of its batches.
 
         Raises:
-            InvalidArgumentError: files of memory://, which other processes cannot read.
+            InvalidArgumentError: the files are in memory://, which other processes cannot read.
         """
         kind = "threads" if options.debug else options.executor
         if "memory" in source.protocols and kind in _OTHER_PROCESSES:
@@ -51,10 +51,10 @@ class Engine:
                 f'executor="{kind}" are other processes: pass executor="threads".'
             )
         workers = 1 if options.debug else worker_count(options.cores)
-        if self.shared.inherited:  # a forked child cannot reach its parent's workers
+        if self.shared.inherited:  # a forked child cannot use its parent's workers
             kind, self.shared = "serial", SharedExecutor()
-        if kind != "ray":  # a cluster's executor says by itself how many workers it has
-            _say_default_cores(options, kind, workers)
+        if kind != "ray":  # Ray's executor prints its number of workers itself
+            _show_default_cores(options, kind, workers)
         channel = self.shared.open(
             partial(
                 make_executor,
@@ -69,10 +69,10 @@ class Engine:
         return ReplacingChannel(channel, source) if recipe.report.all_bad_samples else channel
 
 
-def _say_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:
-    """Says once how few workers the default is, which the original's users did not expect."""
+def _show_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:
+    """Prints once how many workers the default is, which is fewer than users of MLTK expect."""
     default = GeneratorOptions.cores
-    if kind == "serial" or options.debug or options.cores != default or not _said.first("cores"):
+    if kind == "serial" or options.debug or options.cores != default or not _shown.first("cores"):
         return
     print(
         f"imageloom: {workers} worker(s) of {kind} on {available_cpus()} CPUs (cores={default}); "

@@ -1,4 +1,4 @@
-"""What `fit` takes: an array, an iterator, or a file of statistics."""
+"""`fit`: statistics of an array or an iterator, or from a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DRAWING_METHODS = frozenset({"get_random_transform", "default_transform"})
 
 
 class FittingGenerator(PlanningGenerator, Protocol):
-    """What `fit` needs of its generator: the methods that a user may have overridden, and workers."""
+    """The part of a generator that `fit` uses: methods that a user may override, and workers."""
 
     def get_random_transform(
         self, img_shape: Sequence[int], seed: int | None = None
@@ -45,7 +45,7 @@ class FittingGenerator(PlanningGenerator, Protocol):
         ...
 
     def random_transform(self, x: NDArray[Any], seed: int | None = None) -> NDArray[Any]:
-        """Does both."""
+        """Draws a transform and applies it."""
         ...
 
     def _open_workers(
@@ -61,7 +61,7 @@ def statistics_for(
     rounds: int,
     seed: int | None,
 ) -> FeatureStatistics:
-    """What the generator's options need, of whatever `fit` was given; its documentation says more."""
+    """The statistics that the generator's options need; the arguments are those of `fit`."""
     if isinstance(x, (str, os.PathLike)):
         return _of_file(x, generator._freeze().options)
     check_int("rounds", rounds, 1)
@@ -74,8 +74,9 @@ def statistics_for(
 class _Drawing:
     """The random transforms of `fit(augment=True)`.
 
-    As in Keras, one state goes through all images, in order. Contrast and noise of each image have a
-    stream of their own, which depends on the seed, or on where the global state stood.
+    As in Keras, one random state is used for all images, one after the other. The contrast and the
+    noise of each image have a stream of their own. It depends on the seed, or without one on the
+    global state.
     """
 
     def __init__(self, generator: FittingGenerator, seed: int | None) -> None:
@@ -87,7 +88,7 @@ class _Drawing:
 
     @property
     def by_user(self) -> bool:
-        """Whether the user's own method draws and applies in one step."""
+        """Whether the user has overridden `random_transform`, which draws and applies."""
         return "random_transform" in self._frozen.overrides
 
     def params(self, shape: tuple[int, ...], count: int) -> Iterator[TransformParams]:
@@ -128,7 +129,7 @@ def _of_file(path: str | os.PathLike[str], options: GeneratorOptions) -> Feature
     ):
         if getattr(options, option) and value is None:
             raise InvalidArgumentError(
-                f"{os.fspath(path)!r} does not hold what `{option}` needs"
+                f"{os.fspath(path)!r} does not have the statistics that `{option}` needs"
                 + ("; make it with `imageloom stats --zca`." if option == "zca_whitening" else ".")
             )
     return found
@@ -171,7 +172,7 @@ def _of_array(
     if options.zca_whitening:
         check_whitening_fits(shape[1:], shape[channel_axis])
     images = np.array(x, dtype=options.dtype)
-    # Keras rescales before it transforms here, which brightness does not survive.
+    # Keras rescales before it transforms here, which makes brightness ranges wrong.
     last = drawing is not None and options.geometry == "corrected"
     if options.rescale and not last:
         images *= options.rescale
@@ -189,12 +190,12 @@ def _channel_axis(options: GeneratorOptions) -> int:
 
 
 def _warn_of_scale(image: NDArray[Any]) -> None:
-    """Warns if colour steps would not work as expected on the images that `fit` transforms."""
+    """Warns if the value range of the rescaled images does not suit the colour steps."""
     from imageloom._imaging.augment.apply import scale_warning  # loads OpenCV
 
-    text = scale_warning(image, "the images given to `fit`, which are rescaled before")
+    text = scale_warning(image, "the images given to `fit`, which are rescaled first")
     if text is not None:
-        warn_user(f'{text} geometry="corrected" rescales them afterwards.')
+        warn_user(f'{text} With geometry="corrected" they are rescaled afterwards.')
 
 
 def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -> None:

@@ -1,8 +1,9 @@
-"""`fit` for data that do not fit into memory: statistics of an iterator's images, streamed.
+"""`fit` of an iterator, for data that do not fit into memory.
 
-The images pass once a round, in the order of the data set, through the executor that computes batches.
-Workers reduce each batch to its moments, so that for mean and deviation no pixel is looked at here; for
-whitening the pixels of a batch are added to the sum of outer products and given back.
+The executor computes batches of all images once per round, in the order of the data set. Workers
+reduce each batch to its moments, from which this process computes mean and deviation. For
+whitening, this process also adds the pixels of each batch to a sum of outer products, and then
+frees the batch.
 """
 
 from __future__ import annotations
@@ -46,21 +47,17 @@ def stream_statistics(
     draws: Iterator[TransformParams] | None,
     channel_axis: int,
 ) -> FeatureStatistics:
-    """Mean, deviation and whitening of all images of a data set.
+    """Computes mean, standard deviation and whitening matrix of all images of a data set.
 
-    Args:
-        source: the data set.
-        recipe: how `fit` sees its images.
-        options: which statistics are asked for.
-        open_channel: gives access to the workers.
-        rounds: passes over the data set.
-        seed: of what the workers draw.
-        draws: the transforms of all images of all rounds, in order; None where workers draw.
-        channel_axis: of a batch.
+    Args: source: the data set. recipe: the recipe for `fit`. options: the generator's options,
+        which say which statistics are needed. open_channel: opens a channel to the workers. rounds:
+        number of passes over the data set. seed: seed of the transforms that workers draw. draws:
+        the transforms of all images of all rounds, one after the other; None if workers draw.
+        channel_axis: axis of the channels in a batch.
 
     Raises:
-        InvalidArgumentError: no images, or images too large for whitening.
-        Exception: what reading an image raised.
+        InvalidArgumentError: there are no images, or they are too large for whitening.
+        Exception: the error of reading an image.
     """
     if len(source) == 0:
         raise InvalidArgumentError("`.fit()` needs at least one image; the iterator has none.")
@@ -84,7 +81,7 @@ def stream_statistics(
 
 
 class _Tasks:
-    """Tasks by position, with the transforms that were drawn for them in order."""
+    """Makes the task of each position, with the transforms that were drawn for it."""
 
     def __init__(
         self,
@@ -103,7 +100,7 @@ class _Tasks:
         task = self._source.task(self._sampler.spec(position))
         if self._draws is None:
             return task
-        assert position == self._next, "the stream asks for its plan in order"
+        assert position == self._next, "the stream requests positions one after the other"
         self._next += 1
         transforms = tuple(islice(self._draws, len(task) * self._images))
         return BatchTask(
@@ -117,7 +114,7 @@ class _Tasks:
 
 
 class _Sums:
-    """What has been gathered so far."""
+    """The sums over all batches so far."""
 
     def __init__(self, recipe: Recipe, options: GeneratorOptions, channel_axis: int) -> None:
         self._options = options
@@ -132,7 +129,9 @@ class _Sums:
         for bad in batch.replaced:
             self.warnings.setdefault(f"replaced {bad.filename}", bad.in_words)
         for key, text in batch.report.warnings:
-            self.warnings.setdefault(key, f'{text} geometry="corrected" rescales them afterwards.')
+            self.warnings.setdefault(
+                key, f'{text} With geometry="corrected" they are rescaled afterwards.'
+            )
         assert moments is not None
         self._moments = moments if self._moments is None else self._moments.merged(moments)
         if not self._options.zca_whitening:

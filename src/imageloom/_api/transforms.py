@@ -1,6 +1,6 @@
-"""A generator's transforms on single images, in the foreground: what its public methods do.
+"""The transforms of single images, which the public methods of a generator call.
 
-The methods themselves stand in the generator, where users override them.
+They run in the calling thread. The methods are defined in the generator, where users override them.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def draw_from(
     shape: Sequence[int],
     own: np.random.SeedSequence,
 ) -> TransformParams:
-    """Draws what Keras draws from `state`, and contrast and noise from a stream of their own.
+    """Draws the transform of one image.
 
     Args:
-        state: advances as Keras' would.
-        options: what may be drawn.
-        shape: of the image, in the options' `data_format`.
-        own: seed of the stream for contrast and noise.
+        state: the random state, which changes as in Keras; contrast and noise do not use it.
+        options: the generator's options.
+        shape: shape of the image, in the options' `data_format`.
+        own: seed of the separate stream for contrast and noise.
     """
     rows = 0 if options.data_format == "channels_last" else 1
     return draw_transform(
@@ -76,7 +76,7 @@ def apply_to_image(
     """Applies a transform to one image; see `apply_transform`.
 
     Raises:
-        InvalidArgumentError: an image of another rank than 3.
+        InvalidArgumentError: the rank of the image is not 3.
     """
     from imageloom._imaging.augment.apply import apply_transform  # loads OpenCV
 
@@ -95,10 +95,10 @@ def standardize_image(
     """Runs `preprocessing_function` and normalises in place; see `standardize`.
 
     Args:
-        options: of the generator.
-        statistics: what `fit` found.
+        options: the generator's options.
+        statistics: the statistics that `fit` computed.
         x: one image, or a batch.
-        generator: what the function sees as `params.image_data_generator`.
+        generator: the generator, which the function receives as `params.image_data_generator`.
     """
     inside = current_sample.get()
     if options.preprocessing_function is not None:
@@ -107,7 +107,7 @@ def standardize_image(
         x = hook(sample.params, x, sample.extras)
     steps = StandardizeOptions.of(options, statistics)
     if inside is not None and steps.active and x.dtype.kind != "f":
-        x = x.astype(np.float32)  # in batches, hooks may return integers
+        x = x.astype(np.float32)  # hooks may return integers
     warn_if_unfitted(steps)
     return standardize(x, steps)
 

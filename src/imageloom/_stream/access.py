@@ -1,11 +1,11 @@
-"""Access to the batches of a stream: one after the other, or by number as Keras asks for them.
+"""Access to the batches of a stream: one after the other, or by number as in Keras.
 
 ::
 
-    StreamOrder   which samples stand at a position        Cursor       which position is next
-    Prefetch      which positions are computed ahead       BatchSupply  the batches, from the workers
+    StreamOrder   the samples of each position             Cursor       the current position
+    Prefetch      the positions to compute in advance      BatchSupply  the batches from the workers
 
-The first request opens a channel to the workers. Nothing is started before.
+The first request opens a channel to the workers.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class StreamAccess:
     """Hands out batches to any thread, and moves the cursor.
 
     Attributes:
-        order: which samples stand where.
-        cursor: where the stream stands; read it freely, move it with the lock held.
-        supply: the batches, and the account of how they came.
+        order: the samples of each position.
+        cursor: the current position; it may be read at any time, and moved while the lock is held.
+        supply: the batches, and how much time they took.
         lock: held while the cursor moves.
     """
 
     def __init__(
         self, source: SampleSource, order: StreamOrder, open_channel: Callable[[], Channel]
     ) -> None:
-        """At the start of the first epoch; `open_channel` is called by the first request."""
+        """Begins with the first epoch; the first request calls `open_channel`."""
         self.order = order
         self.cursor = Cursor(len(order))
         self.supply = BatchSupply(source)
@@ -49,11 +49,11 @@ class StreamAccess:
         self._prefetch = Prefetch(self.supply, len(order))
 
     def next(self) -> Batch:
-        """The next batch of the stream.
+        """Returns the next batch of the stream.
 
         Raises:
-            IteratorClosedError: after the supply was closed.
-            Exception: what the batch's computation raised; the batch after it comes next.
+            IteratorClosedError: the stream was closed.
+            Exception: the error of computing this batch; the next call continues after it.
         """
         with self.lock:
             self._start()
@@ -63,28 +63,29 @@ class StreamAccess:
         return self.supply.batch(spec)
 
     def get(self, index: int, reader: Reader = Reader.USER) -> Batch:
-        """Batch `index` (0 to `len(order) - 1`) of the current pass, which `reader` asks for."""
+        """Returns batch `index` (0 to `len(order) - 1`) of the current pass to `reader`."""
         with self.lock:
             if reader is Reader.TF_KERAS_QUEUE:  # with use_multiprocessing in a forked child
                 self.supply.compute_here(self._open_channel, self.order.sampler())
             if reader is Reader.TF_KERAS:
                 self.cursor.epochs_ahead = 0
-                if index == 0 and self.cursor.untouched:  # it looks at one batch, then shuffles
+                if index == 0 and self.cursor.untouched:  # it reads one batch, then shuffles
                     self._prefetch.begin_epoch()
-            spec = self._asked_for(self.cursor.pass_start, index)
+            spec = self._request(self.cursor.pass_start, index)
         return self.supply.batch(spec)
 
     def one_pass(self) -> Iterator[Batch]:
-        """The batches of an epoch in order; with the last one the stream goes on to the next epoch.
+        """Yields the batches of an epoch; with the last one, the next epoch starts.
 
-        Several passes may be read at once: those that begin in the same epoch give the same batches.
-        If one is broken off, the next begins with the first batch of the same epoch again.
+        Several passes may be read at the same time. Those that begin in the same epoch give the
+        same batches. If a pass stops early, the next one begins with the first batch of the same
+        epoch.
         """
         with self.lock:
             first, length = self.cursor.pass_start, len(self.order)
         for index in range(length):
             with self.lock:
-                spec = self._asked_for(first, index)
+                spec = self._request(first, index)
             batch = self.supply.batch(spec)
             with self.lock:
                 if index == length - 1 and first == self.cursor.pass_start:
@@ -92,15 +93,15 @@ class StreamAccess:
             yield batch
 
     def begin_epoch(self) -> None:
-        """Keras is about to ask for the batches of an epoch."""
+        """Called before Keras requests the batches of an epoch."""
         with self.lock:
             self._prefetch.begin_epoch()
 
     def end_epoch(self, reader: Reader) -> None:
-        """Goes on to the next epoch if all batches of this one were handed out; else it stays.
+        """Starts the next epoch if all batches of this one were handed out.
 
-        Keras 2 (`tf_keras`) never goes on with an epoch left unfinished, so there the next one comes in
-        any case, and no further one though its queue may have read ahead.
+        Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always
+        starts, and exactly one even if Keras' queue has read ahead.
         """
         with self.lock:
             ahead = self.cursor.epochs_ahead
@@ -111,37 +112,37 @@ class StreamAccess:
                 self.cursor.epochs_ahead = ahead + (reader is Reader.TF_KERAS_QUEUE)
 
     def rewind(self) -> None:
-        """Goes back to the start of the current epoch."""
+        """Returns to the start of the current epoch."""
         with self.lock:
             self.cursor.rewind()
             self._prefetch.interrupt()
 
     def resize(self, batch_size: int) -> None:
-        """Goes to the start of the same epoch, in batches of another size."""
+        """Changes the batch size and returns to the start of the same epoch."""
         with self.lock:
             self.order.batch_size = batch_size
             self.cursor.resize(len(self.order))
             self._start_over()
 
     def reorder(self, shuffle: bool | str) -> None:
-        """Goes on in another order; the position stays."""
+        """Changes the order of samples; the position stays the same."""
         with self.lock:
             self.order.shuffle = shuffle
             self.cursor.restart_pass()
             self._start_over()
 
     def state(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-        """Where the stream stands, as plain JSON."""
+        """Returns the position in the stream, as plain JSON."""
         with self.lock:
             shards = self.order.options.shard[1]
             return make_state(self.cursor.position, self.order.seed, shards, fingerprint)
 
     def load(self, state: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> None:
-        """Goes to where a state was made; the stream must have the same fingerprint.
+        """Continues at the position of a state, which must have the same fingerprint.
 
         Raises:
-            StateMismatchError: a state of another stream, or of a newer version.
-            InvalidArgumentError, ArgumentTypeError: something else than a state.
+            StateMismatchError: the state is of another stream or from a newer version.
+            InvalidArgumentError, ArgumentTypeError: `state` is not a state.
         """
         with self.lock:
             position, seed, shards = checked_state(state, fingerprint)
@@ -151,12 +152,12 @@ class StreamAccess:
             self._start_over()
 
     def close(self) -> None:
-        """Gives everything back, for good."""
+        """Closes the stream for good."""
         with self.lock:
             self.supply.close()
 
-    def _asked_for(self, first: int, index: int) -> BatchSpec:
-        """What stands at `index` of the pass that began at `first`; adapts what is prefetched."""
+    def _request(self, first: int, index: int) -> BatchSpec:
+        """The samples of batch `index` of the pass that began at `first`; adapts prefetching."""
         self._start()
         if first == self.cursor.pass_start:
             self.cursor.ask(index)
@@ -172,6 +173,6 @@ class StreamAccess:
         self.supply.start(self._open_channel, self.order.sampler())
 
     def _start_over(self) -> None:
-        """Drops what was prepared; the next request builds it anew for what has changed."""
+        """Closes the channel; the next request opens a new one with the changed values."""
         self.supply.stop()
         self._prefetch = Prefetch(self.supply, len(self.order))

@@ -1,14 +1,14 @@
-"""Where an iterator stands in its endless stream of batches.
+"""The position of an iterator in its endless stream of batches.
 
 ::
 
     position  0  1  2 | 3  4  5 | 6  7  8      length 3; epochs of batches 0, 1, 2
-                          ^ position 4: batch 1 of epoch 1 is what `next` hands out
-                        ^ pass_start 3: what `it[0]` stands for
+                          ^ position 4: `next` hands out batch 1 of epoch 1
+                        ^ pass_start 3: `it[0]` is batch 0 of epoch 1
 
-Two protocols move the same cursor. `next(it)` steps from position to position. Keras asks for `it[i]`
-in any order and then reports the end of its epoch: that is one *pass*, and the next pass begins where
-this one ends.
+Two protocols move the same cursor. `next(it)` moves to the next position. Keras reads `it[i]` in
+any sequence and then reports the end of its epoch. This is one *pass*. The next pass begins where
+it ends.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ __all__ = ["Cursor"]
 
 @dataclass(slots=True)
 class Cursor:
-    """A place in a stream, and what of the current epoch was handed out.
+    """A position in a stream, and the batches of the current epoch that were handed out.
 
     Attributes:
-        length: batches in an epoch; 0 for an empty data set.
-        position: the batch that `next` hands out.
-        pass_start: the position of `it[0]`: an epoch's first batch, unless a state from the middle of
-            an epoch was loaded.
+        length: number of batches in an epoch; 0 for an empty data set.
+        position: the position of the batch that `next` hands out.
+        pass_start: the position of `it[0]`, which is the start of an epoch, unless a state from the
+            middle of an epoch was loaded.
         handed_out: numbers, within the epoch, of the batches that were handed out in this pass.
-        epochs_ahead: epochs that a queue of `tf_keras` has gone on by itself.
-        in_order: whether the batches of this pass were asked for one after the other, from the first.
-        furthest: the largest number that was asked for in this pass; -1 for none.
+        epochs_ahead: number of epochs that a queue of `tf_keras` has started ahead of the training.
+        in_order: whether the batches of this pass were requested in sequence, starting with the
+            first.
+        furthest: the largest batch number that was requested in this pass; -1 for none.
     """
 
     length: int
@@ -43,12 +44,12 @@ class Cursor:
 
     @property
     def epoch(self) -> int:
-        """The epoch that `position` lies in."""
+        """The epoch of `position`."""
         return self.position // max(1, self.length)
 
     @property
     def batch_index(self) -> int:
-        """The number of `position` within its epoch."""
+        """The number of the batch at `position` within its epoch."""
         return self.position % max(1, self.length)
 
     @property
@@ -67,7 +68,7 @@ class Cursor:
         return not self.handed_out
 
     def step(self) -> int:
-        """Moves on by one batch, as `next` does; returns the position of the batch to hand out."""
+        """Moves by one batch, as `next` does; returns the position of the batch to hand out."""
         position = self.position
         self._note(position)
         self.position += 1
@@ -77,22 +78,22 @@ class Cursor:
         return position
 
     def ask(self, index: int) -> int:
-        """Notes that batch `index` of the pass is handed out; returns its position."""
+        """Records that batch `index` of the pass is handed out; returns its position."""
         self.in_order &= index <= self.furthest + 1
         self.furthest = max(index, self.furthest)
         self._note(self.pass_start + index)
         return self.pass_start + index
 
     def advance(self, epochs: int) -> None:
-        """Begins a pass so many epochs after the start of this one."""
+        """Begins a pass, `epochs` epochs after the start of this one."""
         self.jump(self.pass_start + epochs * self.length)
 
     def rewind(self) -> None:
-        """Goes back to the first batch of the epoch."""
+        """Returns to the first batch of the epoch."""
         self.jump(self.epoch_start)
 
     def resize(self, length: int) -> None:
-        """Goes to the start of the same epoch, counted in epochs of another length."""
+        """Changes the length of epochs and returns to the start of the same epoch."""
         epoch, self.length = self.epoch, length
         self.jump(epoch * length)
 
@@ -102,7 +103,7 @@ class Cursor:
         self.restart_pass()
 
     def restart_pass(self) -> None:
-        """Forgets what was handed out; the position stays."""
+        """Forgets which batches were handed out; the position stays the same."""
         self.handed_out.clear()
         self.epochs_ahead = 0
         self.in_order, self.furthest = True, -1

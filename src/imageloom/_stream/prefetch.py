@@ -1,7 +1,7 @@
-"""Keeps an iterator's window on the batches that will probably be asked for next.
+"""Decides which batches an iterator computes in advance.
 
-Under `next` these are the positions that follow. Under Keras' protocol they are guessed from what was
-asked for so far. A wrong guess costs time and never a value.
+With `next`, these are the following positions. Under Keras' protocol they are guessed from the
+requests so far. A wrong guess costs time but never changes a value.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Protocol
 
-from imageloom._adapters.keras import shuffled_order
+from imageloom._adapters.keras import shuffled_batches
 from imageloom._stream.guess import ReadingOrder
 
 __all__ = ["Prefetch"]
@@ -23,42 +23,42 @@ class _Follower(Protocol):
 
 
 class Prefetch:
-    """Plans what is computed ahead of time."""
+    """Plans which positions are computed in advance."""
 
     def __init__(self, supply: _Follower, batches: int) -> None:
-        """For epochs of so many batches; plans nothing yet."""
+        """Makes no plan yet; an epoch has `batches` batches."""
         self._supply = supply
         self._batches = batches
-        self._order = ReadingOrder(batches)
-        self._next: int | None = None  # the position that the plan expects `next` to ask for
+        self._reading = ReadingOrder(batches)
+        self._next: int | None = None  # the position that `next` is expected to request
 
     def interrupt(self) -> None:
-        """Whatever is asked for next, a new plan begins with it."""
+        """Makes the next request start a new plan."""
         self._next = None
 
     def step(self, position: int) -> None:
-        """`next` asks for a position."""
+        """Plans for a request of a position by `next`."""
         if self._next != position:
             self._supply.follow(count(position))
         self._next = position + 1
 
     def ask(self, first: int, index: int) -> None:
-        """Somebody asks for batch `index` of the pass that begins at `first`."""
+        """Plans for a request of batch `index` of the pass that begins at `first`."""
         self._next = None
-        upcoming = self._order.observe(index)
+        upcoming = self._reading.observe(index)
         if upcoming is not None:
             self._supply.follow([first + i for i in (index, *upcoming)])
 
     def begin_epoch(self) -> None:
-        """Keras is about to ask for the batches of an epoch."""
-        self._order.begin(shuffled_order(self._batches))
+        """Plans for an epoch that Keras is going to read."""
+        self._reading.begin(shuffled_batches(self._batches))
 
     def next_pass(self, first: int) -> None:
-        """A pass begins at `first`, and nobody has asked for anything of it."""
+        """Plans for a new pass at `first`, before its first request."""
         self._next = None
-        shuffled = shuffled_order(self._batches)
-        self._order.expect(())  # what was left out is not made up for
-        self._order.begin(shuffled)
-        expected = shuffled if self._order.shuffled else range(self._batches)
-        self._order.expect(expected)
+        shuffled = shuffled_batches(self._batches)
+        self._reading.expect(())  # batches that were left out are not read later
+        self._reading.begin(shuffled)
+        expected = shuffled if self._reading.shuffled else range(self._batches)
+        self._reading.expect(expected)
         self._supply.follow([first + i for i in expected])

@@ -1,4 +1,4 @@
-"""An iterator's batches by position: opens the channel, puts batches together, keeps the accounts."""
+"""The batches of an iterator by position: opens the channel, assembles batches, measures time."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from imageloom._warnings import Once, warn_user
 __all__ = ["Batch", "BatchSupply", "BatchT_co"]
 
 Batch = Any  # images, or a tuple of images, targets and weights
-# The same as the users' type checker knows it, from the arguments of the flow method. By default it is
-# anything, so that nobody has to write down what kind of batches their `DirectoryIterator` makes.
+# The type of a batch for the users' type checker, which takes it from the arguments of the flow
+# method. The default is Any, so that users can annotate a `DirectoryIterator` without it.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
@@ -38,7 +38,7 @@ else:
 
 
 class BatchSupply:
-    """The machinery behind one iterator, started by the first request."""
+    """Gets the batches of one iterator from its workers, which the first request starts."""
 
     def __init__(self, source: SampleSource) -> None:
         """Starts nothing."""
@@ -49,24 +49,23 @@ class BatchSupply:
         self._substitutions: Substitutions | None = None
         self._workers = self._restarts = self._lookahead = self._cpus = 0  # of the last channel
         self._meter = Meter()
-        self._said = Once()
+        self._shown = Once()
         self.closed = False
 
     @property
     def running(self) -> bool:
-        """Whether batches are being computed."""
+        """Whether batches are computed."""
         return self._stream is not None and not self.closed
 
     def start(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
-        """Makes sure that batches can be asked for.
+        """Opens the channel unless it is open.
 
         Args:
-            open_channel: freezes the generator's options and opens a channel to its workers; called
-                by the first request only.
-            sampler: the order of the batches.
+            open_channel: freezes the generator's options and opens a channel to its workers.
+            sampler: the samples of each position.
 
         Raises:
-            IteratorClosedError: after `close`.
+            IteratorClosedError: the iterator was closed.
         """
         if self.closed:
             raise IteratorClosedError(
@@ -77,7 +76,7 @@ class BatchSupply:
         source = self._source
         channel = open_channel()
         if isinstance(channel, ReplacingChannel):
-            # What was found out before the batch size, say, was changed is still true.
+            # Replacements stay valid after a restart, for example with another batch size.
             self._substitutions = self._substitutions or channel.substitutions
             channel.substitutions = self._substitutions
         self._channel = channel
@@ -85,13 +84,13 @@ class BatchSupply:
         self._closer = weakref.finalize(self, self._stream.close)
 
     def compute_here(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
-        """In a forked child: its parent's workers are out of reach, so it computes by itself."""
+        """Opens a new channel in a forked child, which cannot use its parent's workers."""
         if self._stream is not None and self._stream.inherited:
             self._stream = self._closer = self._channel = None
             self.start(open_channel, sampler)
 
     def stop(self) -> None:
-        """Drops the machinery; `start` builds it anew."""
+        """Closes the channel; `start` opens a new one."""
         if self._closer is not None:
             self._closer()
         if self._channel is not None:
@@ -99,26 +98,28 @@ class BatchSupply:
         self._stream = self._closer = self._channel = None
 
     def close(self) -> None:
-        """Gives everything back, for good."""
+        """Closes the channel for good."""
         self.closed = True
         self.stop()
 
     def follow(self, plan: Iterable[int]) -> None:
-        """From now on prefetches these positions; nothing happens before `start`."""
+        """Prefetches these positions from now on; has no effect before `start`."""
         if self._stream is not None:
             self._stream.follow(plan)
 
     def batch(self, spec: BatchSpec) -> Batch:
-        """The batch that stands at a position."""
+        """Returns the batch with this description."""
         stream = self._stream
         if stream is None:
-            raise IteratorClosedError("The iterator was changed by another thread; ask again.")
+            raise IteratorClosedError(
+                "Another thread has changed this iterator; request the batch again."
+            )
         asked = time.perf_counter()
         computed = stream.get(spec.position)
         report = computed.report
         self._meter.note(asked, len(spec.indices), report)
         for key, text in (*computed.report.warnings, *map(_replacement_in_words, computed.replaced)):
-            if self._said.first(key):
+            if self._shown.first(key):
                 warn_user(text)
         arrays = computed.hand_out()
         if computed.report.batch is not None:
@@ -126,7 +127,7 @@ class BatchSupply:
         return self._assembled(arrays, spec.indices if computed.indices is None else computed.indices)
 
     def _assembled(self, arrays: tuple[NDArray[Any], ...], indices: NDArray[np.int64]) -> Batch:
-        """Images and whatever belongs to them, as Keras' iterators put it together."""
+        """Images, targets and weights in the form that Keras' iterators use."""
         source = self._source
         parts = [*arrays[: source.images], *source.inputs(indices)]
         x = parts[0] if len(parts) == 1 else parts
@@ -146,11 +147,11 @@ class BatchSupply:
 
     @property
     def bad_images(self) -> list[BadImage]:
-        """Files that were replaced so far."""
+        """The files that were replaced so far."""
         return [] if self._substitutions is None else self._substitutions.all()
 
     def report(self, decoded_nbytes: int | None) -> Report:
-        """Where the time went so far; `decoded_nbytes` is what a cache would take, if it could help."""
+        """Where time was spent so far; `decoded_nbytes` is the size of a cache that would help."""
         if self._channel is not None:
             self._note(self._channel)
         return self._meter.report(

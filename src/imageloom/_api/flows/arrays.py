@@ -1,4 +1,4 @@
-"""Batches of the images of an array."""
+"""`flow`: batches of the images of an array."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from imageloom._sources.arrays import ArraySource
 __all__ = ["flow"]
 
 
-# What a batch is, by the arguments. A default of "..." is never used: an earlier form applies.
+# The overloads give the type of a batch. A default of "..." is never used, because an earlier
+# overload applies.
 
 
 @overload
@@ -120,33 +121,34 @@ def flow(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
 ) -> NumpyArrayIterator[Any]:
-    """Batches of the images of an array.
+    """Makes an iterator over the images of an array.
 
-    The array is not copied: of each batch, the rows alone travel to a worker. A `numpy.memmap` is
-    opened again by the workers themselves, so that its file may be larger than memory.
+    The array is not copied: workers receive only the rows of their batch. Workers open a
+    `numpy.memmap` themselves, so its file may be larger than memory.
 
     Args:
         x: images (n, height, width, channels), or channels first, of any dtype; or a tuple
-            (images, further inputs), the latter one array of n rows or a list of them, which come
-            with each batch as they are.
+            (images, further inputs), where the further inputs are one array of n rows or a list of
+            such arrays. Their rows are added to each batch unchanged.
         y: targets, n rows of any dtype; None for batches without targets.
-        batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
-        shuffle: a new order every epoch; "fast" for one that is computed on demand, for data sets
-            whose permutation would not fit into memory: another order than Keras'.
-        sample_weight: n weights; only used with `y`.
-        seed: 0..2**32-1: the same order and the same transforms as Keras with this seed; None draws
-            one from NumPy's global state at the first batch.
-        save_to_dir: an existing folder to which every finished image is written.
-        save_prefix: start of the saved files' names.
-        save_format: their format.
-        ignore_class_split: allow subsets in which some classes do not occur.
+        batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
+            shorter.
+        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
+            from Keras', for data sets whose permutation would not fit into memory.
+        sample_weight: n weights, which are used only with `y`.
+        seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
+            None, the first batch draws a seed from NumPy's global state.
+        save_to_dir: an existing folder, to which every finished image is written.
+        save_prefix: prefix of the saved files' names.
+        save_format: format of the saved files.
+        ignore_class_split: allow subsets that lack some classes.
         subset: `"training"` or `"validation"` (the first images), with `validation_split`.
-        shard: (index, count): this process's part of the stream, batches index, index + count, ...
-            of each epoch; all parts have the same length, and an incomplete last round is
-            dropped. "auto" asks torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same
-            everywhere.
-        balance: draw all classes equally often, samples of a class with replacement, in an epoch of
-            the same length.
+        shard: (index, count) of this process, which reads batches index, index + count, ... of each
+            epoch. All shards have the same length; an incomplete last round is left out. "auto"
+            takes both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in
+            every process.
+        balance: draw all classes equally often, with replacement within a class. The length of an
+            epoch stays the same.
 
     Returns:
         An iterator over images, (images, targets) or (images, targets, weights). Images have the
@@ -154,8 +156,8 @@ def flow(
 
     Raises:
         InvalidArgumentError, ArgumentTypeError: arrays of different lengths, a rank other than 4,
-            subsets with different classes.
-        MissingDirectoryError: the folder to save to does not exist.
+            subsets with different classes, or another value that is not allowed.
+        MissingDirectoryError: `save_to_dir` does not exist.
     """
     order = order_options(shuffle, seed, balance, shard)
     options = self._options()

@@ -1,6 +1,7 @@
-"""What the flow methods have in common.
+"""The common part of the flow methods.
 
-Each method is a function in a file of its own, which the generator's class takes over by name.
+Each flow method is a function in a file of its own, which the class of the generator assigns by
+name.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ __all__ = ["FlowingGenerator", "file_settings", "output_settings", "warn_about_g
 
 
 class FlowingGenerator(PlanningGenerator, Protocol):
-    """What the flow methods need of the generator whose methods they are."""
+    """The part of a generator that its flow methods use."""
 
-    _said: Once
+    _warned: Once
 
     def _options(self) -> GeneratorOptions:
-        """The options as they are now, checked."""
+        """The current options, checked."""
         ...
 
 
@@ -39,11 +40,11 @@ def file_settings(
     subset: str | None,
     **reading: Any,
 ) -> FileSettings:
-    """The settings of an iterator over files; `reading` are the fields that only those have.
+    """The checked arguments of a flow method for files; `reading` has those that only it has.
 
     Raises:
-        InvalidArgumentError, ArgumentTypeError: a value that cannot work.
-        MissingDirectoryError: the folder to save to does not exist.
+        InvalidArgumentError, ArgumentTypeError: a value that is not allowed.
+        MissingDirectoryError: `save_to_dir` does not exist.
     """
     output = output_settings(options, batch_size, save_to_dir, save_prefix, save_format, subset)
     return FileSettings(**output, **reading, split=subset_split(subset, options.split))
@@ -60,8 +61,8 @@ def output_settings(
     """The fields of `OutputSettings`.
 
     Raises:
-        InvalidArgumentError: another subset than the two there are.
-        MissingDirectoryError: the folder to save to does not exist.
+        InvalidArgumentError: `subset` is not "training", "validation" or None.
+        MissingDirectoryError: `save_to_dir` does not exist.
     """
     check_subset(subset)
     if save_to_dir is not None:
@@ -80,7 +81,7 @@ def output_settings(
 def warn_about_geometry(
     generator: FlowingGenerator, options: GeneratorOptions, size: tuple[int, int]
 ) -> None:
-    """Warns once per generator if Keras' exchanged axes may surprise its user."""
+    """Warns once per generator if Keras' exchanged axes may make a visible difference."""
     text = geometry_warning(options, size)
-    if text is not None and generator._said.first("geometry"):
+    if text is not None and generator._warned.first("geometry"):
         warn_user(text)

@@ -1,4 +1,4 @@
-"""Batches of the images that a data frame names."""
+"""`flow_from_dataframe`: batches of the images that a data frame names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
 __all__ = ["flow_from_dataframe"]
 
 
-# What a batch is, by the arguments. A default of "..." is never used: an earlier form applies.
+# The overloads give the type of a batch. A default of "..." is never used, because an earlier
+# overload applies.
 
 
 @overload
@@ -224,60 +225,63 @@ def flow_from_dataframe(
     balance: bool = False,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]:
-    """Batches of the image files that a pandas data frame names.
+    """Makes an iterator over the image files that a pandas data frame names.
 
     Args:
-        dataframe: one row per image; it is only read.
-        directory: folder or URL that the names are relative to; None for paths and URLs. An
-            absolute path, or a URL, in the frame stands for itself.
-        x_col: column of the names.
+        dataframe: one row per image; it is not changed.
+        directory: folder or URL that the names are relative to; None if the data frame has paths or
+            URLs. Absolute paths and URLs in the data frame are used unchanged.
+        x_col: column of the file names.
         y_col: column of the targets; a list of columns for `"multi_output"`, `"raw"` and `"image"`.
-        weight_col: column of sample weights, numbers.
+        weight_col: column of the sample weights, which are numbers.
         target_size: (height, width) to resize to.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-        classes: class names in the order of their numbers; rows of other classes are left out. By
-            default all there are, sorted.
-        class_mode: targets: `"categorical"` rows with a one for the class, or for each class of a
-            list; `"binary"` and `"sparse"` class numbers; `"raw"` the values of `y_col`;
-            `"multi_output"` a list with the values of each column; `"input"` the images again;
-            `"image"` the image files that `y_col` names, such as masks (see below); None none.
-        batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
-        shuffle: a new order every epoch; "fast" for one that is computed on demand, for data sets
-            whose permutation would not fit into memory: another order than Keras'.
-        seed: 0..2**32-1: the same order and the same transforms as Keras with this seed; None draws
-            one from NumPy's global state at the first batch.
-        save_to_dir: an existing folder to which every finished image is written.
-        save_prefix: start of the saved files' names.
-        save_format: their format.
+        classes: class names; the first has class number 0. Rows of other classes are left out. By
+            default all classes, sorted.
+        class_mode: the targets: `"categorical"` for rows with a one for the class, or for each
+            class of a list; `"binary"` and `"sparse"` for class numbers; `"raw"` for the values of
+            `y_col`; `"multi_output"` for a list with the values of each column; `"input"` for the
+            images themselves; `"image"` for the image files that `y_col` names, such as masks (see
+            below); None for no targets.
+        batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
+            shorter.
+        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
+            from Keras', for data sets whose permutation would not fit into memory.
+        seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
+            None, the first batch draws a seed from NumPy's global state.
+        save_to_dir: an existing folder, to which every finished image is written.
+        save_prefix: prefix of the saved files' names.
+        save_format: format of the saved files.
         subset: `"training"` or `"validation"` (the first rows), with `validation_split`.
         interpolation: how to resize, as in `flow_from_directory`.
-        validate_filenames: leave out rows whose file is not there or has no known suffix, with a
-            warning; False saves the time to look.
-        keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
-        shard: (index, count): this process's part of the stream, batches index, index + count, ...
-            of each epoch; all parts have the same length, and an incomplete last round is
-            dropped. "auto" asks torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same
-            everywhere.
-        balance: draw all classes equally often, samples of a class with replacement, in an epoch of
-            the same length.
-        **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, without
-            effect.
+        validate_filenames: leave out rows whose file does not exist or has no known suffix, with a
+            warning; False skips this check, which takes time.
+        keep_aspect_ratio: crop images about their centre to the target's aspect ratio before
+            resizing.
+        shard: (index, count) of this process, which reads batches index, index + count, ... of each
+            epoch. All shards have the same length; an incomplete last round is left out. "auto"
+            takes both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in
+            every process.
+        balance: draw all classes equally often, with replacement within a class. The length of an
+            epoch stays the same.
+        **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, which have
+            no effect.
 
     Returns:
         An iterator over (images, targets), (images, targets, weights), or images alone for
         class_mode None. Images have shape (batch, height, width, channels), or channels first, and
         the generator's dtype. With class_mode `"image"` the targets are arrays (batch, height,
-        width, 1) of the values in grey files, or of the numbers in palette files, in the dtype in
-        which the first one is stored (uint8, as a rule): resized and turned as their image is,
-        without blending (nearest neighbour), 0 where `fill_mode` is "constant", and past hooks,
-        colour steps, noise and normalisation. Of files in colours the grey levels are taken.
-        `y_col` may be a list of columns; the targets are then a list, too.
+        width, 1) of the values in grey files, or of the numbers in palette files; colour files are
+        converted to grey levels. The dtype is that of the first file, usually uint8. Targets are
+        resized and transformed like their image, with nearest neighbour interpolation; the area
+        beyond the border is 0 for `fill_mode="constant"`. Hooks, colour steps, noise and
+        normalisation do not apply to them. If `y_col` is a list of columns, the targets are a list.
 
     Raises:
-        InvalidArgumentError, ArgumentTypeError: a value or a column that cannot work.
-        MissingColumnError: no such column (a KeyError).
-        MissingDirectoryError: the folder to save to does not exist.
-        StorageError: URLs whose storage cannot be reached, or refuses.
+        InvalidArgumentError, ArgumentTypeError: a value or a column that is not allowed.
+        MissingColumnError: a column does not exist (a KeyError).
+        MissingDirectoryError: `save_to_dir` does not exist.
+        StorageError: the storage of URLs cannot be reached, or denies access.
     """
     order = order_options(shuffle, seed, balance, shard)
     class_mode = without_deprecated(deprecated, class_mode)

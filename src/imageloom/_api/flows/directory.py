@@ -1,4 +1,4 @@
-"""Batches of the images in a folder."""
+"""`flow_from_directory`: batches of the images in a folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ __all__ = ["flow_from_directory"]
 _CLASS_MODES: Final = ("categorical", "binary", "sparse", "input")
 
 
-# What a batch is, by the arguments. A default of "..." is never used: an earlier form applies.
+# The overloads give the type of a batch. A default of "..." is never used, because an earlier
+# overload applies.
 
 
 @overload
@@ -136,46 +137,48 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
 ) -> DirectoryIterator[Any]:
-    """Batches of the images in a folder that has one sub-folder per class.
+    """Makes an iterator over the images in a folder that has one sub-folder per class.
 
     Args:
-        directory: the folder, or its URL: `s3://bucket/photos`, `zip://photos::data.zip`, whatever
-            fsspec reads (see docs/remote-files.md).
+        directory: the folder, or a URL that fsspec reads, such as `s3://bucket/photos` or
+            `zip://photos::data.zip` (see docs/remote-files.md).
         target_size: (height, width) to resize to.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-        classes: sub-folders to read, in the order of their class numbers; by default all, by name.
-        class_mode: targets: `"categorical"` one-hot rows, `"binary"` and `"sparse"` class numbers,
-            `"input"` the images again, None no targets.
-        batch_size: images in a batch; -1 for all. The last batch of an epoch may be short.
-        batch_shape: shape of a batch of images, where hooks make it another than
+        classes: sub-folders to read; the first has class number 0. By default all, sorted by name.
+        class_mode: the targets: `"categorical"` for one-hot rows, `"binary"` and `"sparse"` for
+            class numbers, `"input"` for the images themselves, None for no targets.
+        batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
+            shorter.
+        batch_shape: shape of a batch of images, if hooks change it from
             `(batch_size, *target_size, channels)`.
-        shuffle: a new order every epoch; "fast" for one that is computed on demand, for data sets
-            whose permutation would not fit into memory: another order than Keras'.
-        shuffle_index_dir: keep a shuffled order of each class in index files under this folder
-            (`.index/<class>.txt`), made once by `seed` and used again afterwards, so that a subset
-            is a random part of its class, and the same one in every run.
-        seed: 0..2**32-1: the same order and the same transforms as Keras with this seed; None draws
-            one from NumPy's global state at the first batch.
-        save_to_dir: an existing folder to which every finished image is written.
-        save_prefix: start of the saved files' names.
-        save_format: their format.
+        shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
+            from Keras', for data sets whose permutation would not fit into memory.
+        shuffle_index_dir: a folder for index files (`.index/<class>.txt`) with a shuffled order of
+            each class. They are written once, with `seed`, and reused afterwards. A subset is then
+            a random part of its class, the same one in every run.
+        seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
+            None, the first batch draws a seed from NumPy's global state.
+        save_to_dir: an existing folder, to which every finished image is written.
+        save_prefix: prefix of the saved files' names.
+        save_format: format of the saved files.
         follow_links: follow links to directories inside a class.
         subset: `"training"` or `"validation"`, with `validation_split`.
-        interpolation: how to resize: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"`,
-            `"hamming"`; `"none"` or None: not at all.
-        list_valid_filenames_in_directory_function: lists a class in our place. It is called by
-            keyword with base_directory, search_class, white_list_formats, split (two fractions, or
-            None), follow_links and shuffle_index_directory, and returns (search_class, file names
-            relative to base_directory), of the subset alone. A sample may be a tuple of file
-            names; batches then have a list of arrays, one for each.
+        interpolation: how to resize: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"`
+            or `"hamming"`; `"none"` or None keeps the sizes.
+        list_valid_filenames_in_directory_function: a function that lists the files of a class. It
+            is called by keyword with base_directory, search_class, white_list_formats, split (two
+            fractions, or None), follow_links and shuffle_index_directory. It returns (search_class,
+            file names of the subset, relative to base_directory). A sample may be a tuple of file
+            names; batches then have a list of arrays, one for each file of a sample.
         class_counts: a dictionary that is updated with the number of samples of each class.
-        keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
-        shard: (index, count): this process's part of the stream, batches index, index + count, ...
-            of each epoch; all parts have the same length, and an incomplete last round is
-            dropped. "auto" asks torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same
-            everywhere.
-        balance: draw all classes equally often, samples of a class with replacement, in an epoch of
-            the same length.
+        keep_aspect_ratio: crop images about their centre to the target's aspect ratio before
+            resizing.
+        shard: (index, count) of this process, which reads batches index, index + count, ... of each
+            epoch. All shards have the same length; an incomplete last round is left out. "auto"
+            takes both numbers from torch.distributed, JAX or TF_CONFIG. Needs a `seed`, the same in
+            every process.
+        balance: draw all classes equally often, with replacement within a class. The length of an
+            epoch stays the same.
 
     Returns:
         An iterator over (images, targets), or images alone for class_mode None. Images have shape
@@ -183,16 +186,16 @@ def flow_from_directory(
         generator's dtype.
 
     Raises:
-        MissingDirectoryError: the folder, or the one to save to, does not exist.
-        StorageError: a URL whose storage cannot be reached, or refuses.
-        MissingDependencyError: a URL, and what fsspec needs for it is not installed.
-        InvalidArgumentError, ArgumentTypeError: a value that cannot work.
+        MissingDirectoryError: `directory` or `save_to_dir` does not exist.
+        StorageError: the storage of a URL cannot be reached, or denies access.
+        MissingDependencyError: a package that fsspec needs for a URL is not installed.
+        InvalidArgumentError, ArgumentTypeError: a value that is not allowed.
     """
     order = order_options(shuffle, seed, balance, shard)
     if isinstance(batch_shape, bool):
         raise ArgumentTypeError(
-            "The argument after `batch_size` is `batch_shape`, as in the original, and not "
-            f"`shuffle` as in Keras; received {batch_shape!r}; pass `shuffle` by name."
+            "The argument after `batch_size` is `batch_shape`, as in MLTK, not `shuffle`, as in Keras; "
+            f"received {batch_shape!r}: pass `shuffle` by name."
         )
     options = self._options()
     check_directory("directory", directory, remote=True)

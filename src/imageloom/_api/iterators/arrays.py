@@ -22,8 +22,8 @@ class NumpyArrayIterator(BatchIterator[BatchT_co]):
     """Batches of the images of an array; made by `flow`.
 
     Attributes:
-        x: the images, as given: converted to `dtype` image by image, not here.
-        x_misc: the further inputs.
+        x: the images as given; each is converted to `dtype` when its batch is computed.
+        x_misc: the further inputs, as a list of arrays.
         y: the targets, or None.
         sample_weight: the weights, or None.
         image_shape: shape of one image.

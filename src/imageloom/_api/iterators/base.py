@@ -1,12 +1,11 @@
-"""What the user reads batches from: Keras' iterator, over a stream of batches that others compute.
+"""The base class of all iterators, which has the interface of Keras' iterators.
 
-An iterator is a view of one endless stream (see `_stream`). `next(it)` walks along it; `it[i]` is batch
-i of the epoch it is in, whenever, however often and from whatever thread it is asked for. The epoch
-ends in `next()` by itself, and under Keras' protocol at `on_epoch_end()` once every batch of it was
-handed out.
+An iterator reads one endless stream of batches (see `_stream`). `next(it)` moves along the stream.
+`it[i]` is always batch i of the current epoch, however often and from whichever thread it is read.
+With `next()` the next epoch starts by itself. Under Keras' protocol it starts at `on_epoch_end()`,
+once every batch of the epoch was handed out.
 
-The first batch that is asked for freezes the generator's options and opens a channel to its workers.
-Nothing is started before.
+The first request freezes the generator's options and opens a channel to its workers.
 """
 
 from __future__ import annotations
@@ -20,10 +19,9 @@ from numpy.typing import NDArray
 
 from imageloom._adapters.keras import KerasSurface, Reader, for_keras, reader_asking
 from imageloom._api.iterators.plans import ChannelOpener, IteratorPlan
-from imageloom._api.iterators.views import IteratorViews, class_weights, order_in_words
+from imageloom._api.iterators.views import IteratorViews, class_weights
 from imageloom._api.planning import FrozenGenerator
 from imageloom._errors import ArgumentTypeError, BatchIndexError
-from imageloom._preview.words import counted
 from imageloom._public import public
 from imageloom._stream.access import StreamAccess
 from imageloom._stream.order import OrderOptions, StreamOrder
@@ -40,28 +38,24 @@ __all__ = ["BatchIterator"]
 
 @public
 class BatchIterator(KerasSurface, Generic[BatchT_co]):
-    """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
+    """The base class of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
-    Attributes:
-        image_data_generator: the generator that made it.
-        seed: as given; None means that one was drawn from NumPy's global state at the first batch.
-        data_format: `"channels_last"` or `"channels_first"`.
-        dtype: of the images in a batch.
-        subset: `"training"`, `"validation"` or None, as given.
-        save_to_dir: where finished images are written, or None.
-        save_prefix: start of the saved files' names.
-        save_format: their format.
-        workers: Keras' own threads; 1 is right, because the work is already done in the background.
-        max_queue_size: Keras' own queue, used only if `workers` is raised.
-        lock: held while the position moves.
+    Attributes: image_data_generator: the generator that made it. seed: as given; for None, the
+        first batch draws a seed from NumPy's global state. data_format: `"channels_last"` or
+        `"channels_first"`. dtype: of the images in a batch. subset: `"training"`, `"validation"` or
+        None, as given. save_to_dir: the folder to which finished images are written, or None.
+        save_prefix: prefix of the saved files' names. save_format: format of the saved files.
+        workers: number of Keras' own threads; leave it at 1, batches are computed in the
+        background. max_queue_size: size of Keras' own queue, which is used only if `workers` is
+        above 1. lock: held while the position changes.
     """
 
     def __init__(self, plan: IteratorPlan, *, image_data_generator: Any, order: OrderOptions) -> None:
         """Checks the batch size; starts nothing.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: a batch size below 1 (-1: all samples), or one that
-                leaves shards without a batch; a balanced order of samples without one class each.
+            InvalidArgumentError, ArgumentTypeError: a batch size that is below 1 (except -1, all
+                samples) or leaves a shard without a batch; `balance` without one class per sample.
         """
         settings = plan.settings
         self.image_data_generator = image_data_generator
@@ -79,7 +73,7 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         self.lock: threading.RLock = self._stream.lock
         self._data_fingerprint: dict[str, Any] | None = None
 
-    # The data set and its order
+    # The data set and the order of its samples
 
     @property
     def n(self) -> int:
@@ -98,9 +92,9 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
 
     @property
     def batch_size(self) -> int:
-        """Samples in a batch; the last one of an epoch may be short.
+        """Number of samples in a batch; the last batch of an epoch may be shorter.
 
-        Assigning it goes to the start of the epoch and drops what was prefetched.
+        Assigning it returns to the start of the epoch and discards prefetched batches.
         """
         return self._stream.order.batch_size
 
@@ -115,7 +109,7 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
 
     @property
     def shuffle(self) -> bool | str:
-        """Whether every epoch has an order of its own. Assigning it drops what was prefetched."""
+        """Whether every epoch has a new order. Assigning it discards prefetched batches."""
         return self._stream.order.shuffle
 
     @shuffle.setter
@@ -124,7 +118,7 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
 
     @property
     def shard(self) -> tuple[int, int]:
-        """Which part of the stream this is, as (index, count); (0, 1) is the whole."""
+        """The part of the stream that is read, as (index, count); (0, 1) is the whole stream."""
         return self._stream.order.options.shard
 
     @property
@@ -134,58 +128,57 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
 
     @property
     def total_batches_seen(self) -> int:
-        """How many batches of the stream come before the one that `next` will give."""
+        """Position in the stream of the batch that `next` returns next, counted from 0."""
         return self._stream.cursor.position
 
     @property
     def batch_index(self) -> int:
-        """Number, within its epoch, of the batch that `next` will give."""
+        """Number, within its epoch, of the batch that `next` returns next."""
         return self._stream.cursor.batch_index
 
     @property
     def index_array(self) -> NDArray[np.int64]:
-        """Sample numbers in the order of the current epoch, of all shards."""
+        """Sample numbers of all shards, in the order of the current epoch."""
         with self.lock:
             return self._stream.order.sampler().order(self._stream.cursor.epoch)
 
     @property
     def num_batches(self) -> int:
-        """Batches in an epoch."""
+        """Number of batches in an epoch of this shard."""
         return len(self)
 
     def __len__(self) -> int:
-        """Batches in an epoch, of this shard."""
+        """Number of batches in an epoch of this shard."""
         return len(self._stream.order)
 
     # Reading
 
     def __iter__(self) -> Self:
-        """The iterator itself, which never ends."""
+        """Returns the iterator itself, which is endless."""
         return self
 
     def __next__(self) -> BatchT_co:
-        """The next batch of the stream.
+        """Returns the next batch of the stream.
 
-        Raises:
-            IteratorClosedError: after `close`.
-            Exception: what a hook or a file of this batch raised; the batch after it comes next.
+        Raises: IteratorClosedError: the iterator was closed. Exception: the error of a hook or a
+            file of this batch; the next call continues after it.
         """
         batch: BatchT_co = self._stream.next()
         return batch
 
     def next(self) -> BatchT_co:
-        """The next batch of the stream, as `next(it)`."""
+        """Returns the next batch of the stream, like `next(it)`."""
         return self.__next__()
 
     def __getitem__(self, index: int) -> BatchT_co:
-        """Batch `index` of the current epoch; negative numbers count from its end.
+        """Returns batch `index` of the current epoch; negative numbers count from its end.
 
         Raises:
-            BatchIndexError: no such batch.
-            ArgumentTypeError: something that is not an integer.
+            BatchIndexError: the epoch has no such batch.
+            ArgumentTypeError: `index` is not an integer.
         """
         if not hasattr(index, "__index__"):
-            raise ArgumentTypeError(f"Batches are numbered by integers, received {index!r}.")
+            raise ArgumentTypeError(f"The index of a batch must be an integer; received {index!r}.")
         length = len(self)
         if not -length <= index < length:
             raise BatchIndexError(
@@ -198,53 +191,53 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         return batch
 
     def _is_users_own(self, batch: Any) -> bool:
-        """Whether the user's function has made it, in the form that they chose."""
+        """Whether `get_batch_function` made it, whose form is kept."""
         return isinstance(batch, list) and self.image_data_generator.get_batch_function is not None
 
     @property
     def read_in_order(self) -> bool:
-        """Whether the batches of this pass were asked for one after the other, from the first."""
+        """Whether the batches of this pass were requested in sequence, starting with the first."""
         return self._stream.cursor.in_order
 
     def on_epoch_begin(self) -> None:
-        """Keras is about to ask for the batches of an epoch."""
+        """Called by Keras before it requests the batches of an epoch."""
         self._stream.begin_epoch()
 
     def on_epoch_end(self) -> None:
-        """Goes on to the next epoch if all batches of this one were handed out; else it stays.
+        """Starts the next epoch if all batches of this one were handed out.
 
-        Keras 2 (`tf_keras`) never goes on with an epoch left unfinished, so there the next one comes in
-        any case, and no further one though its queue may have read ahead.
+        Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always
+        starts, and exactly one even if Keras' queue has read ahead.
         """
         self._stream.end_epoch(reader_asking())
 
     def reset(self) -> None:
-        """Back to the start of the current epoch."""
+        """Returns to the start of the current epoch."""
         self._stream.rewind()
 
     # Resuming
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, as plain JSON: `load_state_dict` goes on from there.
+        """Returns the position in the stream, as plain JSON, for `load_state_dict`.
 
-        Under `next` that is the batch to come; under Keras' `fit`, which asks for batches ahead of
-        their use, the start of the pass (see `ResumeCallback` for places within it). The files' sizes
-        are looked at once, to tell other data.
+        With `next`, this is the next batch. Keras' `fit` requests batches before it uses them, so
+        there it is the start of the pass (see `ResumeCallback` for positions within a pass). The
+        first call reads the sizes of the files, so that a change of the data can be detected.
         """
         return self._stream.state(self._fingerprint())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes to where another iterator over the same data, with the same arguments, stood.
+        """Continues at the position of another iterator with the same data and arguments.
 
-        Neither executor nor number of workers need be the same. If the iterator has no seed it takes
-        over the state's. A pass under Keras' protocol then begins with the batch that was to come,
-        though that may be in the middle of an epoch. Any shard's state is every shard's; the number of
-        shards may be another one if the state is that of an epoch's start.
+        The executor and the number of workers may differ. An iterator without a seed takes the seed
+        of the state. The next pass of Keras then begins with the next batch of the state, even in
+        the middle of an epoch. The state of one shard is valid for every shard. The number of
+        shards may differ if the state is from the start of an epoch.
 
-        Raises:
-            StateMismatchError: other data, other arguments, another seed, or a newer version; it says
-                what differs.
-            InvalidArgumentError, ArgumentTypeError: something else than a state.
+        Raises: StateMismatchError: the data, an argument or the seed differ, or the state is from a
+            newer
+                version; the message says what differs.
+            InvalidArgumentError, ArgumentTypeError: `state` is not a state.
         """
         self._stream.load(state, self._fingerprint())
 
@@ -261,40 +254,42 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
             **described(frozen.options, frozen.statistics),
         }
 
-    # Looking at the data
+    # Reports and previews
 
     def report(self) -> Report:
-        """Where the time went so far, and what would help most; `print` says it in words."""
+        """Where time was spent so far, and what would help most; `print` shows it as text."""
         cached = self.image_data_generator.cache is not None
         return self._stream.supply.report(None if cached else self._plan.decoded_nbytes)
 
     @property
     def bad_images(self) -> list[BadImage]:
-        """Files that could not be read so far and what took their place (`on_bad_image="replace"`)."""
+        """Unreadable files so far, and their replacements (`on_bad_image="replace"`)."""
         return self._stream.supply.bad_images
 
     def class_weights(self) -> dict[int, float]:
-        """For Keras' `fit(class_weight=...)`: samples / (classes * samples of the class), by number.
+        """Weights for Keras' `fit(class_weight=...)`, by class number.
+
+        The weight of a class is samples / (classes * samples of the class).
 
         Raises:
-            InvalidArgumentError: samples that do not have one class each.
+            InvalidArgumentError: a sample does not have exactly one class.
         """
         return class_weights(self._plan.source)
 
     def preview(self, samples: int = 4, versions: int = 5, seed: int = 0) -> Image.Image:
-        """A sheet of originals beside their transformed versions, with what was drawn below each.
+        """Returns a sheet of original images and transformed versions, with the drawn parameters.
 
-        Notebooks show it; `.save("sheet.png")` writes it. Each version is what a batch would hold
-        before normalisation; hooks run, in this process. Nothing about the stream changes. Of a file
-        that cannot be read the sheet says so.
+        A notebook shows it; `.save("sheet.png")` writes it. Each version is an image of a batch
+        before normalisation. Hooks are called, in this process. The position does not change. The
+        sheet marks files that cannot be read.
 
         Args:
-            samples: rows of the sheet, of as many classes as can be.
-            versions: transformed versions of each.
-            seed: of what is drawn; each version has its own, made of this one.
+            samples: number of rows, which show as many classes as possible.
+            versions: number of transformed versions of each sample.
+            seed: seed from which the seed of each version is derived.
 
         Returns:
-            A `PIL.Image.Image`, whose `info["versions"]` lists what was drawn, in full.
+            A `PIL.Image.Image`, whose `info["versions"]` lists all drawn parameters.
 
         Raises:
             InvalidArgumentError: there is no image; a number below 1; a `get_batch_function`.
@@ -306,31 +301,26 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         return IteratorViews(self._plan, self.image_data_generator, self.batch_size)
 
     def __repr__(self) -> str:
-        """What there is, how it comes, and where it stands."""
-        how, place = order_in_words(self._stream.order, self._stream.cursor)
-        batches = counted(len(self), "batch", "batches")
-        parts = [
-            self._views().contents(),
-            f"{batches} of {self.batch_shape} {self.dtype}, {how}",
-            f"{place}, closed" if self.is_shutdown else place,
-        ]
-        return f"<{type(self).__name__}: {'; '.join(parts)}>"
+        """The data set, the batches with their order, and the position."""
+        text = self._views().summary(self._stream.order, self._stream.cursor, self.is_shutdown)
+        return f"<{type(self).__name__}: {text}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: counts by class, and a few images as they are stored."""
+        """The display in a notebook: counts by class, and some images as they are stored."""
         return self._views().html(repr(self))
 
     def to_tf_dataset(self) -> Any:
-        """A `tf.data.Dataset` of this iterator's batches, an epoch for each iteration of it.
+        """Returns a `tf.data.Dataset` of the batches; each iteration over it reads one epoch.
 
-        Its signature is exact but for the number of samples, as an epoch's last batch may be short.
-        What are lists in a batch, such as several inputs, are tuples in the data set, and several
-        inputs without targets are a tuple in a tuple of one, as Keras wants them. Iterations that run
-        side by side see the same epoch; one that is broken off leaves it to the next.
+        The signature is exact except for the number of samples, because the last batch of an epoch
+        may be shorter. Lists in a batch, such as several inputs, become tuples; several inputs
+        without targets become a tuple in a tuple of one, as Keras requires. Iterations at the same
+        time read the same epoch. If an iteration stops early, the next one reads the same epoch.
 
-        An error of a file or a hook arrives as one of `tf.errors`, with the whole text of the original.
-        `state_dict` names the start of the epoch being read, until its last batch was read.
-        `get_batch_function` decides about shapes itself, so there the first batch is computed now.
+        An error of a file or a hook is raised as one of `tf.errors`, with the original message.
+        `state_dict` gives the start of the epoch until its last batch was read. A
+        `get_batch_function` determines the shapes itself, so this method then computes the first
+        batch.
 
         Raises:
             MissingDependencyError: TensorFlow is not installed.
@@ -342,13 +332,13 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         return tf_dataset(self._stream.one_pass, self.__len__, example)
 
     def to_torch_dataset(self) -> Any:
-        """A torch `IterableDataset` of whole batches, an epoch for each iteration of it.
+        """Returns a torch `IterableDataset` of whole batches; each iteration reads one epoch.
 
-        For `DataLoader(dataset, batch_size=None, num_workers=0)`, which makes tensors of the arrays
-        without a copy; they are writable. Torch wants `data_format="channels_first"`, and targets that
-        are numbers of classes (`class_mode="sparse"`) as `y.long()`. Iterations that run side by side
-        see the same epoch; one that is broken off leaves it to the next. `state_dict` names the start
-        of the epoch being read, until its last batch was read.
+        Pass it to `DataLoader(dataset, batch_size=None, num_workers=0)`, which makes tensors of the
+        arrays without a copy; they are writable. Torch needs `data_format="channels_first"`, and
+        class numbers (`class_mode="sparse"`) as `y.long()`. Iterations at the same time read the
+        same epoch. If an iteration stops early, the next one reads the same epoch. `state_dict`
+        gives the start of the epoch until its last batch was read.
 
         Raises:
             MissingDependencyError: torch is not installed.
@@ -358,23 +348,23 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         return torch_dataset(self._stream.one_pass, self.__len__)
 
     def _empty_batch(self) -> BatchT_co:
-        """A batch without samples: the structure, shapes and dtypes of all others."""
+        """A batch without samples, with the structure, shapes and dtypes of all batches."""
         frozen: FrozenGenerator = self.image_data_generator._freeze()
         layout = self._plan.recipe(frozen, self.batch_size).layout
         batch: BatchT_co = self._stream.supply.empty_batch(layout)
         return batch
 
-    # The end
+    # Closing
 
     def close(self) -> None:
-        """Gives back the memory, and the workers if no other iterator of the generator needs them.
+        """Frees the memory, and ends the workers if no other iterator of the generator uses them.
 
-        Batches that were handed out stay valid. Any further use is an IteratorClosedError.
+        Batches that were handed out stay valid. Reading further batches is an IteratorClosedError.
         """
         self._stream.close()
 
     def shutdown(self, wait: bool = True) -> None:
-        """Closes the iterator; `wait` is accepted for the original's sake, closing is always quick."""
+        """Closes the iterator; `wait` has no effect and is accepted for compatibility with MLTK."""
         del wait
         self.close()
 
@@ -385,20 +375,20 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
 
     @property
     def is_running(self) -> bool:
-        """Whether batches are being computed in the background."""
+        """Whether batches are computed in the background."""
         return self._stream.supply.running
 
     def __enter__(self) -> Self:
-        """Closes the iterator at the end of the block."""
+        """Returns the iterator, which is closed at the end of the block."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Closes."""
+        """Closes the iterator."""
         self.close()
 
     def __reduce__(self) -> Any:
-        """An iterator cannot be copied or sent to another process."""
+        """Raises, because an iterator cannot be pickled or copied."""
         raise ArgumentTypeError(
-            "An iterator cannot be pickled or copied: it owns workers. Make another one from the "
-            "generator, which can."
+            "An iterator cannot be pickled or copied, because it uses workers. Copy its generator "
+            "instead, and make a new iterator from the copy."
         )

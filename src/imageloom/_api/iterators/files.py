@@ -23,17 +23,17 @@ __all__ = ["DataFrameIterator", "DirectoryIterator"]
 
 
 class _FileIterator(BatchIterator[BatchT_co]):
-    """What the iterators over files have in common.
+    """The common part of the iterators over files.
 
     Attributes:
         directory: the folder that `filenames` are relative to.
         target_size: (height, width) of the images in a batch.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-        class_mode: what the targets are, as given.
-        interpolation: how images are resized; None if they are not.
-        keep_aspect_ratio: whether the centre is cut out in the target's aspect ratio before.
+        class_mode: the kind of targets, as given.
+        interpolation: how images are resized; None if they are not resized.
+        keep_aspect_ratio: whether images are cropped to the target's aspect ratio before resizing.
         split: the part of each class that the subset reads, as two fractions; None for all.
-        white_list_formats: suffixes that are taken for images.
+        white_list_formats: suffixes of the files that are read as images.
     """
 
     white_list_formats: ClassVar[set[str]] = set(WHITE_LIST_FORMATS)
@@ -54,7 +54,7 @@ class _FileIterator(BatchIterator[BatchT_co]):
 
     @property
     def filepaths(self) -> list[SampleName]:
-        """The files' paths."""
+        """The paths of the files."""
         return [
             join(self.directory, name)
             if isinstance(name, str)
@@ -65,17 +65,17 @@ class _FileIterator(BatchIterator[BatchT_co]):
 
 @public
 class DirectoryIterator(_FileIterator[BatchT_co]):
-    """Batches of the images of a class folder; made by `flow_from_directory`.
+    """Batches of the images in class folders; made by `flow_from_directory`.
 
     Attributes:
         classes: class number of each image, int32 (also `labels`).
-        class_indices: class name to number.
+        class_indices: the number of each class, by its name.
         num_classes: number of classes.
         filenames: relative paths, starting with the class, in the order of the data set; tuples of
-            them where samples have several images.
-        filepaths: the same, joined to `directory`.
+            paths if samples have several images.
+        filepaths: the same paths, joined to `directory`.
         image_shape: shape of one image after loading.
-        sample_weight: None.
+        sample_weight: always None.
     """
 
     sample_weight: None = None
@@ -108,10 +108,10 @@ class DataFrameIterator(_FileIterator[BatchT_co]):
 
     Attributes:
         classes: class number of each image, or a list of them; only for class modes with classes.
-        class_indices: class name to number; likewise.
+        class_indices: the number of each class, by its name; likewise.
         labels: the same as `classes`, or the columns of `"raw"` and `"multi_output"`.
-        filenames: as in the frame.
-        filepaths: the same, joined to `directory`.
+        filenames: as in the data frame.
+        filepaths: the same paths, joined to `directory`.
         image_shape: shape of one image after loading.
         sample_weight: the column of weights, or None.
     """
@@ -133,11 +133,11 @@ class DataFrameIterator(_FileIterator[BatchT_co]):
         )
         self.sample_weight: NDArray[Any] | None = source.sample_weight
         self._columns = source.columns
-        if source.class_ids is not None:  # as in Keras, there are no such attributes otherwise
+        if source.class_ids is not None:  # as in Keras, the attributes do not exist otherwise
             self.classes = source.class_ids
             self.class_indices = source.class_indices
 
     @property
     def labels(self) -> Any:
-        """What the targets are made of, which is class numbers, an array, or a list of arrays."""
+        """The values that targets are made of: class numbers, an array, or a list of arrays."""
         return self.classes if self._columns is None else self._columns

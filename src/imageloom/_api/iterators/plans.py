@@ -1,4 +1,4 @@
-"""What an iterator reads, and how: checked records that make the recipe of its batches."""
+"""The data set and the checked arguments of an iterator, from which its recipe is made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["ArrayPlan", "ChannelOpener", "FilePlan", "FileSettings", "IteratorPl
 
 
 class IteratorPlan(Protocol):
-    """The data set of an iterator, and how it becomes batches."""
+    """The data set of an iterator, and the arguments that say how it becomes batches."""
 
     @property
     def source(self) -> SampleSource:
@@ -36,7 +36,7 @@ class IteratorPlan(Protocol):
 
     @property
     def settings(self) -> OutputSettings:
-        """The arguments of the flow method, checked."""
+        """The checked arguments of the flow method."""
         ...
 
     @property
@@ -46,27 +46,27 @@ class IteratorPlan(Protocol):
 
     @property
     def decoded_nbytes(self) -> int | None:
-        """What all decoded images would take in a cache; None where none could keep them."""
+        """The bytes that all decoded images need in a cache; None if no cache can keep them."""
         ...
 
     def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
-        """How batches are made by a generator as it is."""
+        """The recipe for batches of a generator in this state."""
         ...
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments that decide about values, beside the generator's."""
+        """The arguments of the flow method that affect the values of batches."""
         ...
 
     def origin(self, named: bool) -> str:
-        """Where the images come from, as the end of a phrase; `named` tells how exactly."""
+        """The end of a phrase that says where the images come from; `named` adds details."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelOpener:
-    """Opens the channel of an iterator when its first batch is due.
+    """Opens the channel of an iterator when its first batch is requested.
 
-    It does not know the iterator, which would keep itself alive by it.
+    It holds no reference to the iterator, which could then never be collected.
     """
 
     generator: PlanningGenerator
@@ -74,7 +74,7 @@ class ChannelOpener:
     order: StreamOrder
 
     def __call__(self) -> Channel:
-        """Freezes the generator's options and lets the iterator's batches into its workers."""
+        """Freezes the generator's options and opens a channel to its workers."""
         frozen = self.generator._freeze()
         recipe = self.plan.recipe(frozen, self.order.batch_size)
         return self.generator._open_channel(frozen, self.plan.source, recipe)
@@ -82,7 +82,7 @@ class ChannelOpener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSettings(OutputSettings):
-    """How the files of an iterator become batches; the names are those of `flow_from_directory`."""
+    """The checked arguments of the flow methods for files; the fields have the arguments' names."""
 
     target_size: tuple[int, int]
     color_mode: str
@@ -95,7 +95,7 @@ class FileSettings(OutputSettings):
         """Checks every field.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: a size, mode or shape that cannot work.
+            InvalidArgumentError, ArgumentTypeError: a size, mode or shape that is not allowed.
         """
         check_choice("color mode", self.color_mode, tuple(COLOUR_CHANNELS))
         object.__setattr__(self, "target_size", _size(self.target_size))
@@ -108,7 +108,7 @@ class FileSettings(OutputSettings):
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Shape of an image after loading."""
+        """Shape of one image after loading."""
         channels = COLOUR_CHANNELS[self.color_mode]
         if self.data_format == "channels_last":
             return (*self.target_size, channels)
@@ -117,26 +117,26 @@ class FileSettings(OutputSettings):
 
 @dataclass(frozen=True, slots=True)
 class FilePlan:
-    """Files of a folder or a data frame."""
+    """The plan of an iterator over the files of a folder or a data frame."""
 
     source: DirectorySource | DataFrameSource
     settings: FileSettings
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Shape of one image in a batch; a hook may have cropped it to `batch_shape`."""
+        """Shape of one image in a batch, which `batch_shape` may change for cropping hooks."""
         settings = self.settings
         return settings.image_shape if settings.batch_shape is None else settings.batch_shape[1:]
 
     @property
     def decoded_nbytes(self) -> int | None:
-        """What all decoded images would take; None for images of many sizes."""
+        """The bytes that all decoded images need; None if they have several sizes."""
         if self.settings.interpolation is None:
             return None
         return len(self.source) * self.source.images * math.prod(self.settings.image_shape)
 
     def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
-        """How batches are made by a generator as it is."""
+        """The recipe for batches of a generator in this state."""
         settings = self.settings
         return make_recipe(
             frozen,
@@ -163,14 +163,14 @@ class FilePlan:
         )
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments that decide about values, beside the generator's."""
+        """The arguments of the flow method that affect the values of batches."""
         arguments = dataclasses.asdict(self.settings)
         for name in ("batch_size", "batch_shape", "save_to_dir", "save_prefix", "save_format", "split"):
             del arguments[name]
         return {**arguments, "row_shape": self.row_shape}
 
     def origin(self, named: bool) -> str:
-        """The folder, whole or by its last part."""
+        """The folder: its whole path if `named`, otherwise its last part."""
         directory = self.source.directory
         if not directory:
             return ""
@@ -182,7 +182,7 @@ class FilePlan:
 
 @dataclass(frozen=True, slots=True)
 class ArrayPlan:
-    """Rows of an array."""
+    """The plan of an iterator over the rows of an array."""
 
     source: ArraySource
     settings: OutputSettings
@@ -195,19 +195,19 @@ class ArrayPlan:
 
     @property
     def decoded_nbytes(self) -> int | None:
-        """None: there is nothing to decode."""
+        """None, because there is nothing to decode."""
         return None
 
     def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
-        """How batches are made by a generator as it is.
+        """The recipe for batches of a generator in this state.
 
         Raises:
-            InvalidArgumentError: the generator has a `get_batch_function`, which is for files.
+            InvalidArgumentError: the generator has a `get_batch_function`, which needs files.
         """
         if frozen.options.get_batch_function is not None:
             raise InvalidArgumentError(
-                "`get_batch_function` makes batches of files, and `flow` has none: leave it out of "
-                "this generator, or use preprocessing_function."
+                "`get_batch_function` makes batches of files, but `flow` reads arrays: leave it out of "
+                "this generator, or use `preprocessing_function`."
             )
         return make_recipe(
             frozen,
@@ -220,11 +220,11 @@ class ArrayPlan:
         )
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments that decide about values, beside the generator's."""
+        """The arguments of the flow method that affect the values of batches."""
         return {"subset": self.settings.subset}
 
     def origin(self, named: bool) -> str:
-        """The dtype of the array, if it is named."""
+        """The dtype of the array if `named`, otherwise nothing."""
         return f" out of an array of {self.source.x.dtype}" if named else ""
 
 
@@ -243,14 +243,14 @@ def _size(size: Any) -> tuple[int, int]:
 def _shape(shape: Sequence[int], batch_size: int) -> tuple[int, ...]:
     if len(shape) != 4:
         raise InvalidArgumentError(
-            f"`batch_shape` has four numbers: batch size, then the shape of an image; received "
-            f"{shape!r}."
+            "`batch_shape` must have four numbers, the batch size and the shape of an image; "
+            f"received {shape!r}."
         )
     if shape[0] not in (None, -1, batch_size):
         raise InvalidArgumentError(
-            f"`batch_shape` {tuple(shape)} starts with another batch size than `batch_size`, "
-            f"{batch_size}."
+            f"`batch_shape` must start with `batch_size`, {batch_size}, or with None or -1; "
+            f"received {tuple(shape)}."
         )
     if any(int(side) < 1 for side in shape[1:]):
-        raise InvalidArgumentError(f"`batch_shape` has sides below 1: {tuple(shape)}.")
+        raise InvalidArgumentError(f"Sides in `batch_shape` must be >= 1; received {tuple(shape)}.")
     return (batch_size, *(int(side) for side in shape[1:]))

@@ -1,4 +1,4 @@
-"""What an iterator shows: a line of text, a sheet, a notebook's form, the weights of its classes."""
+"""Descriptions of an iterator: its repr, preview sheet, notebook display and class weights."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
     from imageloom._preview.html import Thumbnail
 
-__all__ = ["IteratorViews", "class_weights", "order_in_words"]
+__all__ = ["IteratorViews", "class_weights"]
 
 _THUMBNAILS: Final = 8
 
 
 def class_weights(source: SampleSource) -> dict[int, float]:
-    """Samples / (classes * samples of the class), by the number of the class.
+    """The weight of each class, samples / (classes * samples of the class), by class number.
 
     Raises:
-        InvalidArgumentError: samples that do not have one class each.
+        InvalidArgumentError: a sample does not have exactly one class.
     """
     numbers, counts = np.unique(source.class_numbers("class_weights()"), return_counts=True)
     weights = len(source) / (len(numbers) * counts)
     return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
 
 
-def order_in_words(order: StreamOrder, cursor: Cursor) -> tuple[str, str]:
-    """How batches come, and where the stream stands."""
+def _order_in_words(order: StreamOrder, cursor: Cursor) -> tuple[str, str]:
+    """The order of the samples, and the position in the stream, as text."""
     how = "in balanced random order" if order.balance else "shuffled"
     how = how if order.shuffle else "in their own order"
     if order.options.seed is not None:
@@ -56,20 +56,32 @@ def order_in_words(order: StreamOrder, cursor: Cursor) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class IteratorViews:
-    """Looks at samples, and moves nothing.
+    """Makes descriptions and pictures of an iterator without changing its position.
 
     Attributes:
-        plan: the samples, and how they become batches.
+        plan: the data set and the arguments of the iterator.
         generator: the iterator's generator.
-        batch_size: samples in a batch.
+        batch_size: number of samples in a batch.
     """
 
     plan: IteratorPlan
     generator: PlanningGenerator
     batch_size: int
 
+    def summary(self, order: StreamOrder, cursor: Cursor, closed: bool) -> str:
+        """A description of the data set, the batches and the position, in one line."""
+        how, place = _order_in_words(order, cursor)
+        shape = (self.batch_size, *self.plan.row_shape)
+        batches = counted(len(order), "batch", "batches")
+        parts = [
+            self.contents(),
+            f"{batches} of {shape} {self.plan.settings.dtype}, {how}",
+            f"{place}, closed" if closed else place,
+        ]
+        return "; ".join(parts)
+
     def contents(self, *, named: bool = True) -> str:
-        """What the data set is; without `named` it does not say where it lies."""
+        """A description of the data set; only with `named` it includes the path."""
         source, count = self.plan.source, len(self.plan.source)
         what = counted(count, "image")
         if source.images > 1:
@@ -83,7 +95,7 @@ class IteratorViews:
         return f"{what}{self.plan.origin(named)}{of_subset}"
 
     def sheet(self, samples: int, versions: int, seed: int) -> Image.Image:
-        """Originals beside their transformed versions."""
+        """A sheet of original images and transformed versions."""
         from imageloom._preview.sheet import preview_sheet  # loads Pillow and OpenCV
 
         return preview_sheet(
@@ -98,7 +110,7 @@ class IteratorViews:
         )
 
     def html(self, headline: str) -> str:
-        """What a notebook shows below a headline."""
+        """The display in a notebook, below a headline."""
         from imageloom._preview.html import html_form
 
         return html_form(headline, self.plan.source.samples_by_class(), self._thumbnails())
@@ -114,7 +126,7 @@ class IteratorViews:
         source = self.plan.source
         try:
             recipe = self._recipe()
-        except ImageLoomError:  # the first batch raises it; a notebook's form need not
+        except ImageLoomError:  # raised by the first batch, but not by the notebook display
             return []
         found: list[tuple[str, str, Any]] = []
         for index in pick_samples(source, _THUMBNAILS):
