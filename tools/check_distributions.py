@@ -98,8 +98,8 @@ def main(directory: Path) -> int:
     sdists = list(directory.glob("imageloom-*.tar.gz"))
     if len(wheels) != 1 or len(sdists) != 1:
         print(
-            f"{directory} has {len(wheels)} wheels and {len(sdists)} source distributions, but must have "
-            "one of each: empty it and build again",
+            f"{directory} has {len(wheels)} wheels and {len(sdists)} source distributions, "
+            "but must have one of each: empty it and build again",
             file=sys.stderr,
         )
         return 1

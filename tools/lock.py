@@ -4,9 +4,9 @@ Usage::
 
     python tools/lock.py OUTPUT
 
-The program finds the newest compatible versions with wheels for each Python and system of continuous
-integration. A package has one line if its version is the same everywhere. Otherwise it has one line per
-version, with a marker.
+The program finds the newest compatible versions with wheels for each Python and system of
+continuous integration. A package has one line if its version is the same everywhere. Otherwise it
+has one line per version, with a marker.
 """
 
 from __future__ import annotations

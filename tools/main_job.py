@@ -1,12 +1,12 @@
-"""The main job, as in a user's script: read images from folders in the background and transform them.
+"""The main job, as in a user's script: read and transform images in the background.
 
 Usage::
 
     python -I tools/main_job.py
 
 `make test-dist` runs it in an environment with only the wheel installed. On purpose there is no
-`__main__` guard, and a hook is a lambda: both must work with worker processes. The exit status is 0 if
-all checks pass.
+`__main__` guard, and a hook is a lambda: both must work with worker processes. The exit status is 0
+if all checks pass.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ with tempfile.TemporaryDirectory() as place:
             check(x.shape == (4, 32, 32, 3) and set(y) == {0, 1}, "the validation samples are wrong")
 
     for x, y in received["processes"]:
-        check(x.dtype == np.float32 and x.shape == (len(y), 32, 32, 3), "the form of batches is wrong")
+        check(x.dtype == np.float32 and x.shape == (len(y), 32, 32, 3), "a batch is malformed")
         check(x.min() >= 0 and x.max() <= 127.5, "values are out of range")
         means = x.mean(axis=(1, 2, 3))
         check(((means > 45) == (y == 1)).all(), "images do not match their classes")

@@ -4,9 +4,9 @@ Usage::
 
     python tools/release_notes.py TAG
 
-The tag must be `v` and the version in pyproject.toml. The changelog must have a section for it, with a
-date. The folder `changes/` must not have any fragments. Otherwise the program prints the reasons and
-the exit status is 1.
+The tag must be `v` and the version in pyproject.toml. The changelog must have a section for it,
+with a date. The folder `changes/` must not have any fragments. Otherwise the program prints the
+reasons and the exit status is 1.
 """
 
 from __future__ import annotations
