@@ -1,12 +1,12 @@
-"""Write constraints/ci.txt: exact versions of all that the Makefile installs, for repeatable checks.
+"""Write constraints/ci.txt: exact versions of all packages that the Makefile installs.
 
 Usage::
 
     python tools/lock.py OUTPUT
 
-For each Python and system that continuous integration runs, the newest versions that fit together and
-have wheels there are looked up. Where all agree, the file has one line for a package; where they do
-not, one for each version, with a marker.
+The program finds the newest compatible versions with wheels for each Python and system of
+continuous integration. A package has one line if its version is the same everywhere. Otherwise it
+has one line per version, with a marker.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-# `sys_platform` -> what the resolver calls that system.
+# `sys_platform` -> the name of the system for the resolver.
 SYSTEMS = {
     "linux": "x86_64-manylinux_2_28",
     "darwin": "aarch64-apple-darwin",
     "win32": "x86_64-pc-windows-msvc",
 }
-# The oldest macOS that torch has wheels for.
+# The oldest macOS for which torch has wheels.
 OLDEST_MACOS = "14.0"
-# Is installed as the extra of the same name, which alone knows its contents.
+# This group is resolved as the extra of the same name, which lists its packages.
 EXTRA = "docs"
-# The build backend asks for this one when it makes an editable installation.
+# The build backend needs these for an editable installation.
 FOR_BUILDING = ["editables", "pip"]
 HEADER = """\
 # Exact versions of all that the Makefile installs, the tools that build the package too.
@@ -42,20 +42,20 @@ HEADER = """\
 
 
 class Place(NamedTuple):
-    """Where an environment is made: a Python, as "3.11", and a system, as in `sys_platform`."""
+    """The place of an environment: a Python, such as "3.11", and a system, as in `sys_platform`."""
 
     python: str
     system: str
 
 
 def places_of(project: Mapping[str, list[str]]) -> list[Place]:
-    """All for which the project says that it works."""
+    """Return all places that the project supports."""
     pythons = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
     return [Place(python, system) for python in pythons for system in SYSTEMS]
 
 
 def resolved(place: Place, groups: Collection[str], build: Path) -> dict[str, str]:
-    """Package -> newest version, of all groups together."""
+    """Return the newest compatible version of each package of all groups."""
     command = [
         "uv", "pip", "compile", "pyproject.toml", str(build),
         "--quiet", "--no-config", "--no-header", "--no-annotate", "--only-binary", ":all:",
@@ -72,7 +72,7 @@ def resolved(place: Place, groups: Collection[str], build: Path) -> dict[str, st
 
 
 def marker_of(chosen: Collection[Place], others: Collection[Place]) -> str:
-    """What holds in the chosen places and in none of the others, as short as it is easily found."""
+    """Return a short marker that is true in the chosen places and false in the others."""
     pythons, systems = ({place[field] for place in chosen} for field in (0, 1))
     if pythons.isdisjoint(place.python for place in others):
         return any_of("python_version", pythons)
@@ -85,12 +85,12 @@ def marker_of(chosen: Collection[Place], others: Collection[Place]) -> str:
 
 
 def any_of(variable: str, values: Collection[str]) -> str:
-    """A marker that is true if the variable has one of some values."""
+    """Return a marker that is true if the variable has one of these values."""
     return " or ".join(f"{variable} == '{value}'" for value in sorted(values))
 
 
 def lines_of(versions: Mapping[Place, Mapping[str, str]]) -> list[str]:
-    """Constraints that give each place the versions that were found for it."""
+    """Return the lines of constraints, which give each place the versions found for it."""
     places: dict[str, dict[str, list[Place]]] = defaultdict(lambda: defaultdict(list))
     for place, found in versions.items():
         for name, version in found.items():

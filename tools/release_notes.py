@@ -1,11 +1,12 @@
-"""Print what CHANGELOG.md says about a release, if everything is ready for it.
+"""Print the section of CHANGELOG.md for a release, if everything is ready.
 
 Usage::
 
     python tools/release_notes.py TAG
 
-The tag is `v` and the version in pyproject.toml; the changelog has a section for it, with a date; no
-changes wait in `changes/` to be put there. The exit status is 1 otherwise, and the reasons are printed.
+The tag must be `v` and the version in pyproject.toml. The changelog must have a section for it,
+with a date. The folder `changes/` must not have any fragments. Otherwise the program prints the
+reasons and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def notes_of(root: Path, tag: str) -> tuple[str, list[str]]:
-    """The section of the changelog without its heading, and what is not ready."""
+    """Return the section of the changelog without its heading, and the problems."""
     version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     problems = []
     if tag != f"v{version}":
@@ -39,10 +40,10 @@ def notes_of(root: Path, tag: str) -> tuple[str, list[str]]:
     elif not text:
         problems.append(f"the section {version} of CHANGELOG.md is empty")
     if "Unreleased" in sections:
-        problems.append(f"CHANGELOG.md has a section 'Unreleased': its lines belong to {version}")
+        problems.append(f"CHANGELOG.md has a section 'Unreleased': move its lines to {version}")
     waiting = {path.name for path in (root / "changes").glob("*.md")} - {"README.md"}
     if waiting:
-        problems.append(f"changes wait to be put into CHANGELOG.md: {', '.join(sorted(waiting))}")
+        problems.append(f"changes are not in CHANGELOG.md yet: {', '.join(sorted(waiting))}")
     return text, problems
 
 

@@ -4,8 +4,8 @@ Only the import changes::
 
     from imageloom import ImageDataGenerator
 
-    generator = ImageDataGenerator(cores=2, rotation_range=15, horizontal_flip=True, rescale=1 /
-    255) model.fit(generator.flow_from_directory("photos", target_size=(96, 96), seed=1))
+    generator = ImageDataGenerator(cores=2, rotation_range=15, horizontal_flip=True, rescale=1 / 255)
+    model.fit(generator.flow_from_directory("photos", target_size=(96, 96), seed=1))
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from imageloom._stream.substitutions import BadImage
 
 # Names that are imported when they are first used. Some load Pillow and decoders, and
-# `ResumeCallback` loads Keras. Worker processes import this package too, and need none of these names.
+# `ResumeCallback` loads Keras. Worker processes import this package too, but none of these.
 _LAZY = {
     "BadImage": "_stream.substitutions",
     "BatchIterator": "_api.iterators.base",

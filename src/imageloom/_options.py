@@ -68,9 +68,9 @@ class Noise:
     Amplitudes are relative to full scale = 1.0: a variance of 0.01 is a standard deviation of a
     tenth of the range, which is 25.5 grey levels for images of 0..255.
 
-    Attributes: name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`;
-        `"s&p"` replaces
-            whole pixels with full scale or 0; `"poisson"` draws counts at 255 levels.
+    Attributes:
+        name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`; `"s&p"`
+            replaces whole pixels with full scale or 0; `"poisson"` draws counts at 255 levels.
         mean: mean of the noise, for full scale = 1.0 (gauss, speckle).
         var: variance of the noise, for full scale = 1.0 (gauss, speckle).
         amount: share of the pixels that are replaced, 0..1 (s&p).
@@ -151,12 +151,16 @@ class TransformOptions:
 class ReadOptions:
     """The options of reading image files.
 
-    Attributes: color_mode: `"rgb"`, `"rgba"` or `"grayscale"`. target_size: (height, width).
-        interpolation: one of `INTERPOLATIONS`; None keeps the size. keep_aspect_ratio: crop images
-        about their centre to the target's aspect ratio before resizing. exact_resize: always resize
-        with Pillow, for steps that enlarge a difference of one grey level. scaled: decode JPEG
-        files at the smallest scale that still covers the target. as_labels: read the numbers in
-        palette images, not their colours.
+    Attributes:
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        target_size: (height, width).
+        interpolation: one of `INTERPOLATIONS`; None keeps the size.
+        keep_aspect_ratio: crop images about their centre to the target's aspect ratio before
+            resizing.
+        exact_resize: always resize with Pillow, for steps that enlarge a difference of one grey
+            level.
+        scaled: decode JPEG files at the smallest scale that still covers the target.
+        as_labels: read the numbers in palette images, not their colours.
     """
 
     color_mode: str

@@ -76,10 +76,10 @@ def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
 class ImageNetScaling:
     """Replaces a `preprocess_input` of `keras.applications`, and gives the same bits.
 
-    Attributes: module: the module of the function, which is imported if the argument is not an
-        array. mode: "tf" (to -1..1), "torch" (by mean and standard deviation), "caffe" (BGR minus
-        the mean),
-            or None for models that scale their input themselves.
+    Attributes:
+        module: the module of the function, which is imported if the argument is not an array.
+        mode: "tf" (to -1..1), "torch" (by mean and standard deviation), "caffe" (BGR minus the
+            mean), or None for models that scale their input themselves.
         data_format: the value that is configured in Keras, for calls without this argument.
         floatx: the value that is configured in Keras, for images of whole numbers.
     """

@@ -59,10 +59,12 @@ class ResumeCallback(keras.callbacks.Callback):
     ) -> None:
         """Restores the position if the file exists.
 
-        Args: iterator: the iterator that is passed to `fit`; its position changes. path: the JSON
-            file, which is replaced atomically. save_freq: `"epoch"`, or a number of batches after
-            which to save within epochs as well. This
-                needs `fit(shuffle=False)`, because a position does not describe a shuffled pass.
+        Args:
+            iterator: the iterator that is passed to `fit`; its position changes.
+            path: the JSON file, which is replaced atomically.
+            save_freq: `"epoch"`, or a number of batches after which to save within epochs as well.
+                This needs `fit(shuffle=False)`, because a position does not describe a shuffled
+                pass.
 
         Raises:
             InvalidArgumentError, ArgumentTypeError: `save_freq` is not allowed.

@@ -42,10 +42,11 @@ class ParallelImageDataGenerator:
     All arguments are keyword-only. Each is checked at once and becomes an attribute of the same
     name. Attributes may be reassigned until an iterator hands out its first batch.
 
-    Args: featurewise_center: subtract the data set's mean per channel; needs `fit`.
-        samplewise_center: subtract each image's own mean. featurewise_std_normalization: divide by
-        the data set's standard deviation per channel; needs
-            `fit`.
+    Args:
+        featurewise_center: subtract the data set's mean per channel; needs `fit`.
+        samplewise_center: subtract each image's own mean.
+        featurewise_std_normalization: divide by the data set's standard deviation per channel;
+            needs `fit`.
         samplewise_std_normalization: divide each image by its own standard deviation.
         zca_whitening: decorrelate the pixels by ZCA whitening; needs `fit`.
         zca_epsilon: regularisation constant of the whitening.
@@ -266,17 +267,18 @@ class ParallelImageDataGenerator:
         through the workers once per round, in the order of the data set, and give the same result
         as an array of them. A progress bar is shown. Ctrl-C leaves the generator unchanged.
 
-        Args: x: images (n, height, width, channels), or channels first; or an iterator, whose
-            position
-                stays the same; or the name of a file that `imageloom stats` has written. Images are
-                rescaled as in batches, but no hook is called.
+        Args:
+            x: images (n, height, width, channels), or channels first; or an iterator, whose
+                position stays the same; or the name of a file that `imageloom stats` has written.
+                Images are rescaled as in batches, but no hook is called.
             augment: use randomly transformed images.
             rounds: number of transformed versions of each image; without `augment` one is enough.
             seed: seed of these transforms; None draws from NumPy's global state.
 
-        Raises: InvalidArgumentError: an array whose rank is not 4; no images; images whose
-            whitening matrix
-                would not fit into memory; a file without statistics that this generator needs.
+        Raises:
+            InvalidArgumentError: an array whose rank is not 4; no images; images whose whitening
+                matrix would not fit into memory; a file without statistics that this generator
+                needs.
             MissingFileError: the file does not exist.
         """
         found = statistics_for(self, x, augment=augment, rounds=rounds, seed=seed)
@@ -301,7 +303,8 @@ class ParallelImageDataGenerator:
             img_shape: shape of the image, in the generator's `data_format`.
             seed: seed of the draw; None draws from NumPy's global state.
 
-        Returns: theta and shear in degrees; tx and ty in pixels; zx and zy; flip_horizontal and
+        Returns:
+            theta and shear in degrees; tx and ty in pixels; zx and zy; flip_horizontal and
             flip_vertical; channel_shift_intensity, brightness, contrast and noise, each may be
             None.
         """
@@ -344,9 +347,9 @@ class ParallelImageDataGenerator:
     def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
         """Runs `preprocessing_function`, then normalises in place.
 
-        Args: x: one image, or a batch, of a floating dtype. As in Keras, samplewise steps treat a
-            batch
-                as one image.
+        Args:
+            x: one image, or a batch, of a floating dtype. As in Keras, samplewise steps treat a
+                batch as one image.
 
         Returns:
             The normalised array: `x` itself, unless the function or whitening returned a new one.

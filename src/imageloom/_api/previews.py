@@ -48,13 +48,14 @@ def preview(
 ) -> Image.Image:
     """Returns a sheet of images and transformed versions of them, with the drawn parameters.
 
-    A notebook shows it if it is the last line of a notebook cell; `.save("sheet.png")` writes it.
+    A notebook shows it if it is the last line of a cell; `.save("sheet.png")` writes it.
     Each version is an image of a batch before normalisation. Hooks are called, in this process. The
     generator does not change: its attributes may still be assigned, and no worker starts.
 
-    Args: gen: the generator. images: a folder with a sub-folder for each class, or with images; an
-        image file, or a list of
-            image files; an array (height, width, channels) or (n, height, width, channels),
+    Args:
+        gen: the generator.
+        images: a folder with a sub-folder for each class, or with images; an image file, or a list
+            of image files; an array (height, width, channels) or (n, height, width, channels),
             channels first if the generator's `data_format` says so, grey images also without
             channels; a Pillow image; a list of arrays and Pillow images; or an iterator of any
             generator.

@@ -49,10 +49,15 @@ def stream_statistics(
 ) -> FeatureStatistics:
     """Computes mean, standard deviation and whitening matrix of all images of a data set.
 
-    Args: source: the data set. recipe: the recipe for `fit`. options: the generator's options,
-        which say which statistics are needed. open_channel: opens a channel to the workers. rounds:
-        number of passes over the data set. seed: seed of the transforms that workers draw. draws:
-        the transforms of all images of all rounds, one after the other; None if workers draw.
+    Args:
+        source: the data set.
+        recipe: the recipe for `fit`.
+        options: the generator's options, which say which statistics are needed.
+        open_channel: opens a channel to the workers.
+        rounds: number of passes over the data set.
+        seed: seed of the transforms that workers draw.
+        draws: the transforms of all images of all rounds, one after the other; None if workers
+            draw.
         channel_axis: axis of the channels in a batch.
 
     Raises:

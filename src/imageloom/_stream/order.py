@@ -5,8 +5,7 @@ Its samples and seed are a pure function of (number of samples, batch size, shuf
 
     samples          a slice of the epoch's order: `RandomState(seed + first position of the epoch)`
                      permutes 0..n-1, or counts up if `shuffle` is off
-    random numbers   `RandomState(seed + p)`; for the first batch of a shuffled epoch this is the
-    state
+    random numbers   `RandomState(seed + p)`; for the first batch of a shuffled epoch this is the state
                      after the permutation
 
 Keras' iterator does the same with `next()`. Seeds wrap at 2**32.
@@ -239,7 +238,7 @@ class StreamOrder:
 
     @property
     def seed(self) -> int:
-        """The stream's seed; if none was given, the first call draws it from NumPy's global state."""
+        """The stream's seed; if none was given, the first call draws one from NumPy."""
         if self._seed is None:
             self._seed = int(np.random.randint(0, 2**32, dtype=np.uint32))
         return self._seed

@@ -31,8 +31,9 @@ def order_options(
 ) -> OrderOptions:
     """The order of samples that the arguments of a flow method describe.
 
-    Raises: InvalidArgumentError, ArgumentTypeError: arguments that exclude each other (see
-        `OrderOptions`).
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: arguments that exclude each other (see
+            `OrderOptions`).
     """
     if shard == "auto":
         shard = own_shard()

@@ -40,14 +40,19 @@ __all__ = ["BatchIterator"]
 class BatchIterator(KerasSurface, Generic[BatchT_co]):
     """The base class of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
-    Attributes: image_data_generator: the generator that made it. seed: as given; for None, the
-        first batch draws a seed from NumPy's global state. data_format: `"channels_last"` or
-        `"channels_first"`. dtype: of the images in a batch. subset: `"training"`, `"validation"` or
-        None, as given. save_to_dir: the folder to which finished images are written, or None.
-        save_prefix: prefix of the saved files' names. save_format: format of the saved files.
+    Attributes:
+        image_data_generator: the generator that made it.
+        seed: as given; for None, the first batch draws a seed from NumPy's global state.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dtype: of the images in a batch.
+        subset: `"training"`, `"validation"` or None, as given.
+        save_to_dir: the folder to which finished images are written, or None.
+        save_prefix: prefix of the saved files' names.
+        save_format: format of the saved files.
         workers: number of Keras' own threads; leave it at 1, batches are computed in the
-        background. max_queue_size: size of Keras' own queue, which is used only if `workers` is
-        above 1. lock: held while the position changes.
+            background.
+        max_queue_size: size of Keras' own queue, which is used only if `workers` is above 1.
+        lock: held while the position changes.
     """
 
     def __init__(self, plan: IteratorPlan, *, image_data_generator: Any, order: OrderOptions) -> None:
@@ -160,8 +165,10 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
     def __next__(self) -> BatchT_co:
         """Returns the next batch of the stream.
 
-        Raises: IteratorClosedError: the iterator was closed. Exception: the error of a hook or a
-            file of this batch; the next call continues after it.
+        Raises:
+            IteratorClosedError: the iterator was closed.
+            Exception: the error of a hook or a file of this batch; the next call continues after
+                it.
         """
         batch: BatchT_co = self._stream.next()
         return batch
@@ -234,9 +241,9 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         the middle of an epoch. The state of one shard is valid for every shard. The number of
         shards may differ if the state is from the start of an epoch.
 
-        Raises: StateMismatchError: the data, an argument or the seed differ, or the state is from a
-            newer
-                version; the message says what differs.
+        Raises:
+            StateMismatchError: the data, an argument or the seed differ, or the state is from a
+                newer version; the message says what differs.
             InvalidArgumentError, ArgumentTypeError: `state` is not a state.
         """
         self._stream.load(state, self._fingerprint())
@@ -269,7 +276,7 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
     def class_weights(self) -> dict[int, float]:
         """Weights for Keras' `fit(class_weight=...)`, by class number.
 
-        The weight of a class is samples / (classes * samples of the class).
+        A weight is samples / (classes * samples of the class).
 
         Raises:
             InvalidArgumentError: a sample does not have exactly one class.
@@ -318,9 +325,8 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         time read the same epoch. If an iteration stops early, the next one reads the same epoch.
 
         An error of a file or a hook is raised as one of `tf.errors`, with the original message.
-        `state_dict` gives the start of the epoch until its last batch was read. A
-        `get_batch_function` determines the shapes itself, so this method then computes the first
-        batch.
+        `state_dict` gives the start of the epoch until its last batch was read. With a
+        `get_batch_function`, this method computes the first batch to determine the shapes.
 
         Raises:
             MissingDependencyError: TensorFlow is not installed.
