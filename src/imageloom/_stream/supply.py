@@ -114,10 +114,10 @@ class BatchSupply:
             raise IteratorClosedError(
                 "Another thread has changed this iterator; request the batch again."
             )
-        asked = time.perf_counter()
+        requested = time.perf_counter()
         computed = stream.get(spec.position)
         report = computed.report
-        self._meter.note(asked, len(spec.indices), report)
+        self._meter.note(requested, len(spec.indices), report)
         for key, text in (*computed.report.warnings, *map(_replacement_in_words, computed.replaced)):
             if self._shown.first(key):
                 warn_user(text)
