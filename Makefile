@@ -22,12 +22,18 @@ DIST := build/dist
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test lint format docs test-long test-marked-long test-dist test-oldest demo examples bench clean distclean
+.PHONY: test quick lint format docs test-long test-marked-long test-dist test-oldest demo examples bench clean distclean
 # Two targets must not install into one environment at the same time.
 .NOTPARALLEL:
 
 test: lint docs $(VENV)/stamp-tf-keras
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+# What to run at each save. No framework is installed for it, nor used if one is there.
+quick: $(VENV)/stamp-quick
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m pytest -q -m "not (frameworks or long or slow)" $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp-lint
 	$(PY) -m ruff format --check .

@@ -81,6 +81,7 @@ def trained(folder: Path, kernel: np.ndarray[Any, Any], bias: np.ndarray[Any, An
     return [kernel, bias]
 
 
+@pytest.mark.slow
 def test_plain_processes_read_the_whole_stream(class_folder: Path) -> None:
     (first,), (second,) = run_both("adapters/plain_shards.py", class_folder, "")
     it = whole(class_folder)
@@ -103,6 +104,7 @@ def test_torch_ddp_trains_as_one_process(class_folder: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(first[1], bias, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_keras_data_parallel_trains_as_one_process(class_folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

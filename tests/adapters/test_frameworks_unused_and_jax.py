@@ -16,6 +16,7 @@ from programs import run_program
 # What this process and its workers have loaded when batches were made in every way.
 
 
+@pytest.mark.slow
 def test_making_batches_loads_no_framework(crops: Path, tmp_path: Path) -> None:
     done = run_program("adapters/nothing_loaded.py", cwd=tmp_path, environment={"CROPS": str(crops)})
     assert done.returncode == 0, done.stderr

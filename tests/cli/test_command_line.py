@@ -225,6 +225,7 @@ def test_inspect_counts_as_the_flow_does(folder: Path) -> None:
     assert "empty" in words.stderr
 
 
+@pytest.mark.slow
 def test_inspect_finds_what_is_wrong(folder: Path) -> None:
     first = sorted((folder / "coffee").iterdir())[0]
     assert inspected(folder)["unreadable"] == {}
@@ -297,6 +298,7 @@ def test_imbalance_is_told(tmp_path: Path) -> None:
 # stats
 
 
+@pytest.mark.slow
 def test_statistics_for_fit(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "stats.npz"
     result = run(
@@ -346,6 +348,7 @@ def test_statistics_that_do_not_do(folder: Path, tmp_path: Path) -> None:
         ImageDataGenerator(featurewise_center=True).fit(tmp_path / "other.npz")
 
 
+@pytest.mark.slow
 def test_statistics_in_spite_of_broken_files(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "stats.npz"
     out.write_bytes(b"of an earlier run")
@@ -364,6 +367,7 @@ def test_statistics_in_spite_of_broken_files(folder: Path, tmp_path: Path) -> No
 # bench
 
 
+@pytest.mark.slow
 def test_bench_measures_and_advises(folder: Path) -> None:
     (folder / "coffee" / "broken.png").write_bytes(b"")
     words = ("bench", folder, "--seconds", 0.1, "--size", 24, 24, "--batch-size", 4, "--cores", 1)

@@ -95,6 +95,7 @@ def a_file(folder: Path, position: int, row: int = 1) -> str:
 # The bytes of a batch depend on its task alone
 
 
+@pytest.mark.slow
 def test_two_epochs_are_those_of_the_serial_executor(executor: Executor, crops: Path) -> None:
     options = {**AUGMENTED, "preprocessing_function": jitter}
     expected = take(flow(crops, **options), 2 * BATCHES)
@@ -309,6 +310,7 @@ def test_cancelled_before_it_starts_never_runs(
     assert signals.starting("batch-") == seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["threads", "processes"])
 def test_urgent_and_hurried_go_first(crops: Path, signals: Signals, name: str) -> None:
     done: list[int] = []
@@ -333,6 +335,7 @@ def test_urgent_and_hurried_go_first(crops: Path, signals: Signals, name: str) -
 # Closing
 
 
+@pytest.mark.slow
 def test_close_twice_and_use_after_it(own_executor: Executor, crops: Path) -> None:
     it = flow(crops, own_executor)
     kept = next(it)
@@ -348,6 +351,7 @@ def test_close_twice_and_use_after_it(own_executor: Executor, crops: Path) -> No
     np.testing.assert_array_equal(kept[0], copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["threads", "processes"])
 def test_closed_executor_fails_what_is_submitted(crops: Path, name: str) -> None:
     executor = make_executor(name, 2, disable_gpu=True)
@@ -359,6 +363,7 @@ def test_closed_executor_fails_what_is_submitted(crops: Path, name: str) -> None
     channel.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside_another", [False, True], ids=["alone", "beside another"])
 @pytest.mark.parametrize("name", ["threads", "processes"])
 def test_closing_releases_who_waits(

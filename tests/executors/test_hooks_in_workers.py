@@ -64,6 +64,7 @@ def closure() -> Callable[[NDArray[Any]], NDArray[Any]]:
     return inner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hook",
     [
@@ -128,6 +129,7 @@ def test_hook_keeps_its_state_out_of_the_stream(
 # Global random state
 
 
+@pytest.mark.slow
 def test_hooks_that_draw_globally_are_reproducible(crops: Path) -> None:
     options = {**AUGMENTED, "preprocessing_function": draw_globally}
     expected = take(flow(crops, **options), BATCHES)

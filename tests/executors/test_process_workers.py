@@ -129,6 +129,7 @@ def test_killed_in_the_middle_of_a_batch(executor: Executor, crops: Path, signal
     assert len(after) == 2
 
 
+@pytest.mark.slow
 def test_all_killed_at_once(executor: Executor, crops: Path) -> None:
     expected = take(flow(crops), BATCHES)
     with flow(crops, executor) as it:
@@ -139,6 +140,7 @@ def test_all_killed_at_once(executor: Executor, crops: Path) -> None:
     assert_same_batches(received, expected)
 
 
+@pytest.mark.slow
 def test_batch_that_kills_its_worker_once_is_computed_again(
     executor: Executor, crops: Path, signals: Signals
 ) -> None:
@@ -149,6 +151,7 @@ def test_batch_that_kills_its_worker_once_is_computed_again(
     assert len(signals.starting("killed-")) == 2
 
 
+@pytest.mark.slow
 def test_batch_that_always_kills_its_worker(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops), BATCHES)
     files = [file_at(flow(crops), 1, row) for row in range(4)]
@@ -192,6 +195,7 @@ def test_hook_that_exits_is_an_error_and_no_death(executor: Executor, crops: Pat
 # Surroundings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disable_gpu", [True, False])
 def test_environment_of_a_worker(
     crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch, disable_gpu: bool
@@ -218,6 +222,7 @@ def test_environment_of_a_worker(
     assert "OMP_NUM_THREADS" not in os.environ
 
 
+@pytest.mark.slow
 def test_workers_import_no_framework_and_no_main_module(
     executor: Executor, crops: Path, signals: Signals
 ) -> None:

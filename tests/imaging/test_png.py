@@ -167,6 +167,7 @@ def images(draw: st.DrawFn) -> Pixels:
     return rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     pixels=images(),

@@ -109,6 +109,7 @@ def test_small_photographs_are_the_same(
         np.testing.assert_array_equal(scaled, exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.png", "x.bmp", "x.tif"])
 def test_files_that_are_no_jpeg_are_the_same(name: str, tmp_path: Path) -> None:
     for keep_aspect_ratio in (False, True):
@@ -169,6 +170,7 @@ def encoded(size: tuple[int, int], mode: str) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(
     size=sizes,

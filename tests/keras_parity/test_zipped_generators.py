@@ -103,6 +103,7 @@ def of_masks() -> Iterator[Executor]:
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "workers"),
     [("serial", 1), ("threads", 1), ("threads", 3), ("processes", 1), ("processes", 3)],

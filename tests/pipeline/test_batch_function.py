@@ -76,6 +76,7 @@ def batches_of(
 # What it is called with
 
 
+@pytest.mark.slow
 def test_it_is_told_number_files_and_classes_of_the_batch(
     crops: Path, executor: Executor | None
 ) -> None:

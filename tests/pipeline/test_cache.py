@@ -173,6 +173,7 @@ def test_fit_uses_it_too_and_finds_the_same(kind: str, crops: Path, tmp_path: Pa
     np.testing.assert_array_equal(*means)
 
 
+@pytest.mark.slow
 def test_training_and_validation_have_places_of_their_own(crops: Path, tmp_path: Path) -> None:
     for cache in ("memory", str(tmp_path / "kept")):
         streams = []
@@ -296,6 +297,7 @@ def test_arrays_in_files_are_right(
         assert hits(it) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 def test_bad_images_are_replaced_and_never_kept(

@@ -232,6 +232,7 @@ class CrashAt:
         return x
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_a_file_that_kills_its_worker_is_replaced(crops: Path, folder: Path) -> None:
     images, targets = joined(take(flow(crops, shuffle=False), BATCHES))

@@ -96,6 +96,7 @@ class NeverPlain(ImageDataGenerator):
 ROTATED: dict[str, Any] = {"rotation_range": 40, "rescale": 1 / 255, "horizontal_flip": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [AlwaysUpright, Framed, Rolled, Halved])
 def test_an_overridden_method_counts_in_every_executor(
     kind: type[ImageDataGenerator], crops: Path, executors: dict[str, Executor]
@@ -178,6 +179,7 @@ def telling(params: Any, x: Image, filename: str, class_id: int, batch_index: in
     return (x + len(filename) + class_id * 10 + batch_index + noise).astype("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Calling, CallingAll])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_overrides_that_only_call_ours_change_nothing(

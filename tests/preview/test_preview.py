@@ -448,6 +448,7 @@ def test_generators_that_cannot_be_shown(coffee: Pixels, class_folder: Path, tmp
 # Nothing is moved
 
 
+@pytest.mark.slow
 def test_nothing_is_moved(class_folder: Path, coffee: Pixels, tmp_path: Path) -> None:
     def hook(x: Pixels) -> Pixels:
         return x + np.random.uniform(0, 1) + random.random()
@@ -486,6 +487,7 @@ def test_nothing_is_moved(class_folder: Path, coffee: Pixels, tmp_path: Path) ->
         np.testing.assert_array_equal(it[3][0], expected)
 
 
+@pytest.mark.slow
 def test_the_function_is_no_module(tmp_path: Path) -> None:
     """`imageloom.preview` stays the function, whatever is imported."""
     done = run_program("preview/function_and_folder.py", cwd=tmp_path, timeout=60)

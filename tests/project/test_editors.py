@@ -39,6 +39,7 @@ def script_of(code: str, project: jedi.Project) -> jedi.Script:
     return jedi.Script(code, project=project, environment=jedi.InterpreterEnvironment())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "expected"),
     [

@@ -105,6 +105,7 @@ def test_a_dead_worker_is_replaced_and_no_byte_is_changed(
     assert len(signals.starting("died-")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ENDS)
 def test_a_sample_that_always_kills_is_an_error_that_says_which_and_why(
     how: str, executor: Executor, crops: Path, signals: Signals
@@ -129,6 +130,7 @@ def test_a_sample_that_always_kills_is_an_error_that_says_which_and_why(
     assert (type(copy), str(copy), copy.sample) == (WorkerDiedError, str(error), 2)
 
 
+@pytest.mark.slow
 def test_deaths_at_different_samples_end_in_an_error_that_names_the_files(
     executor: Executor, crops: Path, signals: Signals
 ) -> None:
@@ -144,6 +146,7 @@ def test_deaths_at_different_samples_end_in_an_error_that_names_the_files(
     assert info.value.sample is None
 
 
+@pytest.mark.slow
 def test_workers_that_die_over_everything_end_in_one_error(
     single: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +164,7 @@ def test_workers_that_die_over_everything_end_in_one_error(
     assert worker_processes() == {}
 
 
+@pytest.mark.slow
 def test_deaths_with_batches_in_between_go_on_for_ever(
     single: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +176,7 @@ def test_deaths_with_batches_in_between_go_on_for_ever(
         assert it.report().restarts == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_workers_killed_at_random_change_no_byte(
     seed: int, executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
@@ -212,6 +217,7 @@ class HangOnce:
         return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [False, True])
 def test_a_process_that_hangs_is_an_error_and_replaced_alone(
     stops: bool, executor: Executor, crops: Path, signals: Signals
@@ -238,6 +244,7 @@ def test_a_process_that_hangs_is_an_error_and_replaced_alone(
     assert type(pickle.loads(pickle.dumps(info.value))) is BatchTimeoutError
 
 
+@pytest.mark.slow
 def test_a_thread_that_hangs_is_an_error_and_another_takes_its_place(
     crops: Path, signals: Signals
 ) -> None:
@@ -259,6 +266,7 @@ def test_a_thread_that_hangs_is_an_error_and_another_takes_its_place(
     assert all(repr(file) in str(info.value) for file in files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_a_time_limit_changes_nothing_where_nothing_hangs(kind: str, crops: Path) -> None:
     executor = make_executor(kind, 2, disable_gpu=True)
@@ -268,6 +276,7 @@ def test_a_time_limit_changes_nothing_where_nothing_hangs(kind: str, crops: Path
     executor.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_who_waits_while_another_thread_closes_gets_an_error(
     kind: str, crops: Path, signals: Signals
@@ -325,6 +334,7 @@ def test_workers_that_never_get_ready_are_an_error(
     assert psutil.Process().children() == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_never_gets_ready_is_replaced(
     single: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +347,7 @@ def test_a_worker_that_never_gets_ready_is_replaced(
     assert starts.count == 3
 
 
+@pytest.mark.slow
 def test_one_worker_less_is_done_without(
     executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,6 +358,7 @@ def test_one_worker_less_is_done_without(
         assert len(worker_processes()) == 1
 
 
+@pytest.mark.slow
 def test_a_dead_worker_that_cannot_be_replaced_is_done_without(
     executor: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +378,7 @@ def test_a_dead_worker_that_cannot_be_replaced_is_done_without(
     assert starts.count == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open")
 def test_no_descriptor_left_for_one_more_worker(
     executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch

@@ -30,6 +30,7 @@ def told_by(program_file: str, folder: Path, crops: Path, **how: Any) -> list[di
 # Descriptors
 
 
+@pytest.mark.slow
 @posix_only
 def test_two_iterators_with_forty_descriptors(crops: Path, tmp_path: Path) -> None:
     assert told_by("reliability/two_iterators_with_forty_descriptors.py", tmp_path, crops) == [

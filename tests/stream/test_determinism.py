@@ -168,6 +168,7 @@ def follow(
             executors.close()
 
 
+@pytest.mark.slow
 @hypothesis.given(plan=plans())
 @hypothesis.settings(max_examples=12)
 def test_every_position_has_the_bytes_of_the_serial_reference(
