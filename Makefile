@@ -33,7 +33,7 @@ test: lint docs $(VENV)/stamp-tf-keras
 quick: $(VENV)/stamp-quick
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m pytest -q -m "not (frameworks or long or slow)" $(PYTEST_ARGS)
+	$(PY) -m pytest -q --without-frameworks -m "not (long or slow)" $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp-lint
 	$(PY) -m ruff format --check .

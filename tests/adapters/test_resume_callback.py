@@ -58,6 +58,7 @@ def one_pass(it: DirectoryIterator, order: list[int]) -> list[Any]:
     return [batches[index] for index in sorted(batches)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", [0, 1, BATCHES - 1, BATCHES, BATCHES + 2])
 def test_passes_begin_with_the_batch_to_come_and_go_on_over_the_epochs_border(
     crops: Path, executor: Executor, position: int

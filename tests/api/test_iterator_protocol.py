@@ -121,6 +121,7 @@ def test_sizes_of_batches(stream: list[Any]) -> None:
     assert [len(targets) for _, targets in stream] == 3 * sizes
 
 
+@pytest.mark.slow
 def test_no_images_at_all(tmp_path: Path, executor: Executor) -> None:
     with flow(tmp_path, executor, class_mode=None) as it:
         assert len(it) == 0

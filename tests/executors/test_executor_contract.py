@@ -41,8 +41,7 @@ from imageloom._executors.shared import make_executor
 
 RAY = pytest.param(("ray", 2), marks=needs_ray)
 KINDS = [("serial", 1), *[(kind, n) for kind in ("threads", "processes") for n in (1, 2, 3, 5)], RAY]
-FAR = ("processes", "ray")  # errors travel
-WAIT_SECONDS = 20
+FAR, WAIT_SECONDS = ("processes", "ray"), 20  # where errors travel
 
 
 def name_of(parameter: tuple[str, int]) -> str:
@@ -105,6 +104,7 @@ def test_two_epochs_are_those_of_the_serial_executor(executor: Executor, crops: 
         assert_same_batches(take(it, 2 * BATCHES), expected)
 
 
+@pytest.mark.slow
 def test_batches_asked_for_in_any_order_and_again(executor: Executor, crops: Path) -> None:
     serial = flow(crops, **AUGMENTED)
     expected = [serial[i] for i in range(BATCHES)]
@@ -165,6 +165,7 @@ def assert_only_batch_fails(
     return info.value
 
 
+@pytest.mark.slow
 def test_error_of_a_hook(executor: Executor, kind: tuple[str, int], crops: Path) -> None:
     file = a_file(crops, 2)
     hook = RaiseAt(file, lambda: OwnError("no such luck", 7))

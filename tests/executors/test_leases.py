@@ -172,6 +172,7 @@ def test_a_view_outlives_batch_iterator_and_workers(
     assert checksum(np.asarray(seen)) == before
 
 
+@pytest.mark.slow
 @linux_only
 def test_the_memory_goes_with_the_last_view(crops: Path) -> None:
     executor = make_executor("processes", 1, disable_gpu=True)
@@ -227,6 +228,7 @@ def test_dropped_batches_are_written_over(crops: Path, two_workers: Executor, ke
     assert len(found) <= 2 + 2 + 1 + keep + 1
 
 
+@pytest.mark.slow
 def test_batches_kept_for_a_while_make_room_again(crops: Path, two_workers: Executor) -> None:
     with flow(crops, two_workers, pending=2) as it:
         kept = take(it, 5 * KEPT_BATCHES)
@@ -239,6 +241,7 @@ def test_batches_kept_for_a_while_make_room_again(crops: Path, two_workers: Exec
     assert len(everywhere) > len(after), "the count can tell"
 
 
+@pytest.mark.slow
 @linux_only
 def test_a_loop_takes_no_more_memory_than_its_slots(crops: Path, two_workers: Executor) -> None:
     def resident() -> int:

@@ -94,6 +94,7 @@ def workers_of(executor: Executor, folder: Path) -> dict[int, psutil.Process]:
 # Deaths
 
 
+@pytest.mark.slow
 def test_killed_between_batches(executor: Executor, crops: Path) -> None:
     expected = take(flow(crops, **AUGMENTED), 2 * BATCHES)
     with flow(crops, executor, **AUGMENTED) as it:
@@ -110,6 +111,7 @@ def test_killed_between_batches(executor: Executor, crops: Path) -> None:
     assert len(before.keys() & after.keys()) == 1, "only the dead one is replaced"
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_batch(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops, **AUGMENTED), BATCHES)
     file = file_at(flow(crops), 2, row=1)
@@ -166,6 +168,7 @@ def test_batch_that_always_kills_its_worker(executor: Executor, crops: Path, sig
     assert isinstance(info.value, RuntimeError)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_ctrl_c_is_not_for_workers(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops), BATCHES)
@@ -181,6 +184,7 @@ def test_ctrl_c_is_not_for_workers(executor: Executor, crops: Path, signals: Sig
         assert worker_processes().keys() == before.keys()
 
 
+@pytest.mark.slow
 def test_hook_that_exits_is_an_error_and_no_death(executor: Executor, crops: Path) -> None:
     before = workers_of(executor, crops)
     hook = RaiseAt(file_at(flow(crops), 1), lambda: SystemExit(3))

@@ -109,6 +109,7 @@ def test_the_single_steps_and_a_factor(
     assert_as_single_steps(noise(*size, seed), params, factor, fill_mode, error)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     size=st.tuples(sides, sides, channel_numbers),

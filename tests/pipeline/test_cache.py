@@ -62,6 +62,7 @@ def hits(it: DirectoryIterator) -> int:
 # The same stream
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("executor", "cores"), EXECUTORS)
 def test_batches_are_those_without_a_cache(
@@ -147,6 +148,7 @@ def test_an_early_hook_may_write_into_what_it_gets(
 # Nothing is decoded twice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("executor", "cores"), EXECUTORS)
 def test_later_epochs_do_without_the_files(
@@ -328,6 +330,7 @@ def mappings(nbytes: int) -> int:
     return found
 
 
+@pytest.mark.slow
 @linux_only
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ def test_what_the_overridden_methods_do_is_what_comes_out(crops: Path) -> None:
     assert_same_batches(upright, take(flow(ImageDataGenerator(), crops), 2))
 
 
+@pytest.mark.slow
 def test_the_default_transform_counts_where_it_is_used(
     crops: Path, executors: dict[str, Executor]
 ) -> None:

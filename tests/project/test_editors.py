@@ -57,6 +57,7 @@ def test_names_are_completed(project: jedi.Project, code: str, expected: list[st
     assert completions(project, code) == expected
 
 
+@pytest.mark.slow
 def test_signatures_and_docstrings_show(project: jedi.Project) -> None:
     script = script_of(START + "gen.flow_from_directory(", project)
     forms = script.get_signatures()
