@@ -6,7 +6,6 @@ compared with those of one process that takes the two batches of a round as one.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
@@ -90,7 +89,7 @@ def test_plain_processes_read_the_whole_stream(class_folder: Path) -> None:
     assert received == expected
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+@pytest.mark.frameworks("torch")
 def test_torch_ddp_trains_as_one_process(class_folder: Path, tmp_path: Path) -> None:
     import torch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import subprocess
@@ -27,10 +26,7 @@ from imageloom import DirectoryIterator, ImageDataGenerator, InvalidArgumentErro
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 
-BEHIND_KERAS = pytest.mark.skipif(
-    importlib.util.find_spec("keras") is None or importlib.util.find_spec("jax") is None,
-    reason="Keras or JAX is not installed",
-)
+BEHIND_KERAS = pytest.mark.frameworks("keras", "jax")
 
 
 # Passes under Keras' protocol

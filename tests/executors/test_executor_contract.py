@@ -165,7 +165,6 @@ def assert_only_batch_fails(
     return info.value
 
 
-@pytest.mark.slow
 def test_error_of_a_hook(executor: Executor, kind: tuple[str, int], crops: Path) -> None:
     file = a_file(crops, 2)
     hook = RaiseAt(file, lambda: OwnError("no such luck", 7))
@@ -352,7 +351,6 @@ def test_close_twice_and_use_after_it(own_executor: Executor, crops: Path) -> No
     np.testing.assert_array_equal(kept[0], copy)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["threads", "processes"])
 def test_closed_executor_fails_what_is_submitted(crops: Path, name: str) -> None:
     executor = make_executor(name, 2, disable_gpu=True)

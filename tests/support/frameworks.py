@@ -113,15 +113,17 @@ def _definitions(path: Path) -> Needs:
         match statement:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 names = [name]
+            case ast.Assign(value=ast.Call(func=ast.Attribute(attr="importorskip"))):
+                names = [_OF_THE_MODULE]
             case ast.Assign(targets=targets):
                 names = [target.id for target in targets if isinstance(target, ast.Name)]
             case ast.AnnAssign(target=ast.Name(id=name)):
                 names = [name]
             case _:
                 names = [_OF_THE_MODULE]
+        uses = set(_uses(statement))
         if "pytestmark" in names:
             names = [_OF_THE_MODULE]
-        uses = set(_uses(statement))
         for name in names:
             found[name] = found.get(name, set()) | uses
     return found
