@@ -1,9 +1,18 @@
-# `make test` needs Python 3.11 or newer and nothing else. Everything is installed into .venv;
-# a stamp file for each dependency group makes the second run quick.
+# `make test` only needs Python 3.11 or newer. It installs everything into .venv. A stamp file for each
+# dependency group makes the second run quick.
 
 PYTHON ?= python3
+LOCK := constraints/ci.txt
+# All packages have the versions of the lock file, so that two runs of a commit give the same result.
+# `make test NEWEST=1` installs the newest versions, into another environment.
+ifdef NEWEST
+VENV := build/newest
+else
 VENV := .venv
-# Arguments for pytest: two tests at a time halve its 15 minutes. For example:
+export PIP_CONSTRAINT := $(LOCK)
+export PIP_BUILD_CONSTRAINT := $(LOCK)
+endif
+# Arguments for pytest. Two tests at the same time halve its 15 minutes. For example:
 # make test PYTEST_ARGS="-n 4 -k sampler"
 PYTEST_ARGS ?= -n 2
 
@@ -22,8 +31,9 @@ DIST := build/dist
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test quick lint format docs test-long test-marked-long test-dist test-oldest demo examples bench clean distclean
-# Two targets must not install into one environment at the same time.
+.PHONY: test quick lint format docs coverage test-long test-marked-long test-dist test-oldest demo examples bench
+.PHONY: hooks lock changelog clean distclean
+# Two targets must not install into the same environment at the same time.
 .NOTPARALLEL:
 
 test: lint docs $(VENV)/stamp-tf-keras
@@ -46,18 +56,27 @@ format: $(VENV)/stamp-lint
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-# Always as a whole: a page that has not changed would not warn again.
+# Always builds all pages, because Sphinx does not repeat warnings of unchanged pages.
 docs: $(VENV)/stamp-docs
 	rm -rf build/docs build/doctrees
 	$(PY) -m sphinx -q -n -W --keep-going -d build/doctrees docs build/docs
 	$(PY) tools/check_site.py build/docs
+
+# Runs the tests and measures which lines run, also in workers; pyproject.toml has the limit.
+coverage: $(VENV)/stamp-tf-keras $(VENV)/stamp-coverage
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	$(PY) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage html --quiet --fail-under 0
+	$(PY) -m coverage report
 
 test-long: test-marked-long test-dist test-oldest
 
 test-marked-long: $(VENV)/stamp-tf-keras
 	$(PY) -m pytest -m long --timeout 1800 $(PYTEST_ARGS)
 
-# Build both distributions, look into them, and do the main job with each in an empty environment.
+# Builds both distributions, checks their files, and runs the main job with each of them.
 test-dist: $(VENV)/stamp-dist
 	rm -rf $(DIST) $(CLEAN_ROOM)
 	$(PY) -m build --outdir $(DIST)
@@ -70,20 +89,20 @@ test-dist: $(VENV)/stamp-dist
 	$(CLEAN_ROOM_PY) -m pip install --quiet --force-reinstall --no-deps $(DIST)/imageloom-*.tar.gz
 	$(CLEAN_ROOM_PY) -I tools/main_job.py
 
-# Old releases of other libraries may warn; only here is that no error.
+# Old releases of other libraries may warn, so warnings are not errors here.
 test-oldest: $(OLDEST)/stamp
 	KERAS_BACKEND=jax $(OLDEST_PY) -m pytest -W default $(PYTEST_ARGS)
 
 demo: $(VENV)/stamp-demo
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/demo.py
 
-# Each trains a model, and fails if that turns out poor.
+# Each example trains a model, and fails if the model is poor.
 examples: $(VENV)/stamp-demo
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/segmentation.py
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/tinyml.py
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/unclean_folder.py
 
-# Three quarters of an hour on two cores; each script can be run alone.
+# Takes 45 minutes on two cores; each script can be run alone.
 bench: $(VENV)/stamp-bench
 	$(PY) benchmarks/compare.py
 	$(PY) benchmarks/overhead.py
@@ -93,7 +112,19 @@ bench: $(VENV)/stamp-bench
 	$(PY) benchmarks/end_to_end.py
 	$(PY) benchmarks/cluster.py
 
-# What was built, and the caches. The environment stays; `make distclean` removes it too.
+# Makes Git check every commit.
+hooks: $(VENV)/stamp-lint $(VENV)/stamp-hooks
+	$(PY) -m pre_commit install
+
+# Finds the newest versions for all Pythons and systems. No other target writes this file.
+lock: $(VENV)/stamp-lock
+	$(PY) tools/lock.py $(LOCK)
+
+# Moves the fragments in changes/ to a new section of CHANGELOG.md, for the current version.
+changelog: $(VENV)/stamp-changelog
+	$(PY) -m towncrier build --yes
+
+# Removes build products and caches. `make distclean` also removes the environment.
 clean:
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks examples src tests tools -name __pycache__ -prune -exec rm -rf {} +
@@ -101,19 +132,19 @@ clean:
 distclean: clean
 	rm -rf $(VENV)
 
-# Checks for Python 3.11, then creates or mends the environment. Dependency groups need pip 25.1.
-$(VENV)/stamp-venv:
+# Checks for Python 3.11, then creates or updates the environment. Groups need pip 25.1.
+$(VENV)/stamp-venv: $(LOCK)
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('imageloom needs Python 3.11 or newer, but $(PYTHON) is ' + sys.version.split()[0] + '; name another one: make PYTHON=python3.12')"
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet "pip>=25.1"
 	touch $@
 
 # One stamp for each dependency group of pyproject.toml.
-$(VENV)/stamp-%: pyproject.toml $(VENV)/stamp-venv
+$(VENV)/stamp-%: pyproject.toml $(LOCK) $(VENV)/stamp-venv
 	$(PY) -m pip install --quiet --editable . --group $*
 	touch $@
 
-# tf_keras asks for the package `tensorflow`, which would write over the files of `tensorflow-cpu`.
+# tf_keras requires `tensorflow`, which would overwrite the files of `tensorflow-cpu`.
 $(VENV)/stamp-tf-keras: $(VENV)/stamp-test
 	$(PY) -m pip install --quiet --no-deps --group tf-keras
 	touch $@
@@ -122,6 +153,6 @@ $(OLDEST)/stamp: pyproject.toml constraints/oldest.txt $(VENV)/stamp-venv
 	rm -rf $(OLDEST)
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST_PY) -m pip install --quiet "pip>=25.1"
-	$(OLDEST_PY) -m pip install --quiet --constraint constraints/oldest.txt \
+	PIP_CONSTRAINT=constraints/oldest.txt $(OLDEST_PY) -m pip install --quiet \
 		--editable ".[jax,keras,pandas,ray,remote,splines,tensorflow,tf-keras,torch]" --group test-core
 	touch $@

@@ -1,4 +1,4 @@
-"""The same library calls as our pipeline makes for an image, and nothing else."""
+"""The library calls that our pipeline makes for an image, without the pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 class BareSteps:
-    """A data set's files and matrices, and each step of computing an image, for one thread."""
+    """The files and matrices of a data set, and the steps of computing an image, in one thread."""
 
     def __init__(self, workload: Workload) -> None:
         cv2.setNumThreads(1)
@@ -32,19 +32,19 @@ class BareSteps:
         self.options = cykooz_resizer.ResizeOptions(resize_alg=bilinear)
 
     def read(self, file: str) -> bytes:
-        """The file's content."""
+        """Return the content of the file."""
         with open(file, "rb") as opened:
             return opened.read()
 
     def decode(self, content: bytes) -> NDArray[np.uint8]:
-        """Its pixels."""
+        """Return the decoded pixels."""
         if self.workload.suffix == ".png":
             size = (int.from_bytes(content[20:24], "big"), int.from_bytes(content[16:20], "big"))
             return np.asarray(decode_image_png_u8(content, size, "mono"))
         return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
 
     def scale(self, small: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Floats from 0 to 1."""
+        """Return the pixels as floats from 0 to 1."""
         scaled = small.astype(np.float32)
         scaled *= 1 / 255
         return scaled
@@ -52,12 +52,12 @@ class BareSteps:
     def warp(
         self, scaled: NDArray[np.float32], matrix: NDArray[np.float64], row: NDArray[np.float32]
     ) -> None:
-        """Turned, into the batch."""
+        """Transform the image and write it into the batch."""
         size = (self.workload.width, self.workload.height)
         cv2.warpAffine(scaled, matrix, size, dst=row, flags=_FLAGS, borderMode=cv2.BORDER_REPLICATE)
 
     def resize(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Pixels of the wanted size."""
+        """Return the image in the target size."""
         rows, columns, channels = pixels.shape
         source = cykooz_resizer.ImageData(columns, rows, self.pixel_type, pixels.tobytes())
         self.resizer.resize(source, self.target, self.options)
@@ -66,7 +66,7 @@ class BareSteps:
 
 
 def _matrix(work: Workload, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A matrix as the workload's ranges give it, with a flip for every other image."""
+    """Return a matrix from the workload's ranges, with a flip for every other image."""
     angle, shear = np.deg2rad(rng.uniform(-1, 1, 2) * (work.rotation, work.shear))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     slant = np.array([[1, -np.sin(shear)], [0, np.cos(shear)]])

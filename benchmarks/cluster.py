@@ -1,11 +1,12 @@
-"""How a Ray cluster scales: the rate by number of nodes, what a batch costs beside its computing, and
-a model of how many nodes feed one or eight GPUs, checked against what was measured.
+"""How a Ray cluster scales: the rate by number of nodes, and the overhead of a batch.
+
+A model says how many nodes feed one or eight GPUs; its rates are compared with measured ones.
 
 python benchmarks/cluster.py
 
-All nodes are processes of this machine. Beyond its own processors they can only be imitated: by batches
-whose computing is a pause. What is then measured is everything else: scheduling, the object store, and
-the copy that the consumer takes.
+All nodes are processes of this machine. More nodes than processors are simulated by batches that
+pause instead of computing. This measures the rest: scheduling, the object store, and the consumer's
+copy.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from imageloom import ImageDataGenerator
 NODES = (1, 2, 4, 8, 16)
 SECONDS = 5.0
 IMAGES = 1000
-PAUSE = 0.4  # of an imitated batch: what 32 photographs take one processor
+PAUSE = 0.4  # seconds of a simulated batch: the time of one processor for 32 photographs
 BATCH = 32
 SIDES = (96, 224, 512)
 GPU_RATES = {96: 10_000, 224: 2_500, 512: 500}  # images per second of a small model, by side
@@ -43,12 +44,12 @@ GPU_RATES = {96: 10_000, 224: 2_500, 512: 500}  # images per second of a small m
 
 @dataclass(frozen=True)
 class Costs:
-    """What the model is made of.
+    """The parameters of the model.
 
     Attributes:
-        overhead: seconds of a batch beside computing and copying: to a node and back.
-        take: seconds that the consumer spends on a batch, without its bytes.
-        byte: seconds that it spends on each byte of a batch.
+        overhead: seconds per batch for the way to a node and back, without computing and copying.
+        take: seconds of the consumer per batch, without the time for its bytes.
+        byte: seconds of the consumer per byte of a batch.
     """
 
     overhead: float
@@ -56,16 +57,16 @@ class Costs:
     byte: float
 
     def rate(self, nodes: int, compute: float, nbytes: float) -> float:
-        """Batches per second of so many processors, each computing a batch in `compute` seconds."""
+        """Return batches per second if each processor computes a batch in `compute` seconds."""
         return min(nodes / (compute + self.overhead), self.consumer_rate(nbytes))
 
     def consumer_rate(self, nbytes: float) -> float:
-        """Batches per second that one consumer can take at most."""
+        """Return the largest number of batches per second that one consumer can read."""
         return 1 / (self.take + self.byte * nbytes)
 
 
 class Pause:
-    """A hook that takes as long as computing a batch would, once a batch."""
+    """A hook that pauses once per batch, for the time that computing it would take."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -77,7 +78,7 @@ class Pause:
 
 
 def rate_of(flow: Any) -> tuple[float, float]:
-    """Batches per second, and seconds of a batch beside its computing."""
+    """Return batches per second, and the overhead of a batch in seconds."""
     next(flow)
     for _ in range(2 * flow.report().workers):
         next(flow)
@@ -92,7 +93,7 @@ def rate_of(flow: Any) -> tuple[float, float]:
 
 
 def imitated(folder: Path, side: int, seconds: float) -> Any:
-    """Batches of this size whose computing is a pause."""
+    """Make an iterator over simulated batches of this size."""
     generator = ImageDataGenerator(
         executor="ray", cores=-1, preprocessing_function=Pause(seconds) if seconds else None
     )
@@ -102,17 +103,17 @@ def imitated(folder: Path, side: int, seconds: float) -> Any:
 
 
 def imitated_rate(folder: Path, side: int, seconds: float) -> tuple[float, float]:
-    """Batches per second, and seconds of a batch beside its computing."""
+    """Return batches per second, and the overhead of a batch in seconds."""
     return rate_of(imitated(folder, side, seconds))
 
 
 def consumer_seconds(folder: Path, side: int) -> float:
-    """Median seconds of `next` when batches are waiting: their copy, and what goes with it."""
+    """Return the median seconds of `next` when batches are ready: mostly their copy."""
     flow = imitated(folder, side, 0.0)
     next(flow)
     found = []
     for _ in range(20):
-        time.sleep(0.3)  # the next one has come meanwhile
+        time.sleep(0.3)  # until the next batch is ready
         start = time.perf_counter()
         next(flow)
         found.append(time.perf_counter() - start)
@@ -121,7 +122,7 @@ def consumer_seconds(folder: Path, side: int) -> float:
 
 
 def with_nodes(count: int, measure: Callable[[], Any]) -> Any:
-    """What a measurement gives on a cluster of so many nodes with one processor each."""
+    """Run a measurement on a cluster of so many nodes with one processor each."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         for _ in range(count):
@@ -134,7 +135,7 @@ def with_nodes(count: int, measure: Callable[[], Any]) -> Any:
 
 
 def small_folder(root: Path) -> Path:
-    """Images that cost next to nothing to read."""
+    """Write images that are very quick to read."""
     (root / "class").mkdir()
     for number in range(256):
         Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(root / "class" / f"{number:03}.bmp")
@@ -142,7 +143,7 @@ def small_folder(root: Path) -> Path:
 
 
 def real_rate(executor: str) -> float:
-    """Photographs per second with full augmentation."""
+    """Return photographs per second with full augmentation."""
     workload = make_workload("photographs", IMAGES)
     generator = ImageDataGenerator(executor=executor, cores=-1, **workload.keras_augmentation())
     flow = generator.flow_from_directory(
@@ -152,7 +153,7 @@ def real_rate(executor: str) -> float:
 
 
 def measured(folder: Path) -> tuple[Costs, dict[str, Any]]:
-    """The model's constants, and the rates to check it with."""
+    """Measure the parameters of the model, and rates to compare it with."""
     sides = {side: with_nodes(2, partial(consumer_seconds, folder, side)) for side in SIDES}
     nbytes = {side: BATCH * side * side * 3 * 4 for side in SIDES}
     byte, take = np.polyfit(list(nbytes.values()), list(sides.values()), 1)
@@ -180,10 +181,10 @@ def measured(folder: Path) -> tuple[Costs, dict[str, Any]]:
 
 
 def on_paper(costs: Costs, per_processor: float) -> list[dict[str, Any]]:
-    """Processors that feed one and eight GPUs, each GPU with a process (a shard) of its own."""
+    """Return the processors that feed one and eight GPUs, each with its own process and shard."""
     rows = []
     for side, rate in GPU_RATES.items():
-        # Decoding is the same, what follows grows with the area.
+        # The time of decoding is constant; that of later steps grows with the area.
         each = per_processor / (0.7 + 0.3 * (side / 224) ** 2)
         one = rate / each
         limit = costs.consumer_rate(BATCH * side * side * 3 * 4) * BATCH
@@ -200,7 +201,7 @@ def on_paper(costs: Costs, per_processor: float) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save the results."""
     with tempfile.TemporaryDirectory() as place:
         costs, found = measured(small_folder(Path(place)))
     paper = on_paper(costs, found["photographs_per_second"]["1 nodes"])

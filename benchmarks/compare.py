@@ -1,9 +1,10 @@
 """Compare imageloom with other ways to load and augment images, all in one run.
 
-Two workloads, colour photographs and small grey pictures, in the first epoch (which decodes) and in
-the best later one (for which some peers keep decoded images). Each peer runs in a fresh process per
-round, and the rounds are interleaved, so that a change of the machine's load meets all peers alike.
-Results go to standard output as tables, and to the output folder as JSON and as a chart::
+There are two workloads, colour photographs and small grey pictures. The first epoch decodes all
+images; in later epochs, the best of which counts, some peers use decoded images that they have
+kept. Each peer runs in a new process per round. The peers take turns, so that a change of the
+machine's load affects all of them. The results are printed as tables, and written to the output
+folder as JSON and as a chart::
 
     python benchmarks/compare.py --images 2000 --rounds 3
 """
@@ -31,9 +32,9 @@ from tqdm import tqdm
 from workload import WORKLOADS, Measurement, Workload, make_workload
 
 _HERE = Path(__file__).resolve().parent
-# Far above what any peer needs for the default workload: a peer that takes longer hangs.
+# Far more than any peer needs for the default workload; a peer that takes longer has hung.
 _TIMEOUT_SECONDS = 600.0
-_MOST_IMAGES = 2624  # that elpv-dataset has
+_MOST_IMAGES = 2624  # the number of images in elpv-dataset
 
 
 class PeerFailed(Exception):
@@ -41,7 +42,7 @@ class PeerFailed(Exception):
 
 
 def run_peer(peer: str, workload: Workload, timeout: float = _TIMEOUT_SECONDS) -> Measurement:
-    """Measure ``peer`` once in a process of its own."""
+    """Measure ``peer`` once in a new process."""
     command = [sys.executable, str(_HERE / "measure.py"), peer]
     command += ["--workload", json.dumps(asdict(workload)), "--started", repr(time.time())]
     process = subprocess.Popen(
@@ -50,7 +51,7 @@ def run_peer(peer: str, workload: Workload, timeout: float = _TIMEOUT_SECONDS) -
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        # A process group of its own, so that its workers can be ended together with it.
+        # A new process group, so that its workers can be ended together with it.
         start_new_session=True,
     )
     try:
@@ -66,7 +67,7 @@ def run_peer(peer: str, workload: Workload, timeout: float = _TIMEOUT_SECONDS) -
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    """End what is left of a peer's process group, on time-out and on Ctrl-C too."""
+    """End the remaining processes of a peer's group, also after a time-out or Ctrl-C."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -84,7 +85,7 @@ def _reason(status: int, errors: str) -> str:
 def run_rounds(
     peers: Sequence[str], workload: Workload, rounds: int
 ) -> tuple[dict[str, list[Measurement]], dict[str, str]]:
-    """Measure all peers ``rounds`` times in turn; a failing peer sits out the further rounds."""
+    """Measure all peers ``rounds`` times in turn; a peer that fails is left out of later rounds."""
     runs: dict[str, list[Measurement]] = {peer: [] for peer in peers}
     failures: dict[str, str] = {}
     turns = [peer for _ in range(rounds) for peer in peers]
@@ -101,15 +102,15 @@ def run_rounds(
             continue
         runs[peer].append(run)
         rates = (("first epoch", run.first_epoch), ("later", run.later_epoch))
-        told = ", ".join(f"{epoch} {rate:.0f}/s" for epoch, rate in rates if rate is not None)
-        progress.write(f"{PEERS[peer].label}: {told}")
+        shown = ", ".join(f"{epoch} {rate:.0f}/s" for epoch, rate in rates if rate is not None)
+        progress.write(f"{PEERS[peer].label}: {shown}")
     return runs, failures
 
 
 def _record(workload: Workload, runs: Runs, failures: dict[str, str]) -> dict[str, Any]:
-    """Return everything worth keeping of one workload, ready for JSON."""
+    """Return the results of one workload, ready for JSON."""
     task = asdict(workload)
-    # Where the folder lies says nothing about the result, but much about the machine's owner.
+    # The path of the folder does not affect the result, and it may be private.
     del task["directory"]
     return {
         "workload": task,

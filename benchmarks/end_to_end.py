@@ -1,8 +1,8 @@
-"""Training a Keras model on photographs: images per second, and how long the model waits for them.
+"""Training a Keras model on photographs: images per second, and how long the model waits.
 
-A model is trained for some epochs on each backend with each way to feed it. What it would do without
-ever waiting is measured in the same process, on batches that are there already; the share of waiting
-is what is missing to that::
+A model is trained for some epochs on each backend with each feed. Its rate without waiting is
+measured in the same process, with batches that are in memory. The difference is the share of
+waiting::
 
     python benchmarks/end_to_end.py
 """
@@ -30,12 +30,12 @@ from workload import Workload, make_workload
 BACKENDS = ("jax", "tensorflow")
 IMAGES = 384
 ROUNDS = 3
-EPOCHS = 1  # after one that compiles the model and starts the workers
+EPOCHS = 1  # after a first epoch, which compiles the model and starts the workers
 _PREFIX = "RESULT "
 
 
 def make_model(workload: Workload, classes: int) -> Any:
-    """A convolutional network that two cores can train at some hundred photographs a second."""
+    """Return a convolutional network that two cores train at a few hundred photographs a second."""
     import keras
 
     layers = keras.layers
@@ -58,7 +58,7 @@ FEEDS: dict[str, Callable[[Workload], Any]] = {
 
 
 def _in_memory(batch: Any, batches: int) -> Any:
-    """A data set of one epoch whose batches are there already."""
+    """Return a data set of one epoch whose batches are in memory."""
     import keras
 
     class Repeated(keras.utils.PyDataset):  # type: ignore[misc]
@@ -72,7 +72,7 @@ def _in_memory(batch: Any, batches: int) -> Any:
 
 
 def train(feed: str, workload: Workload) -> dict[str, float]:
-    """Rates with this feed and without any, in this process and on its backend."""
+    """Return the rates with this feed and with batches in memory, in this process."""
     import numpy as np
 
     data = FEEDS[feed](workload)
@@ -94,7 +94,7 @@ def _rate(model: Any, data: Any, workload: Workload) -> float:
 
 
 def run(backend: str, feed: str, workload: Workload) -> dict[str, float]:
-    """The same in a process of its own."""
+    """Call `train` in a new process."""
     command = [sys.executable, "-W", "ignore", __file__, "--one", feed]
     command += ["--workload", json.dumps(asdict(workload))]
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -107,7 +107,7 @@ def run(backend: str, feed: str, workload: Workload) -> dict[str, float]:
 
 
 def draw(medians: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
-    """Draw training rates as bars, over what the model could take."""
+    """Draw the training rates as bars, in front of the rates without waiting."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -130,7 +130,7 @@ def draw(medians: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
 
 
 def main() -> None:
-    """Measures, prints, draws, keeps."""
+    """Measure, print, draw and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", choices=FEEDS, help=argparse.SUPPRESS)
     parser.add_argument("--workload", type=json.loads, help=argparse.SUPPRESS)

@@ -1,7 +1,7 @@
-"""How the rate grows: with workers, image size, batch size, classes and files; and what limits it.
+"""How the rate depends on the number of workers, classes and files, and on image and batch size.
 
-One curve each, on photographs, drawn into one picture. Each point is the median of some rounds, and
-the points of a curve take turns::
+Each quantity has a curve, measured on photographs, in one picture. Each point is the median of
+several rounds, and the points of a curve take turns::
 
     python benchmarks/growth.py
 """
@@ -40,7 +40,7 @@ class Curve:
 
 
 def measure_curve(curve: Curve, points: Sequence[int], rate: Rate) -> Curve:
-    """Fill in the medians; the points take turns, so that a busy moment meets them all."""
+    """Fill in the medians; the points take turns, so that other load affects all of them."""
     runs: dict[int, list[float]] = {point: [] for point in points}
     for point in tqdm([*points] * ROUNDS, desc=curve.name, unit="run"):
         runs[point].append(rate(point))
@@ -51,7 +51,7 @@ def measure_curve(curve: Curve, points: Sequence[int], rate: Rate) -> Curve:
 def rate_of(
     directory: str, work: Workload, workers: int, images: int = IMAGES_PER_POINT, **changed: Any
 ) -> float:
-    """Images per second of the augmenting flow, once its workers run."""
+    """Return images per second of the augmenting iterator, once its workers run."""
     from imageloom import ImageDataGenerator
 
     generator = ImageDataGenerator(**work.keras_augmentation(), executor="processes", cores=workers)
@@ -69,7 +69,7 @@ def rate_of(
 
 
 def link_folder(root: Path, sources: list[Path], files: int, classes: int) -> str:
-    """A data set of so many names for the same photographs, evenly in the classes."""
+    """Make a data set of so many links to the same photographs, evenly in the classes."""
     target = root / f"{files}-{classes}"
     for number in range(classes):
         (target / f"class{number:04d}").mkdir(parents=True)
@@ -111,7 +111,7 @@ def draw(curves: list[Curve], path: Path) -> None:
 
 
 def measure_all(files: Sequence[int], root: Path) -> list[Curve]:
-    """Every curve."""
+    """Measure all curves."""
     work = make_workload("photographs", 1000)
     sources = work.files[:200]
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -151,7 +151,7 @@ def measure_all(files: Sequence[int], root: Path) -> list[Curve]:
 
 
 def main() -> None:
-    """Measures, draws, keeps."""
+    """Measure, draw and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most-files", type=int, default=1_000_000)
     options = parser.parse_args()

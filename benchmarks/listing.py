@@ -1,8 +1,8 @@
-"""Times the listing of a very large data set: Keras, ours without an index, ours from its index.
+"""Time the listing of a very large data set: by Keras, by ours without and with an index.
 
-The folder is made of hard links to a few small photographs. Every figure comes from a program of its
-own: seconds until the iterator is there, and how much its peak memory grew over that (on
-Linux). The last rows tell what a worker is sent, and when the first batch comes.
+The folder has hard links to a few small photographs. Every number is measured in a new process: the
+seconds until the iterator exists, and the growth of peak memory during that time (on Linux). The
+last rows are the size of what a worker receives, and the time of the first batch.
 
     python benchmarks/listing.py                  a million files in ten classes
     python benchmarks/listing.py --files 20000    a quick look
@@ -53,7 +53,7 @@ _OURS = {
     "options": "cores=2",
     "more": """
 generator = iterator.image_data_generator
-recipe = iterator.recipe(generator._frozen(generator._current_options()))
+recipe = iterator._plan.recipe(generator._freeze(), iterator.batch_size)
 start = time.perf_counter()
 next(iterator)
 figures = dict(
@@ -66,7 +66,7 @@ iterator.close()
 
 
 def make_folder(root: Path, files: int) -> None:
-    """A data set of so many names, evenly in the classes."""
+    """Make a data set of so many links, evenly in the classes."""
     sources = root.parent / "sources"
     sources.mkdir()
     photograph = Image.fromarray(data.chelsea()).resize((40, 30))
@@ -80,7 +80,7 @@ def make_folder(root: Path, files: int) -> None:
 
 
 def measure(program: dict[str, str], root: Path) -> dict[str, float]:
-    """What a fresh interpreter needs."""
+    """Measure in a new interpreter."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _MEASURE.format(**program), str(root)],
         env={**os.environ, "KERAS_BACKEND": "jax"},
@@ -93,12 +93,12 @@ def measure(program: dict[str, str], root: Path) -> dict[str, float]:
 
 
 def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    """The median of every figure."""
+    """Return the median of every number."""
     return {name: round(statistics.median(r[name] for r in rounds), 3) for name in rounds[0]}
 
 
 def main() -> None:
-    """Measures, prints, and keeps the results of the full size."""
+    """Measure and print the results; save those of the full size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=ROUNDS)

@@ -1,4 +1,4 @@
-"""Keep results together with the date, the machine and the versions of the libraries."""
+"""Save results together with the date, the machine and the versions of the libraries."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def describe_machine() -> dict[str, str | int | float]:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of those compared libraries that are installed."""
+    """Return the versions of the compared libraries, as far as they are installed."""
     versions = {}
     for name in _LIBRARIES:
         try:
@@ -82,7 +82,7 @@ def _processor_name() -> str:
 
 
 def _usable_cores() -> int:
-    """Return the cores this process may run on, which a container can restrict."""
+    """Return the number of cores that this process may use, which a container can restrict."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Run one peer once and print what it measured as one line of JSON.
+"""Run one peer once and print the result as one line of JSON.
 
 The comparison starts this file in a fresh process for each run, so that no peer sees the
 threads, memory or caches of another.
@@ -17,13 +17,13 @@ import psutil
 from peers import PEERS, Peer
 from workload import Measurement, Workload
 
-# The parent finds the result by this prefix, whatever else libraries print.
+# The parent process finds the result by this prefix, as libraries may print other lines.
 RESULT_PREFIX = "RESULT "
 _MIB = 2**20
 
 
 def measure(peer: Peer, workload: Workload, started: float) -> Measurement:
-    """Take the peer's epochs; ``started`` is when the process began, in ``time.time()``."""
+    """Read the epochs of the peer; ``started`` is when the process began, in ``time.time()``."""
     batches = peer.build(workload, peer.workers)
     first = _checked_size(next(batches), peer, workload)
     first_batch, first_cpu = time.time(), _cpu_seconds()
@@ -31,7 +31,7 @@ def measure(peer: Peer, workload: Workload, started: float) -> Measurement:
     _take(batches, workload, after_first)
     end, end_cpu = time.time(), _cpu_seconds()
     later = [_epoch_rate(batches, workload) for _ in range(peer.epochs - 1)]
-    # Read while the workers still live: some loaders end theirs with the epoch.
+    # Measured while the workers run, because some loaders end their workers with the epoch.
     main_uss, worker_uss = _private_memory(peer.workers)
     _close(batches)
     return Measurement(
@@ -52,7 +52,7 @@ def _epoch_rate(batches: Any, workload: Workload) -> float:
 
 
 def _take(batches: Any, workload: Workload, images: int) -> None:
-    """Take batches until ``images`` have come; one epoch must end there."""
+    """Read batches until there are ``images`` images; an epoch must end there."""
     seen = 0
     while seen < images:
         seen += len(next(batches)[0])
@@ -61,7 +61,7 @@ def _take(batches: Any, workload: Workload, images: int) -> None:
 
 
 def _checked_size(batch: Any, peer: Peer, workload: Workload) -> int:
-    """Return the number of images in ``batch`` after a look at their shape, type and values."""
+    """Check shape, type and values of the images in ``batch``; return their number."""
     images = batch[0]
     if peer.augments:
         height, width, channels = workload.height, workload.width, workload.channels
@@ -75,13 +75,13 @@ def _checked_size(batch: Any, peer: Peer, workload: Workload) -> int:
 
 
 def _processes() -> list[psutil.Process]:
-    """Return this process and all below it."""
+    """Return this process and its descendants."""
     this = psutil.Process()
     return [this, *this.children(recursive=True)]
 
 
 def _cpu_seconds() -> float:
-    """Return the processor time that this process and those below it have used so far."""
+    """Return the processor time that this process and its descendants have used so far."""
     total = 0.0
     for process in _processes():
         times = process.cpu_times()
@@ -100,7 +100,7 @@ def _private_memory(workers: int) -> tuple[float, list[float]]:
 
 
 def _close(batches: Any) -> None:
-    """Release the workers of iterators that offer to."""
+    """Close the iterator if it has a method for it."""
     close: Callable[[], None] | None = getattr(batches, "close", None)
     if close is not None:
         close()

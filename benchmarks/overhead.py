@@ -1,4 +1,4 @@
-"""What the library costs beside the work itself: start, hand-over, bookkeeping, memory.
+"""The overhead of the library: its start, the transfer of batches, bookkeeping and memory.
 
 python benchmarks/overhead.py
 """
@@ -27,7 +27,7 @@ from workload import Workload, make_workload
 
 ROUNDS = 7
 _MIB = 2**20
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of <malloc.h>
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # from <malloc.h>
 _FIRST_BATCH = """
 import json, sys, time, warnings
 warnings.simplefilter("ignore")
@@ -45,7 +45,7 @@ flow.close()
 
 
 def start_costs(directory: str) -> dict[str, float]:
-    """Medians over fresh programs: import, and from the iterator to its first batch."""
+    """Return medians over new processes: of the import, and of the first batch of an iterator."""
     runs = []
     for _ in range(ROUNDS):
         command = [sys.executable, "-c", _FIRST_BATCH, directory]
@@ -55,9 +55,9 @@ def start_costs(directory: str) -> dict[str, float]:
 
 
 def hand_over_costs(workload: Workload) -> dict[str, float]:
-    """What the consumer's process spends on a batch of 19 MB that others compute, and their memory."""
+    """Return the consumer's time for a batch of 19 MB that workers compute, and their memory."""
     flow = _flow(workload, executor="processes", cores=2)
-    for _ in range(2 * workload.batches):  # until all slots have been in use
+    for _ in range(2 * workload.batches):  # until all slots were used
         next(flow)
     process = psutil.Process()
     own, all_threads, start = time.thread_time(), time.process_time(), time.perf_counter()
@@ -77,11 +77,11 @@ def hand_over_costs(workload: Workload) -> dict[str, float]:
 
 
 def bookkeeping_costs(workload: Workload) -> dict[str, float]:
-    """Microseconds per image that are not reading, decoding, resizing, warping or scaling.
+    """Return microseconds per image without reading, decoding, resizing, warping and scaling.
 
-    The serial executor's time with every library call in these steps replaced by one that returns at
-    once what it would have returned; less scaling and the copy that the resizer asks for, which are
-    left. The least of several rounds.
+    This is the time of the serial executor, with each library call of these steps replaced by a
+    function that returns the same result at once. Scaling and the copy for the resizer are not
+    replaced; their time is subtracted. The minimum of several rounds counts.
     """
     from bare import BareSteps
 
@@ -90,7 +90,7 @@ def bookkeeping_costs(workload: Workload) -> dict[str, float]:
     pixels = bare.decode(content)
     small = bare.resize(pixels)
     flow = _flow(workload, executor="serial")
-    next(flow)  # everything is imported
+    next(flow)  # imports everything
     with ExitStack() as replaced:
         for target, stub in _stubs(content, pixels, small).items():
             replaced.enter_context(mock.patch(target, stub))
@@ -106,7 +106,7 @@ def bookkeeping_costs(workload: Workload) -> dict[str, float]:
 
 
 def _stubs(content: bytes, pixels: NDArray[np.uint8], small: NDArray[np.uint8]) -> dict[str, object]:
-    """What stands in for each library call, by where the pipeline finds it."""
+    """Return the replacement of each library call, by its place in the pipeline."""
     resized = SimpleNamespace(get_buffer=lambda: small)
     resizer = SimpleNamespace(
         pixel_type=None, options=None, target=resized, resizer=SimpleNamespace(resize=lambda *_: None)
@@ -116,7 +116,7 @@ def _stubs(content: bytes, pixels: NDArray[np.uint8], small: NDArray[np.uint8]) 
         "imageloom._imaging.decode.simplejpeg.decode_jpeg": lambda *_, **__: pixels,
         "imageloom._imaging.decode.decode_png": lambda *_: (
             pixels
-        ),  # the look at its chunks is decoding, too
+        ),  # reading its chunks is part of decoding
         "imageloom._imaging.decode._simd_resizer": lambda *_: resizer,
         "imageloom._imaging.decode.cykooz_resizer.ImageData": lambda *_: None,
         "imageloom._imaging.augment.bilinear.cv2.warpAffine": lambda x, *_, dst=None, **__: dst,
@@ -124,7 +124,7 @@ def _stubs(content: bytes, pixels: NDArray[np.uint8], small: NDArray[np.uint8]) 
 
 
 def steps_of_an_image(workload: Workload) -> dict[str, float]:
-    """Microseconds of each bare call for one image, medians over rounds of the whole data set."""
+    """Return microseconds per image of each library call: medians over rounds of the data set."""
     from bare import BareSteps
 
     bare = BareSteps(workload)
@@ -152,7 +152,7 @@ def steps_of_an_image(workload: Workload) -> dict[str, float]:
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc what workers tell it: a freed image's memory is wanted again at once."""
+    """Make glibc keep freed memory, as in workers, because the next image needs it again."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.mallopt(_MMAP_THRESHOLD, 32 * _MIB)
@@ -161,7 +161,7 @@ def keep_freed_memory() -> None:
 
 def _take(flow: Any, batches: int) -> None:
     for _ in range(batches):
-        next(flow)  # and gone: whoever keeps batches pays for new memory each time
+        next(flow)  # not kept, because kept batches need new memory each time
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -185,7 +185,7 @@ def _flow(workload: Workload, **constructor: Any) -> Any:
 
 
 def main() -> None:
-    """Measures, prints, keeps."""
+    """Measure, print and save the results."""
     photographs, cells = make_workload("photographs", 1000), make_workload("cells", 1000)
     results = {
         "start": start_costs(photographs.directory),

@@ -1,8 +1,8 @@
-"""The pipelines that the benchmark compares, each as its own documentation recommends.
+"""The pipelines that the benchmark compares, each written as its documentation recommends.
 
 Every function takes the workload and returns an iterator over the batches of endless epochs.
-Frameworks are imported inside the functions: each peer runs in a process of its own, in which it
-alone is loaded.
+Frameworks are imported inside the functions, because each peer runs in a new process, without the
+other frameworks.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Batches = Iterator[Any]
 
 @dataclass(frozen=True)
 class Peer:
-    """A pipeline with its name in tables, its worker processes, and the epochs to take from it.
+    """A pipeline with its name in tables, its worker processes, and the epochs to read.
 
-    Of a peer that keeps decoded images only the later epochs are compared: some decode a whole epoch
-    before they give the first batch, which says nothing about the rate after that.
+    If a peer keeps decoded images, only its later epochs are compared. Some of these peers decode a
+    whole epoch before the first batch, so their first rate means nothing.
     """
 
     label: str
@@ -47,7 +47,7 @@ def imageloom_batches(workload: Workload, workers: int, cache: str | None = None
 
 
 def keras_batches(workload: Workload, workers: int) -> Batches:
-    """Keras' own generator, which computes each batch when it is asked for."""
+    """Keras' own generator, which computes each batch on request."""
     return iter(keras_flow(workload))
 
 
@@ -61,7 +61,7 @@ def keras_flow(workload: Workload) -> Any:
 
 
 def _flow_arguments(workload: Workload) -> dict[str, Any]:
-    """Return what both generators' ``flow_from_directory`` get alike."""
+    """Return the arguments of ``flow_from_directory`` that are the same for both generators."""
     return {
         "directory": workload.directory,
         "target_size": (workload.height, workload.width),
@@ -82,7 +82,7 @@ def tfdata_batches(workload: Workload, workers: int, *, cache: bool = False) -> 
 
 
 def tfdata_dataset(workload: Workload, *, cache: bool = False) -> Any:
-    """A ``tf.data`` pipeline with Keras' augmentation layers, parallel calls left to AUTOTUNE.
+    """A ``tf.data`` pipeline with Keras' augmentation layers, with AUTOTUNE for parallel calls.
 
     With ``cache``, decoded and resized images stay in memory from the first epoch on.
     """
@@ -151,7 +151,7 @@ def torch_batches(workload: Workload, workers: int) -> Batches:
 
 
 def decode_only_batches(workload: Workload, workers: int) -> Batches:
-    """The floor: processes that read and decode the files, and return only how many."""
+    """The least work: processes that read and decode the files, and return only their number."""
     from concurrent.futures import ProcessPoolExecutor
 
     files, size = workload.files, workload.batch_size
@@ -162,7 +162,7 @@ def decode_only_batches(workload: Workload, workers: int) -> Batches:
 
 
 def _decode_all(files: list[Any]) -> int:
-    """Decode ``files`` at full size and throw the pixels away."""
+    """Decode ``files`` at full size and discard the pixels."""
     import simplejpeg
     from kornia_rs.io import read_image_png_u8
 

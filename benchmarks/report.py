@@ -32,8 +32,8 @@ _HEADINGS = (
 class Summary:
     """The medians over the rounds of one peer, and its rates as multiples of others'.
 
-    Rates are images per second, without the first batch; `later` is the best of all epochs. Of peers
-    that keep decoded images there is no `first`.
+    Rates are images per second, without the first batch; `later` is the best of all epochs. Peers
+    that keep decoded images have no `first`.
     """
 
     label: str
@@ -117,7 +117,7 @@ def table(summaries: Mapping[str, Summary], failures: Mapping[str, str]) -> str:
 
 
 def markdown(rows: list[tuple[str, ...]], names: int = 1) -> str:
-    """Return rows, the first of them headings, as a Markdown table: names left, numbers right."""
+    """Return rows, headings first, as a Markdown table with right-aligned numbers."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [_line(row, widths, names) for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -150,12 +150,12 @@ def _cells(summary: Summary) -> tuple[str, ...]:
 
 
 def _optional(value: float | None, decimals: int) -> str:
-    """Return a number that may be missing as text."""
+    """Return a number as text; it may be missing."""
     return "-" if value is None else f"{value:.{decimals}f}"
 
 
 def draw_chart(summaries: Mapping[str, Mapping[str, Summary]], path: Path) -> None:
-    """Draw the rates as horizontal bars: workloads side by side, first above later epochs."""
+    """Draw the rates as bars: workloads side by side, the first epoch above later ones."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -189,7 +189,7 @@ def _draw_bars(axes: Any, peers: Mapping[str, Summary], value: Callable[[Summary
 
 
 def _colour(peer: str) -> str:
-    """Return a bar's colour: ours stands out, and the floor recedes as it does not augment."""
+    """Return a bar's colour: strong for ours, pale for decoding without augmentation."""
     if not PEERS[peer].augments:
         return "#cccccc"
     return "#1f77b4" if peer.startswith("imageloom") else "#8c9bab"

@@ -1,8 +1,8 @@
-"""Many epochs of training and validation, with workers killed at random, and what they cost.
+"""Many epochs of training and validation, with workers killed at random, and the resources used.
 
-Prints a row for every tenth epoch: memory of this process and of its workers, descriptors, threads,
-children, speed, and how many workers were killed. Ends with status 1 if the end is worse than the
-second epoch was::
+The program prints a row for every tenth epoch: memory of this process and of its workers,
+descriptors, threads, children, speed, and the number of killed workers. Its status is 1 if the last
+epoch is worse than the second one::
 
     python benchmarks/soak.py                       50 epochs
     python benchmarks/soak.py --epochs 500 --kills 0
@@ -46,7 +46,7 @@ _AUGMENTATION: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a program takes; the fields that count may not grow, but for the memory's tolerance."""
+    """The resources of a program; counts must not grow, and memory only within a tolerance."""
 
     rss_mib: float
     worker_uss_mib: float
@@ -56,7 +56,7 @@ class Footprint:
 
     @classmethod
     def now(cls) -> Footprint:
-        """Measure this process; the worker is the largest one."""
+        """Measure this process and its largest worker."""
         this = psutil.Process()
         sizes = [0.0]
         for child in _workers():
@@ -71,7 +71,7 @@ class Footprint:
         )
 
     def growth_since(self, before: Footprint, tolerance_mib: float) -> list[str]:
-        """Return, in words, what there is more of."""
+        """Return a line for each resource that has grown."""
         found = []
         for name, now in vars(self).items():
             then = vars(before)[name]
@@ -81,7 +81,7 @@ class Footprint:
 
 
 def _workers() -> list[psutil.Process]:
-    """Return the living workers."""
+    """Return the running workers."""
     found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
@@ -94,13 +94,13 @@ class Killer:
     """Kills a random worker now and then, from the thread that reads the batches."""
 
     def __init__(self, chance: float, seed: int) -> None:
-        """``chance`` is that of each batch."""
+        """``chance`` is the probability of a kill per batch."""
         self.killed = 0
         self._chance = chance
         self._random = random.Random(seed)
 
     def maybe(self) -> None:
-        """Kill, or do not."""
+        """Kill a worker, with probability ``chance``."""
         if self._random.random() < self._chance and (workers := _workers()):
             with contextlib.suppress(psutil.NoSuchProcess):
                 self._random.choice(workers).kill()
@@ -108,7 +108,7 @@ class Killer:
 
 
 def settled(workers: int) -> Footprint:
-    """Measure once those that were killed have been replaced and their remains put away."""
+    """Measure after killed workers were replaced and their resources freed."""
     gc.collect()
     end = time.monotonic() + _SETTLE_SECONDS
     while len(_workers()) < workers and time.monotonic() < end:
@@ -123,7 +123,7 @@ def settled(workers: int) -> Footprint:
 
 
 def run_epoch(train: Any, validation: Any, killer: Killer) -> int:
-    """Read a pass of both, as a training loop does; the number of images."""
+    """Read a pass of both iterators, as a training loop does; return the number of images."""
     images = 0
     train.on_epoch_begin()
     for number in range(len(train)):
@@ -133,8 +133,8 @@ def run_epoch(train: Any, validation: Any, killer: Killer) -> int:
     for _ in range(len(validation)):
         images += len(next(validation)[0])
         killer.maybe()
-    # An iterator made anew each time, as some programs do.
-    with contextlib.redirect_stdout(None):  # which says each time how many images there are
+    # A new iterator each time, as in some programs.
+    with contextlib.redirect_stdout(None):  # the number of images would be printed each time
         again = validation.image_data_generator.flow_from_directory(
             validation.directory, subset="validation", target_size=validation.target_size, batch_size=8
         )
@@ -158,7 +158,7 @@ def _row(epoch: int, at: Footprint, speed: float, killed: int) -> str:
 
 
 def soak(folder: Path, options: argparse.Namespace) -> list[str]:
-    """Run all epochs, print the table, return what is worse at the end."""
+    """Run all epochs and print the table; return a line for each resource that has grown."""
     generator = ImageDataGenerator(cores=options.cores, validation_split=0.2, **_AUGMENTATION)
     flow = {"target_size": (options.size, options.size), "batch_size": 8, "seed": 1}
     train = generator.flow_from_directory(folder, subset="training", **flow)
@@ -170,7 +170,7 @@ def soak(folder: Path, options: argparse.Namespace) -> list[str]:
     bar = tqdm(range(1, options.epochs + 1), desc="Epochs", unit="epoch")
     bar.write(_header())
     with train, validation:
-        next(train)  # a first batch, after which all workers are wanted
+        next(train)  # starts all workers
         train.reset()
         workers = train.report().workers
         for epoch in bar:
@@ -186,7 +186,7 @@ def soak(folder: Path, options: argparse.Namespace) -> list[str]:
 
 
 def main() -> int:
-    """Run what the command line asks for; 1 if something grew."""
+    """Run with the arguments of the command line; return 1 if a resource has grown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--images", type=int, default=200)

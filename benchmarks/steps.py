@@ -1,7 +1,7 @@
-"""Which library does each step best: milliseconds per image, and how far from what Keras computes.
+"""Compare libraries for each step: milliseconds per image, and difference from Keras.
 
-Every row is one way of doing one step on the same images; candidates take turns, medians over rounds.
-ARCHITECTURE.md keeps the table::
+Every row is one implementation of a step, on the same images. Implementations take turns; times are
+medians over rounds. The table is in docs/project/measurements.md::
 
     python benchmarks/steps.py
 """
@@ -37,7 +37,7 @@ Work = Callable[[int], Any]
 
 @dataclass
 class Timing:
-    """One way of doing a step; `difference` is the largest from the reference, in grey levels."""
+    """One implementation of a step; `difference` is the largest from Keras, in grey levels."""
 
     step: str
     way: str
@@ -49,7 +49,7 @@ class Timing:
 def race(
     step: str, chosen: str, ways: dict[str, Work], *, compare: bool = True, images: int = IMAGES
 ) -> list[Timing]:
-    """Time the ways of one step by turns; the first of them is the reference."""
+    """Time implementations of a step in turns; the first one is the reference."""
     times: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(ROUNDS):
         for way, work in ways.items():
@@ -76,7 +76,7 @@ def _difference(a: Any, b: Any) -> float:
 
 
 def decoding() -> list[Timing]:
-    """JPEG and PNG files in memory, to pixels."""
+    """Decode JPEG and PNG files in memory."""
     jpegs = [file.read_bytes() for file in make_workload("photographs", 1000).files[:IMAGES]]
     pngs = [file.read_bytes() for file in make_workload("cells", 1000).files[:IMAGES]]
 
@@ -109,7 +109,7 @@ def decoding() -> list[Timing]:
 
 
 def resizing() -> list[Timing]:
-    """Decoded photographs to 224x224, bilinear as Keras means it (with antialiasing)."""
+    """Resize decoded photographs to 224x224, bilinear as in Keras (with antialiasing)."""
     work = make_workload("photographs", 1000)
     bare = BareSteps(work)
     decoded = [bare.decode(bare.read(file)) for file in bare.files[:IMAGES]]
@@ -128,7 +128,7 @@ def resizing() -> list[Timing]:
 
 
 def warping() -> list[Timing]:
-    """224x224x3 through one random matrix each."""
+    """Warp images of 224x224x3, each with a random matrix."""
     work = make_workload("photographs", 1000)
     bare = BareSteps(work)
     small = [bare.resize(bare.decode(bare.read(file))) for file in bare.files[:IMAGES]]
@@ -167,14 +167,14 @@ def warping() -> list[Timing]:
 
 
 def drawing() -> list[Timing]:
-    """Parameters and matrix of an image, one by one or a batch of 32 at once."""
+    """Draw parameters and matrix of images, one by one or for a batch of 32 at once."""
     from imageloom import ImageDataGenerator
     from imageloom._imaging.augment.affine import affine_matrix
     from imageloom._imaging.augment.batch import BatchTransforms
     from imageloom._imaging.augment.draw import draw_transform
 
     work = make_workload("photographs", 1000)
-    options = ImageDataGenerator(**work.keras_augmentation())._current_options().transform
+    options = ImageDataGenerator(**work.keras_augmentation())._options().transform
     state = np.random.RandomState(1)
 
     def one_by_one(_: int) -> None:
@@ -200,14 +200,16 @@ def drawing() -> list[Timing]:
 
 
 def transporting() -> list[Timing]:
-    """A finished batch of 19 MB from one process to another, per image of it."""
+    """Send a finished batch of 19 MB from one process to another; times are per image."""
     batch = np.zeros((32, 224, 224, 3), np.float32)
     slot = np.zeros_like(batch)
     reader, writer = Pipe()
 
     def through_a_pipe(_: int) -> None:
         pickled = pickle.dumps(batch, protocol=5)
-        for start in range(0, len(pickled), 2**15):  # a pipe's buffer: nobody else reads here
+        for start in range(
+            0, len(pickled), 2**15
+        ):  # the size of a pipe's buffer, because no other process reads
             writer.send_bytes(pickled[start : start + 2**15])
             reader.recv_bytes()
         pickle.loads(pickled)
@@ -229,7 +231,7 @@ def transporting() -> list[Timing]:
 
 
 def main() -> None:
-    """Measures, prints, keeps."""
+    """Measure, print and save the results."""
     keep_freed_memory()
     cv2.setNumThreads(1)
     timings = [*decoding(), *resizing(), *warping(), *drawing(), *transporting()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-# Albumentations otherwise asks the network for a newer version when imported.
+# Otherwise the import of Albumentations looks for a newer version on the network.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations
@@ -16,9 +16,9 @@ from workload import Workload
 
 
 class AugmentedFolder:
-    """The images of class folders, resized and augmented anew on each access.
+    """The images of class folders, resized and augmented on each access.
 
-    To a ``DataLoader``, whatever has a length and items is a data set.
+    A ``DataLoader`` accepts any object with a length and items as a data set.
     """
 
     def __init__(self, workload: Workload) -> None:
@@ -41,7 +41,7 @@ class AugmentedFolder:
 
 
 def _augmentation(workload: Workload) -> albumentations.Compose:
-    """Return the workload as one affine transformation on 8-bit pixels, made float last."""
+    """Return the workload as an affine transform of 8-bit pixels, which become floats last."""
     zoom, shift, shear = workload.zoom, workload.shift, workload.shear
     return albumentations.Compose(
         [
@@ -63,5 +63,5 @@ def _augmentation(workload: Workload) -> albumentations.Compose:
 
 
 def single_threaded_opencv(worker: int) -> None:
-    """Keep OpenCV's own threads off in a worker: the workers are the parallelism."""
+    """Turn OpenCV's own threads off in a worker, because the workers run in parallel."""
     cv2.setNumThreads(0)

@@ -1,4 +1,4 @@
-"""The tasks that every peer of the comparison is given, and what a peer reports about them."""
+"""The tasks of the comparison, which are the same for all peers, and the results of a peer."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Workload:
 
     @property
     def batches(self) -> int:
-        """Batches per epoch, the last of them possibly short."""
+        """Number of batches per epoch; the last one may be shorter."""
         return -(-self.images // self.batch_size)
 
     @property
     def files(self) -> list[Path]:
-        """All images, in the order of their names."""
+        """All image files, sorted by name."""
         return sorted(Path(self.directory).glob(f"*/*{self.suffix}"))
 
     def keras_augmentation(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Workload:
 
 @dataclass
 class Measurement:
-    """What one run of one peer measured; rates are images per second."""
+    """The results of one run of one peer; rates are images per second."""
 
     first_epoch: float | None
     later_epoch: float | None
@@ -74,7 +74,7 @@ class Measurement:
 
 
 def make_workload(name: str, images: int) -> Workload:
-    """Write the images, if need be, and read them once: no peer is to pay for the disk alone."""
+    """Write the images if needed, and read them once, so that all peers find them cached."""
     folder = _ROOT / "build" / "benchmark" / f"{name}-{images}"
     if name == "photographs":
         directory = str(write_photographs(folder, count=images))

@@ -49,7 +49,7 @@ nitpick_ignore_regex = [
         r"(ArrayLike|DTypeLike|NDArray|ShiftRange|Batch|Image\.Image|SampleName)",
     ),
     # Names that appear in signatures alone.
-    ("py:class", r".*\.(BatchT_co|SampleSource)"),
+    ("py:class", r".*\.(BatchT_co|ResumableIterator|SampleSource)"),
 ]
 
 # The pages are Markdown that GitHub shows too, so nothing of MyST is used but its directives.

@@ -1,7 +1,7 @@
 """Train on augmented images, draw what the augmentation does, and compare the speed with Keras'.
 
-Needs no network: the images come out of scikit-learn and scikit-image. Everything is written to
-``build/demo/``. The exit status is 1 if the trained model turns out poor::
+No network is needed, because the images are in scikit-learn and scikit-image. All files are written
+to ``build/demo/``. The exit status is 1 if the trained model is poor::
 
     python examples/demo.py
 """
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Keras reads its backend when it is first imported.
+# Keras reads this when it is first imported.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
@@ -37,7 +37,7 @@ _FULL_AUGMENTATION: dict[str, Any] = {
     "zoom_range": 0.2,
     "horizontal_flip": True,
 }
-# Digits bear less: a flipped 2 is no 2, and a 6 on its head is a 9.
+# Digits allow less augmentation: a flipped 2 is not a 2, and an upside-down 6 is a 9.
 _DIGIT_AUGMENTATION: dict[str, Any] = {
     "rotation_range": 10,
     "width_shift_range": 0.08,
@@ -61,12 +61,12 @@ def draw_augmentation(digits: Path, photographs: Path) -> list[Path]:
 
 
 def compare_speed(photographs: Path) -> float:
-    """Print both generators' images per second, and return how many times as fast ours is."""
-    settings = {**_FULL_AUGMENTATION, "rescale": 1 / 255}
+    """Print both generators' images per second; return the ratio of ours to Keras'."""
+    augmentation = {**_FULL_AUGMENTATION, "rescale": 1 / 255}
     flow: dict[str, Any] = {"target_size": (224, 224), "interpolation": "bilinear", "seed": 1}
-    theirs = ImageDataGenerator(**settings).flow_from_directory(photographs, **flow)
+    theirs = ImageDataGenerator(**augmentation).flow_from_directory(photographs, **flow)
     their_rate = _images_per_second(theirs, "Keras")
-    generator = ParallelImageDataGenerator(**settings, cores=2)
+    generator = ParallelImageDataGenerator(**augmentation, cores=2)
     with generator.flow_from_directory(photographs, **flow) as ours:
         our_rate = _images_per_second(ours, "imageloom")
     ratio = our_rate / their_rate
@@ -78,7 +78,7 @@ def compare_speed(photographs: Path) -> float:
 
 
 def _images_per_second(batches: Any, name: str) -> float:
-    """Time one epoch, after another that leaves start-up and first reads behind."""
+    """Time one epoch, after an untimed one that includes the start and the first reads."""
     for _ in tqdm(range(len(batches)), desc=f"{name}, warm-up", unit="batch"):
         next(batches)
     images = 0
@@ -94,7 +94,7 @@ def train(digits: Path) -> float:
     augmenting = ParallelImageDataGenerator(
         **_DIGIT_AUGMENTATION, rescale=1 / 255, validation_split=0.2, cores=2
     )
-    # The same split without augmentation: validation is to judge digits as they are.
+    # The same split without augmentation, because validation uses unchanged digits.
     plain = ParallelImageDataGenerator(rescale=1 / 255, validation_split=0.2, cores=1)
     flow: dict[str, Any] = {"target_size": (32, 32), "color_mode": "grayscale", "seed": 1}
     with (
@@ -131,7 +131,7 @@ def _small_network() -> Any:
 
 
 def main() -> int:
-    """Run the three parts of the demonstration; the status is 0 if the model learnt enough."""
+    """Run the three parts of the demonstration; the status is 0 if the model is accurate enough."""
     digits = write_digits(_OUTPUT / "digits")
     photographs = write_photographs(_OUTPUT / "photographs", count=_PHOTOGRAPHS)
     for sheet in draw_augmentation(digits, photographs):

@@ -1,11 +1,11 @@
 """Draw the two pictures of docs/arguments.md: the fill modes, and what ``geometry`` changes.
 
-Every tile is a photograph of scikit-image's that went through the public methods of the generator::
+Every tile is a photograph of scikit-image, transformed by the public methods of the generator::
 
     python examples/draw_fill_modes.py
 
-writes ``docs/fill-modes.png`` and ``docs/geometry.png``, the same bytes each time for the same versions
-of the libraries.
+The script writes ``docs/fill-modes.png`` and ``docs/geometry.png``. With the same versions of the
+libraries, the files have the same bytes each time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GAP, _MARGIN = 16, 24
 _COLOURS = 255
 _GREY = 205  # the value of `cval` in the pictures
 
-# Mode -> what stands left of the image, the image, what stands right of it.
+# Mode -> the letters left of the image, those of the image, and those right of it.
 _MODES = {
     "constant": ("kkkk", "abcd", "kkkk"),
     "nearest": ("aaaa", "abcd", "dddd"),
@@ -44,7 +44,7 @@ _TURNED = {"theta": 33.0, "zx": 4 / 3, "zy": 4 / 3}
 
 
 def draw_fill_modes() -> Image.Image:
-    """Return the sheet of fill modes: one column a mode, moved above and turned below."""
+    """Return the sheet of fill modes: a column per mode, moved above and rotated below."""
     photograph = _photograph("chelsea", (118, 10, 308, 200), (150, 150))
     side = photograph.shape[0]
     sheet, draw = _sheet(len(_MODES) + 1, 2, (side, side), caption=74)
@@ -78,7 +78,7 @@ def draw_fill_modes() -> Image.Image:
 
 
 def draw_geometry() -> Image.Image:
-    """Return the sheet of geometries: one row a range, with the same draws on both sides."""
+    """Return the sheet of geometries: a row per range, with the same draws on both sides."""
     photograph = _photograph("coffee", (90, 60, 570, 300), (260, 130))
     height, width = photograph.shape[:2]
     rows: list[tuple[dict[str, Any], int]] = [
@@ -108,8 +108,8 @@ def draw_geometry() -> Image.Image:
 
 
 def _photograph(name: str, box: tuple[int, int, int, int], size: tuple[int, int]) -> Pixels:
-    """Return a part of a photograph of scikit-image's as float32 of 0..255, as batches have it."""
-    # scikit-image's functions carry no types: "Any" says so to the type checker.
+    """Return a part of a photograph of scikit-image, as float32 of 0..255, as in batches."""
+    # scikit-image's functions have no type annotations, so their results are "Any".
     data: Any = import_module("skimage.data")
     part = Image.fromarray(getattr(data, name)()).resize(size, Image.Resampling.LANCZOS, box=box)
     return np.asarray(part, dtype=np.float32)
@@ -118,7 +118,7 @@ def _photograph(name: str, box: tuple[int, int, int, int], size: tuple[int, int]
 def _sheet(
     columns: int, rows: int, tile: tuple[int, int], *, caption: int, head: int = 0
 ) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """Return an empty sheet; with a head every row has a caption, without one only the last."""
+    """Return an empty sheet; with a head every row has a caption, otherwise only the last one."""
     captions = caption * rows if head else caption
     width = 2 * _MARGIN + columns * (tile[0] + _GAP) - _GAP
     height = 2 * _MARGIN + head + rows * (tile[1] + _GAP) - _GAP + captions
@@ -137,7 +137,7 @@ def _tile(sheet: Image.Image, corner: tuple[int, int], pixels: Pixels) -> None:
 def _outline(
     sheet: Image.Image, corner: tuple[int, int], side: int, parameters: dict[str, float]
 ) -> None:
-    """Draw where the border of the photograph lies after the transform, within the tile."""
+    """Draw the border of the transformed photograph within the tile."""
     tile = Image.new("L", (side, side))
     edge, centre = side - 0.5, side / 2 - 0.5
     ends = [_moved(x, y, centre, parameters) for x, y in ((0, 0), (edge, 0), (edge, edge), (0, edge))]
@@ -146,17 +146,17 @@ def _outline(
 
 
 def _moved(x: float, y: float, centre: float, parameters: dict[str, float]) -> Point:
-    """Return where a point of a square image comes to lie: the inverse of the grid that is read."""
+    """Return the new place of a point of a square image, by the inverse of the sampled grid."""
     angle = math.radians(parameters.get("theta", 0.0))
     x, y = x - centre, y - centre
-    # The columns' coordinate first: Keras turns (x, y), moves, and scales last.
+    # The column coordinate comes first. Keras rotates (x, y), then moves, and scales last.
     x, y = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
     x, y = x - parameters.get("tx", 0.0), y - parameters.get("ty", 0.0)
     return x / parameters.get("zx", 1.0) + centre, y / parameters.get("zy", 1.0) + centre
 
 
 def _pattern(draw: ImageDraw.ImageDraw, middle: Point, pattern: tuple[str, str, str]) -> None:
-    """Write the letters, those of the image itself in the accent colour, around the middle."""
+    """Write the letters around the middle, those of the image in the accent colour."""
     font = _font(15)
     left, inside, right = pattern
     parts = ((left, _FAINT), ("|", _FAINT), (inside, _ACCENT), ("|", _FAINT), (right, _FAINT))
@@ -167,7 +167,7 @@ def _pattern(draw: ImageDraw.ImageDraw, middle: Point, pattern: tuple[str, str, 
 
 
 def _drawn(parameters: dict[str, Any]) -> str:
-    """Return the parameters that were drawn, those that are off left out."""
+    """Return the drawn parameters as text, without those that have no effect."""
     names = ("theta", "tx", "ty")
     return ", ".join(f"{name} = {parameters[name]:.1f}" for name in names if parameters[name])
 
@@ -181,7 +181,7 @@ def _font(size: int) -> Any:
 
 
 def main() -> None:
-    """Write both pictures, with few colours, which keeps the files small."""
+    """Write both pictures with few colours, so that the files are small."""
     for name, sheet in (("fill-modes", draw_fill_modes()), ("geometry", draw_geometry())):
         path = _DOCS / f"{name}.png"
         few = sheet.quantize(_COLOURS, dither=Image.Dither.NONE)

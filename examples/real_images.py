@@ -1,11 +1,11 @@
-"""Build class folders of real images out of what Python packages ship.
+"""Write class folders of real images that Python packages contain.
 
-Nothing is downloaded: scikit-learn brings 1,797 handwritten digits and two photographs,
-scikit-image's wheel brings some colour photographs, and elpv-dataset brings 2,624 pictures of solar
-cells. All folders have the layout that
-``flow_from_directory`` reads: one sub-folder per class, with the class name as its name.
+Nothing is downloaded: scikit-learn has 1,797 handwritten digits and two photographs, the wheel of
+scikit-image has some colour photographs, and elpv-dataset has 2,624 pictures of solar cells. All
+folders have the layout that ``flow_from_directory`` reads: one sub-folder per class, with the name
+of the class.
 
-Run as a script to write both folders below a directory of your choice::
+As a script, this file writes the digits and the photographs below a directory::
 
     python examples/real_images.py build/images
 """
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-Settings = dict[str, Any]
+Parameters = dict[str, Any]
 
 _MARKER = ".complete.json"
 _DIGIT_COUNT = 1797
@@ -50,15 +50,15 @@ def write_digits(directory: str | os.PathLike[str]) -> Path:
     A folder that is already complete is left as it is.
     """
     target = Path(directory)
-    settings: Settings = {"kind": "digits", "count": _DIGIT_COUNT, "size": _DIGIT_SIZE}
-    settings["margin"] = _DIGIT_MARGIN
-    if _is_complete(target, settings):
+    parameters: Parameters = {"kind": "digits", "count": _DIGIT_COUNT, "size": _DIGIT_SIZE}
+    parameters["margin"] = _DIGIT_MARGIN
+    if _is_complete(target, parameters):
         return target
-    # Imported this late because it takes seconds, and most runs find the folder complete.
+    # Imported here because it takes seconds, and in most runs the folder is complete.
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    with _replacing(target, settings) as folder:
+    with _replacing(target, parameters) as folder:
         pairs = list(zip(digits.images, digits.target, strict=True))
         for index, (scan, label) in enumerate(tqdm(pairs, desc="Writing digits", unit="image")):
             image = _enlarged_digit(scan)
@@ -80,13 +80,13 @@ def write_photographs(
     ``seed`` alone. A folder that is already complete is left as it is.
     """
     target = Path(directory)
-    settings: Settings = {"kind": "photographs", "count": count, "size": size, "seed": seed}
-    if _is_complete(target, settings):
+    parameters: Parameters = {"kind": "photographs", "count": count, "size": size, "seed": seed}
+    if _is_complete(target, parameters):
         return target
     photographs = load_photographs()
     names = sorted(photographs)
     generator = np.random.default_rng(seed)
-    with _replacing(target, settings) as folder:
+    with _replacing(target, parameters) as folder:
         for index in tqdm(range(count), desc="Writing photographs", unit="image"):
             name = names[index % len(names)]
             crop = _random_crop(Image.fromarray(photographs[name]), size, generator)
@@ -97,17 +97,17 @@ def write_photographs(
 def write_cells(directory: str | os.PathLike[str], count: int = 2624) -> Path:
     """Write electroluminescence pictures of solar cells, 300x300 grey PNG files, in four classes.
 
-    They are the files of the ``elpv-dataset`` package as they are: mono- or polycrystalline cells, by
-    whether a defect is likely. A folder that is already complete is left as it is.
+    They are the files of the ``elpv-dataset`` package as they are: mono- or polycrystalline cells,
+    by whether a defect is likely. A folder that is already complete is left as it is.
     """
     target = Path(directory)
-    settings: Settings = {"kind": "cells", "count": count}
-    if _is_complete(target, settings):
+    parameters: Parameters = {"kind": "cells", "count": count}
+    if _is_complete(target, parameters):
         return target
     source = Path(str(files("elpv_dataset"))) / "data"
     lines = (source / "labels.csv").read_text(encoding="utf-8").split("\n")
     labels = [line.split() for line in lines if line.strip()]
-    with _replacing(target, settings) as folder:
+    with _replacing(target, parameters) as folder:
         for name, likelihood, kind in tqdm(labels[:count], desc="Copying cells", unit="image"):
             state = "defective" if float(likelihood) >= 0.5 else "functional"
             shutil.copyfile(source / name, _class_folder(folder, f"{kind}-{state}") / Path(name).name)
@@ -121,7 +121,7 @@ def load_photographs() -> dict[str, NDArray[np.uint8]]:
     """
     from sklearn.datasets import load_sample_image
 
-    # scikit-image's functions carry no types: "Any" says so to the type checker.
+    # scikit-image's functions have no type annotations, so their results are "Any".
     data: Any = import_module("skimage.data")
     return {
         "astronaut": data.astronaut(),
@@ -160,36 +160,36 @@ def _random_crop(
 
 
 def _class_folder(folder: Path, name: str) -> Path:
-    """Return the folder of one class, made if need be."""
+    """Return the folder of one class; it is created if needed."""
     path = folder / name
     path.mkdir(exist_ok=True)
     return path
 
 
-def _is_complete(directory: Path, settings: Settings) -> bool:
-    """Tell whether ``directory`` was written in full, and with the same settings."""
+def _is_complete(directory: Path, parameters: Parameters) -> bool:
+    """Return whether ``directory`` was written completely, with the same parameters."""
     try:
         written = json.loads((directory / _MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    # The settings go through JSON once, as it turns tuples into lists.
-    if written != json.loads(json.dumps(settings)):
+    # Compared after a conversion to JSON and back, which turns tuples into lists.
+    if written != json.loads(json.dumps(parameters)):
         return False
     there = sum(1 for path in directory.glob("*/*") if path.is_file())
-    return bool(there == settings["count"])
+    return bool(there == parameters["count"])
 
 
 @contextmanager
-def _replacing(target: Path, settings: Settings) -> Iterator[Path]:
-    """Lend a temporary sibling of ``target`` that takes its place once it is filled.
+def _replacing(target: Path, parameters: Parameters) -> Iterator[Path]:
+    """Yield a temporary folder, which replaces ``target`` at the end of the block.
 
-    An interrupted run thus never leaves a half-filled folder under the final name.
+    An interrupted run never leaves an incomplete folder under the final name.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        (temporary / _MARKER).write_text(json.dumps(settings) + "\n", encoding="utf-8")
+        (temporary / _MARKER).write_text(json.dumps(parameters) + "\n", encoding="utf-8")
         if target.exists():
             _refuse_foreign(target)
             shutil.rmtree(target)
@@ -199,7 +199,7 @@ def _replacing(target: Path, settings: Settings) -> Iterator[Path]:
 
 
 def _refuse_foreign(target: Path) -> None:
-    """Raise if ``target`` holds something that this module did not write."""
+    """Raise if ``target`` has files that this module did not write."""
     if any(target.iterdir()) and not (target / _MARKER).is_file():
         raise FileExistsError(f"{target} exists and was not written by this script: not replaced")
 

@@ -1,9 +1,9 @@
-"""Train a small segmentation model on images with masks, which go through the same geometry.
+"""Train a small segmentation model on images with masks, which get the same geometric transforms.
 
-The data is one photograph of 24 coins that scikit-image ships. Its right part is cut into pieces to
-learn from; the coins on the left are kept for the test. The light falls unevenly, so that no
-threshold tells all coins from their background: that is printed for comparison. The exit status is 1
-if the model does not beat it clearly::
+The data is one photograph of 24 coins in scikit-image. Its right part is cut into squares for the
+training; the coins on the left are kept for the test. Because of uneven light, no threshold
+separates all coins from the background. The result of the best threshold is printed for comparison.
+The exit status is 1 if the model is not clearly better::
 
     python examples/segmentation.py --epochs 12
 """
@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Keras reads its backend when it is first imported.
+# Keras reads this when it is first imported.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
@@ -43,12 +43,12 @@ def write_pieces(folder: Path) -> pd.DataFrame:
     for left in range(0, width - SIDE + 1, 16):
         part = "training" if left >= BORDER else "validation"
         if left < BORDER < left + SIDE:
-            continue  # a piece of both parts
+            continue  # the square overlaps both parts
         for top in range(0, height - SIDE + 1, 16):
             piece = (slice(top, top + SIDE), slice(left, left + SIDE))
             row = {"part": part, "image": f"{left}-{top}.png", "mask": f"{left}-{top}-mask.png"}
             Image.fromarray(photograph[piece]).save(folder / row["image"])
-            # A palette image: its numbers are the classes, its colours only for looking at it.
+            # A palette image: its numbers are the classes, and its colours are for viewing only.
             labels = Image.fromarray(mask[piece].astype(np.uint8), mode="P")
             labels.putpalette([40, 40, 40, 250, 200, 60])
             labels.save(folder / row["mask"])
@@ -57,14 +57,14 @@ def write_pieces(folder: Path) -> pd.DataFrame:
 
 
 def find_coins(photograph: np.ndarray) -> np.ndarray:
-    """Mark the coins by hand-picked levels, from which regions grow up to the edges (a watershed)."""
+    """Mark the coins by a watershed: regions grow from chosen grey levels up to the edges."""
     seeds = np.where(photograph < 30, 1, np.where(photograph > 150, 2, 0))
     regions = segmentation.watershed(filters.sobel(photograph), seeds)
     return ndimage.binary_opening(ndimage.binary_fill_holes(regions == 2), iterations=2)
 
 
 def small_unet(steps: int) -> keras.Model:
-    """Return a compiled network that tells for each pixel how likely it belongs to a coin."""
+    """Return a compiled network that computes the probability of a coin for each pixel."""
     layers = keras.layers
 
     def convolved(x: Any, channels: int, strides: int = 1) -> Any:
@@ -87,7 +87,7 @@ def small_unet(steps: int) -> keras.Model:
 
 
 def draw(path: Path, images: np.ndarray, *masks: np.ndarray) -> None:
-    """Write rows of pictures: the images, then masks of them."""
+    """Write rows of pictures: the images, then their masks."""
     rows = [np.concatenate(list(row[..., 0]), axis=1) for row in (images, *masks)]
     Image.fromarray(np.uint8(255 * np.clip(np.concatenate(rows), 0, 1))).save(path)
 
@@ -106,7 +106,7 @@ def main() -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     table = write_pieces(OUTPUT)
 
-    # Geometry is for both, image and mask. What changes colours is for images alone.
+    # Geometric transforms apply to image and mask. Colour steps apply to images only.
     augmenting = ImageDataGenerator(
         cores=2,
         rotation_range=180,

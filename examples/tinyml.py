@@ -1,9 +1,9 @@
 """Train a model for a microcontroller: which ground does the robot's camera look at?
 
-Grey pictures of 96x96 pixels, three classes (brick, grass, gravel), a network of some thousand
-parameters. The pictures are pieces of photographs that scikit-image ships; those of the upper part of
-each photograph are for validation alone. A robot sees them in any direction, in sun and dusk, through a
-cheap sensor: that is what the augmentation is for. The exit status is 1 if the model is poor::
+The data are grey pictures of 96x96 pixels in three classes (brick, grass, gravel); the network has
+a few thousand parameters. The pictures are squares of photographs in scikit-image; those of the
+upper part of each photograph are used for validation only. The augmentation simulates the
+directions, the light and the cheap sensor of a robot. The exit status is 1 if the model is poor::
 
     python examples/tinyml.py --epochs 6
 """
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Keras reads its backend when it is first imported.
+# Keras reads this when it is first imported.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
@@ -34,12 +34,12 @@ REQUIRED_ACCURACY = 0.9
 
 
 def write_pieces(folder: Path) -> Path:
-    """Cut each photograph of 512x512 pixels into overlapping squares, named by their place."""
+    """Cut each photograph of 512x512 pixels into overlapping squares, named by their position."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in CLASSES:
         (folder / name).mkdir(parents=True)
         photograph = getattr(data, name)()
-        # No piece from row 128 on shares a pixel with those of the rows 0 and 32.
+        # Squares from row 128 on share no pixel with those of rows 0 and 32.
         for top in (0, 32, *range(128, 512 - SIDE + 1, 32)):
             for left in range(0, 512 - SIDE + 1, 32):
                 piece = photograph[top : top + SIDE, left : left + SIDE]
@@ -48,12 +48,12 @@ def write_pieces(folder: Path) -> Path:
 
 
 def auto_exposure(params: ParallelProcessParams, x: np.ndarray) -> np.ndarray:
-    """Bring the image to a mean of 128, as the camera's driver does, before anything else."""
+    """Scale the image to a mean of 128, as the camera's driver does, before all other steps."""
     return np.uint8(np.clip(x * (128 / max(1.0, x.mean())), 0, 255))
 
 
 def as_int8(params: ParallelProcessParams, x: np.ndarray) -> np.ndarray:
-    """Shift 0..255 to -128..127, which the model will get on the device."""
+    """Shift 0..255 to -128..127, which is the input of the model on the device."""
     return np.round(x) - 128
 
 
@@ -63,7 +63,7 @@ def tiny_model(steps: int) -> keras.Model:
     model = keras.Sequential([keras.Input((SIDE, SIDE, 1)), layers.Rescaling(1 / 64)])
     model.add(layers.Conv2D(12, 3, strides=2, padding="same", use_bias=False))
     for channels in (24, 32, 48):
-        # On the device, normalisation is part of the convolution before it.
+        # On the device, normalisation is merged into the preceding convolution.
         model.add(layers.BatchNormalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.SeparableConv2D(channels, 3, strides=2, padding="same", use_bias=False))

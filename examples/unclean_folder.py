@@ -1,9 +1,9 @@
-"""Train on a folder as one finds it: broken files, two rare classes, and a computer that stops.
+"""Train on an unclean folder, with broken files and two rare classes, and resume after a crash.
 
-The data is scikit-learn's handwritten digits, of which eights and nines are made rare and every 150th
-file is spoilt. The script looks at the folder, trains in a process that is killed in the middle of an
-epoch, and starts another one, which goes on where the first one saved its state. The exit status is 1
-if the model does not know the rare digits in the end::
+The data are scikit-learn's handwritten digits, with few eights and nines, and with every 150th file
+broken. The script inspects the folder and trains in a process that is killed in the middle of an
+epoch. Then it starts another process, which continues from the saved state. The exit status is 1 if
+the model does not recognise the rare digits in the end::
 
     python examples/unclean_folder.py --epochs 12
 """
@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Keras reads its backend when it is first imported.
+# Keras reads this when it is first imported.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import psutil
@@ -36,11 +36,11 @@ FLOW: dict[str, Any] = {"target_size": (32, 32), "color_mode": "grayscale", "cla
 
 
 def write_folders(digits: Path) -> None:
-    """Write ``found/``, which is unclean, and ``test/``, which is not, from all digits."""
+    """Write the unclean folder ``found/`` and the clean folder ``test/`` from all digits."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     for source in sorted(path for path in digits.iterdir() if path.is_dir()):
         files = sorted(source.iterdir())
-        random.Random(1).shuffle(files)  # they stand by writer
+        random.Random(1).shuffle(files)  # the files are sorted by writer
         kept = RARE_COUNT if source.name in RARE else len(files) - TEST_COUNT
         for part, some in (("test", files[:TEST_COUNT]), ("found", files[TEST_COUNT:][:kept])):
             (OUTPUT / part / source.name).mkdir(parents=True)
@@ -54,8 +54,8 @@ def write_folders(digits: Path) -> None:
 
 
 def train(epochs: int, seed: int, die_after: int) -> int:
-    """Train from wherever an earlier process has stopped; the status is 0 if the model is good."""
-    # The first process that needs Keras is this one, and not the one that starts it.
+    """Train from where an earlier process stopped; the status is 0 if the model is good."""
+    # Imported here, because the process that starts this one does not need Keras.
     import keras
     import numpy as np
 
@@ -72,7 +72,7 @@ def train(epochs: int, seed: int, die_after: int) -> int:
             self.model.save(MODEL)
 
     class PowerCut(keras.callbacks.Callback):
-        """Ends the process without a chance to tidy up."""
+        """Ends the process without any clean-up."""
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             if self.params["steps"] * self.epoch + batch + 1 == die_after:
@@ -94,7 +94,7 @@ def train(epochs: int, seed: int, die_after: int) -> int:
         rescale=1 / 255,
     )
     plain = ImageDataGenerator(cores=1, rescale=1 / 255)
-    # Without `balance`, `fit(class_weight=training.class_weights())` is the other way.
+    # Instead of `balance`, `fit(class_weight=training.class_weights())` can be used.
     training = generator.flow_from_directory(OUTPUT / "found", balance=True, seed=seed, **FLOW)
     test = plain.flow_from_directory(OUTPUT / "test", shuffle=False, **FLOW)
     resume = ResumeCallback(training, POSITION, save_freq=SAVE_EVERY)
@@ -104,10 +104,10 @@ def train(epochs: int, seed: int, die_after: int) -> int:
     else:
         model = small_network(keras)
     with training, test:
-        # In this order: a position without its model would be worse than one that is a bit old.
+        # In this sequence, because an old position is better than one without its model.
         callbacks = [KeepModel(), resume, PowerCut()]
         steps = {"initial_epoch": resume.epoch, "epochs": epochs}
-        # In mid-epoch a position says nothing if Keras asks for the batches in another order.
+        # A position within an epoch has no meaning if Keras shuffles the batches.
         model.fit(training, shuffle=False, callbacks=callbacks, verbose=2, **steps)
         predicted = model.predict(test, verbose=0).argmax(axis=1)
         print(training.report())

@@ -1,11 +1,11 @@
-"""Check that the built distributions hold what they should, and nothing else.
+"""Check that the built distributions have all required files, and no others.
 
 Usage::
 
     python tools/check_distributions.py DIRECTORY
 
-The directory holds one wheel and one source distribution of imageloom, built from this checkout. Which
-modules and tests there are, git says: files that it ignores belong nowhere.
+The directory has one wheel and one source distribution of imageloom, built from this checkout. The
+expected modules and tests are those that git lists. Files that git ignores must not be included.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from email.parser import Parser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# The build backend adds .gitignore, without which the result would not build the same again.
+# The build backend adds .gitignore, so that the same files are built again.
 SDIST_OWN = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
 ENTRY_POINTS = "[console_scripts]\nimageloom = imageloom._cli:main\n"
 
 
 def files_of_checkout(*folders: str) -> set[str]:
-    """Files that git tracks, or would if they were added."""
+    """Return the files that git tracks, or that are new and not ignored."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *folders],
         cwd=ROOT,
@@ -37,14 +37,14 @@ def files_of_checkout(*folders: str) -> set[str]:
 
 
 def differences(place: str, names: set[str], expected: set[str]) -> list[str]:
-    """What is missing there, and what is too much."""
+    """Return a line for each missing file and for each file that should not be there."""
     return [f"{place} lacks {name}" for name in sorted(expected - names)] + [
-        f"{place} holds {name}, which does not belong there" for name in sorted(names - expected)
+        f"{place} has {name}, which must not be included" for name in sorted(names - expected)
     ]
 
 
 def check_wheel(path: Path) -> list[str]:
-    """Return what is wrong with the wheel."""
+    """Return the problems of the wheel."""
     info = f"{'-'.join(path.name.split('-')[:2])}.dist-info"
     expected = {name.removeprefix("src/") for name in files_of_checkout("src/imageloom")}
     expected |= {
@@ -57,12 +57,12 @@ def check_wheel(path: Path) -> list[str]:
         if problems:
             return problems
         if wheel.read(f"{info}/entry_points.txt").decode() != ENTRY_POINTS:
-            problems.append(f"{path.name} has other entry points than the command")
+            problems.append(f"{path.name} has entry points other than the command")
         return problems + check_metadata(path.name, wheel.read(f"{info}/METADATA").decode())
 
 
 def check_metadata(place: str, text: str) -> list[str]:
-    """Return what is wrong with the metadata."""
+    """Return the problems of the metadata."""
     metadata = Parser().parsestr(text)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def check_metadata(place: str, text: str) -> list[str]:
 
 
 def check_sdist(path: Path) -> list[str]:
-    """Return what is wrong with the source distribution."""
+    """Return the problems of the source distribution."""
     with tarfile.open(path) as sdist:
         names = {member.name.partition("/")[2] for member in sdist if not member.isdir()}
     return differences(path.name, names, files_of_checkout("src/imageloom", "tests") | SDIST_OWN)
@@ -98,8 +98,8 @@ def main(directory: Path) -> int:
     sdists = list(directory.glob("imageloom-*.tar.gz"))
     if len(wheels) != 1 or len(sdists) != 1:
         print(
-            f"{directory} holds {len(wheels)} wheels and {len(sdists)} source distributions; "
-            "one of each is needed: empty it and build again",
+            f"{directory} has {len(wheels)} wheels and {len(sdists)} source distributions, "
+            "but must have one of each: empty it and build again",
             file=sys.stderr,
         )
         return 1
@@ -107,7 +107,7 @@ def main(directory: Path) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
-        print(f"{wheels[0].name} and {sdists[0].name} hold what they should")
+        print(f"{wheels[0].name} and {sdists[0].name} have all required files")
     return 1 if problems else 0
 
 

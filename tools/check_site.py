@@ -1,10 +1,10 @@
-"""Check the built documentation: links inside lead somewhere, and nothing is fetched from outside.
+"""Check the built documentation: internal links work, and no page loads external files.
 
 Usage::
 
     python tools/check_site.py DIRECTORY
 
-Sphinx warns of links that it makes itself; this looks at what a browser will see.
+Sphinx checks only the links that it makes itself. This program checks the HTML files.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-# Attributes by which a browser fetches something at once, by element.
+# The attribute of each element that makes a browser load a file.
 FETCHED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}
 
 
 class Page(HTMLParser):
-    """The links, the fetched files and the anchors of a page."""
+    """The links, the loaded files and the anchors of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -38,10 +38,10 @@ class Page(HTMLParser):
 
 
 def problems_of(root: Path) -> list[str]:
-    """Return what is wrong with the site."""
+    """Return the problems of the site."""
     pages = {path.resolve(): Page(path) for path in root.rglob("*.html")}
     if not pages:
-        return [f"{root} holds no pages"]
+        return [f"{root} has no pages"]
     problems = []
     for path, page in pages.items():
         name = path.relative_to(root.resolve())
@@ -49,19 +49,19 @@ def problems_of(root: Path) -> list[str]:
             url = urlsplit(target)
             if url.scheme in ("http", "https") or url.netloc:
                 if target in page.fetched:
-                    problems.append(f"{name} fetches {target}")
+                    problems.append(f"{name} loads {target}")
                 continue
             if url.scheme:  # mailto:, data:
                 continue
             file = (path.parent / unquote(url.path)).resolve() if url.path else path
             if not file.exists():
-                problems.append(f"{name} leads to {target}, which is not there")
+                problems.append(f"{name} links to {target}, which does not exist")
             elif url.fragment and file in pages and unquote(url.fragment) not in pages[file].anchors:
-                problems.append(f"{name} leads to {target}, and there is no such place")
+                problems.append(f"{name} links to {target}, which has no such anchor")
     for path in root.rglob("*.css"):
         text = path.read_text(encoding="utf-8")
         if "url(http" in text or "url(//" in text or "@import" in text:
-            problems.append(f"{path.relative_to(root)} fetches from outside")
+            problems.append(f"{path.relative_to(root)} loads an external file")
     return problems
 
 
@@ -71,7 +71,7 @@ def main(directory: Path) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
-        print(f"{directory}: {len(list(directory.rglob('*.html')))} pages, all links lead somewhere")
+        print(f"{directory}: {len(list(directory.rglob('*.html')))} pages, all links work")
     return 1 if problems else 0
 
 

@@ -1,11 +1,12 @@
-"""The main job, as a user's script does it: images in folders, read in the background, transformed.
+"""The main job, as in a user's script: read and transform images in the background.
 
 Usage::
 
     python -I tools/main_job.py
 
-`make test-dist` runs it where nothing but the wheel is installed. There is no `__main__` guard and a
-lambda is a hook on purpose: worker processes must cope with both. The exit status is 0 if all is well.
+`make test-dist` runs it in an environment with only the wheel installed. On purpose there is no
+`__main__` guard, and a hook is a lambda: both must work with worker processes. The exit status is 0
+if all checks pass.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def check(holds: object, what: str) -> None:
 
 
 def command(*arguments: str) -> str:
-    """What the installed command prints."""
+    """Return the output of the installed command."""
     program = Path(sysconfig.get_path("scripts"), "imageloom")
     done = subprocess.run(
         [program, *arguments], check=True, capture_output=True, text=True, timeout=300
@@ -70,24 +71,26 @@ with tempfile.TemporaryDirectory() as place:
         train = generator.flow_from_directory(folder, subset="training", **options)
         rest = generator.flow_from_directory(folder, subset="validation", **options)
         with train, rest:
-            check((train.samples, rest.samples) == (16, 4), "the split is another")
+            check((train.samples, rest.samples) == (16, 4), "the split is wrong")
             received[executor] = [next(train) for _ in range(2 * len(train))]
             x, y = next(rest)
-            check(x.shape == (4, 32, 32, 3) and set(y) == {0, 1}, "other samples were set apart")
+            check(x.shape == (4, 32, 32, 3) and set(y) == {0, 1}, "the validation samples are wrong")
 
     for x, y in received["processes"]:
-        check(x.dtype == np.float32 and x.shape == (len(y), 32, 32, 3), "batches have another form")
-        check(x.min() >= 0 and x.max() <= 127.5, "values are out of their range")
+        check(x.dtype == np.float32 and x.shape == (len(y), 32, 32, 3), "a batch is malformed")
+        check(x.min() >= 0 and x.max() <= 127.5, "values are out of range")
         means = x.mean(axis=(1, 2, 3))
-        check(((means > 45) == (y == 1)).all(), "images and classes do not belong together")
+        check(((means > 45) == (y == 1)).all(), "images do not match their classes")
     for one, other in zip(received["processes"], received["serial"], strict=True):
-        check(all(map(np.array_equal, one, other)), "workers compute something else")
-    check(not np.array_equal(received["serial"][0][0], received["serial"][4][0]), "epochs are alike")
+        check(all(map(np.array_equal, one, other)), "workers compute other values")
+    check(
+        not np.array_equal(received["serial"][0][0], received["serial"][4][0]), "two epochs are equal"
+    )
 
     loaded = [name for name in FOREIGN if name in sys.modules]
     check(not loaded, f"{loaded} were imported")
-    check(version("imageloom") == imageloom.__version__, "the version in the package is another")
-    check(imageloom.__version__ in command("--version"), "the command has another version")
+    check(version("imageloom") == imageloom.__version__, "the version of the package is wrong")
+    check(imageloom.__version__ in command("--version"), "the version of the command is wrong")
     check("light" in command("inspect", str(folder)), "`inspect` does not name the classes")
     sheet = Path(place, "sheet.png")
     command("preview", str(folder), "-o", str(sheet), "--rotation-range", "20")

@@ -86,10 +86,15 @@ def stream() -> Drawing:
                      colour=GREY)  # fmt: skip
     reader = left + 9 * width - 2.5
     picture.arrow((reader, 170), (reader, 122))
-    picture.text(reader - 8, 166, "next(it) stands here", anchor="end", bold=True)
+    picture.text(reader - 8, 166, "next(it) reads here", anchor="end", bold=True)
     picture.line(reader + 8, 134, left + 14 * width - 5, 134)
     picture.text(reader + 5 * width / 2 + 3, 152, "the window, computed ahead", anchor="middle")
-    legend = [(PLAIN, "handed out"), (GREEN, "ready, waiting"), (YELLOW, "in work"), ("white", "later")]
+    legend = [
+        (PLAIN, "handed out"),
+        (GREEN, "ready, waiting"),
+        (YELLOW, "being computed"),
+        ("white", "later"),
+    ]
     for number, (fill, words) in enumerate(legend):
         x = 60 + 175 * number
         picture.box(x, 204, 22, 22, fill=fill)
@@ -115,7 +120,7 @@ def seeds() -> Drawing:
     picture.arrow((595, 104), (595, 128))
     picture.text(583, 121, "which samples: places 48 to 63", anchor="end", size=12, colour=GREY)
     picture.arrow((595, 220), (595, 196))
-    picture.text(583, 213, "what happens to them", anchor="end", size=12, colour=GREY)
+    picture.text(583, 213, "their transforms", anchor="end", size=12, colour=GREY)
     example = "128 samples in batches of 16: 8 batches an epoch, so epoch 2 begins at position 16"
     picture.text(380, 316, example, colour=GREY, size=12)
     return picture
@@ -128,7 +133,7 @@ def workers() -> Drawing:
     picture.text(165, 30, "your program", bold=True)
     picture.box(35, 60, 260, 54, ["model.fit, or your loop"], fill=BLUE)
     picture.box(35, 150, 260, 62, ["iterator", "a window of positions"])
-    picture.box(35, 250, 260, 62, ["dispatcher, a thread", "starts, tells, hears, replaces workers"])
+    picture.box(35, 250, 260, 62, ["dispatcher, a thread", "starts, feeds and replaces workers"])
     picture.arrow((120, 114), (120, 148))
     picture.text(128, 136, "next(it)", anchor="start", size=12, colour=GREY)
     picture.arrow((120, 212), (120, 248))
@@ -136,7 +141,7 @@ def workers() -> Drawing:
     for number in range(3):
         y = 60 + 70 * number
         name = f"worker {number + 1}" if number < 2 else "..."
-        picture.box(585, y, 160, 48, [name, "reads, turns, writes"] if number < 2 else [name])
+        picture.box(585, y, 160, 48, [name, "reads, warps, writes"] if number < 2 else [name])
     picture.text(665, 30, "worker processes", bold=True)
     picture.box(370, 60, 150, 188, fill="white")
     picture.text(445, 30, "shared memory", bold=True)
@@ -155,7 +160,7 @@ def workers() -> Drawing:
     picture.text(340, 80, "no copy", size=12, colour=GREY)
     picture.arrow((295, 290), (665, 290), (665, 250), both=True)
     picture.text(470, 282, 'tasks out, "done" back: about 2 kB', size=12, colour=GREY)
-    picture.box(35, 335, 260, 36, ["a slot is free again when its array dies"], fill="white", size=12)
+    picture.box(35, 335, 260, 36, ["a slot is free when its array is gone"], fill="white", size=12)
     picture.text(
         345, 340, "A worker that dies leaves its slot; a new one", anchor="start", colour=GREY, size=12
     )

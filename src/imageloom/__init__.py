@@ -1,6 +1,6 @@
-"""imageloom: Keras' `ImageDataGenerator`, with the work done in the background.
+"""imageloom: a replacement for Keras' `ImageDataGenerator` that computes batches in the background.
 
-Change one import and keep the rest::
+Only the import changes::
 
     from imageloom import ImageDataGenerator
 
@@ -41,16 +41,21 @@ if TYPE_CHECKING:
     from imageloom._adapters.resume import ResumeCallback
     from imageloom._api.generator import ImageDataGenerator, ParallelImageDataGenerator
     from imageloom._api.iterators.arrays import NumpyArrayIterator
+    from imageloom._api.iterators.base import BatchIterator
     from imageloom._api.iterators.files import DataFrameIterator, DirectoryIterator
     from imageloom._api.previews import preview
     from imageloom._imaging.convert import array_to_img, img_to_array, save_img
     from imageloom._imaging.decode import UnidentifiedImageError, load_img
     from imageloom._options import Noise
     from imageloom._pipeline.hooks import ParallelProcessParams
+    from imageloom._stream.report import Report
+    from imageloom._stream.substitutions import BadImage
 
-# Loaded when they are first used. A worker process, which imports this package too, needs none of them;
-# some load Pillow and decoders, and `ResumeCallback` loads Keras.
+# Names that are imported when they are first used. Some load Pillow and decoders, and
+# `ResumeCallback` loads Keras. Worker processes import this package too, but none of these.
 _LAZY = {
+    "BadImage": "_stream.substitutions",
+    "BatchIterator": "_api.iterators.base",
     "DataFrameIterator": "_api.iterators.files",
     "DirectoryIterator": "_api.iterators.files",
     "ImageDataGenerator": "_api.generator",
@@ -58,6 +63,7 @@ _LAZY = {
     "NumpyArrayIterator": "_api.iterators.arrays",
     "ParallelImageDataGenerator": "_api.generator",
     "ParallelProcessParams": "_pipeline.hooks",
+    "Report": "_stream.report",
     "ResumeCallback": "_adapters.resume",
     "UnidentifiedImageError": "_imaging.decode",
     "array_to_img": "_imaging.convert",
@@ -69,9 +75,11 @@ _LAZY = {
 
 __all__ = [
     "ArgumentTypeError",
+    "BadImage",
     "BadImageError",
     "BadSamplesError",
     "BatchIndexError",
+    "BatchIterator",
     "BatchMemoryError",
     "BatchShapeError",
     "BatchTimeoutError",
@@ -90,6 +98,7 @@ __all__ = [
     "NumpyArrayIterator",
     "ParallelImageDataGenerator",
     "ParallelProcessParams",
+    "Report",
     "ResumeCallback",
     "StateMismatchError",
     "StorageError",
@@ -105,10 +114,10 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # or else type checkers would believe in every misspelt name
+if not TYPE_CHECKING:  # otherwise type checkers would accept every misspelt name
 
     def __getattr__(name: str) -> Any:
-        """Imports what is heavy when it is first used."""
+        """Imports a public name when it is first used."""
         if name in _LAZY:
             globals()[name] = value = getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
             return value
@@ -116,5 +125,5 @@ if not TYPE_CHECKING:  # or else type checkers would believe in every misspelt n
 
 
 def __dir__() -> list[str]:
-    """All public names, also those not imported yet."""
+    """Returns all public names, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Checks of single arguments: what was received, what is allowed."""
+"""Checks of single arguments; the errors say what was received and what is allowed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
-    """Raises unless `value` is one of the allowed words."""
+    """Raises unless `value` is one of the allowed strings."""
     if not isinstance(value, str) or value not in allowed:
         raise InvalidArgumentError(
             f"Invalid {name}: `{name}` must be one of {', '.join(map(repr, allowed))}; "
@@ -46,36 +46,36 @@ def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:
 
 
 def check_seed(seed: Any) -> int | None:
-    """A seed as a plain int, or None; raises unless 0 <= seed < 2**32."""
+    """Returns a seed as a plain int, or None; raises unless 0 <= seed < 2**32."""
     if seed is None:
         return None
     if not _is_integer(seed):
-        raise ArgumentTypeError(f"`seed` must be an integer or None, received {seed!r}.")
+        raise ArgumentTypeError(f"`seed` must be an integer or None; received {seed!r}.")
     if not 0 <= seed < 2**32:
-        raise InvalidArgumentError(f"`seed` must be in 0..2**32 - 1, received {seed!r}.")
+        raise InvalidArgumentError(f"`seed` must be in 0..2**32 - 1; received {seed!r}.")
     return int(seed)
 
 
 def check_shard(shard: Any) -> tuple[int, int]:
-    """(index, count) of a part; raises unless 0 <= index < count."""
+    """Returns the index and the count of a shard; raises unless 0 <= index < count."""
     if (
         not isinstance(shard, (tuple, list))
         or len(shard) != 2
         or not all(_is_integer(number) for number in shard)
     ):
         raise ArgumentTypeError(
-            f'`shard` is (index, count), two integers, or "auto", or None; received {shard!r}.'
+            f'`shard` must be (index, count) with two integers, or "auto", or None; received {shard!r}.'
         )
     index, count = (int(number) for number in shard)
     if not 0 <= index < count:
         raise InvalidArgumentError(
-            f"`shard` is (index, count) with 0 <= index < count; received {shard!r}."
+            f"`shard` must be (index, count) with 0 <= index < count; received {shard!r}."
         )
     return index, count
 
 
 def check_subset(subset: object) -> None:
-    """Raises unless `subset` is None or one of Keras' two words."""
+    """Raises unless `subset` is "training", "validation" or None."""
     if subset not in (None, "training", "validation"):
         raise InvalidArgumentError(
             f"Invalid subset name: {subset!r}; expected 'training', 'validation' or None."
@@ -85,15 +85,23 @@ def check_subset(subset: object) -> None:
 def check_number(name: str, value: Any) -> None:
     """Raises unless `value` is a finite real number."""
     if not _is_real(value):
-        raise ArgumentTypeError(f"`{name}` must be a number, received {value!r}.")
+        raise ArgumentTypeError(f"`{name}` must be a number; received {value!r}.")
     if not math.isfinite(value):
-        raise InvalidArgumentError(f"`{name}` must be finite, received {value!r}.")
+        raise InvalidArgumentError(f"`{name}` must be finite; received {value!r}.")
 
 
 def check_int(
     name: str, value: Any, low: int, high: int | None = None, also: str | None = None
 ) -> None:
-    """Raises unless `value` is an integer in the given range; `also` words what else is allowed."""
+    """Raises unless `value` is an integer in a range.
+
+    Args:
+        name: the argument's name, for the error.
+        value: what was received.
+        low: the lowest allowed value.
+        high: the highest allowed value; None for no bound.
+        also: what else is allowed, in words for the error.
+    """
     allowed = f"an integer >= {low}" if high is None else f"an integer in {low}..{high}"
     if also:
         allowed += f", {also}"
@@ -104,25 +112,25 @@ def check_int(
 
 
 def check_cores(cores: Any) -> None:
-    """Raises unless `cores` is a number of workers or a share of the cores."""
+    """Raises unless `cores` is a number of workers, or a share of the cores."""
     if isinstance(cores, bool) or not _is_real(cores):
         raise ArgumentTypeError(
-            f"`cores` is a number of workers (int, -1 for all cores) or a share of the cores "
+            "`cores` must be a number of workers (int, -1 for all cores) or a share of the cores "
             f"(float in 0..1); received {cores!r}."
         )
     if not _is_integer(cores) and not 0 <= cores <= 1:
         raise InvalidArgumentError(
-            f"As a float, `cores` is a share of the machine's cores in 0..1; received {cores!r}. "
+            f"`cores` must be in 0..1 if it is a float, a share of the cores; received {cores!r}. "
             "Pass an int for a number of workers."
         )
 
 
 def check_validation_split(split: Any) -> None:
-    """Keras' rule: off, or strictly between 0 and 1."""
+    """Raises unless `validation_split` is off (0 or None), or strictly between 0 and 1."""
     if not split:
         return
     if not _is_real(split):
-        raise ArgumentTypeError(f"`validation_split` must be a number, received {split!r}.")
+        raise ArgumentTypeError(f"`validation_split` must be a number; received {split!r}.")
     if not 0 < split < 1:
         raise InvalidArgumentError(
             f"`validation_split` must be strictly between 0 and 1; received {split!r}."
@@ -130,7 +138,7 @@ def check_validation_split(split: Any) -> None:
 
 
 def zoom_bounds(zoom: Any) -> list[float]:
-    """Keras' `zoom_range` as its two bounds."""
+    """Returns the lower and upper bound that a `zoom_range` of Keras stands for."""
     message = f"`zoom_range` should be a float or a tuple or list of two floats; received {zoom!r}."
     if _is_real(zoom):
         bounds = [1 - zoom, 1 + zoom]
@@ -149,7 +157,7 @@ def zoom_bounds(zoom: Any) -> list[float]:
 
 
 def check_pair(name: str, pair: Any) -> None:
-    """Raises unless `pair` is None or a tuple or list of two numbers."""
+    """Raises unless `pair` is None, or a tuple or list of two finite numbers."""
     if pair is None:
         return
     if (
@@ -163,7 +171,10 @@ def check_pair(name: str, pair: Any) -> None:
 
 
 def shift_range(name: str, shift: Any) -> Any:
-    """A number, or a list of numbers; arrays become lists, whose truth is not ambiguous."""
+    """Returns a shift range as a number or a list of numbers.
+
+    Arrays become lists, because an array has no truth value.
+    """
     if isinstance(shift, np.ndarray):
         shift = shift.tolist()
     if shift is None or _is_real(shift):
@@ -180,17 +191,22 @@ def shift_range(name: str, shift: Any) -> Any:
 
 
 def check_dtype(dtype: Any) -> None:
-    """Raises unless pixels can have this dtype."""
+    """Raises unless `dtype` is a floating or integer type of NumPy."""
     try:
         kind = np.dtype(dtype).kind
     except TypeError as error:
-        raise ArgumentTypeError(f"`dtype` is not a NumPy dtype: {dtype!r}.") from error
+        raise ArgumentTypeError(f"`dtype` must be a NumPy dtype; received {dtype!r}.") from error
     if kind not in "fiu":
-        raise InvalidArgumentError(f"`dtype` must be a floating or integer type, received {dtype!r}.")
+        raise InvalidArgumentError(f"`dtype` must be a floating or integer type; received {dtype!r}.")
 
 
 def check_batch_size(batch_size: Any, samples: int) -> int:
-    """The number of samples in a batch; -1 means all, and at least one."""
+    """Returns the number of samples in a batch.
+
+    Args:
+        batch_size: what was received; -1 stands for all samples.
+        samples: how many samples there are; without any, the size of a batch is 1.
+    """
     if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__"):
         raise ArgumentTypeError(
             f"`batch_size` must be an integer >= 1, or -1 for all samples; received {batch_size!r}."

@@ -1,34 +1,36 @@
-"""Every error that imageloom raises on its own account.
+"""The errors that imageloom raises.
 
-Each derives from `ImageLoomError` and from the built-in that Keras users already catch::
+Each class derives from `ImageLoomError` and from the built-in class that users of Keras catch::
 
     ImageLoomError
     ├── InvalidArgumentError        ValueError             an argument has a value that cannot work
     ├── ArgumentTypeError           TypeError              an argument has the wrong type
     ├── MissingColumnError          KeyError, ValueError   a data frame has no such column
-    ├── BatchIndexError             ValueError, IndexError `it[i]` beyond the length
-    ├── BatchShapeError             ValueError             pixels of a hook do not fit the batch
-    ├── MissingDependencyError      ImportError            an option needs an extra that is missing
+    ├── BatchIndexError             ValueError, IndexError `it[i]` beyond the number of batches
+    ├── BatchShapeError             ValueError             an image does not have the batch's shape
+    ├── MissingDependencyError      ImportError            an option needs a package that is missing
     ├── BadImageError               OSError                a file could not be read as an image
-    │   ├── BadSamplesError                                samples of a batch have no readable image
-    │   ├── UnidentifiedImageError  (also PIL's)           no known format; defined in `images`
-    │   └── MissingImageError       FileNotFoundError      the file has vanished
-    ├── MissingDirectoryError       FileNotFoundError      a folder is not there
-    ├── MissingFileError            FileNotFoundError      a file that an argument names is not there
-    ├── BatchMemoryError            OSError                no memory for the batches under way
-    ├── StorageError                OSError                a remote storage does not answer, or refuses
-    ├── StateMismatchError          ValueError             a state of another stream, or a newer version
+    │   ├── BadSamplesError                                several files of a batch could not be read
+    │   ├── UnidentifiedImageError  (also PIL's)           an unknown format; see `_imaging.decode`
+    │   └── MissingImageError       FileNotFoundError      an image file does not exist
+    ├── MissingDirectoryError       FileNotFoundError      a folder does not exist
+    ├── MissingFileError            FileNotFoundError      a file that an argument names is missing
+    ├── BatchMemoryError            OSError                memory could not be allocated
+    ├── StorageError                OSError                a remote storage failed
+    ├── StateMismatchError          ValueError             a saved state does not fit
     ├── BatchTimeoutError           TimeoutError           a batch took longer than `batch_timeout`
-    ├── IteratorClosedError         RuntimeError           used after `close()`, or in a forked child
-    ├── WorkerError                 RuntimeError           file, stage and traceback of a worker
-    ├── WorkerDiedError             RuntimeError           workers died again and again
-    └── WorkerStartError            RuntimeError           workers do not start
+    ├── IteratorClosedError         RuntimeError           used after `close()`, or after a fork
+    ├── WorkerError                 RuntimeError           where in a worker an exception arose
+    ├── WorkerDiedError             RuntimeError           the workers of a batch died repeatedly
+    └── WorkerStartError            RuntimeError           workers end before they are ready
 
-An exception raised by the user's own hook keeps its type; a `WorkerError` is then its `__cause__`.
-All of them survive pickling: their arguments are plain strings and numbers.
+An exception that the user's own code raises in a worker keeps its type; its `__cause__` is then a
+`WorkerError`. All errors can be pickled, because their arguments are plain strings and numbers.
 """
 
 from __future__ import annotations
+
+from imageloom._public import public
 
 __all__ = [
     "ArgumentTypeError",
@@ -54,47 +56,57 @@ __all__ = [
 ]
 
 
+@public
 class ImageLoomError(Exception):
-    """Base class of all errors of this library."""
+    """The base class of all errors of this library."""
 
 
+@public
 class InvalidArgumentError(ImageLoomError, ValueError):
-    """An argument has a value that cannot work."""
+    """An argument has a value that is not allowed."""
 
 
+@public
 class ArgumentTypeError(ImageLoomError, TypeError):
     """An argument has the wrong type."""
 
 
+@public
 class MissingColumnError(ImageLoomError, KeyError, ValueError):
-    """A data frame does not have a column that was asked for."""
+    """A data frame has no column of the given name."""
 
     def __str__(self) -> str:
-        """The sentence; KeyError would show it in quotes."""
+        """The message as it is, which KeyError would show in quotes."""
         return str(self.args[0])
 
 
+@public
 class BatchIndexError(ImageLoomError, ValueError, IndexError):
-    """A batch was asked for that the epoch does not have."""
+    """The index of a batch is beyond the number of batches."""
 
 
+@public
 class BatchShapeError(ImageLoomError, ValueError):
-    """Pixels came out in a shape that does not fit the batch."""
+    """An image does not have the shape that the batch needs."""
 
 
+@public
 class MissingDependencyError(ImageLoomError, ImportError):
     """An option needs a package that is not installed."""
 
 
+@public
 class BadImageError(ImageLoomError, OSError):
     """A file could not be read as an image."""
 
 
+@public
 class BadSamplesError(BadImageError):
-    """Samples of a batch cannot be read, and are to be replaced.
+    """Files of a batch could not be read; the batch is computed again with others in their place.
 
     Attributes:
-        samples: for each, its place in the batch, its file, and what is wrong with it.
+        summary: the files and what is wrong with them, as one text.
+        samples: for each such sample its index in the batch, its file, and what is wrong with it.
     """
 
     def __init__(self, summary: str, samples: tuple[tuple[int, str, str], ...] = ()) -> None:
@@ -106,58 +118,73 @@ class BadSamplesError(BadImageError):
         return self.summary
 
 
+@public
 class MissingImageError(BadImageError, FileNotFoundError):
-    """An image file that was listed is no longer there."""
+    """An image file does not exist."""
 
 
+@public
 class MissingDirectoryError(ImageLoomError, FileNotFoundError):
-    """A folder that is read from or saved to does not exist."""
+    """A folder to read from, or to save to, does not exist."""
 
 
+@public
 class MissingFileError(ImageLoomError, FileNotFoundError):
     """A file that an argument names does not exist."""
 
 
+@public
 class StorageError(ImageLoomError, OSError):
-    """A storage of remote files cannot be reached, or refuses; nothing is wrong with any image."""
+    """A storage of remote files cannot be reached, or refuses a request.
+
+    It says nothing about a single image, so that no image is replaced because of it.
+    """
 
 
+@public
 class IteratorClosedError(ImageLoomError, RuntimeError):
-    """An iterator was used after `close()`, or in a process that does not own it."""
+    """An iterator was used after `close()`, or in a process that was forked from its own."""
 
 
+@public
 class BatchMemoryError(ImageLoomError, OSError):
-    """The memory for the batches under way is not to be had."""
+    """Memory for batches could not be allocated."""
 
 
+@public
 class StateMismatchError(ImageLoomError, ValueError):
-    """A state belongs to another stream, or to a newer version of this library."""
+    """A saved state belongs to another stream of batches, or to a newer version of this library."""
 
 
+@public
 class BatchTimeoutError(ImageLoomError, TimeoutError):
     """A batch took longer than `batch_timeout` allows."""
 
 
+@public
 class WorkerDiedError(ImageLoomError, RuntimeError):
     """A batch could not be computed because its workers died.
 
     Attributes:
-        sample: the sample of the batch over which they died; None if it was not always the same.
+        sample: the index in the batch of the sample that was computed each time a worker died; None if
+            these were different samples.
     """
 
     sample: int | None = None
 
 
+@public
 class WorkerStartError(ImageLoomError, RuntimeError):
-    """Worker processes end before they are ready to work."""
+    """Worker processes end before they are ready."""
 
 
+@public
 class WorkerError(ImageLoomError, RuntimeError):
-    """What was going on in a worker when an exception left it.
+    """Describes what a worker was doing when an exception arose.
 
     Attributes:
-        summary: one sentence with file, stage and batch.
-        worker_traceback: the traceback as the worker saw it.
+        summary: a sentence that names the stage, the file and the batch.
+        worker_traceback: the traceback in the worker, as text.
     """
 
     def __init__(self, summary: str, worker_traceback: str = "") -> None:

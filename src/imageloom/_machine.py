@@ -1,10 +1,19 @@
-"""What this machine, or this container, has: CPUs and memory."""
+"""The CPUs and the memory that this process may use, whatever limits them.
+
+A limit comes from the machine, from a container's control groups, or from `ulimit`. The rest of the
+package asks here and reads none of them itself.
+
+The kernel applies the limits of a process's own control group and of all groups above it. Version 1
+of the control groups has a tree for each controller (`memory`, `cpu`); version 2 has a single tree;
+hybrid systems have both at once. In a container `/proc/self/cgroup` may name the group by its path on
+the host, which the container cannot see; the mounted root is the container's own group then.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,73 +24,163 @@ _OWN_GROUPS: Final = Path("/proc/self/cgroup")
 
 
 def available_cpus() -> int:
-    """CPUs this process may use: those it may run on, or as many as its container's quota pays for."""
+    """The number of CPUs that this process may run on, or fewer if its CPU quota pays for fewer."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota()
+    quota = _tightest("cpu", _cpu_quota_1, _cpu_quota_2)
     return cpus if math.isinf(quota) else max(1, min(cpus, math.ceil(quota)))
 
 
 def worker_count(cores: float) -> int:
-    """Workers for a `cores` argument.
+    """Returns the number of workers for a `cores` argument.
 
-    -1 is all CPUs, an int a number between 1 and all of them, a float a share of them (rounded, at
-    least one).
+    -1 means all CPUs. An int is a number of workers, which is brought between 1 and the number of
+    CPUs. A float is a share of the CPUs; it is rounded, and gives at least one worker.
     """
     cpus = available_cpus()
     if cores == -1:
         return cpus
-    share = not hasattr(cores, "__index__")
-    return min(max(round(cpus * cores) if share else int(cores), 1), cpus)
-
-
-def _quota() -> float:
-    """CPUs' worth of time that the control groups of this process allow; infinite without a limit."""
-    try:
-        lines = _OWN_GROUPS.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return math.inf
-    quota = math.inf
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":  # version 2: one tree
-            quota = min(quota, _tightest(_CONTROL_GROUPS, path, _quota_2))
-        elif "cpu" in controllers.split(","):  # version 1: a tree for each controller
-            quota = min(quota, _tightest(_CONTROL_GROUPS / controllers, path, _quota_1))
-            quota = min(quota, _tightest(_CONTROL_GROUPS / "cpu", path, _quota_1))
-    return quota
-
-
-def _tightest(root: Path, path: str, read: Callable[[Path], float]) -> float:
-    """The lowest limit on the way from a group up; in a container the path may be the host's."""
-    group = root / path.lstrip("/")
-    groups = [group, *group.parents] if group.is_dir() else [root]
-    return min(read(g) for g in groups if g.is_relative_to(root))
-
-
-def _quota_2(group: Path) -> float:
-    try:
-        allowed, period = (group / "cpu.max").read_text(encoding="ascii").split()
-        return math.inf if allowed == "max" else int(allowed) / int(period)
-    except (OSError, ValueError, ZeroDivisionError):
-        return math.inf
-
-
-def _quota_1(group: Path) -> float:
-    try:
-        allowed = int((group / "cpu.cfs_quota_us").read_text(encoding="ascii"))
-        period = int((group / "cpu.cfs_period_us").read_text(encoding="ascii"))
-        return math.inf if allowed < 0 else allowed / period
-    except (OSError, ValueError, ZeroDivisionError):
-        return math.inf
+    is_share = not hasattr(cores, "__index__")
+    return min(max(round(cpus * cores) if is_share else int(cores), 1), cpus)
 
 
 def free_memory() -> int:
-    """Bytes that may still be used, by the machine's account and the container's."""
+    """The number of bytes that this process may still allocate; 0 if a limit is exceeded already."""
     import psutil
 
-    free: int = psutil.virtual_memory().available
+    free = min(
+        psutil.virtual_memory().available,
+        _tightest("memory", _free_memory_1, _free_memory_2),
+        _free_address_space(),
+    )
+    return max(0, int(free))
+
+
+# Control groups
+
+
+def _tightest(
+    controller: str, read_1: Callable[[Path], float], read_2: Callable[[Path], float]
+) -> float:
+    """The lowest value among the control groups of this process; infinite if none has a limit.
+
+    Args:
+        controller: the name of the controller in version 1.
+        read_1: reads the limit from the folder of a group of version 1.
+        read_2: reads the limit from the folder of a group of version 2.
+    """
+    limits = [math.inf]
+    for controllers, path in _own_groups():
+        if not controllers:
+            # Hybrid systems mount version 2 one level deeper.
+            for root in (_CONTROL_GROUPS, _CONTROL_GROUPS / "unified"):
+                limits += map(read_2, _group_and_ancestors(root, path))
+        elif controller in controllers.split(","):
+            # Controllers that share a tree, as "cpu,cpuacct" do, are often linked by each name.
+            for name in {controllers, controller}:
+                limits += map(read_1, _group_and_ancestors(_CONTROL_GROUPS / name, path))
+    return min(limits)
+
+
+def _own_groups() -> Iterator[tuple[str, str]]:
+    """The groups of this process: the controllers of a tree, "" for version 2, and the path in it."""
     try:
-        limit = int((_CONTROL_GROUPS / "memory.max").read_text())
-        return min(free, limit - int((_CONTROL_GROUPS / "memory.current").read_text()))
-    except (OSError, ValueError):  # no container, or one without a limit
-        return free
+        lines = _OWN_GROUPS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:  # not on Linux
+        return
+    for line in lines:
+        _, separator, rest = line.partition(":")
+        controllers, further_separator, path = rest.partition(":")
+        if separator and further_separator:
+            yield controllers, path
+
+
+def _group_and_ancestors(root: Path, path: str) -> list[Path]:
+    """The folders of a group and of all groups above it."""
+    group = root / path.lstrip("/")
+    # ".." leads out of what a container sees of the tree.
+    if ".." in group.parts or not group.is_dir():
+        return [root]
+    return [folder for folder in (group, *group.parents) if folder.is_relative_to(root)]
+
+
+def _cpu_quota_1(group: Path) -> float:
+    quota, period = (_number(group / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    if quota is None or not period or quota < 0:
+        return math.inf
+    return quota / period
+
+
+def _cpu_quota_2(group: Path) -> float:
+    try:
+        quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _free_memory_1(group: Path) -> float:
+    statistics = _memory_statistics(group)
+    # The second limit includes those of groups that a container does not see. Where there is no
+    # limit, both are close to 2**63, which is more than the machine has and decides nothing.
+    limits = (
+        _number(group / "memory.limit_in_bytes"),
+        statistics.get("hierarchical_memory_limit"),
+    )
+    reclaimable = statistics.get("total_inactive_file", 0)
+    return _left(limits, _number(group / "memory.usage_in_bytes"), reclaimable)
+
+
+def _free_memory_2(group: Path) -> float:
+    statistics = _memory_statistics(group)
+    # Above `memory.high` the kernel slows the processes of a group down until they give memory back.
+    limits = (_number(group / "memory.max"), _number(group / "memory.high"))
+    reclaimable = statistics.get("inactive_file", 0) + statistics.get("slab_reclaimable", 0)
+    return _left(limits, _number(group / "memory.current"), reclaimable)
+
+
+def _left(limits: tuple[int | None, int | None], usage: int | None, reclaimable: int) -> float:
+    """What a group's usage leaves of its limits.
+
+    The usage includes the page cache, so that after a pass over the files of a data set most groups
+    seem full. The kernel gives up the inactive part of the cache before it refuses any memory.
+    """
+    known = [limit for limit in limits if limit is not None]
+    if not known or usage is None:
+        return math.inf
+    return min(known) - max(0, usage - reclaimable)
+
+
+def _number(file: Path) -> int | None:
+    """The number in a file; None if there is no such file, or no number in it ("max")."""
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _memory_statistics(group: Path) -> dict[str, int]:
+    statistics: dict[str, int] = {}
+    try:
+        for line in (group / "memory.stat").read_text(encoding="ascii").splitlines():
+            name, value = line.split()
+            statistics[name] = int(value)
+    except (OSError, ValueError):
+        pass
+    return statistics
+
+
+# ulimit
+
+
+def _free_address_space() -> float:
+    """What `ulimit -v` leaves to this process; infinite without such a limit."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return math.inf
+    import psutil
+
+    return float(limit - psutil.Process().memory_info().vms)

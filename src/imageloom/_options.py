@@ -1,16 +1,15 @@
-"""What a user may ask for: validated once, then frozen.
+"""The options of a generator, as checked and frozen records.
 
-`GeneratorOptions` is the constructor of `ParallelImageDataGenerator` as a record. The generator
-shows its fields as attributes that may be reassigned until the first batch; then the record is
-built again from them, validated again, and from there on nothing changes any more.
+`GeneratorOptions` has a field for each argument of `ParallelImageDataGenerator`. The generator has
+an attribute for each field, which may be reassigned until the first batch. The first batch makes a
+new record from the attributes and checks it again. Later assignments do not affect its iterator.
 """
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from imageloom._checks import (
@@ -25,12 +24,15 @@ from imageloom._checks import (
     zoom_bounds,
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._public import public
+from imageloom._warnings import warn_user
 
 __all__ = [
     "COLOUR_CHANNELS",
     "FILL_MODES",
     "INTERPOLATIONS",
     "NOISE_NAMES",
+    "OPTION_NAMES",
     "GeneratorOptions",
     "Noise",
     "ReadOptions",
@@ -58,26 +60,28 @@ EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """One entry of the `noise` argument, with its options.
+    """One kind of noise, with its parameters, for the `noise` argument.
 
-    Amplitudes are given for full scale = 1.0: a variance of 0.01 is a standard deviation of a tenth
-    of the range, 25.5 grey levels on images of 0..255.
+    Amplitudes are relative to full scale = 1.0: a variance of 0.01 is a standard deviation of a
+    tenth of the range, which is 25.5 grey levels for images of 0..255.
 
     Attributes:
-        name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`; `"s&p"` replaces
-            whole pixels by full scale or 0; `"poisson"` draws counts at 255 levels.
-        mean: mean of the noise, full scale = 1.0 (gauss, speckle).
-        var: variance of the noise, full scale = 1.0 (gauss, speckle).
-        amount: share of the pixels that is replaced, 0..1 (s&p).
+        name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`; `"s&p"`
+            replaces whole pixels with full scale or 0; `"poisson"` draws counts at 255 levels.
+        mean: mean of the noise, for full scale = 1.0 (gauss, speckle).
+        var: variance of the noise, for full scale = 1.0 (gauss, speckle).
+        amount: share of the pixels that are replaced, 0..1 (s&p).
         salt_share: share of the replaced pixels that become full scale, 0..1 (s&p).
-        seed: seed of the noise field. Left at None in the `noise` argument; a drawn transform
-            carries the seed of its image here, so that applying it twice gives the same pixels.
+        seed: seed of the noise values. Leave it at None in the `noise` argument. In a drawn
+            transform it is the seed of the image, so that applying the transform twice gives the
+            same pixels.
 
     Raises:
-        InvalidArgumentError: an unknown name, a negative variance, a share outside 0..1.
-        ArgumentTypeError: a name that is not a string.
+        InvalidArgumentError: an unknown name, a negative variance, or a share outside 0..1.
+        ArgumentTypeError: the name is not a string.
     """
 
     name: str
@@ -90,7 +94,7 @@ class Noise:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise ArgumentTypeError(
-                f"`noise` takes names or `Noise` records, received {self.name!r} "
+                f"`noise` must be names or `Noise` records; received {self.name!r} "
                 f"of type {type(self.name).__name__}."
             )
         check_choice("noise", self.name, NOISE_NAMES)
@@ -105,7 +109,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformOptions:
-    """What may be drawn for an image, and how it is applied; the names are the constructor's."""
+    """The options of random transforms; the fields have the names of the arguments."""
 
     rotation_range: float
     width_shift_range: ShiftRange
@@ -132,30 +136,31 @@ class TransformOptions:
 
     @property
     def amplifies(self) -> bool:
-        """Whether a step may make a difference of one grey level larger."""
+        """Whether a step may enlarge a difference of one grey level."""
         ranges = (self.brightness_range, self.contrast_range)
         stretches = any(r is not None and max(abs(f) for f in r) > 1 for r in ranges)
         return stretches or self.interpolation_order > 1
 
     @property
     def recolours(self) -> bool:
-        """Whether steps may be drawn that take 0..255 for the range of the data."""
+        """Whether steps may be drawn that assume values of 0..255."""
         return bool(self.brightness_range or self.contrast_range or self.noise)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """How the files of a data set become arrays.
+    """The options of reading image files.
 
     Attributes:
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         target_size: (height, width).
-        interpolation: one of `INTERPOLATIONS`; None leaves the size alone.
-        keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
+        interpolation: one of `INTERPOLATIONS`; None keeps the size.
+        keep_aspect_ratio: crop images about their centre to the target's aspect ratio before
+            resizing.
+        exact_resize: always resize with Pillow, for steps that enlarge a difference of one grey
+            level.
         scaled: decode JPEG files at the smallest scale that still covers the target.
-        exact_resize: always Pillow's resize; for pipelines that make a difference of one grey level
-            larger.
-        as_labels: of palette images the numbers, not their colours.
+        as_labels: read the numbers in palette images, not their colours.
     """
 
     color_mode: str
@@ -167,7 +172,7 @@ class ReadOptions:
     as_labels: bool = False
 
     def for_masks(self) -> ReadOptions:
-        """How masks are read whose images are read like this: numbers, which nothing may blend."""
+        """The options of reading masks: their numbers, with nearest neighbour interpolation."""
         nearest = None if self.interpolation is None else "nearest"
         return replace(
             self, color_mode="grayscale", interpolation=nearest, scaled=False, as_labels=True
@@ -176,7 +181,7 @@ class ReadOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorOptions:
-    """Every argument of the constructor; `ParallelImageDataGenerator` documents each of them."""
+    """All arguments of `ParallelImageDataGenerator`, which documents each of them."""
 
     featurewise_center: bool = False
     samplewise_center: bool = False
@@ -225,7 +230,7 @@ class GeneratorOptions:
     batch_timeout: float | None = None
 
     def __post_init__(self) -> None:
-        """Checks every field, in Keras' order where Keras checks, and normalises it."""
+        """Checks every field, in the same sequence as Keras, and normalises it."""
         check_choice("data_format", self.data_format, ("channels_last", "channels_first"))
         check_validation_split(self.validation_split)
         self._set("zoom_range", zoom_bounds(self.zoom_range))
@@ -248,11 +253,11 @@ class GeneratorOptions:
         ):
             hook = getattr(self, name)
             if hook is not None and not callable(hook):
-                raise ArgumentTypeError(f"`{name}` must be callable or None, received {hook!r}.")
+                raise ArgumentTypeError(f"`{name}` must be callable or None; received {hook!r}.")
         self._set("noise", _noise_records(self.noise))
         if self.save_to_dir is not None:
             self._set("save_to_dir", os.fspath(self.save_to_dir))
-        self._settle_normalisation()
+        self._resolve_normalisation()
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -276,11 +281,11 @@ class GeneratorOptions:
             check_number("batch_timeout", self.batch_timeout)
             if self.batch_timeout <= 0:
                 raise InvalidArgumentError(
-                    f"`batch_timeout` is seconds > 0, or None; received {self.batch_timeout!r}."
+                    f"`batch_timeout` must be seconds > 0, or None; received {self.batch_timeout!r}."
                 )
 
-    def _settle_normalisation(self) -> None:
-        """Options that imply or exclude one another, with Keras' warnings."""
+    def _resolve_normalisation(self) -> None:
+        """Changes options that others imply or exclude, with Keras' warnings."""
         if self.zca_whitening:
             if not self.featurewise_center:
                 self._override("featurewise_center", True, "zca_whitening")
@@ -293,19 +298,16 @@ class GeneratorOptions:
 
     def _override(self, name: str, value: bool, because: str) -> None:
         self._set(name, value)
-        warnings.warn(
-            f"This generator specifies `{because}`, which overrides `{name}`: it is now {value}.",
-            stacklevel=6,
-        )
+        warn_user(f"This generator specifies `{because}`, which overrides `{name}`: it is now {value}.")
 
     @property
     def split(self) -> float:
-        """The share of samples for validation, 0.0 for none."""
+        """The share of samples for validation; 0.0 for none."""
         return float(self.validation_split or 0.0)
 
     @property
     def transform(self) -> TransformOptions:
-        """The part that drawing and applying random transforms reads."""
+        """The options of random transforms."""
         return TransformOptions(
             rotation_range=self.rotation_range,
             width_shift_range=self.width_shift_range,
@@ -324,6 +326,9 @@ class GeneratorOptions:
             interpolation_order=self.interpolation_order,
             corrected_geometry=self.geometry == "corrected",
         )
+
+
+OPTION_NAMES: Final = tuple(field.name for field in fields(GeneratorOptions))
 
 
 def _noise_records(noise: Any) -> tuple[Noise, ...] | None:

@@ -111,7 +111,7 @@ def test_iterations_side_by_side_see_the_same_epoch(crops: Path, kind: str) -> N
 def test_the_state_says_where_the_pass_began_that_is_being_read(crops: Path) -> None:
     expected = take(flow(crops), 2 * BATCHES)
     it = flow(crops)
-    batches = it.one_pass()
+    batches = it._stream.one_pass()
     list(islice(batches, BATCHES - 1))
     within = it.state_dict()
     next(batches)
@@ -180,14 +180,14 @@ def test_tensors_lie_where_the_arrays_lay_and_are_writable(
 ) -> None:
     places = []
     with flow_with(crops, executor, data_format="channels_first", class_mode="sparse") as it:
-        plain = it.one_pass
+        plain = it._stream.one_pass
 
         def noting() -> Any:
             for images, y in plain():
                 places.append(images.ctypes.data)
                 yield images, y
 
-        monkeypatch.setattr(it, "one_pass", noting)
+        monkeypatch.setattr(it._stream, "one_pass", noting)
         loader = torch.utils.data.DataLoader(it.to_torch_dataset(), batch_size=None)
         sizes = []
         for images, y in loader:

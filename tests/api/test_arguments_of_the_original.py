@@ -60,7 +60,7 @@ def serial(**options: Any) -> ImageDataGenerator:
 
 def lent(executor: Executor, **options: Any) -> ImageDataGenerator:
     generator = ImageDataGenerator(**options)
-    generator._shared_executor = Lent(executor)  # type: ignore[assignment]
+    generator._engine.shared = Lent(executor)  # type: ignore[assignment]
     return generator
 
 
@@ -124,7 +124,7 @@ def test_hooks_get_whatever_they_ask_for_by_name(
 ) -> None:
     with open_flow("directory", lent(executor, **{place: hook}), crops) as it:
         batches = take(it, 4)
-    files, classes = files_of(crops), it.source.class_ids  # type: ignore[attr-defined]
+    files, classes = files_of(crops), it._plan.source.class_ids  # type: ignore[attr-defined]
     for number, (images, _) in enumerate(batches):
         ids = classes[4 * number : 4 * number + 4]
         for i in range(4):
@@ -260,14 +260,14 @@ def test_the_listing_function_is_called_by_name_once_a_class(crops: Path, tmp_pa
     options: dict[str, Any] = {"list_valid_filenames_in_directory_function": listing}
     generator = serial(validation_split=0.25)
     it = open_flow("directory", generator, crops, **options)
-    assert list(it.source.filenames) == [
+    assert list(it._plan.source.filenames) == [
         name for c in ("astronaut", "cat", "cup") for name in reversed(files_of(crops)) if c in name
     ]
     images = next(it)[0]
     assert (images == next(open_flow("directory", serial(), crops))[0]).all() == np.False_
     options |= {"subset": "validation", "follow_links": True, "shuffle_index_dir": tmp_path}
     it = open_flow("directory", generator, crops, classes=["cup", "cat"], **options)
-    assert list(it.source.filenames) == ["cup/05.png", "cat/07.png", "cat/06.jpg"]
+    assert list(it._plan.source.filenames) == ["cup/05.png", "cat/07.png", "cat/06.jpg"]
     assert [call.pop("search_class") for call in calls] == ["astronaut", "cat", "cup", "cup", "cat"]
     formats = ["png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff", "npy"]
     common = {"base_directory": str(crops), "white_list_formats": formats}

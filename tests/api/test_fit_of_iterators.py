@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imageloom import ImageDataGenerator
-from imageloom._api import fit as fitting
+from imageloom._api import streamed_fit
 from imageloom._errors import InvalidArgumentError
 
 STATISTICS: Final = ("mean", "std", "zca_whitening_matrix")
@@ -358,7 +358,7 @@ def test_a_fit_that_fails_leaves_no_trace(
     iterator = generator.flow_from_directory(tmp_path, (HEIGHT, WIDTH), batch_size=8)
     with monkeypatch.context() as patched:
         if not damaged:
-            patched.setattr(fitting, "progress_bar", lambda *_: nullcontext(Interrupted()))
+            patched.setattr(streamed_fit, "progress_bar", lambda *_: nullcontext(Interrupted()))
         with pytest.raises(OSError if damaged else KeyboardInterrupt) as caught:
             generator.fit(iterator)
     assert not damaged or "b/45.png" in "\n".join([str(caught.value), *caught.value.__notes__])

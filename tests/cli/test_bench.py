@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from command_line import run
 
-from imageloom._cli.measuring import Rate, Setting, advise, settings
+from imageloom._cli.measuring import Configuration, Rate, advise, configurations
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ def test_bench_in_words(folder: Path) -> None:
 
 def rate(executor: str, cores: int, images: float, *, cache: bool = False, spread: float = 1) -> Rate:
     return Rate(
-        Setting(executor, cores, cache), images, images - spread, images + spread, 100, 1.0, 0.1,
+        Configuration(executor, cores, cache), images, images - spread, images + spread, 100, 1.0, 0.1,
         {"read": 3.0, "transform": 1.0},
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_advice_is_the_cheapest_that_is_about_as_fast() -> None:
     plain = [rate("serial", 1, 100), rate("processes", 1, 110), rate("processes", 2, 210)]
     cached = rate("processes", 2, 900, cache=True)
     advice = advise(plain, cached_nbytes=10, free_nbytes=100)
-    assert advice.setting == Setting("processes", 2)
+    assert advice.configuration == Configuration("processes", 2)
     text = "; ".join(advice.reasons)
     assert "the fastest: 210" in text
     assert "2 cores are 1.9 times as fast as one" in text
@@ -58,30 +58,33 @@ def test_advice_is_the_cheapest_that_is_about_as_fast() -> None:
     assert "'read'" in text
     assert "overlap" not in text
     advice = advise([*plain, cached], cached_nbytes=5 * 10**8, free_nbytes=10**9)
-    assert advice.setting == cached.setting
+    assert advice.configuration == cached.configuration
     assert any("0.5 GB" in reason for reason in advice.reasons)
     advice = advise([*plain, cached], cached_nbytes=10**10, free_nbytes=10**9)
-    assert advice.setting == Setting("processes", 2)
+    assert advice.configuration == Configuration("processes", 2)
     assert any("more than the free memory" in reason for reason in advice.reasons)
     close = [rate("threads", 1, 195, spread=20), rate("processes", 2, 210, spread=20)]
     advice = advise(close, cached_nbytes=10, free_nbytes=100)
-    assert advice.setting == Setting("threads", 1)
+    assert advice.configuration == Configuration("threads", 1)
     assert any("less than 15% ahead" in reason for reason in advice.reasons)
-    assert any("overlap with 1 other" in reason for reason in advice.reasons)
+    assert any("overlaps with 1 other" in reason for reason in advice.reasons)
 
 
 def test_what_is_measured() -> None:
     def kinds(*arguments: Any, **options: Any) -> list[tuple[str, int]]:
-        return [(s.executor, s.cores) for s in settings(*arguments, **options) if not s.cache]
+        return [(s.executor, s.cores) for s in configurations(*arguments, **options) if not s.cache]
 
     both = [(kind, count) for kind in ("threads", "processes") for count in (1, 2, 4, 6)]
     assert kinds(6) == [("serial", 1), *both]
     assert kinds(1) == [("serial", 1), ("threads", 1), ("processes", 1)]
     assert kinds(8, ["threads"], [3]) == [("threads", 3)]
-    cached = [s for s in settings(6) if s.cache]
-    assert cached == [Setting("processes", 1, True), Setting("processes", 6, True)]
-    assert settings(4, ["serial"]) == [Setting("serial", 1), Setting("serial", 1, True)]
-    assert not [s for s in settings(6, cache=False) if s.cache]
+    cached = [s for s in configurations(6) if s.cache]
+    assert cached == [Configuration("processes", 1, True), Configuration("processes", 6, True)]
+    assert configurations(4, ["serial"]) == [
+        Configuration("serial", 1),
+        Configuration("serial", 1, True),
+    ]
+    assert not [s for s in configurations(6, cache=False) if s.cache]
 
 
 def test_a_cache_is_measured_with_few_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +93,6 @@ def test_a_cache_is_measured_with_few_images(folder: Path, monkeypatch: pytest.M
     opener = module._Opener(
         folder, {}, {"size": (9, 9), "color_mode": "rgb", "interpolation": "bilinear", "batch_size": 2}
     )
-    assert opener.flow(Setting("serial", 1)).n == opener.images > 8
-    assert opener.flow(Setting("serial", 1, cache=True)).n == 8
+    assert opener.flow(Configuration("serial", 1)).n == opener.images > 8
+    assert opener.flow(Configuration("serial", 1, cache=True)).n == 8
     assert opener.nbytes == opener.images * 9 * 9 * 3

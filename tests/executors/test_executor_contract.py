@@ -320,7 +320,7 @@ def test_urgent_and_hurried_go_first(crops: Path, signals: Signals, name: str) -
     busy = held.submit(held_task(0), urgent=False)
     wait_for(busy.running, "the worker to be at work")
     futures = [channel.submit(task(i), urgent=i == 3) for i in range(5)]
-    channel.hurry(futures[2])
+    channel.prioritise(futures[2])
     for i, future in enumerate(futures):
         future.add_done_callback(partial(lambda number, _: done.append(number), i))
     signals.give("go")

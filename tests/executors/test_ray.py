@@ -114,7 +114,7 @@ def test_a_node_that_dies_costs_time_and_no_values(cluster: Any, crops: Path, si
 def test_a_batch_that_always_kills_is_an_error_that_names_its_files(
     crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imageloom._executors.ray.channel._ATTEMPTS", 1)  # each starts a worker
+    monkeypatch.setattr("imageloom._executors.ray.dispatcher._RETRIES", 1)  # each starts a worker
     expected = take(flow(crops), BATCHES)
     file = file_at(flow(crops), 1)
 

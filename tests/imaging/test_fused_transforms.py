@@ -266,7 +266,7 @@ def fused_images(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("color_mode", ["rgb", "grayscale", "rgba"])
-@pytest.mark.filterwarnings("ignore:The numbers are Keras'")
+@pytest.mark.filterwarnings("ignore:Keras exchanges two axes")
 def test_batches_are_those_of_the_long_way(
     color_mode: str, option: dict[str, Any], crops: Path, fused_images: list[tuple[int, ...]]
 ) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from programs import run_program
 
 from imageloom import ImageDataGenerator
-from imageloom._api import fit as fitting
+from imageloom._api import streamed_fit
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging import moments
 from imageloom._imaging.moments import FeatureMoments, OuterProducts, whitening_of_products
@@ -272,7 +272,7 @@ def test_a_matrix_that_would_not_fit_is_refused_before_anything_is_read(
     images: Any = Untouchable(10, 96, 96, 3)
     if streamed:
         images = generator.flow(np.broadcast_to(np.uint8(1), (10, 96, 96, 3)))
-        monkeypatch.setattr(fitting, "BatchStream", Untouchable.__array__)
+        monkeypatch.setattr(streamed_fit, "BatchStream", Untouchable.__array__)
     with pytest.raises(InvalidArgumentError) as caught:
         generator.fit(images)
     told = str(caught.value)

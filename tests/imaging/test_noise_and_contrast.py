@@ -306,7 +306,7 @@ OWN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("own", OWN)
-@pytest.mark.filterwarnings("ignore:The numbers are Keras'")
+@pytest.mark.filterwarnings("ignore:Keras exchanges two axes")
 def test_contrast_and_noise_do_not_change_what_else_is_drawn(own: dict[str, Any]) -> None:
     plain, enriched = ImageDataGenerator(**GEOMETRY), ImageDataGenerator(**GEOMETRY, **own)
     for seed in range(30):

@@ -20,7 +20,7 @@ from imageloom._pipeline import batch as batch_work
 HEADLESS, GUI = "opencv_python_headless-5.0.0.93", "opencv_python-4.11.0.86"
 # What pip leaves of two packages when one of them is removed, and what it says without libGL.
 BROKEN = {
-    "is not whole": "",
+    "is incomplete": "",
     "libGL.so.1": "raise ImportError('libGL.so.1: cannot open shared object file')",
     "no module named 'typing_of_numpy'": "import typing_of_numpy",
     "_ARRAY_API not found": "raise AttributeError('_ARRAY_API not found')",
@@ -121,7 +121,7 @@ def test_two_versions_over_each_other(
     for name in (HEADLESS, other):
         assert name.replace("_", "-").replace("-5", " 5").replace("-4", " 4") in text
     assert now in text
-    assert ("rounds positions" in text) is now.startswith("4")
+    assert ("round positions" in text) is now.startswith("4")
     assert_tells_what_to_do(text)
 
 

@@ -29,7 +29,7 @@ EPOCHS = 3
 SMALL: dict[str, Any] = {"target_size": (8, 8), "batch_size": 5, "shuffle": False}
 
 # Random options hit Keras' exchanged axes all the time; the warning has tests of its own.
-pytestmark = pytest.mark.filterwarnings("ignore:The numbers are Keras', and Keras exchanges")
+pytestmark = pytest.mark.filterwarnings("ignore:Keras exchanges two axes")
 
 
 @pytest.fixture

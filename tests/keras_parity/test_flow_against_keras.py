@@ -21,7 +21,7 @@ from imageloom._errors import ImageLoomError, InvalidArgumentError
 EPOCHS = 3
 
 # Random options hit Keras' exchanged axes all the time; the warning has tests of its own.
-pytestmark = pytest.mark.filterwarnings("ignore:The numbers are Keras', and Keras exchanges")
+pytestmark = pytest.mark.filterwarnings("ignore:Keras exchanges two axes")
 
 
 @pytest.mark.parametrize("number", range(104))

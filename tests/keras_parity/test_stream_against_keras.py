@@ -19,8 +19,8 @@ SHARE_BEYOND = 0.001
 # Random options hit Keras' exchanged axes all the time, and "binary" where there are more classes; the
 # warnings have tests of their own.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The numbers are Keras', and Keras exchanges"),
-    pytest.mark.filterwarnings('ignore:class_mode="binary" is for 2 classes'),
+    pytest.mark.filterwarnings("ignore:Keras exchanges two axes"),
+    pytest.mark.filterwarnings('ignore:class_mode="binary" needs 2 classes'),
 ]
 
 

@@ -96,7 +96,9 @@ def test_its_batches_are_those_of_the_stream_in_every_executor(
     crops: Path, executors: dict[str, Executor | None]
 ) -> None:
     with flow(crops) as it:
-        files = [[it.filenames[i] for i in it._sampler_now().spec(p).indices] for p in range(8)]
+        files = [
+            [it.filenames[i] for i in it._stream.order.sampler().spec(p).indices] for p in range(8)
+        ]
     expected = batches_of(told, crops, None, 8)
     assert [about[1] for _, about in expected] == files
     assert len({about[3] for _, about in expected}) == 8, "each batch has a stream of its own"
@@ -293,7 +295,7 @@ def test_files_of_a_data_frame(crops: Path, executor: Executor | None) -> None:
     frame = pd.DataFrame({"filename": files, "class": [name.split("/")[0] for name in files]})
     generator = ImageDataGenerator(get_batch_function=told, executor="serial")
     if executor is not None:
-        generator._shared_executor = Lent(executor)  # type: ignore[assignment]
+        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
     with generator.flow_from_dataframe(
         frame, crops, target_size=(24, 24), batch_size=4, shuffle=False, seed=1
     ) as it:

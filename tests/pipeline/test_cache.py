@@ -225,7 +225,7 @@ def test_only_the_first_images_are_kept_within_a_limit(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("constructor", "interpolation", "why"),
-    [({"cache_limit": ROW - 1}, "nearest", "`cache_limit` is below one image"),
+    [({"cache_limit": ROW - 1}, "nearest", "`cache_limit` is smaller than one image"),
      ({}, None, "images are not resized to one size")],
 )  # fmt: skip
 def test_that_nothing_is_kept_is_said(

@@ -58,14 +58,14 @@ def travelled(rows: ImageRows) -> ImageRows:
 def flow(x: Any, executor: Executor | None = None, **options: Any) -> NumpyArrayIterator:
     generator = ImageDataGenerator(executor="serial", **options)
     if executor is not None:
-        generator._shared_executor = Lent(executor)  # type: ignore[assignment]
+        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
     return generator.flow(x, batch_size=4, seed=7)
 
 
 def recipe_of(x: Any) -> Recipe:
     it = flow(x)
     generator = it.image_data_generator
-    return it.recipe(generator._frozen(generator._current_options()))
+    return it._plan.recipe(generator._freeze(), it.batch_size)
 
 
 def assert_workers_see(x: Any, executor: Executor, expected: Any) -> None:
@@ -242,12 +242,12 @@ def test_a_view_of_another_dtype_is_opened_again(tmp_path: Path) -> None:
 def test_a_subset_of_a_mapped_file_is_opened_again(tmp_path: Path, executor: Executor) -> None:
     content = images()
     generator = ImageDataGenerator(executor="serial", validation_split=0.3)
-    generator._shared_executor = Lent(executor)  # type: ignore[assignment]
+    generator._engine.shared = Lent(executor)  # type: ignore[assignment]
     with generator.flow(
         mapped(tmp_path, content), subset="training", shuffle=False, batch_size=4, seed=1
     ) as it:
-        assert it.source.rows is not None
-        assert it.source.rows.reopens
+        assert it._plan.source.rows is not None
+        assert it._plan.source.rows.reopens
         np.testing.assert_array_equal(np.concatenate(take(it, 2)), content[3:])
 
 

@@ -160,7 +160,7 @@ def test_fit_looks_at_images_alone(pairs: pd.DataFrame) -> None:
 
 
 def test_what_is_no_file_name_is_refused(pairs: pd.DataFrame) -> None:
-    with pytest.raises(ArgumentTypeError, match="names"):
+    with pytest.raises(ArgumentTypeError, match="name image files"):
         open_frame(pairs.assign(labels=7), serial(), y_col="labels")
     with pytest.raises(MissingColumnError):
         open_frame(pairs, serial(), y_col=["image", "nothing"])

@@ -15,7 +15,7 @@ from sheets import ACCENT, FAINT, SIZE, Pixels, frames, one_file
 
 from imageloom import BadImageError, ImageDataGenerator, preview
 from imageloom._preview.pictures import grey_range, overlay, picture
-from imageloom._preview.samples import make_specimens, pick_samples
+from imageloom._preview.samples import make_preview_images, pick_samples
 
 # What is shown
 
@@ -33,9 +33,11 @@ def test_versions_are_what_batches_hold(class_folder: Path, hook: Any, data_form
         **options, samplewise_center=True, samplewise_std_normalization=True, executor="serial"
     )
     it = flow(normalising)
-    (specimen,) = make_specimens(it.recipe(normalising.frozen()), it.source, [0], versions=4, seed=7)
-    assert len({version.seed for version in specimen.versions}) == 4
-    for version in specimen.versions:
+    (shown,) = make_preview_images(
+        it._plan.recipe(normalising._freeze(), it.batch_size), it._plan.source, [0], versions=4, seed=7
+    )
+    assert len({version.seed for version in shown.versions}) == 4
+    for version in shown.versions:
         plain = ImageDataGenerator(**options, executor="serial")
         with flow(plain, seed=version.seed, shuffle=False) as batches:
             expected = next(batches)[0][0]
@@ -68,7 +70,7 @@ def test_the_same_seed_draws_the_same_sheet(class_folder: Path) -> None:
 def test_classes_are_shown_evenly(class_folder: Path) -> None:
     it = ImageDataGenerator().flow_from_directory(class_folder)
     for count in (2, 4, 6, FILE_COUNT, FILE_COUNT + 5):
-        picked = pick_samples(it.source, count)
+        picked = pick_samples(it._plan.source, count)
         assert len(set(picked)) == len(picked) == min(count, FILE_COUNT)
         assert len({it.classes[i] for i in picked}) == min(count, len(CLASSES))
 

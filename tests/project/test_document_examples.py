@@ -28,7 +28,7 @@ IMAGES_PER_CLASS = 5
 # Blocks that are no code: page -> why, by the first line of each.
 NOT_RUN = {
     "ARCHITECTURE.md": {
-        "generator.py            what the user asked for: parameters in, iterators out": "a drawing",
+        "_api         the user's arguments, checked and frozen, become an iterator": "a drawing",
         "__main__": "the list of layers",
     },
     "docs/how-to/data-parallel.md": {
@@ -195,5 +195,5 @@ def test_what_is_wrong_with_a_site_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "wrong.css").write_text("@import 'https://example.org/x.css'", encoding="utf-8")
     found = "\n".join(check_site.problems_of(tmp_path))
     assert found.count("\n") == 3
-    for part in ("gone.html", "#nowhere", "fetches https://example.org/x.js", "wrong.css"):
+    for part in ("gone.html", "#nowhere", "loads https://example.org/x.js", "wrong.css"):
         assert part in found

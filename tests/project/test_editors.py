@@ -156,14 +156,14 @@ def test_forms_say_what_batches_are(crops: Path, method: str) -> None:
             assert promised == "Any"
             continue
         iterator = getattr(generator, method)(*places[method], **call)
-        assert kind_of(iterator.empty_batch()) == promised
+        assert kind_of(iterator._empty_batch()) == promised
 
 
 @pytest.mark.parametrize("mode", ["categorical", "binary", "sparse", "input"])
 def test_class_modes_of_one_form(crops: Path, mode: str) -> None:
     generator = ImageDataGenerator(executor="serial")
     iterator = generator.flow_from_directory(crops, class_mode=mode, classes=["cat", "cup"])
-    assert kind_of(iterator.empty_batch()) == "tuple[NDArray[Any], NDArray[Any]]"
+    assert kind_of(iterator._empty_batch()) == "tuple[NDArray[Any], NDArray[Any]]"
     frame = pd.DataFrame({"filename": ["cat/00.jpg", "cup/00.jpg"], "class": ["cat", "cup"]})
     framed = generator.flow_from_dataframe(frame, crops, class_mode=mode)
-    assert kind_of(framed.empty_batch()) == "tuple[NDArray[Any], NDArray[Any]]"
+    assert kind_of(framed._empty_batch()) == "tuple[NDArray[Any], NDArray[Any]]"

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from imageloom import BatchTimeoutError, IteratorClosedError, WorkerDiedError
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers import dispatcher
+from imageloom._executors.workers import deaths
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 TIMEOUT = 2.0  # more than any batch takes here that does not hang
@@ -110,7 +110,7 @@ def test_a_sample_that_always_kills_is_an_error_that_says_which_and_why(
         received = take(it, 1)
         with pytest.raises(WorkerDiedError) as info:
             next(it)
-        assert it.report().restarts == dispatcher._DEATHS_OVER_SAMPLE
+        assert it.report().restarts == deaths._DEATHS_OVER_SAMPLE
         received += take(it, BATCHES - 2)
     assert_same_batches(received, [expected[0], *expected[2:]])
     _, end, reason = ENDS[how]
@@ -143,14 +143,14 @@ def test_deaths_at_different_samples_end_in_an_error_that_names_the_files(
 def test_workers_that_die_over_everything_end_in_one_error(
     single: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "_DEATHS_IN_A_ROW", 2)
-    monkeypatch.setattr(dispatcher, "_DEATHS_OVER_SAMPLE", 99)
-    monkeypatch.setattr(dispatcher, "_DEATHS_OVER_BATCH", 99)
+    monkeypatch.setattr(deaths, "_DEATHS_IN_A_ROW", 2)
+    monkeypatch.setattr(deaths, "_DEATHS_OVER_SAMPLE", 99)
+    monkeypatch.setattr(deaths, "_DEATHS_OVER_BATCH", 99)
     with flow(crops, single, preprocessing_function=DieAt(signals, how="crashed")) as it:
         for _ in range(3):
             with pytest.raises(WorkerDiedError, match="2 worker processes have died") as info:
                 next(it)
-            assert "not one batch was computed in between" in str(info.value)
+            assert "no batch was computed in between" in str(info.value)
             assert "signal SIGSEGV" in str(info.value)
             assert info.value.sample is None
     assert len(signals.starting("died-")) == 2
@@ -161,7 +161,7 @@ def test_workers_that_die_over_everything_end_in_one_error(
 def test_deaths_with_batches_in_between_go_on_for_ever(
     single: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "_DEATHS_IN_A_ROW", 2)
+    monkeypatch.setattr(deaths, "_DEATHS_IN_A_ROW", 2)
     files = [file_at(flow(crops), position) for position in range(4)]
     hook = DieAt(signals, *files, times=1)
     with flow(crops, single, preprocessing_function=hook) as it:
@@ -174,7 +174,7 @@ def test_deaths_with_batches_in_between_go_on_for_ever(
 def test_workers_killed_at_random_change_no_byte(
     seed: int, executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "_FAILED_STARTS", 99)  # some are killed before they are ready
+    monkeypatch.setattr(deaths, "_FAILED_STARTS", 99)  # some are killed before they are ready
     expected = take(flow(crops, **AUGMENTED), 2 * BATCHES)
     chance = random.Random(seed)
     moments = set(chance.sample(range(1, 2 * BATCHES - 1), 4))
@@ -231,7 +231,7 @@ def test_a_process_that_hangs_is_an_error_and_replaced_alone(
         after = worker_processes()
     assert_same_batches(received, [*expected[:2], *expected[3:]])
     assert isinstance(info.value, TimeoutError)
-    assert f"It was at the file {files[1]!r}." in str(info.value)
+    assert f"It was working on the file {files[1]!r}." in str(info.value)
     assert all(repr(file) in str(info.value) for file in files)
     assert before.keys() - after.keys() == {int(signals.content("hangs"))}
     assert type(pickle.loads(pickle.dumps(info.value))) is BatchTimeoutError

@@ -28,7 +28,7 @@ from executor_support import (
 from imageloom import WorkerStartError
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers import dispatcher, spawning
+from imageloom._executors.workers import deaths, dispatcher, spawning
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_workers_that_never_get_ready_are_an_error(
         for _ in range(2):
             with pytest.raises(WorkerStartError, match="ended before they were ready") as info:
                 next(it)
-    assert starts.count == dispatcher._FAILED_STARTS
+    assert starts.count == deaths._FAILED_STARTS
     assert "threads" in str(info.value)
     assert psutil.Process().children() == []
 

@@ -283,6 +283,6 @@ def test_attributes_of_the_iterator_are_those_of_keras(tree: Path) -> None:
 
 
 def test_binary_targets_of_other_than_two_classes_warn(tree: Path) -> None:
-    with pytest.warns(UserWarning, match=r"is for 2 classes; .* has 4: .secret, Cat, ant, bee"):
+    with pytest.warns(UserWarning, match=r"needs 2 classes, but .* has 4: .secret, Cat, ant, bee"):
         ours(tree, class_mode="binary")
     ours(tree, class_mode="binary", classes=["ant", "bee"])

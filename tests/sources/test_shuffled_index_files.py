@@ -180,7 +180,7 @@ def test_an_empty_class_has_an_empty_index(pets: Path, place: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
 def test_a_line_break_in_a_name_is_an_error_that_says_so(pets: Path, place: Path) -> None:
     write(pets, "dogs/a\nb.png")
-    with pytest.raises(InvalidArgumentError, match=r"'dogs' has a line break.*shuffle_index_dir"):
+    with pytest.raises(InvalidArgumentError, match=r"'dogs' contains a line break.*shuffle_index_dir"):
         flow(pets, place)
     assert len(flow(pets, place, classes=["cats"])) == 20
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageloom._adapters.keras import shuffled_order
+from imageloom._adapters.keras import shuffled_batches
 from imageloom._stream.guess import ReadingOrder
 
 
@@ -26,7 +26,7 @@ def test_goes_on_in_sequence_from_anywhere() -> None:
     assert order.observe(2) is None
 
 
-def test_takes_the_shuffled_order_if_it_begins_like_it() -> None:
+def test_takes_the_shuffled_batches_if_it_begins_like_it() -> None:
     order = ReadingOrder(5)
     order.begin([3, 0, 4, 1, 2])
     assert order.observe(3) == [0, 4, 1, 2]
@@ -116,7 +116,7 @@ def test_a_shuffled_pass_is_followed_with_at_most_one_change(batches: int, seed:
 def test_prediction_of_the_shuffle_leaves_the_state_alone(batches: int) -> None:
     before = random.getstate()
     try:
-        predicted = shuffled_order(batches)
+        predicted = shuffled_batches(batches)
         assert random.getstate() == before
         indices = list(range(batches))
         random.shuffle(indices)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 from imageloom._pipeline.recipe import BatchReport
-from imageloom._stream.report import _STAGES, Meter, Report
+from imageloom._pipeline.stages import STAGES
+from imageloom._stream.report import Meter, Report
 
 
 def figures(**changed: Any) -> Report:
@@ -32,7 +33,7 @@ def figures(**changed: Any) -> Report:
 
 
 positive = st.floats(1e-3, 1e4)
-stage_times = st.dictionaries(st.sampled_from(sorted(_STAGES)), positive, min_size=1)
+stage_times = st.dictionaries(st.sampled_from(sorted(STAGES)), positive, min_size=1)
 
 
 @st.composite
@@ -56,14 +57,14 @@ def test_the_verdict_follows_from_the_figures(report: Report) -> None:
     assert 0 <= report.idle_share <= 1
     assert f"waits {report.waiting_share:.0%} of the time" in verdict
     if report.waiting_share < 0.05:
-        assert "nothing to gain" in verdict
+        assert "would gain nothing" in verdict
         assert "cores=" not in verdict
         return
     stage = max(report.stages, key=lambda name: report.stages[name])
-    assert f"{_STAGES[stage]} takes" in verdict
+    assert f"{STAGES[stage].cost} takes" in verdict
     share = report.stages[stage] / sum(report.stages.values())
     assert ("takes most" in verdict) == (share >= 0.5)
-    advice = ["max_batches_pending", "CPUs are at work", "more worker(s) (cores=", "nearer to this"]
+    advice = ["max_batches_pending", "CPUs are busy", "more worker(s) (cores=", "closer to this"]
     assert sum(text in verdict for text in advice) == 1
 
 
@@ -96,7 +97,7 @@ def test_as_many_workers_are_advised_as_the_model_can_use() -> None:
 
 def test_exhausted_cpus_are_told() -> None:
     verdict = figures(cpus=2).verdict
-    assert "all 2 CPUs are at work and 4 would be needed" in verdict
+    assert "all 2 CPUs are busy and 4 would be needed" in verdict
     assert "cores=" not in verdict
 
 
@@ -123,7 +124,7 @@ def test_a_cache_is_advised_where_decoding_takes_longest_and_it_could_help() -> 
     verdict = figures(**decoding, decoded_nbytes=2_110_000_000).verdict
     assert 'cache the decoded images (cache="memory", about 2.1 GB), or use 2 more' in verdict
     far = figures(cpus=2, stages={"fetch": 15.0, "read": 5.0}, decoded_nbytes=10**9).verdict
-    assert "about 1.0 GB), or bring the files nearer to this machine" in far
+    assert "about 1.0 GB), or move the files closer to this machine" in far
     small = figures(**decoding, decoded_nbytes=14_400_000).verdict
     assert "about 14 MB" in small
     assert "cache" not in figures(**decoding).verdict, "it is on already, or cannot help"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imageloom import DirectoryIterator, ImageDataGenerator, _machine
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
-from imageloom._stream.report import _STAGES
+from imageloom._pipeline.stages import STAGES
 
 
 @pytest.fixture(scope="module", params=["serial", "threads", "processes"])
@@ -56,7 +56,7 @@ def test_stages_and_totals_of_a_real_run(executor: Executor, crops: Path, tmp_pa
     assert report.batches == 2 * BATCHES
     assert report.images == 2 * SAMPLES - BATCH, "all but the first batch"
     assert report.stages.keys() >= {"read", "transform", "standardize", "save"}
-    assert report.stages.keys() <= _STAGES.keys()
+    assert report.stages.keys() <= STAGES.keys()
     assert min(report.stages.values()) >= 0
     assert report.worker_seconds == pytest.approx(sum(report.stages.values()))
     assert 0 <= report.waited <= report.seconds
@@ -110,14 +110,14 @@ def test_a_slow_consumer_has_nothing_to_gain(crops: Path) -> None:
     with flow(crops, executor) as it:
         for _ in range(BATCHES):
             next(it)
-            stream = it._supply._stream
+            stream = it._stream.supply._stream
             assert stream is not None
             for future in tuple(stream._window.values()):
                 future.result()
             busy(np.zeros(9), seconds=0.1)
         report = it.report()
     executor.close()
-    assert "nothing to gain" in report.verdict
+    assert "would gain nothing" in report.verdict
     assert report.waiting_share < 0.05
 
 

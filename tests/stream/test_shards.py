@@ -204,7 +204,7 @@ def test_another_number_of_shards_goes_on_at_an_epochs_start(
     expected = take(fresh, 2 * len(fresh))
     assert_same_batches(take(resumed, len(fresh)), expected[len(fresh) :])
     next(it)
-    with pytest.raises(StateMismatchError, match="epoch's start"):
+    with pytest.raises(StateMismatchError, match="start of an epoch"):
         resumed.load_state_dict(it.state_dict())
 
 

@@ -65,7 +65,7 @@ def make(
     of_flow = {name: options.pop(name) for name in OF_FLOW & set(options)}
     generator = ImageDataGenerator(**{"executor": "serial", **options})
     if lent is not None:
-        generator._shared_executor = Lent(lent)  # type: ignore[assignment]
+        generator._engine.shared = Lent(lent)  # type: ignore[assignment]
     arguments: dict[str, Any] = {"batch_size": BATCH, "seed": seed, **of_flow}
     if kind == "arrays":
         return generator.flow(data, **arguments)
@@ -168,7 +168,7 @@ def test_the_state_before_the_first_batch_fixes_the_seed(crops: Path, global_num
 
 def test_another_explicit_seed_is_refused(crops: Path) -> None:
     it = make("directory", crops, seed=2)
-    with pytest.raises(StateMismatchError, match=r"seed 11, and this iterator has seed 2"):
+    with pytest.raises(StateMismatchError, match=r"seed 11, but this iterator has seed 2"):
         it.load_state_dict(saved(make("directory", crops)))
     assert_same_batches(take(it, 1), take(make("directory", crops, seed=2), 1))
 

@@ -51,7 +51,7 @@ def settle(it: DirectoryIterator) -> list[int]:
 
     Only a request submits more, so after this nothing happens until the next one.
     """
-    stream = it._supply._stream
+    stream = it._stream.supply._stream
     assert stream is not None
     wait_for(lambda: all(future.done() for future in stream._window.values()), "the window to settle")
     return list(stream._window)
@@ -161,9 +161,9 @@ def test_abandoned_requests_give_their_slots_back(crops: Path) -> None:
         for index in jumps:
             it[index]
         settle(it)
-        stream = it._supply._stream
+        stream = it._stream.supply._stream
         assert stream is not None
-        slots = stream._channel.slots  # type: ignore[attr-defined]
+        slots = stream._channel._resources.slots  # type: ignore[attr-defined]
         stream.follow(())
         wait_for(lambda: _free(slots) == slots._count, "all slots to be free again")
     executor.close()

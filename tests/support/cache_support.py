@@ -10,7 +10,7 @@ import pytest
 from executor_support import AUGMENTED, BATCH, BATCHES, SEED, take
 
 from imageloom import DirectoryIterator, ImageDataGenerator
-from imageloom._pipeline import batch as batch_work
+from imageloom._pipeline import reading
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ def kept(tmp_path: Path) -> Path:
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were decoded so far, in this process."""
     names: list[str] = []
-    read = batch_work.read_pixels
+    read = reading.read_pixels
 
     def look(path: Any, *how: Any) -> Any:
         names.append(os.path.basename(path))
         return read(path, *how)
 
-    monkeypatch.setattr(batch_work, "read_pixels", look)
+    monkeypatch.setattr(reading, "read_pixels", look)
     return names
 
 

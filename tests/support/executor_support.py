@@ -212,7 +212,7 @@ def flow(
     options.setdefault("executor", "serial")
     generator = ParallelImageDataGenerator(max_batches_pending=pending, **options)
     if executor is not None:
-        generator._shared_executor = Lent(executor)  # type: ignore[assignment]
+        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
     return generator.flow_from_directory(
         folder,
         target_size=SIZE,
@@ -238,9 +238,9 @@ def open_channel(
 ) -> tuple[Channel, Callable[[int], BatchTask]]:
     """A channel on an executor, and the function from a position to its task (in file order)."""
     it = flow(folder, executor, pending=pending, **options)
-    channel = it.image_data_generator._open_channel(it)
+    channel = it._stream._open_channel()
     sampler = Sampler(it.n, BATCH, shuffle=False, seed=SEED)
-    return channel, lambda position: it._source.task(sampler.spec(position))
+    return channel, lambda position: it._plan.source.task(sampler.spec(position))
 
 
 def take(it: DirectoryIterator, batches: int) -> list[Any]:

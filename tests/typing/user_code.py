@@ -35,7 +35,6 @@ def of_folders(some_mode: str, verbose: bool, lister: Callable[..., Any]) -> Non
     assert_type(y, Pixels)
     assert_type(it[0], tuple[Pixels, Pixels])
     assert_type(it.next(), tuple[Pixels, Pixels])
-    assert_type(it.empty_batch(), tuple[Pixels, Pixels])
     for x, y in it:
         print(x.mean(), y.sum())
     for (x, _), (other, _) in zip(it, it, strict=False):

@@ -1,5 +1,5 @@
-"""All that knows a training framework: what Keras, TensorFlow, torch and JAX want to see.
+"""The adapters to training frameworks: Keras, TensorFlow, torch and JAX.
 
-What belongs here looks whether a framework is loaded, and imports one only where a user has asked for
-something of that framework.
+Code belongs here if it depends on the interface of a framework. It checks whether a framework is
+loaded, and imports a framework only if the user calls something that needs it.
 """

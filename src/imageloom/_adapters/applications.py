@@ -1,10 +1,10 @@
-"""`keras.applications.*.preprocess_input`, recognised and computed without importing Keras.
+"""Replacements for `keras.applications.*.preprocess_input` that do not import Keras.
 
-As a hook such a function would make every worker import Keras, which takes seconds and hundreds of
-megabytes, for two lines of arithmetic.
+With such a function as a hook, every worker would import Keras, which takes seconds and hundreds of
+megabytes. The function itself is two lines of arithmetic.
 
-Formulas and constants: Keras, `keras/src/applications/imagenet_utils.py`, of its versions 2 and 3. The
-steps are taken in Keras' order and in place, so that the bits are the same.
+Formulas and constants: Keras, `keras/src/applications/imagenet_utils.py`, versions 2 and 3. The
+steps run in the same sequence as in Keras and in place, so that the results have the same bits.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ _CAFFE_MEAN: Final = (103.939, 116.779, 123.68)
 
 
 def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
-    """What computes the same without Keras; None for all other functions.
+    """Returns a replacement that does not need Keras; None if there is none for this function.
 
-    Both are tried on a small image first: a version of Keras that computes something else is believed.
+    Both are compared on a small image. If this version of Keras computes something else, its own
+    function is kept.
     """
     if getattr(function, "__name__", "") != "preprocess_input":
         return None
@@ -57,30 +58,30 @@ def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
     found = _MODULE.fullmatch(module)
     if found is None or found[1] not in _MODES:
         return None
-    light = ImageNetScaling(
+    replacement = ImageNetScaling(
         module=module,
         mode=_MODES[found[1]],
         data_format=configured("image_data_format", "channels_last"),
         floatx=configured("floatx", "float32"),
     )
-    probe = np.linspace(0, 255, 27, dtype="float32").reshape(3, 3, 3)
+    image = np.linspace(0, 255, 27, dtype="float32").reshape(3, 3, 3)
     try:
-        same = np.array_equal(function(probe.copy()), light(probe.copy()))
-    except Exception:  # whatever it is, it is not what we know
+        same = np.array_equal(function(image.copy()), replacement(image.copy()))
+    except Exception:  # then it is not the known function
         return None
-    return light if same else None
+    return replacement if same else None
 
 
 @dataclass(frozen=True, slots=True)
 class ImageNetScaling:
-    """Stands in for a `preprocess_input` of `keras.applications`, and gives the same bits.
+    """Replaces a `preprocess_input` of `keras.applications`, and gives the same bits.
 
     Attributes:
-        module: where the function comes from; it is imported for what is no array.
-        mode: "tf" (to -1..1), "torch" (by mean and deviation), "caffe" (BGR about the mean), or None
-            for models that scale by themselves.
-        data_format: Keras' setting, for calls that do not name one.
-        floatx: Keras' setting, for images of whole numbers.
+        module: the module of the function, which is imported if the argument is not an array.
+        mode: "tf" (to -1..1), "torch" (by mean and standard deviation), "caffe" (BGR minus the
+            mean), or None for models that scale their input themselves.
+        data_format: the value that is configured in Keras, for calls without this argument.
+        floatx: the value that is configured in Keras, for images of whole numbers.
     """
 
     module: str
@@ -89,7 +90,7 @@ class ImageNetScaling:
     floatx: str
 
     def __call__(self, x: Any, data_format: str | None = None, mode: str | None = None) -> Any:
-        """Scales an image or a batch of 0..255, in place if it is of floats."""
+        """Scales an image or a batch with values of 0..255, in place if the dtype is floating."""
         if self.mode is None:
             return x
         mode, data_format = mode or self.mode, data_format or self.data_format
@@ -107,11 +108,11 @@ class ImageNetScaling:
         axis = x.ndim - 3 if data_format == "channels_first" else x.ndim - 1
         if mode == "torch":
             x /= 255.0
-            return _about(x, axis, _TORCH_MEAN, _TORCH_STD)
-        return _about(np.flip(x, axis), axis, _CAFFE_MEAN, None)
+            return _normalised(x, axis, _TORCH_MEAN, _TORCH_STD)
+        return _normalised(np.flip(x, axis), axis, _CAFFE_MEAN, None)
 
 
-def _about(
+def _normalised(
     x: NDArray[Any], axis: int, mean: tuple[float, ...], std: tuple[float, ...] | None
 ) -> NDArray[Any]:
     channels = np.moveaxis(x, axis, 0)  # a view

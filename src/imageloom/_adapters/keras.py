@@ -1,40 +1,40 @@
-"""Keras 3 and Keras 2 (`tf_keras`), without importing either.
+"""Compatibility with Keras 3 and Keras 2 (`tf_keras`), without importing either.
 
-`fit` asks `isinstance(x, keras.utils.PyDataset)`, that of `tf_keras` asks for a `Sequence`.
-`isinstance` also believes an object's `__class__`, so an iterator answers there with a class that
-derives from its own and from those, as soon as they are loaded, in whatever order.
+Keras' `fit` checks `isinstance(x, keras.utils.PyDataset)`; that of `tf_keras` checks for a
+`Sequence`. `isinstance` also checks an object's `__class__`. There an iterator returns a class that
+derives from its own class and from these two, as soon as they are loaded.
 
-Both ask for batches with `it[i]`, but want several inputs in another form than Keras' own iterators
-give them, and disagree about the end of an epoch. So an iterator looks who is asking.
+Both read batches with `it[i]`. They need several inputs in another form than that of Keras' own
+iterators, and they end an epoch in different ways. So an iterator examines who calls it.
 """
 
 from __future__ import annotations
 
 import random
 import sys
-import warnings
 from enum import Enum, auto
 from functools import cache
-from types import FrameType
 from typing import Any, Final
 
-__all__ = ["KerasSurface", "Reader", "configured", "for_keras", "reader_of", "shuffled_order"]
+from imageloom._warnings import warn_user
+
+__all__ = ["KerasSurface", "Reader", "configured", "for_keras", "reader_asking", "shuffled_batches"]
 
 _BASES: Final = (("keras", "PyDataset"), ("tf_keras", "Sequence"))
 
 
 class Reader(Enum):
-    """Who asks for batches."""
+    """Who reads batches."""
 
     USER = auto()
     KERAS = auto()
     TF_KERAS = auto()
-    TF_KERAS_QUEUE = auto()  # its threads with `workers` above 1, which run ahead of the training
+    TF_KERAS_QUEUE = auto()  # its threads with `workers` above 1, which read ahead of the training
 
 
-def reader_of(frame: FrameType) -> Reader:
-    """Whose code a frame runs."""
-    module = str(frame.f_globals.get("__name__", ""))
+def reader_asking() -> Reader:
+    """Returns who called the method that calls this function."""
+    module = str(sys._getframe(2).f_globals.get("__name__", ""))
     match module.split("."):
         case ["keras", *_]:
             return Reader.KERAS
@@ -46,14 +46,14 @@ def reader_of(frame: FrameType) -> Reader:
 
 
 class KerasSurface:
-    """What Keras looks at in an object before it asks for batches."""
+    """The attributes that Keras examines before it reads batches."""
 
     workers = 1
     max_queue_size = 10
 
-    @property  # type: ignore[misc]  # object's can be assigned, too
+    @property  # type: ignore[misc]  # the property of `object` is writable
     def __class__(self) -> type[Any]:
-        """The object's class; once Keras or `tf_keras` is loaded, also the class that it asks for."""
+        """The object's class, and the class that Keras or `tf_keras` expects, once it is loaded."""
         bases = [
             getattr(getattr(sys.modules.get(package), "utils", None), name, None)
             for package, name in _BASES
@@ -62,16 +62,15 @@ class KerasSurface:
 
     @property
     def use_multiprocessing(self) -> bool:
-        """Always False, because Keras' process pool around ours would only be in the way."""
+        """Always False, because the workers of this library replace Keras' process pool."""
         return False
 
     @use_multiprocessing.setter
     def use_multiprocessing(self, value: bool) -> None:
         if value:
-            warnings.warn(
-                "use_multiprocessing is ignored: this iterator computes its batches in processes of "
-                "its own; see the generator's `cores` and `executor`.",
-                stacklevel=2,
+            warn_user(
+                "use_multiprocessing is ignored, because this iterator has its own workers: pass "
+                "`cores` and `executor` to the generator instead."
             )
 
 
@@ -83,9 +82,10 @@ def _combined(own: type[Any], *bases: type[Any]) -> type[Any]:
 
 
 def for_keras(batch: Any) -> Any:
-    """A batch with tuples for lists, which TensorFlow would stack; other backends take both.
+    """Replaces lists in a batch by tuples, because TensorFlow would stack the arrays of a list.
 
-    Several inputs without targets come in a tuple of one: Keras takes (a, b) for input and target.
+    Several inputs without targets become a tuple in a tuple of one, because Keras reads (a, b) as
+    inputs and targets.
     """
     return (_in_tuples(batch),) if isinstance(batch, list) else _in_tuples(batch)
 
@@ -95,23 +95,24 @@ def _in_tuples(part: Any) -> Any:
 
 
 def configured(name: str, default: str) -> str:
-    """A global setting (`"image_data_format"`, `"floatx"`), of the Keras in which it was changed."""
+    """The value of `"image_data_format"` or `"floatx"`, from the Keras in which it was changed."""
     for package, _ in _BASES:
-        setting = getattr(getattr(sys.modules.get(package), "backend", None), name, None)
-        value = str(setting()) if callable(setting) else default
+        getter = getattr(getattr(sys.modules.get(package), "backend", None), name, None)
+        value = str(getter()) if callable(getter) else default
         if value != default:
             return value
     return default
 
 
-def shuffled_order(batches: int) -> list[int]:
-    """The order in which Keras' next training pass will ask for its batches.
+def shuffled_batches(batches: int) -> list[int]:
+    """Predicts the sequence in which Keras' next training pass reads its batches.
 
-    Keras 2, and Keras 3 up to 3.15, shuffle them with Python's global generator when the pass starts; a
-    copy of that generator tells how. A wrong guess costs time only.
+    Keras 2, and Keras 3 up to 3.15, shuffle the batch numbers with Python's global random generator
+    when the pass starts. A copy of that generator gives the same result. A wrong guess only costs
+    time.
     """
     copy = random.Random()
     copy.setstate(random.getstate())
-    order = list(range(batches))
-    copy.shuffle(order)
-    return order
+    numbers = list(range(batches))
+    copy.shuffle(numbers)
+    return numbers

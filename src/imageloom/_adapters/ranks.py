@@ -1,4 +1,4 @@
-"""Which of several training processes this is, as the framework in use knows; nothing is imported."""
+"""The rank of this process among several training processes, without importing a framework."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["own_shard"]
 
 
 def own_shard() -> tuple[int, int]:
-    """(index, count) of this process; (0, 1) where no framework was told of others.
+    """Returns (index, count) of this process; (0, 1) if no framework knows of other processes.
 
-    Asked are `torch.distributed` and JAX's processes, if they are loaded and initialised, and
+    The values come from `torch.distributed` and JAX, if they are loaded and initialised, and from
     TensorFlow's `TF_CONFIG`.
 
     Raises:
-        InvalidArgumentError: they contradict each other, or `TF_CONFIG` cannot be read.
+        InvalidArgumentError: these differ, or `TF_CONFIG` cannot be read.
     """
     answers = {"torch.distributed": _torch(), "JAX": _jax(), "TF_CONFIG": _tf_config()}
     known = {name: answer for name, answer in answers.items() if answer is not None}
     if len(set(known.values())) > 1:
-        said = "; ".join(f"{name}: {index} of {count}" for name, (index, count) in known.items())
+        listed = "; ".join(f"{name}: {index} of {count}" for name, (index, count) in known.items())
         raise InvalidArgumentError(
-            f'`shard="auto"` got different answers ({said}): pass (index, count) yourself.'
+            f'`shard="auto"` found different values ({listed}): pass (index, count) instead.'
         )
     return next(iter(known.values()), (0, 1))
 
@@ -40,17 +40,17 @@ def _torch() -> tuple[int, int] | None:
 
 def _jax() -> tuple[int, int] | None:
     jax = sys.modules.get("jax")
-    # Asked first, because asking for the index starts JAX' devices: `initialize` would come too late.
+    # Checked first, because reading the index starts JAX's devices; `initialize` would then fail.
     if jax is None or not _jax_is_initialized(jax):
         return None
     return jax.process_index(), jax.process_count()
 
 
 def _jax_is_initialized(jax: Any) -> bool:
-    asked = getattr(getattr(jax, "distributed", None), "is_initialized", None)
-    if asked is not None:
-        return bool(asked())
-    # JAX 0.4.31 does not tell, and each process would take itself for the only one.
+    is_initialized = getattr(getattr(jax, "distributed", None), "is_initialized", None)
+    if is_initialized is not None:
+        return bool(is_initialized())
+    # JAX 0.4.31 has no such function; each process would then assume that it is the only one.
     state = getattr(sys.modules.get("jax._src.distributed"), "global_state", None)
     return getattr(state, "client", None) is not None
 
@@ -63,12 +63,12 @@ def _tf_config() -> tuple[int, int] | None:
         return _worker_of(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidArgumentError(
-            f'`shard="auto"` cannot read TF_CONFIG, {text!r}: {type(error).__name__}: {error}.'
+            f'`shard="auto"` could not read TF_CONFIG, {text!r}: {type(error).__name__}: {error}.'
         ) from error
 
 
 def _worker_of(config: Any) -> tuple[int, int] | None:
-    """The chief is the first worker; other tasks, such as evaluators, read the whole."""
+    """Returns (index, count). The chief comes first; for other tasks, such as evaluators, None."""
     cluster, task = config.get("cluster", {}), config.get("task", {})
     chiefs, workers = len(cluster.get("chief", ())), len(cluster.get("worker", ()))
     if task.get("type") == "chief":

@@ -1,12 +1,10 @@
-"""A Keras callback that keeps an iterator's position in a file. Importing this module imports Keras."""
+"""A Keras callback that saves an iterator's position in a file. This module imports Keras."""
 
 from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,12 +12,14 @@ import keras
 
 from imageloom._checks import check_int
 from imageloom._errors import InvalidArgumentError
+from imageloom._public import public
+from imageloom._storage.atomic import replace_file
 
 __all__ = ["ResumeCallback"]
 
 
 class ResumableIterator(Protocol):
-    """What the callback needs of an iterator; all iterators of this library have it."""
+    """The part of an iterator that the callback uses."""
 
     @property
     def total_batches_seen(self) -> int: ...
@@ -30,24 +30,25 @@ class ResumableIterator(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
+@public
 class ResumeCallback(keras.callbacks.Callback):
-    """Saves where the training stands in the stream of batches, and goes on from there.
+    """Saves the position of the training in the stream of batches, and restores it.
 
-    The position is restored when the callback is made, before `fit` reads its first batch; the model is
-    restored by others, such as `keras.callbacks.BackupAndRestore`. Batches are counted when the model
-    has been trained on them, not when the backend reads them, which is some batches ahead::
+    The constructor restores the position, before `fit` reads its first batch. The model is not
+    restored; use `keras.callbacks.BackupAndRestore`, for example. A batch counts once the model was
+    trained on it; the backend reads some batches ahead::
 
         train = generator.flow_from_directory("photos", seed=1)
         resume = imageloom.ResumeCallback(train, "position.json")
         backup = keras.callbacks.BackupAndRestore("backup")
         model.fit(train, epochs=20, callbacks=[backup, resume])
 
-    After a stop in the middle of an epoch the first pass begins with the batch that was to come, and
-    the passes after it where that one ends: the stream goes on as if nothing had happened.
+    If the training stopped in the middle of an epoch, the first pass begins with the next batch of
+    the stream, and each later pass begins where the previous one ends.
 
     Attributes:
-        epoch: epochs finished so far, as saved; 0 at the start.
-        position: batches trained on so far.
+        epoch: number of finished epochs, as saved; 0 at the start.
+        position: number of batches that the model was trained on.
     """
 
     def __init__(
@@ -56,18 +57,18 @@ class ResumeCallback(keras.callbacks.Callback):
         path: str | os.PathLike[str],
         save_freq: str | int = "epoch",
     ) -> None:
-        """Restores the position if the file is there.
+        """Restores the position if the file exists.
 
         Args:
-            iterator: the one that is given to `fit`; its position moves.
-            path: the file, JSON; replaced in one step.
-            save_freq: `"epoch"`, or a number of batches after which to save within epochs too. That
-                needs `fit(shuffle=False)`: else Keras asks for an epoch's batches in an order that a
-                position does not tell.
+            iterator: the iterator that is passed to `fit`; its position changes.
+            path: the JSON file, which is replaced atomically.
+            save_freq: `"epoch"`, or a number of batches after which to save within epochs as well.
+                This needs `fit(shuffle=False)`, because a position does not describe a shuffled
+                pass.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: a `save_freq` that is neither.
-            StateMismatchError: the file is of another stream.
+            InvalidArgumentError, ArgumentTypeError: `save_freq` is not allowed.
+            StateMismatchError: the file belongs to another stream.
         """
         super().__init__()
         if save_freq != "epoch":
@@ -83,24 +84,24 @@ class ResumeCallback(keras.callbacks.Callback):
         self.position = self._start = iterator.total_batches_seen
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Training begins where the iterator stands; from then on batches are counted here."""
+        """Starts to count batches at the iterator's position."""
         del logs
         self.position = self._start = self._iterator.total_batches_seen
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Notes the epoch."""
+        """Stores the number of the epoch."""
         del logs
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """One batch more."""
+        """Counts a batch, and saves the position if it is due."""
         del logs
         self.position += 1
         if self._every is not None and (batch + 1) % int(self._every) == 0:
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """The pass is over."""
+        """Saves the position at the end of a pass."""
         del logs
         self.epoch = epoch + 1
         self._save()
@@ -109,16 +110,10 @@ class ResumeCallback(keras.callbacks.Callback):
         within = (self.position - self._start) % max(1, len(self._iterator)) != 0
         if within and not self._iterator.read_in_order:
             raise InvalidArgumentError(
-                "Saving the position within a pass over the data needs fit(shuffle=False): Keras asks "
-                'for the batches of this one in an order of its own. Or pass save_freq="epoch" to this '
-                "callback, and no steps_per_epoch to fit."
+                "Could not save the position within a pass, because Keras shuffles its batches: pass "
+                'shuffle=False to fit, or pass save_freq="epoch" to this callback and no '
+                "steps_per_epoch to fit."
             )
         state = {**self._iterator.state_dict(), "position": self.position}
-        draft = self._path.with_name(f"{self._path.name}-{uuid.uuid4().hex}")
-        try:
-            draft.write_text(json.dumps({"epoch": self.epoch, "iterator": state}), encoding="utf-8")
-            os.replace(draft, self._path)
-        except BaseException:
-            with suppress(OSError):
-                draft.unlink()
-            raise
+        content = json.dumps({"epoch": self.epoch, "iterator": state})
+        replace_file(self._path, content.encode(), durable=True)

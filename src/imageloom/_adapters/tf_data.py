@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,13 @@ from imageloom._errors import MissingDependencyError
 __all__ = ["tf_dataset"]
 
 
-def tf_dataset(iterator: Any, example: Any) -> Any:
-    """One pass over an iterator's batches for each iteration of the data set.
+def tf_dataset(one_pass: Callable[[], Iterator[Any]], length: Callable[[], int], example: Any) -> Any:
+    """Makes a data set; each iteration over it reads one epoch of an iterator.
 
     Args:
-        iterator: a `BatchIterator`.
-        example: a batch of any length, for the structure, shapes and dtypes of all.
+        one_pass: reads the batches of an epoch.
+        length: returns the number of batches in an epoch.
+        example: a batch of any length, with the structure, shapes and dtypes of all batches.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
@@ -32,12 +33,12 @@ def tf_dataset(iterator: Any, example: Any) -> Any:
 
     def spec(part: Any) -> Any:
         array = np.asarray(part)
-        # The last batch of an epoch may be short, so the first side is open.
+        # The first dimension is unknown, because the last batch of an epoch may be shorter.
         return tf.TensorSpec((None, *array.shape[1:]) if array.shape else (), array.dtype)
 
     def batches() -> Iterator[Any]:
-        return map(for_keras, iterator.one_pass())
+        return map(for_keras, one_pass())
 
     signature = tf.nest.map_structure(spec, for_keras(example))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(iterator)))
+    return dataset.apply(tf.data.experimental.assert_cardinality(length()))

@@ -1,5 +1,6 @@
-"""What users hold: the generator, its flow methods, and the iterators that these return.
+"""The public interface: the generator, its flow methods, and the iterators that these return.
 
-What belongs here checks what a user passed in, in the user's words, and turns it into frozen records
-for the rooms below. Nothing here computes pixels, starts a process or walks a folder by itself.
+Code belongs here if it checks the arguments of a user, reports errors in terms of these arguments,
+or turns them into frozen records for the lower rooms. It does not compute pixels, start processes
+or read folders itself.
 """

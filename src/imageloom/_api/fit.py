@@ -1,159 +1,213 @@
-"""`fit` for data that do not fit into memory: statistics of an iterator's images, streamed.
-
-The images pass once a round, in the order of the data set, through the executor that computes batches.
-Workers reduce each batch to its moments, so that for mean and deviation no pixel is looked at here; for
-whitening the pixels of a batch are added to the sum of outer products and given back.
-"""
+"""`fit`: statistics of an array or an iterator, or from a file."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from itertools import islice
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from imageloom._api.iterators.base import BatchIterator
+from imageloom._api.planning import FrozenGenerator, PlanningGenerator, recipe_for_fit
+from imageloom._api.streamed_fit import stream_statistics
+from imageloom._api.transforms import draw_from
+from imageloom._checks import check_int, check_seed
 from imageloom._errors import InvalidArgumentError
-from imageloom._executors.base import Channel, ComputedBatch
+from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
-from imageloom._imaging.moments import (
-    Doubles,
-    FeatureMoments,
-    OuterProducts,
-    check_whitening_fits,
-    statistics_of_moments,
-    whitening_of_products,
-)
-from imageloom._imaging.normalise import FeatureStatistics
+from imageloom._imaging.moments import check_whitening_fits, statistics_of_array
+from imageloom._imaging.normalise import FeatureStatistics, load_statistics
 from imageloom._options import GeneratorOptions
-from imageloom._pipeline.recipe import BatchTask, Recipe
-from imageloom._preview.progress import progress_bar
+from imageloom._pipeline.recipe import Recipe
+from imageloom._pipeline.seeds import StreamPurpose, drawing_from, fork, global_state
 from imageloom._sources.base import SampleSource
-from imageloom._stream.order import Sampler
-from imageloom._stream.window import BatchStream
+from imageloom._warnings import warn_user
 
-__all__ = ["stream_statistics"]
+__all__ = ["FittingGenerator", "statistics_for"]
+
+_DRAWING_METHODS = frozenset({"get_random_transform", "default_transform"})
 
 
-def stream_statistics(
-    source: SampleSource,
-    recipe: Recipe,
-    options: GeneratorOptions,
+class FittingGenerator(PlanningGenerator, Protocol):
+    """The part of a generator that `fit` uses: methods that a user may override, and workers."""
+
+    def get_random_transform(
+        self, img_shape: Sequence[int], seed: int | None = None
+    ) -> TransformParams:
+        """Draws a transform."""
+        ...
+
+    def apply_transform(self, x: NDArray[Any], transform_parameters: Mapping[str, Any]) -> NDArray[Any]:
+        """Applies a transform."""
+        ...
+
+    def random_transform(self, x: NDArray[Any], seed: int | None = None) -> NDArray[Any]:
+        """Draws a transform and applies it."""
+        ...
+
+    def _open_workers(
+        self, options: GeneratorOptions, source: SampleSource, recipe: Recipe
+    ) -> Channel: ...
+
+
+def statistics_for(
+    generator: FittingGenerator,
+    x: ArrayLike | BatchIterator | str | os.PathLike[str],
     *,
-    open_channel: Callable[[Recipe], Channel],
+    augment: bool,
     rounds: int,
-    seed: int,
-    draws: Iterator[TransformParams] | None,
-    channel_axis: int,
+    seed: int | None,
 ) -> FeatureStatistics:
-    """Mean, deviation and whitening of all images of a data set.
+    """The statistics that the generator's options need; the arguments are those of `fit`."""
+    if isinstance(x, (str, os.PathLike)):
+        return _of_file(x, generator._freeze().options)
+    check_int("rounds", rounds, 1)
+    drawing = _Drawing(generator, check_seed(seed)) if augment else None
+    if isinstance(x, BatchIterator):
+        return _of_iterator(generator, x, drawing, rounds if augment else 1)
+    return _of_array(generator, x, drawing, rounds)
 
-    Args:
-        source: the data set.
-        recipe: how `fit` sees its images.
-        options: which statistics are asked for.
-        open_channel: gives access to the workers.
-        rounds: passes over the data set.
-        seed: of what the workers draw.
-        draws: the transforms of all images of all rounds, in order; None where workers draw.
-        channel_axis: of a batch.
 
-    Raises:
-        InvalidArgumentError: no images, or images too large for whitening.
-        Exception: what reading an image raised.
+class _Drawing:
+    """The random transforms of `fit(augment=True)`.
+
+    As in Keras, one random state is used for all images, one after the other. The contrast and the
+    noise of each image have a stream of their own. It depends on the seed, or without one on the
+    global state.
     """
-    if len(source) == 0:
-        raise InvalidArgumentError("`.fit()` needs at least one image; the iterator has none.")
+
+    def __init__(self, generator: FittingGenerator, seed: int | None) -> None:
+        self._generator = generator
+        self._frozen = generator._freeze()
+        self.seed = seed
+        self.state = global_state() if seed is None else np.random.RandomState(seed)
+        self._own = fork(self.state).entropy if seed is None else seed
+
+    @property
+    def by_user(self) -> bool:
+        """Whether the user has overridden `random_transform`, which draws and applies."""
+        return "random_transform" in self._frozen.overrides
+
+    def params(self, shape: tuple[int, ...], count: int) -> Iterator[TransformParams]:
+        """The parameters of `count` images of one shape."""
+        drawn_by_user = bool(_DRAWING_METHODS & self._frozen.overrides)
+        for i in range(count):
+            if drawn_by_user:
+                with drawing_from(self.state):
+                    params = self._generator.get_random_transform(shape)
+                yield params
+            else:
+                yield draw_from(self.state, self._frozen.options, shape, self._own_seed(i))
+
+    def transformed(self, images: NDArray[Any], rounds: int) -> NDArray[Any]:
+        """`rounds` versions of each image."""
+        versions = np.zeros((rounds * len(images), *images.shape[1:]), dtype=images.dtype)
+        params = self.params(images.shape[1:], len(versions))
+        for i in range(len(versions)):
+            image = images[i % len(images)]
+            if self.by_user:
+                with drawing_from(self.state):
+                    versions[i] = self._generator.random_transform(image)
+            else:
+                versions[i] = self._generator.apply_transform(image, next(params))
+        return versions
+
+    def _own_seed(self, image: int) -> np.random.SeedSequence:
+        words = self._own if isinstance(self._own, Sequence) else (self._own,)
+        return np.random.SeedSequence((*words, image, StreamPurpose.FIT))
+
+
+def _of_file(path: str | os.PathLike[str], options: GeneratorOptions) -> FeatureStatistics:
+    found = load_statistics(path)
+    for option, value in (
+        ("featurewise_center", found.mean),
+        ("featurewise_std_normalization", found.std),
+        ("zca_whitening", found.zca_whitening_matrix),
+    ):
+        if getattr(options, option) and value is None:
+            raise InvalidArgumentError(
+                f"{os.fspath(path)!r} does not have the statistics that `{option}` needs"
+                + ("; make it with `imageloom stats --zca`." if option == "zca_whitening" else ".")
+            )
+    return found
+
+
+def _of_iterator(
+    generator: FittingGenerator, iterator: BatchIterator, drawing: _Drawing | None, rounds: int
+) -> FeatureStatistics:
+    frozen: FrozenGenerator = generator._freeze()
+    options, source = frozen.options, iterator._plan.source
+    recipe = recipe_for_fit(
+        iterator._plan.recipe(frozen, iterator.batch_size), options, augment=drawing is not None
+    )
+    draws: Iterator[TransformParams] | None = None
+    seed: int | None = 0
+    if drawing is not None and not drawing.by_user:
+        draws = drawing.params(recipe.layout.row_shape, rounds * iterator.n * recipe.images)
+    elif drawing is not None:  # the workers call the user's method, each batch with its own seed
+        seed = drawing.seed
+        if seed is None:
+            seed = int(drawing.state.randint(0, 2**32, dtype=np.uint32))
+    return stream_statistics(
+        source,
+        recipe,
+        options,
+        open_channel=partial(generator._open_workers, options, source),
+        rounds=rounds,
+        seed=seed or 0,
+        draws=draws,
+        channel_axis=_channel_axis(options),
+    )
+
+
+def _of_array(
+    generator: FittingGenerator, x: ArrayLike, drawing: _Drawing | None, rounds: int
+) -> FeatureStatistics:
+    options, shape = generator._freeze().options, np.shape(x)
+    channel_axis = _channel_axis(options)
+    _check_images(shape, options.data_format, channel_axis)
     if options.zca_whitening:
-        check_whitening_fits(recipe.layout.row_shape, recipe.layout.row_shape[channel_axis - 1])
-    sampler = Sampler(len(source), recipe.layout.rows, shuffle=False, seed=seed)
-    sums = _Sums(recipe, options, channel_axis)
-    tasks = _Tasks(source, sampler, draws, recipe.images)
-    stream = BatchStream(open_channel(recipe), tasks.at)
-    try:
-        stream.follow(range(rounds * len(sampler)))
-        with progress_bar(rounds * len(source), "fit", "images") as bar:
-            for position in range(rounds * len(sampler)):
-                sums.add(stream.get(position))
-                bar.update(len(sampler.spec(position).indices))
-    finally:
-        stream.close()
-    for text in sums.warnings.values():
-        warnings.warn(text, stacklevel=3)
-    return sums.statistics()
+        check_whitening_fits(shape[1:], shape[channel_axis])
+    images = np.array(x, dtype=options.dtype)
+    # Keras rescales before it transforms here, which makes brightness ranges wrong.
+    last = drawing is not None and options.geometry == "corrected"
+    if options.rescale and not last:
+        images *= options.rescale
+    if drawing is not None:
+        if options.transform.recolours:
+            _warn_of_scale(images[0])
+        images = drawing.transformed(images, rounds)
+    if options.rescale and last:
+        images *= options.rescale
+    return statistics_of_array(images, options, channel_axis)
 
 
-class _Tasks:
-    """Tasks by position, with the transforms that were drawn for them in order."""
+def _channel_axis(options: GeneratorOptions) -> int:
+    return 1 if options.data_format == "channels_first" else 3
 
-    def __init__(
-        self,
-        source: SampleSource,
-        sampler: Sampler,
-        draws: Iterator[TransformParams] | None,
-        images: int,
-    ) -> None:
-        self._source = source
-        self._sampler = sampler
-        self._draws = draws
-        self._images = images
-        self._next = 0
 
-    def at(self, position: int) -> BatchTask:
-        task = self._source.task(self._sampler.spec(position))
-        if self._draws is None:
-            return task
-        assert position == self._next, "the stream asks for its plan in order"
-        self._next += 1
-        transforms = tuple(islice(self._draws, len(task) * self._images))
-        return BatchTask(
-            spec=task.spec,
-            filenames=task.filenames,
-            root=task.root,
-            class_ids=task.class_ids,
-            transforms=transforms,
-            members=task.members,
+def _warn_of_scale(image: NDArray[Any]) -> None:
+    """Warns if the value range of the rescaled images does not suit the colour steps."""
+    from imageloom._imaging.augment.apply import scale_warning  # loads OpenCV
+
+    text = scale_warning(image, "the images given to `fit`, which are rescaled first")
+    if text is not None:
+        warn_user(f'{text} With geometry="corrected" they are rescaled afterwards.')
+
+
+def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -> None:
+    if len(shape) != 4:
+        raise InvalidArgumentError(
+            f"Input to `.fit()` should have rank 4. Got array with shape: {shape}"
         )
-
-
-class _Sums:
-    """What has been gathered so far."""
-
-    def __init__(self, recipe: Recipe, options: GeneratorOptions, channel_axis: int) -> None:
-        self._options = options
-        self._row_shape = recipe.layout.row_shape
-        self._channel_axis = channel_axis
-        self._moments: FeatureMoments | None = None
-        self._products: OuterProducts | None = None
-        self.warnings: dict[str, str] = {}
-
-    def add(self, batch: ComputedBatch) -> None:
-        moments = batch.report.moments
-        for bad in batch.replaced:
-            self.warnings.setdefault(f"replaced {bad.filename}", bad.in_words)
-        for key, text in batch.report.warnings:
-            self.warnings.setdefault(key, f'{text} geometry="corrected" rescales them afterwards.')
-        assert moments is not None
-        self._moments = moments if self._moments is None else self._moments.merged(moments)
-        if not self._options.zca_whitening:
-            batch.discard()
-            return
-        if self._products is None:
-            self._products = OuterProducts(self._per_value(moments.mean))
-        for images in batch.hand_out():
-            self._products.add(images.reshape(len(images), -1))
-
-    def _per_value(self, per_channel: Doubles) -> Doubles:
-        shape = [1, 1, 1]
-        shape[self._channel_axis - 1] = -1
-        spread: Doubles = np.broadcast_to(per_channel.reshape(shape), self._row_shape)
-        return spread.reshape(-1)
-
-    def statistics(self) -> FeatureStatistics:
-        assert self._moments is not None
-        found = statistics_of_moments(self._moments, self._options, self._channel_axis)
-        if self._products is None:
-            return found
-        mean = self._per_value(self._moments.mean)
-        matrix = whitening_of_products(self._products, mean, self._options.zca_epsilon)
-        return FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix)
+    if shape[0] == 0:
+        raise InvalidArgumentError(f"`.fit()` needs at least one image; received shape {shape}.")
+    if shape[channel_axis] not in (1, 3, 4):
+        warn_user(
+            f"Expected input to be images following the data format convention {data_format!r}, with "
+            f"1, 3 or 4 channels on axis {channel_axis}. However, it was passed an array with shape "
+            f"{shape} ({shape[channel_axis]} channels)."
+        )

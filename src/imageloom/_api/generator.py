@@ -1,131 +1,188 @@
-"""`ParallelImageDataGenerator`: what the user asked for comes in, iterators go out."""
+"""The class `ParallelImageDataGenerator`, which users import as `ImageDataGenerator`.
+
+It holds the options. Other modules do the work: `flows` makes iterators, `transforms` transforms
+single images, `fit` computes statistics, and `engine` opens the workers.
+"""
 
 from __future__ import annotations
 
-import copy
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from imageloom._adapters.keras import configured
-from imageloom._api.fit import stream_statistics
-from imageloom._api.flows.arrays import ArrayFlow
-from imageloom._api.flows.dataframe import DataFrameFlow
-from imageloom._api.flows.directory import DirectoryFlow
+from imageloom._api.engine import Engine
+from imageloom._api.fit import statistics_for
+from imageloom._api.flows import arrays, dataframe, directory
 from imageloom._api.iterators.base import BatchIterator
-from imageloom._api.planning import FrozenGenerator, recipe_for_fit
-from imageloom._api.transforms import OPTION_NAMES
-from imageloom._checks import check_int, check_seed
+from imageloom._api.planning import FrozenGenerator, freeze
+from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
-from imageloom._executors.shared import SharedExecutor, make_executor
-from imageloom._imaging.augment.draw import TransformParams
-from imageloom._imaging.normalise import (
-    FeatureStatistics,
-    StandardizeOptions,
-    load_statistics,
-    warn_if_unfitted,
-)
-from imageloom._machine import available_cpus, worker_count
-from imageloom._options import GeneratorOptions, Noise, ShiftRange
+from imageloom._imaging.augment.draw import TransformParams, default_transform
+from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions, warn_if_unfitted
+from imageloom._options import OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
 from imageloom._pipeline.hooks import Hook
 from imageloom._pipeline.recipe import Recipe
-from imageloom._pipeline.seeds import global_state
 from imageloom._preview.words import generator_in_words
+from imageloom._public import public
 from imageloom._sources.base import SampleSource
 from imageloom._storage.places import is_url
-from imageloom._stream.substitutions import ReplacingChannel
+from imageloom._warnings import Once
 
 __all__ = ["ImageDataGenerator", "ParallelImageDataGenerator"]
 
-_OTHER_PROCESSES: Final = ("processes", "ray")
-_told: Final[set[str]] = set()  # what was said once already in this process
 
+@public
+class ParallelImageDataGenerator:
+    """A replacement for Keras' `ImageDataGenerator` that computes batches in the background.
 
-class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
-    """Keras' `ImageDataGenerator`, with the work done in the background.
-
-    Every argument is keyword-only, is checked at once, and becomes an attribute of the same name.
-    Attributes may be reassigned until an iterator hands out its first batch.
+    All arguments are keyword-only. Each is checked at once and becomes an attribute of the same
+    name. Attributes may be reassigned until an iterator hands out its first batch.
 
     Args:
         featurewise_center: subtract the data set's mean per channel; needs `fit`.
         samplewise_center: subtract each image's own mean.
-        featurewise_std_normalization: divide by the data set's deviation per channel; needs `fit`.
-        samplewise_std_normalization: divide each image by its own deviation.
-        zca_whitening: decorrelate pixels; needs `fit`.
-        zca_epsilon: regularises the whitening.
-        rotation_range: largest rotation either way, degrees.
-        width_shift_range: a float below 1 is a share of the width, from 1 on pixels, drawn uniformly
-            either way; an int n draws whole pixels -(n-1)..n-1; a list draws one of its values with a
-            random sign, pixels unless all are below 1. See `geometry` for what Keras does with it.
-        height_shift_range: likewise, for the height.
-        brightness_range: two factors to draw from; 0.0 is black, 1.0 leaves the image but for
-            fractions of grey levels, which are cut off.
-        shear_range: largest shear angle either way, degrees.
-        zoom_range: `z` for factors in 1-z..1+z, or the two bounds; below 1 enlarges. Both axes have
-            factors of their own.
-        channel_shift_range: largest value added to all channels either way, grey levels.
-        fill_mode: how the picture goes on beyond its border: `"constant"` (kkkk|abcd|kkkk with
+        featurewise_std_normalization: divide by the data set's standard deviation per channel;
+            needs `fit`.
+        samplewise_std_normalization: divide each image by its own standard deviation.
+        zca_whitening: decorrelate the pixels by ZCA whitening; needs `fit`.
+        zca_epsilon: regularisation constant of the whitening.
+        rotation_range: largest rotation in either direction, in degrees.
+        width_shift_range: largest horizontal shift. A float below 1 is a share of the width, one
+            from 1 on is in pixels; both are drawn uniformly in either direction. An int n draws
+            whole pixels from -(n-1)..n-1. A list draws one of its values with a random sign, in
+            pixels unless all are below 1. `geometry` describes a defect of Keras.
+        height_shift_range: largest vertical shift, likewise.
+        brightness_range: lower and upper bound of a factor; 0.0 is black, 1.0 changes nothing
+            except that it cuts off fractions of grey levels.
+        shear_range: largest shear angle in either direction, in degrees.
+        zoom_range: a number z for factors in 1-z..1+z, or the two bounds. A factor below 1
+            enlarges. Each axis has its own factor.
+        channel_shift_range: largest value, in grey levels, added to or subtracted from all
+            channels.
+        fill_mode: how the area beyond the border is filled: `"constant"` (kkkk|abcd|kkkk with
             k = `cval`), `"nearest"` (aaaa|abcd|dddd), `"reflect"` (dcba|abcd|dcba), `"wrap"`
-            (abcd|abcd|abcd), or one of SciPy's further modes.
-        cval: value outside for `fill_mode="constant"`.
-        horizontal_flip: mirror left and right, every second time.
-        vertical_flip: mirror up and down, every second time.
-        rescale: factor at the end of all transforms; None or 0 for none.
-        preprocessing_function: `f(x)` or `f(params, x, ...)` on each augmented image (float32, for
-            arrays the generator's dtype), before it is rescaled and normalised.
-            It may ask by name for `class_id`, `filename`, `batch_index` (the sample's place in its
-            batch), `batch_class_ids` and `batch_filenames`.
-        data_format: `"channels_last"` or `"channels_first"`; None is Keras' setting, or channels last.
-        validation_split: share of each class that is set apart, 0..1.
-        interpolation_order: order of the affine step's splines: 0 nearest, 1 linear, above with SciPy.
-        dtype: dtype of batches and targets; None is Keras' setting, or float32.
-        cores: workers: a number, -1 for all CPUs, or a float for a share of them.
-        debug: one thread in this process, so that breakpoints work.
-        max_batches_pending: finished batches that wait at most; each worker may have one more in work.
-        get_batch_function: makes whole batches of files in the place of everything else: called as
-            `f(batch_index, filenames, classes, params)` with the batch's number in its epoch, its file
-            names and their class numbers, it returns (batch_index, (x, y)).
-        noaug_preprocessing_function: as `preprocessing_function`, on each image as it was stored
-            (uint8; 16 and 32 bit files, `.npy` files and arrays in their own dtype), after resizing and
-            before any random transform.
-        validation_augmentation_enabled: False spares the validation subset the random transforms.
-        contrast_range: two factors to draw from; 0.0 is solid grey, 1.0 leaves the image but for
+            (abcd|abcd|abcd), or another mode of SciPy.
+        cval: value beyond the border for `fill_mode="constant"`.
+        horizontal_flip: mirror left and right, with probability 0.5.
+        vertical_flip: mirror up and down, with probability 0.5.
+        rescale: factor that is applied after all transforms; None or 0 for none.
+        preprocessing_function: `f(x)` or `f(params, x, ...)`, called for each augmented image
+            (float32; for arrays, the generator's dtype) before it is rescaled and normalised.
+            Further parameters are passed by name: `class_id`, `filename`, `batch_index` (the index
+            of the sample in its batch), `batch_class_ids` and `batch_filenames`.
+        data_format: `"channels_last"` or `"channels_first"`; None takes the value that is
+            configured in Keras, or else channels last.
+        validation_split: share of each class that is reserved for validation, 0..1.
+        interpolation_order: degree of the resampling splines: 0 nearest, 1 linear; above 1 needs
+            SciPy.
+        dtype: dtype of batches and targets; None takes Keras' `floatx`, or else float32.
+        cores: number of workers: an int, -1 for all CPUs, or a float for a share of the CPUs.
+        debug: compute in one thread of this process, so that breakpoints work.
+        max_batches_pending: the largest number of finished batches that wait to be read; each
+            worker may compute one more.
+        get_batch_function: computes whole batches of files instead of all other steps. It is called
+            as `f(batch_index, filenames, classes, params)` with the batch's number in its epoch,
+            its file names and their class numbers, and returns (batch_index, (x, y)).
+        noaug_preprocessing_function: like `preprocessing_function`, but called for each image as it
+            was stored (uint8; 16 and 32 bit files, `.npy` files and arrays in their own dtype),
+            after resizing and before any random transform.
+        validation_augmentation_enabled: False turns random transforms off for the validation
+            subset.
+        contrast_range: lower and upper bound of a factor; 0.0 is solid grey, 1.0 changes only
             fractions of grey levels.
-        noise: names or `Noise` records, of which one is picked per image: `"gauss"`, `"poisson"`,
+        noise: names or `Noise` records, of which one is drawn per image: `"gauss"`, `"poisson"`,
             `"s&p"`, `"speckle"`.
-        random_transforms_enabled: False switches off all random transforms.
-        max_samples_per_class: use only the first of each class; -1 for all.
-        disable_gpu_in_subprocesses: hide the GPU from the workers.
+        random_transforms_enabled: False turns all random transforms off.
+        max_samples_per_class: use only so many samples of each class, the first ones; -1 for all.
+        disable_gpu_in_subprocesses: hide the GPU from the worker processes.
         save_to_dir: overrides the argument of the flow methods; the folder is created.
         save_prefix: overrides the argument of the flow methods.
         save_format: overrides the argument of the flow methods.
         batch_size: overrides the argument of the flow methods; -1 is all samples in one batch.
-        executor: `"processes"`, `"threads"`, or `"serial"` for the caller's own thread.
-        geometry: `"keras"` reproduces Keras number for number, with its two defects: height shifts move
-            columns and width shifts rows, and non-square images turn about a point beside their
-            centre. `"corrected"` draws the same numbers and does what was meant.
-        cache: keep decoded, resized images for later epochs: `"memory"`, or a directory, where they
-            stay for later runs. All workers share them. Only for images resized to one size.
-        cache_limit: bytes to keep at most, what goes beyond is decoded each time; None for a quarter of
-            the free memory, or half of the free disk.
-        decode: `"exact"`, or `"scaled"`: JPEG files are decoded at the smallest scale that still covers
-            `target_size`. Large photographs come several times as fast, with slightly other pixels.
-        on_bad_image: `"raise"`: an unreadable file is an error that names it; `"replace"`: its place is
-            taken by the next readable image of the data set, with that one's targets, always the same;
-            each file is reported once, and listed in `bad_images` of the iterator.
-        batch_timeout: seconds after which a batch under way is an error that names its files, and the
-            worker that hangs is replaced; None for never. Without effect on `executor="serial"`.
+        executor: what computes the batches: `"processes"`, `"threads"`, `"ray"` for a Ray cluster,
+            or `"serial"` for the calling thread.
+        geometry: `"keras"` gives the same results as Keras, with its two defects: height shifts
+            move columns and width shifts rows, and images that are not square rotate about a point
+            beside their centre. `"corrected"` draws the same numbers and applies them correctly.
+        cache: keep decoded, resized images for later epochs: `"memory"`, or a directory that later
+            runs use as well. All workers share the cache. It needs images that are resized to one
+            size.
+        cache_limit: largest size of the cache in bytes; images beyond it are decoded each time.
+            None is a quarter of the free memory, or half of the free disk space.
+        decode: `"exact"`, or `"scaled"`: JPEG files are decoded at the smallest scale that still
+            covers `target_size`. Large photographs are then several times as fast, and pixels
+            differ slightly.
+        on_bad_image: `"raise"`: an unreadable file is an error that names it. `"replace"`: the next
+            readable image of the data set, with its targets, takes its place, always the same one;
+            each bad file is reported once, and listed in the iterator's `bad_images`.
+        batch_timeout: seconds after which an unfinished batch is an error that names its files, and
+            its worker is replaced; None for no limit. Has no effect with `executor="serial"`.
+
+    Attributes:
+        mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
+        std: the standard deviation, likewise.
+        zca_whitening_matrix: the whitening matrix, likewise; (d, d) for images of d values.
+        channel_axis: axis of the channels in a batch.
+        row_axis: axis of the rows in a batch.
+        col_axis: axis of the columns in a batch.
 
     Raises:
-        InvalidArgumentError, ArgumentTypeError: a value that cannot work (a ValueError or TypeError).
+        InvalidArgumentError, ArgumentTypeError: a value that is not allowed (a ValueError or
+            TypeError).
     """
+
+    featurewise_center: bool
+    samplewise_center: bool
+    featurewise_std_normalization: bool
+    samplewise_std_normalization: bool
+    zca_whitening: bool
+    zca_epsilon: float
+    rotation_range: float
+    width_shift_range: ShiftRange
+    height_shift_range: ShiftRange
+    brightness_range: Sequence[float] | None
+    shear_range: float
+    zoom_range: float | Sequence[float]
+    channel_shift_range: float
+    fill_mode: str
+    cval: float
+    horizontal_flip: bool
+    vertical_flip: bool
+    rescale: float | None
+    preprocessing_function: Callable[..., Any] | None
+    data_format: str
+    validation_split: float | None
+    interpolation_order: int
+    dtype: str
+    cores: float
+    debug: bool
+    max_batches_pending: int
+    get_batch_function: Callable[..., Any] | None
+    noaug_preprocessing_function: Callable[..., Any] | None
+    validation_augmentation_enabled: bool
+    contrast_range: Sequence[float] | None
+    noise: str | Noise | Sequence[str | Noise] | None
+    random_transforms_enabled: bool
+    max_samples_per_class: int
+    disable_gpu_in_subprocesses: bool
+    save_to_dir: str | None
+    save_prefix: str | None
+    save_format: str | None
+    batch_size: int | None
+    executor: str
+    geometry: str
+    cache: str | None
+    cache_limit: int | None
+    decode: str
+    on_bad_image: str
+    batch_timeout: float | None
+
+    _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
+    _checked_options: GeneratorOptions | None = None
 
     def __init__(
         self,
@@ -182,9 +239,20 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
         options = GeneratorOptions(**given)
         for name in ("preprocessing_function", "noaug_preprocessing_function"):
             if getattr(options, name) is not None:
-                Hook(name, getattr(options, name))  # reads the signature: a misfit is told at once
-        super().__init__(options)
-        self._shared_executor = SharedExecutor()
+                Hook(name, getattr(options, name))  # raises now if the signature does not fit
+        for name in OPTION_NAMES:
+            setattr(self, name, getattr(options, name))
+        first = options.data_format == "channels_first"
+        self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
+        self.mean: NDArray[Any] | None = None
+        self.std: NDArray[Any] | None = None
+        self.zca_whitening_matrix: NDArray[Any] | None = None
+        self._warned = Once()
+        self._engine = Engine()
+
+    flow = arrays.flow
+    flow_from_directory = directory.flow_from_directory
+    flow_from_dataframe = dataframe.flow_from_dataframe
 
     def fit(
         self,
@@ -193,146 +261,160 @@ class ParallelImageDataGenerator(ArrayFlow, DirectoryFlow, DataFrameFlow):
         rounds: int = 1,
         seed: int | None = None,
     ) -> None:
-        """Computes what featurewise steps and whitening need from sample images.
+        """Computes the statistics that featurewise steps and whitening need.
 
-        An iterator of this library is for data that do not fit into memory: its images are streamed
-        through the workers once a round, in the order of the data set, and give the same result as
-        their array would. A progress bar tells how far it is; Ctrl-C leaves the generator as it was.
+        Pass an iterator of this library for data that do not fit into memory. Its images pass
+        through the workers once per round, in the order of the data set, and give the same result
+        as an array of them. A progress bar is shown. Ctrl-C leaves the generator unchanged.
 
         Args:
-            x: images (n, height, width, channels), or channels first; or an iterator, whose position
-                does not move. Images are rescaled as in batches, but no hook runs. Or the name of a
-                file that `imageloom stats` has written.
-            augment: compute them of randomly transformed images.
-            rounds: how many transformed versions of each image; without `augment` one is enough.
-            seed: of these transforms; None draws from NumPy's global state.
+            x: images (n, height, width, channels), or channels first; or an iterator, whose
+                position stays the same; or the name of a file that `imageloom stats` has written.
+                Images are rescaled as in batches, but no hook is called.
+            augment: use randomly transformed images.
+            rounds: number of transformed versions of each image; without `augment` one is enough.
+            seed: seed of these transforms; None draws from NumPy's global state.
 
         Raises:
-            InvalidArgumentError: an array of another rank than 4, or no image at all; images whose
-                whitening matrix would not fit into memory; a file without what this generator needs.
-            MissingFileError: there is no such file.
+            InvalidArgumentError: an array whose rank is not 4; no images; images whose whitening
+                matrix would not fit into memory; a file without statistics that this generator
+                needs.
+            MissingFileError: the file does not exist.
         """
-        if isinstance(x, (str, os.PathLike)):
-            self._take_statistics(_sufficient(load_statistics(x), self._current_options(), x))
-            return None
-        if not isinstance(x, BatchIterator):
-            return super().fit(x, augment, rounds, seed)
-        check_int("rounds", rounds, 1)
-        options = self._current_options()
-        recipe = recipe_for_fit(x.recipe(self._frozen(options)), options, augment=augment)
-        draws: Iterator[TransformParams] | None = None
-        rounds = rounds if augment else 1
-        if augment and "random_transform" not in self._overrides():
-            state = global_state() if seed is None else np.random.RandomState(check_seed(seed))
-            draws = self._draws_for_fit(recipe.layout.row_shape, rounds * x.n * recipe.images, state)
-        found = stream_statistics(
-            x.source,
-            recipe,
-            options,
-            open_channel=partial(self._channel, options, x.source),
-            rounds=rounds,
-            seed=check_seed(seed) or 0,
-            draws=draws,
-            channel_axis=self.channel_axis,
+        found = statistics_for(self, x, augment=augment, rounds=rounds, seed=seed)
+        self.mean = found.mean if found.mean is not None else self.mean
+        self.std = found.std if found.std is not None else self.std
+        if found.zca_whitening_matrix is not None:
+            self.zca_whitening_matrix = found.zca_whitening_matrix
+
+    # Single images. If a user overrides one of these methods, iterators call the override.
+
+    @property
+    def default_transform(self) -> TransformParams:
+        """The parameters of the transform that changes nothing, in a new dictionary each time."""
+        return default_transform()
+
+    def get_random_transform(
+        self, img_shape: Sequence[int], seed: int | None = None
+    ) -> TransformParams:
+        """Draws the parameters of one transform.
+
+        Args:
+            img_shape: shape of the image, in the generator's `data_format`.
+            seed: seed of the draw; None draws from NumPy's global state.
+
+        Returns:
+            theta and shear in degrees; tx and ty in pixels; zx and zy; flip_horizontal and
+            flip_vertical; channel_shift_intensity, brightness, contrast and noise, each may be
+            None.
+        """
+        options = self._options()
+        if not options.random_transforms_enabled:
+            return self.default_transform
+        return draw_for_image(options, img_shape, seed)
+
+    def apply_transform(self, x: NDArray[Any], transform_parameters: Mapping[str, Any]) -> NDArray[Any]:
+        """Applies a transform to one image.
+
+        Args:
+            x: image of rank 3, in the generator's `data_format`.
+            transform_parameters: keys as `get_random_transform` returns them; a step whose key is
+                missing is skipped.
+
+        Returns:
+            The transformed image; `x` itself if no step is active.
+
+        Raises:
+            InvalidArgumentError: an image of another rank.
+        """
+        return apply_to_image(self._options(), x, transform_parameters)
+
+    def random_transform(self, x: NDArray[Any], seed: int | None = None) -> NDArray[Any]:
+        """Draws a transform and applies it to one image.
+
+        Args:
+            x: image of rank 3, in the generator's `data_format`.
+            seed: seed of the draw; None draws from NumPy's global state.
+
+        Returns:
+            The transformed image; `x` itself if no step is active.
+
+        Raises:
+            InvalidArgumentError: an image of another rank.
+        """
+        return self.apply_transform(x, self.get_random_transform(x.shape, seed))
+
+    def standardize(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Runs `preprocessing_function`, then normalises in place.
+
+        Args:
+            x: one image, or a batch, of a floating dtype. As in Keras, samplewise steps treat a
+                batch as one image.
+
+        Returns:
+            The normalised array: `x` itself, unless the function or whitening returned a new one.
+        """
+        return standardize_image(self._options(), self._statistics(), x, generator=self)
+
+    # Used by flows, iterators and `fit`.
+
+    @property
+    def _validation_split(self) -> float | None:
+        """Keras' name of `validation_split`."""
+        return self.validation_split
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assigns an attribute; an option is checked before its next use."""
+        super().__setattr__(name, value)
+        if name in OPTION_NAMES:
+            super().__setattr__("_checked_options", None)
+
+    def _options(self) -> GeneratorOptions:
+        """The checked options: the current ones, or in a frozen copy those of the first batch."""
+        if self._frozen_options is not None:
+            return self._frozen_options
+        if self._checked_options is None:
+            values = {name: getattr(self, name) for name in OPTION_NAMES}
+            self._checked_options = GeneratorOptions(**values)
+        return self._checked_options
+
+    def _statistics(self) -> FeatureStatistics:
+        return FeatureStatistics(
+            mean=self.mean, std=self.std, zca_whitening_matrix=self.zca_whitening_matrix
         )
-        self._take_statistics(found)
-        return None
 
-    # Behind the scenes
+    def _freeze(self) -> FrozenGenerator:
+        """The generator's present state, which later assignments do not change."""
+        return freeze(self, ParallelImageDataGenerator, self._options(), self._statistics())
 
-    def _open_channel(self, iterator: BatchIterator) -> Channel:
-        options = self._current_options()
-        frozen = self._frozen(options)
-        warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics), stacklevel=5)
+    def _open_channel(self, frozen: FrozenGenerator, source: SampleSource, recipe: Recipe) -> Channel:
+        """Opens the workers for the batches of an iterator."""
+        options = frozen.options
+        warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics))
         if options.save_to_dir is not None:
             if is_url(options.save_to_dir):
                 raise InvalidArgumentError(
-                    f"`save_to_dir` is a directory of this machine, not a URL: {options.save_to_dir!r}."
+                    "`save_to_dir` must be a local directory, not a URL; received "
+                    f"{options.save_to_dir!r}."
                 )
             os.makedirs(options.save_to_dir, exist_ok=True)
-        return self._channel(options, iterator.source, iterator.recipe(frozen))
+        return self._open_workers(options, source, recipe)
 
-    def frozen(self) -> FrozenGenerator:
-        """The generator as it is now, for whoever makes batches of it."""
-        return self._frozen(self._current_options())
-
-    def _frozen(self, options: GeneratorOptions) -> FrozenGenerator:
-        generator = copy.copy(self)
-        generator._frozen_options = options
-        return FrozenGenerator(
-            options=options,
-            statistics=self._statistics(),
-            generator=generator,
-            overrides=self._overrides(),
-        )
-
-    def _channel(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
-        kind = "threads" if options.debug else options.executor
-        if "memory" in source.protocols and kind in _OTHER_PROCESSES:
-            raise InvalidArgumentError(
-                f'Files of memory:// are in this process alone, and executor="{kind}" reads them in '
-                'others: pass executor="threads".'
-            )
-        workers = 1 if options.debug else worker_count(options.cores)
-        if self._shared_executor.inherited:
-            kind, self._shared_executor = "serial", SharedExecutor()
-        if kind != "ray":  # which tells about the cluster itself
-            _tell_default_cores(options, kind, workers)
-        channel = self._shared_executor.open(
-            partial(
-                make_executor,
-                kind,
-                options.cores if kind == "ray" else workers,
-                disable_gpu=bool(options.disable_gpu_in_subprocesses),
-            ),
-            recipe,
-            options.max_batches_pending,
-            options.batch_timeout,
-        )
-        return ReplacingChannel(channel, source) if recipe.replaces_bad_images else channel
+    def _open_workers(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
+        return self._engine.open(options, source, recipe)
 
     def __repr__(self) -> str:
-        """The constructor's call, as far as it differs from the defaults."""
+        """The constructor call, with the arguments that differ from the defaults."""
         return generator_in_words(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the workers: a copy has its own."""
-        return {name: value for name, value in self.__dict__.items() if name != "_shared_executor"}
+        """The state without the workers, because a copy starts its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_engine"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy, without workers yet."""
+        """Restores a copy, without workers."""
         self.__dict__.update(state)
-        self._shared_executor = SharedExecutor()
+        self._engine = Engine()
 
 
 ImageDataGenerator = ParallelImageDataGenerator
-
-
-def _sufficient(
-    found: FeatureStatistics, options: GeneratorOptions, path: str | os.PathLike[str]
-) -> FeatureStatistics:
-    """Statistics that have everything the options ask for."""
-    for option, value in (
-        ("featurewise_center", found.mean),
-        ("featurewise_std_normalization", found.std),
-        ("zca_whitening", found.zca_whitening_matrix),
-    ):
-        if getattr(options, option) and value is None:
-            raise InvalidArgumentError(
-                f"{os.fspath(path)!r} does not hold what `{option}` needs"
-                + ("; make it with `imageloom stats --zca`." if option == "zca_whitening" else ".")
-            )
-    return found
-
-
-def _tell_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:
-    """Says once how few workers the default is, which the original's users did not expect."""
-    default = GeneratorOptions.cores
-    if "cores" in _told or kind == "serial" or options.debug or options.cores != default:
-        return
-    _told.add("cores")
-    print(
-        f"imageloom: {workers} worker(s) of {kind} on {available_cpus()} CPUs (cores={default}); "
-        "pass `cores`, a number or a share, for more.",
-        file=sys.stderr,
-    )

@@ -1,35 +1,52 @@
-"""From what an iterator was asked for to the description of its batches."""
+"""Turns the arguments of a generator and a flow method into the recipe of an iterator's batches."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from imageloom._errors import BadImageError, InvalidArgumentError
+from imageloom._executors.base import Channel
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
 from imageloom._machine import free_memory
 from imageloom._options import GeneratorOptions, ReadOptions
-from imageloom._pipeline.cache import CachePlan, plan_cache
+from imageloom._pipeline.cache import CachePlan
+from imageloom._pipeline.cache_files import plan_cache
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
-from imageloom._pipeline.recipe import BatchSpec, Recipe
+from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
 from imageloom._sources.base import SampleSource
-from imageloom._storage.places import settings as storage_settings
+from imageloom._storage.places import fsspec_options
+from imageloom._warnings import warn_user
 
-__all__ = ["FrozenGenerator", "OutputSettings", "make_recipe", "recipe_for_fit"]
+__all__ = [
+    "FrozenGenerator",
+    "OutputSettings",
+    "PlanningGenerator",
+    "freeze",
+    "make_recipe",
+    "recipe_for_fit",
+]
 
-_MASKS_LOOKED_AT: Final = 100  # for one that can be read
+_MASKS_TRIED: Final = 100  # until one can be read
+_OVERRIDABLE: Final = (
+    "default_transform",
+    "get_random_transform",
+    "apply_transform",
+    "random_transform",
+    "standardize",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSettings:
-    """What all flow methods know about the batches to come; the names are theirs."""
+    """The checked arguments that all flow methods have; the fields have the arguments' names."""
 
     batch_size: int
     data_format: str
@@ -42,13 +59,13 @@ class OutputSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenGenerator:
-    """A generator at the moment an iterator hands out its first batch.
+    """The state of a generator when an iterator hands out its first batch.
 
     Attributes:
-        options: its options.
-        statistics: what `fit` has found.
-        generator: a copy, for hooks to look at and for the user's own methods.
-        overrides: the methods that the user has replaced.
+        options: the generator's options.
+        statistics: the statistics that `fit` computed.
+        generator: a copy, which hooks receive and whose overridden methods are called.
+        overrides: the names of the methods that the user has overridden.
     """
 
     options: GeneratorOptions
@@ -57,10 +74,45 @@ class FrozenGenerator:
     overrides: frozenset[str]
 
     def without_cache(self) -> FrozenGenerator:
-        """The same for a look at a few images: a cache would first look at every file."""
+        """The same without a cache, for previews: planning a cache examines every file."""
         if self.options.cache is None:
             return self
         return dataclasses.replace(self, options=dataclasses.replace(self.options, cache=None))
+
+
+class PlanningGenerator(Protocol):
+    """The part of a generator that its iterators use."""
+
+    def _freeze(self) -> FrozenGenerator:
+        """The generator's present state."""
+        ...
+
+    def _open_channel(self, frozen: FrozenGenerator, source: SampleSource, recipe: Recipe) -> Channel:
+        """Opens a channel for an iterator's batches to the workers that all iterators share."""
+        ...
+
+
+def freeze(
+    generator: Any, base: type, options: GeneratorOptions, statistics: FeatureStatistics
+) -> FrozenGenerator:
+    """Records the present state of a generator.
+
+    Args:
+        generator: the generator; it is copied.
+        base: the class whose methods a user may override, in a subclass or on the object itself.
+        options: the generator's options, checked.
+        statistics: the statistics that `fit` computed.
+    """
+    overrides = frozenset(
+        name
+        for name in _OVERRIDABLE
+        if name in vars(generator) or getattr(type(generator), name) is not getattr(base, name)
+    )
+    frozen = copy.copy(generator)
+    frozen._frozen_options = options
+    return FrozenGenerator(
+        options=options, statistics=statistics, generator=frozen, overrides=overrides
+    )
 
 
 def make_recipe(
@@ -71,30 +123,31 @@ def make_recipe(
     batch_size: int,
     row_shape: tuple[int, ...],
     read: ReadOptions | None,
-    told: Mapping[str, Any],
+    hook_params: Mapping[str, Any],
 ) -> Recipe:
-    """The description of an iterator's batches.
+    """Makes the recipe of an iterator's batches.
 
     Args:
         frozen: the generator.
         source: the data set.
-        settings: the iterator's.
-        batch_size: of a full batch.
-        row_shape: shape of one image in the batch.
-        read: how files become arrays; None if the images come out of an array.
-        told: what hooks are told beside what is the same for all iterators.
+        settings: the checked arguments of the flow method.
+        batch_size: the number of samples in a full batch.
+        row_shape: the shape of one image in the batch.
+        read: how files become arrays; None if the images are in an array.
+        hook_params: the fields of `ParallelProcessParams` that only this kind of iterator has.
 
     Raises:
-        InvalidArgumentError: masks, and a `random_transform` of the user's that keeps its parameters.
+        InvalidArgumentError: the data set has masks and the user has overridden `random_transform`,
+            which does not return the parameters that it draws.
     """
     if source.masks and "random_transform" in frozen.overrides:
         raise InvalidArgumentError(
-            'class_mode="image" turns masks by the parameters that were drawn for their images, and an '
-            "overridden `random_transform` does not tell them: override `get_random_transform` and "
-            "`apply_transform` instead."
+            'class_mode="image" transforms masks with the parameters that were drawn for their '
+            "images, but an overridden `random_transform` does not return them: override "
+            "`get_random_transform` and `apply_transform` instead."
         )
     options, rows = frozen.options, source.rows
-    spared = settings.subset == "validation" and not options.validation_augmentation_enabled
+    unaugmented = settings.subset == "validation" and not options.validation_augmentation_enabled
     params = ParallelProcessParams(
         image_data_generator=frozen.generator,
         data_format=settings.data_format,
@@ -110,46 +163,48 @@ def make_recipe(
         preprocessing_function=options.preprocessing_function,
         noaug_preprocessing_function=options.noaug_preprocessing_function,
         get_batch_function=options.get_batch_function,
-        **told,
+        **hook_params,
     )
-    travels = rows is not None and not rows.reopens
+    is_sent = rows is not None and not rows.reopens  # with the task, to the worker
     return Recipe(
         read=read,
         rows=rows,
         cache=None if read is None else _cache_plan(options, source, read),
         images=source.images,
         masks=source.masks,
-        transform=None if spared else options.transform,
+        transform=None if unaugmented else options.transform,
         standardize=StandardizeOptions.of(options, frozen.statistics),
         layout=BatchLayout(
             batch_size,
             row_shape,
             settings.dtype,
             copies=source.images * (2 if source.repeats_images else 1),
-            raw_shape=rows.shape[1:] if travels and rows is not None else None,
+            raw_shape=rows.shape[1:] if is_sent and rows is not None else None,
             raw_dtype=rows.dtype if rows is not None else "uint8",
             mask_dtypes=() if read is None else _mask_dtypes(source, read),
             mask_shape=_mask_shape(row_shape, settings.data_format),
         ),
         params=params,
-        noaug_hook=_hook(options, "noaug_preprocessing_function"),
-        hook=_hook(options, "preprocessing_function"),
-        batch_function=options.get_batch_function,
-        overrides=frozen.overrides,
-        replaces_bad_images=options.on_bad_image == "replace" and rows is None,
-        storage=storage_settings() if source.protocols else None,
+        user_code=UserCode(
+            noaug_hook=_hook(options, "noaug_preprocessing_function"),
+            hook=_hook(options, "preprocessing_function"),
+            batch_function=options.get_batch_function,
+            overrides=frozen.overrides,
+        ),
+        report=ReportOptions(all_bad_samples=options.on_bad_image == "replace" and rows is None),
+        storage=fsspec_options() if source.protocols else None,
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else settings.dtype,
-        # Keras', of file iterators and of array iterators.
+        # Keras' values for file iterators and for array iterators.
         saved_name_range=10_000_000 if rows is None else 10_000,
     )
 
 
 def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) -> Recipe:
-    """The same images as `fit` looks at them: rescaled, perhaps transformed, and past no hook.
+    """The recipe for `fit`: images are rescaled, transformed if `augment`, and no hook is called.
 
-    Keras rescales before it transforms here, which brightness does not survive; "corrected" does as in
-    batches.
+    In `fit`, Keras rescales before it transforms, which makes brightness ranges wrong.
+    `geometry="corrected"` rescales afterwards, as in batches.
     """
     last = options.geometry == "corrected"
     standardize = dataclasses.replace(
@@ -168,32 +223,31 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
         standardize=standardize,
         layout=dataclasses.replace(recipe.layout, copies=recipe.images, mask_dtypes=()),
         params=dataclasses.replace(recipe.params, save_to_dir=None),
-        noaug_hook=None,
-        hook=None,
-        batch_function=None,
-        overrides=recipe.overrides - {"standardize"} if augment else frozenset(),
+        user_code=UserCode(
+            overrides=recipe.user_code.overrides - {"standardize"} if augment else frozenset()
+        ),
         rescale_first=None if last else options.rescale,
-        measures=True,
+        report=dataclasses.replace(recipe.report, moments=True),
     )
 
 
 def _mask_shape(row_shape: tuple[int, ...], data_format: str) -> tuple[int, ...]:
-    """A single channel."""
+    """The shape of a mask: that of the image, with a single channel."""
     return (*row_shape[:-1], 1) if data_format == "channels_last" else (1, *row_shape[1:])
 
 
 def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
-    """How masks are stored, going by the first that can be read, of each of a sample's masks."""
+    """The dtype of each of a sample's masks: that of the first one that can be read."""
     if source.masks == 0:
         return ()
     from imageloom._imaging.decode import read_stored  # loads Pillow
 
     found: list[str | None] = [None] * source.masks
-    for index in range(min(len(source), _MASKS_LOOKED_AT)):
+    for index in range(min(len(source), _MASKS_TRIED)):
         task = source.task(BatchSpec(0, 0, np.array([index], dtype=np.int64), 0, 0))
         for number, name in enumerate(task.masks[0]):
             if found[number] is None:
-                with suppress(BadImageError):  # which is told when its batch is computed
+                with suppress(BadImageError):  # reported when its batch is computed
                     found[number] = read_stored(task.root, name, read.for_masks()).dtype.str
         if all(found):
             break
@@ -215,9 +269,11 @@ def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptio
     )
     if plan is None or plan.rows == 0:
         why = (
-            "images are not resized to one size" if plan is None else "`cache_limit` is below one image"
+            "images are not resized to one size"
+            if plan is None
+            else "`cache_limit` is smaller than one image"
         )
-        warnings.warn(f"`cache` keeps nothing: {why}.", stacklevel=8)
+        warn_user(f"`cache` keeps nothing: {why}.")
     return plan
 
 

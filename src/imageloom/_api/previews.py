@@ -1,4 +1,4 @@
-"""`preview(gen, images)`: what a generator makes of some images, before anything is set up."""
+"""`preview(gen, images)`: shows a generator's transforms on some images, without an iterator."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from imageloom._checks import check_choice, check_int, check_seed
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
-from imageloom._preview.samples import make_specimens
+from imageloom._preview.samples import make_preview_images
 from imageloom._preview.sheet import draw_sheet, preview_sheet
 from imageloom._preview.words import counted, geometry_notes, transforms_in_words
+from imageloom._public import public
 from imageloom._sources.arrays import ArraySource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.directory import DirectorySource
-from imageloom._sources.listing import list_class
+from imageloom._sources.listing import class_folders, list_single_class
 
 __all__ = ["preview"]
 
@@ -32,6 +33,7 @@ _CHANNELS: Final = (1, 3, 4)
 Pixels = NDArray[Any]
 
 
+@public
 def preview(
     gen: ParallelImageDataGenerator,
     images: Any,
@@ -44,51 +46,59 @@ def preview(
     interpolation: str = "bilinear",
     title: str | None = None,
 ) -> Image.Image:
-    """A sheet of images beside what a generator makes of them, with what was drawn below each.
+    """Returns a sheet of images and transformed versions of them, with the drawn parameters.
 
-    A notebook shows it where it is the last line of a cell; `.save("sheet.png")` writes it. Each
-    version is what a batch would hold before normalisation; hooks run, in this process. The generator
-    stays as it is: its arguments may still be changed, and no worker is started.
+    A notebook shows it if it is the last line of a cell; `.save("sheet.png")` writes it.
+    Each version is an image of a batch before normalisation. Hooks are called, in this process. The
+    generator does not change: its attributes may still be assigned, and no worker starts.
 
     Args:
         gen: the generator.
-        images: a folder with a sub-folder for each class, or with images; an image file, or a list of
-            them; an array (height, width, channels) or (n, height, width, channels), channels first if
-            the generator's `data_format` says so, grey images also without channels; a Pillow image; a
-            list of arrays and Pillow images; or an iterator of any generator.
-        samples: images to show, at most: of a folder, of as many classes as can be.
-        versions: transformed versions of each.
-        seed: of what is drawn; each version has its own, made of this one.
-        target_size: (height, width) to which files are resized first; None leaves them as they are.
+        images: a folder with a sub-folder for each class, or with images; an image file, or a list
+            of image files; an array (height, width, channels) or (n, height, width, channels),
+            channels first if the generator's `data_format` says so, grey images also without
+            channels; a Pillow image; a list of arrays and Pillow images; or an iterator of any
+            generator.
+        samples: largest number of images to show; they come from as many classes as possible.
+        versions: number of transformed versions of each image.
+        seed: seed from which the seed of each version is derived.
+        target_size: (height, width) to which files are resized first; None keeps their size.
         color_mode: how files are read: `"rgb"`, `"rgba"` or `"grayscale"`.
-        interpolation: how they are resized, as in `flow_from_directory`.
-        title: headline; None says what the images are.
+        interpolation: how files are resized, as in `flow_from_directory`.
+        title: headline; None makes one that describes the images.
 
     Returns:
-        The picture. Its `info["versions"]` lists what was drawn, in full.
+        The picture. Its `info["versions"]` lists all drawn parameters.
 
     Raises:
-        InvalidArgumentError, ArgumentTypeError: images, or a value, that cannot work.
-        MissingFileError: there is no such file or folder.
+        InvalidArgumentError, ArgumentTypeError: images or another argument that are not allowed.
+        MissingFileError: a file or folder does not exist.
         BadImageError: none of the images can be read.
     """
     if not isinstance(gen, ParallelImageDataGenerator):
         raise ArgumentTypeError(
-            "The first argument of `preview` is a generator of imageloom, such as "
+            "The first argument of `preview` must be a generator of imageloom, such as "
             f"ImageDataGenerator(rotation_range=20); received {type(gen).__name__}."
         )
-    frozen = gen.frozen().without_cache()
+    frozen = gen._freeze().without_cache()
     shown: dict[str, Any] = {"samples": samples, "versions": versions, "seed": seed}
-    words: dict[str, Any] = {"settings": transforms_in_words(gen), "notes": geometry_notes(gen)}
+    words: dict[str, Any] = {"subtitle": transforms_in_words(gen), "notes": geometry_notes(gen)}
     if isinstance(images, BatchIterator):
         _refuse_reading(target_size, "an iterator")
         if images.image_data_generator.data_format != gen.data_format:
             raise InvalidArgumentError(
-                f"The iterator's images are {images.image_data_generator.data_format}, and this "
-                f"generator's data_format is {gen.data_format!r}."
+                "The iterator's data_format is "
+                f"{images.image_data_generator.data_format!r}, but this generator's is "
+                f"{gen.data_format!r}: make both with the same one."
             )
-        recipe = images.recipe(frozen)
-        return preview_sheet(recipe, images.source, title=title or images._headline(), **words, **shown)
+        plan = images._plan
+        return preview_sheet(
+            plan.recipe(frozen, images.batch_size),
+            plan.source,
+            title=title or images._views().contents(named=False),
+            **words,
+            **shown,
+        )
     if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
         _check_reading(target_size, color_mode, interpolation)
         source, found = _files(images)
@@ -113,7 +123,7 @@ def _sheet_of_arrays(
     versions: int,
     seed: int,
     title: str | None,
-    settings: str,
+    subtitle: str,
     notes: Sequence[str],
 ) -> Image.Image:
     check_int("samples", samples, 1)
@@ -121,7 +131,7 @@ def _sheet_of_arrays(
     first = frozen.options.data_format == "channels_first"
     arrays = _arrays(images, channels_first=first)
     count = min(samples, len(arrays))
-    specimens = []
+    shown_images = []
     for place in range(count):
         index = place * len(arrays) // count
         source = ArraySource(
@@ -136,22 +146,22 @@ def _sheet_of_arrays(
         recipe = make_recipe(
             frozen,
             source,
-            _settings(frozen),
+            _preview_settings(frozen),
             batch_size=1,
             row_shape=arrays[index].shape,
             read=None,
-            told={},
+            hook_params={},
         )
-        found = make_specimens(
+        found = make_preview_images(
             recipe, source, [0], versions=versions, seed=check_seed(seed) or 0, first_place=place
         )
-        specimens += [dataclasses.replace(one, name=f"image {index}") for one in found]
+        shown_images += [dataclasses.replace(one, name=f"image {index}") for one in found]
     title = title or counted(len(arrays), "image")
-    return draw_sheet(specimens, title=title, settings=settings, notes=notes)
+    return draw_sheet(shown_images, title=title, subtitle=subtitle, notes=notes)
 
 
 def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:
-    """Single images of rank 3, in the generator's layout."""
+    """Single images of rank 3, in the generator's `data_format`."""
     if isinstance(images, Image.Image):
         images = [images]
     if not _is_list(images):
@@ -167,8 +177,8 @@ def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:
             images = images[None]
         elif images.ndim != 4:
             raise InvalidArgumentError(
-                "An array of images has shape (height, width, channels) or (n, height, width, "
-                f"channels); received one of shape {images.shape}."
+                "An array of images must have shape (height, width, channels) or "
+                f"(n, height, width, channels); received shape {images.shape}."
             )
     found = []
     for image in images:
@@ -178,7 +188,7 @@ def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:
         if x.ndim == 2:
             x = np.expand_dims(x, 0 if channels_first else 2)
         if x.ndim != 3:
-            raise InvalidArgumentError(f"An image has rank 2 or 3; received one of shape {x.shape}.")
+            raise InvalidArgumentError(f"An image must have rank 2 or 3; received shape {x.shape}.")
         found.append(x)
     if not found:
         raise InvalidArgumentError("There is no image to preview.")
@@ -194,8 +204,8 @@ def _array(image: Any) -> Pixels:
         x = np.empty(0, dtype=object)
     if x.dtype.kind not in "biuf":
         raise ArgumentTypeError(
-            "`images` is a folder, image files, an array of numbers, Pillow images or an iterator; "
-            f"received {type(image).__name__}."
+            "`images` must be a folder, image files, an array of numbers, Pillow images or an "
+            f"iterator; received {type(image).__name__}."
         )
     return x
 
@@ -214,18 +224,18 @@ def _check_reading(target_size: tuple[int, int] | None, color_mode: str, interpo
     for side in target_size or ():
         check_int("a side of target_size", side, 1)
     if target_size is not None and len(target_size) != 2:
-        raise InvalidArgumentError(f"`target_size` is (height, width); received {target_size!r}.")
+        raise InvalidArgumentError(f"`target_size` must be (height, width); received {target_size!r}.")
 
 
 def _refuse_reading(target_size: tuple[int, int] | None, what: str) -> None:
     if target_size is not None:
         raise InvalidArgumentError(
-            f"`target_size` says how files are read; with {what} it has no meaning: leave it out."
+            f"`target_size` resizes files and has no effect on {what}: leave it out."
         )
 
 
 class _FileList(SampleSource):
-    """Some files, without classes."""
+    """A data set of given files, without classes."""
 
     def __init__(self, root: str, filenames: Sequence[str]) -> None:
         self.root = root
@@ -247,7 +257,7 @@ class _FileList(SampleSource):
 
 
 def _files(images: Any) -> tuple[SampleSource, str]:
-    """The files that are meant, and what they are in words."""
+    """The data set of the files that `images` names, and a description of it."""
     paths = [os.path.abspath(path) for path in ([images] if _is_path(images) else images)]
     if not paths:
         raise InvalidArgumentError("There is no image to preview.")
@@ -258,14 +268,13 @@ def _files(images: Any) -> tuple[SampleSource, str]:
         folders = [path for path in paths if os.path.isdir(path)]
         if folders:
             raise InvalidArgumentError(
-                f"A list names files, or `images` is a single folder; {folders[0]!r} is a folder."
+                "`images` must be one folder or a list of files; received a list with the folder "
+                f"{folders[0]!r}."
             )
         words = os.path.basename(paths[0]) if len(paths) == 1 else counted(len(paths), "image")
         return _FileList("", paths), words
     folder, name = paths[0], os.path.basename(paths[0])
-    with os.scandir(folder) as entries:
-        has_classes = any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
-    if has_classes:
+    if class_folders(folder):
         source: SampleSource = DirectorySource(
             folder,
             classes=None,
@@ -276,8 +285,8 @@ def _files(images: Any) -> tuple[SampleSource, str]:
             dtype="float32",
         )
     else:
-        parent = os.path.dirname(folder)
-        source = _FileList(parent, list_class(parent, name, follow_links=False).files)
+        only = list_single_class(folder)
+        source = _FileList(only.root, only.files)
     if len(source) == 0:
         raise InvalidArgumentError(f"There are no images in {folder!r}.")
     classes = len(source.class_indices)
@@ -306,11 +315,11 @@ def _file_recipe(
     return make_recipe(
         frozen,
         source,
-        _settings(frozen),
+        _preview_settings(frozen),
         batch_size=1,
         row_shape=(height, width, channels) if last else (channels, height, width),
         read=read,
-        told={
+        hook_params={
             "directory": source.root,
             "target_size": target_size,
             "color_mode": color_mode,
@@ -319,7 +328,7 @@ def _file_recipe(
     )
 
 
-def _settings(frozen: FrozenGenerator) -> OutputSettings:
+def _preview_settings(frozen: FrozenGenerator) -> OutputSettings:
     return OutputSettings(
         batch_size=1,
         data_format=frozen.options.data_format,

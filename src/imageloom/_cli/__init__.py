@@ -1,6 +1,7 @@
-"""The command line: look at a data set and at what the augmentation does to it, and measure.
+"""The command line: inspects data sets, previews the augmentation, computes statistics, measures speed.
 
-Whatever is heavy is imported when a command runs, so that help and usage errors come at once.
+What belongs here parses options, calls the library and prints the results. Heavy modules are imported
+when a command runs, so that help and usage errors appear at once.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from imageloom._cli.stats import stats
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130  # what shells say of a program that Ctrl-C has ended
-_NOBODY_READS = 141  # and of one whose output nobody wants any more, as with `| head`
+_INTERRUPTED = 130  # the exit status that shells report for a program ended by Ctrl-C
+_NOBODY_READS = 141  # and for one whose output pipe was closed, as by `| head`
 
 
 class _Program(WithExamples, click.Group):
-    """The commands, and how they end: errors are one line on standard error, never a traceback."""
+    """The group of commands. It turns errors into one line on standard error and an exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -34,14 +35,14 @@ class _Program(WithExamples, click.Group):
             click.echo("Interrupted.", err=True)
             ctx.exit(_INTERRUPTED)
         except BrokenPipeError:
-            # The interpreter would complain once more when it empties its buffer at the end.
+            # Otherwise the interpreter would report the error again when it flushes its buffer at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_NOBODY_READS)
         except (ImageLoomError, OSError) as error:
             raise click.ClickException(" ".join(str(error).split())) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """As they were added, which is the order in which one needs them."""
+        """Returns the names in the order of addition, which is the order in which users need them."""
         del ctx
         return list(self.commands)
 
@@ -50,7 +51,7 @@ class _Program(WithExamples, click.Group):
     cls=_Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     examples="""
-    imageloom inspect photos                what is in there, and what is wrong with it
+    imageloom inspect photos                count the images and find problems
     imageloom preview photos -o sheet.png --rotation-range 20 --horizontal-flip
     imageloom stats photos -o stats.npz     mean and deviation, for generator.fit("stats.npz")
     imageloom bench photos                  how many workers to use
@@ -58,13 +59,13 @@ class _Program(WithExamples, click.Group):
 )
 @click.version_option(__version__, prog_name="imageloom")
 def main() -> None:
-    """Look at image data sets, and at what ImageDataGenerator makes of them.
+    """Inspect image data sets, and preview what ImageDataGenerator makes of them.
 
     DIR is a folder with one sub-folder of images for each class, as flow_from_directory reads it, or a
     folder of images.
 
-    Results go to standard output, progress and errors to standard error. The exit status is 0 if all is
-    well, 1 after an error, 2 if the command line is wrong, and 130 after Ctrl-C.
+    Results go to standard output, progress and errors to standard error. The exit status is 0 after
+    success, 1 after an error, 2 if the command line is wrong, and 130 after Ctrl-C.
     """
 
 

@@ -1,4 +1,4 @@
-"""What several commands take: the folder, how its images are read, and the augmentation."""
+"""Arguments and options that several commands share: the folder, reading, and augmentation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ __all__ = [
     "directory",
     "factor",
     "given",
-    "has_classes",
     "json_option",
     "on_stderr",
     "open_folder",
@@ -36,7 +35,8 @@ __all__ = [
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-# As in `imageloom._options`, which loads NumPy: help is to come at once. A test compares them.
+# Copied from `imageloom._options`, because that imports NumPy and help should appear at once. A test
+# compares both.
 FILL_MODES: Final = (
     "constant", "nearest", "reflect", "wrap", "mirror", "grid-wrap", "grid-mirror", "grid-constant",
 )  # fmt: skip
@@ -48,20 +48,20 @@ _SIZE: Final = click.IntRange(1)
 class _SectionedOption(click.Option):
     """An option that help shows under a heading of its own."""
 
-    def __init__(self, *args: Any, section: str = "Options", **settings: Any) -> None:
-        super().__init__(*args, **settings)
+    def __init__(self, *args: Any, section: str = "Options", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
         self.section = section
 
 
 class WithExamples(click.Command):
     """A command whose help ends with examples, line by line as they are given."""
 
-    def __init__(self, *args: Any, examples: str = "", **settings: Any) -> None:
-        super().__init__(*args, **settings)
+    def __init__(self, *args: Any, examples: str = "", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
         self.examples = examples
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes them."""
+        """Writes the examples."""
         super().format_epilog(ctx, formatter)
         if self.examples:
             with formatter.section("Examples"):
@@ -73,10 +73,10 @@ class SectionedCommand(WithExamples):
     """A command whose help groups its options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes them by section, the general ones last."""
+        """Writes the options by section, with the general ones last."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            # Newer versions of click have records of arguments, too; usage and text speak of them.
+            # Newer versions of click return records for arguments too; the usage line describes them.
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
                 sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
@@ -86,40 +86,42 @@ class SectionedCommand(WithExamples):
                 formatter.write_dl(records)
 
 
-def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    """`click.option`, with a `section`."""
-    return click.option(*names, cls=_SectionedOption, **settings)
+def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Returns `click.option` with a heading, `section`, for the help."""
+    return click.option(*names, cls=_SectionedOption, **attributes)
 
 
 def cores(value: str) -> float:
-    """As the constructor's argument: 1 is one core, 1.0 all of them."""
+    """Parses `cores` like the constructor's argument: 1 is one core, 1.0 is all of them."""
     try:
         number = int(value) if value.lstrip("-").isdigit() else float(value)
     except ValueError:
         number = 0
     if not (number > 0 or number == -1):
         raise click.BadParameter(
-            f"{value!r} is neither a number of cores, nor a share, nor -1 for all."
+            f"{value!r} is not a number of cores (2), a share of them (0.5), or -1 for all."
         )
     return number
 
 
 def factor(value: str) -> float:
-    """A number, or a fraction such as 1/255."""
+    """Parses a number, or a fraction such as 1/255."""
     try:
         return float(Fraction(value))
     except (ValueError, ZeroDivisionError) as error:
-        raise click.BadParameter(f"{value!r} is neither a number nor a fraction.") from error
+        raise click.BadParameter(f"{value!r} is not a number (0.5) or a fraction (1/255).") from error
 
 
 def _number_or_pair(value: str) -> float | tuple[float, ...]:
-    """`0.2` or `0.8,1.5`."""
+    """Parses `0.2` or `0.8,1.5`."""
     try:
         numbers = tuple(float(part) for part in value.split(","))
     except ValueError:
         numbers = ()
     if len(numbers) not in (1, 2):
-        raise click.BadParameter(f"{value!r} is not a number, or two with a comma between them.")
+        raise click.BadParameter(
+            f"{value!r} is not a number (0.2) or two numbers with a comma (0.8,1.5)."
+        )
     return numbers[0] if len(numbers) == 1 else numbers
 
 
@@ -127,81 +129,81 @@ _FACTORS: Final[dict[str, Any]] = {"type": (float, float), "metavar": "LOW HIGH"
 _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     (
         "--rotation-range",
-        {"type": float, "metavar": "DEGREES", "help": "Rotate by up to so much, either way."},
+        {"type": float, "metavar": "DEGREES", "help": "Rotate by up to this angle."},
     ),
     (
         "--width-shift-range",
-        {"type": float, "metavar": "X", "help": "Shift by up to X of the width, pixels from 1 on."},
+        {"type": float, "metavar": "X", "help": "Shift by up to X of the width (from 1 on, pixels)."},
     ),
     (
         "--height-shift-range",
-        {"type": float, "metavar": "X", "help": "Likewise, of the height."},
+        {"type": float, "metavar": "X", "help": "Shift by up to X of the height (from 1 on, pixels)."},
     ),
-    ("--shear-range", {"type": float, "metavar": "DEGREES", "help": "Shear by up to so much."}),
+    ("--shear-range", {"type": float, "metavar": "DEGREES", "help": "Shear by up to this angle."}),
     (
         "--zoom-range",
         {"type": _number_or_pair, "metavar": "X|LOW,HIGH",
-         "help": "Factors 1-X to 1+X, or LOW to HIGH; below 1 enlarges."},
+         "help": "Zoom by a factor from 1-X to 1+X, or from LOW to HIGH; below 1 enlarges."},
     ),
-    ("--horizontal-flip", {"is_flag": True, "help": "Mirror every other image, left to right."}),
-    ("--vertical-flip", {"is_flag": True, "help": "Mirror every other image, top to bottom."}),
-    ("--brightness-range", {**_FACTORS, "help": "Factors; 1 leaves the image alone."}),
-    ("--contrast-range", {**_FACTORS, "help": "Factors; 1 leaves the image alone."}),
+    ("--horizontal-flip", {"is_flag": True, "help": "Mirror left to right, with probability 0.5."}),
+    ("--vertical-flip", {"is_flag": True, "help": "Mirror top to bottom, with probability 0.5."}),
+    ("--brightness-range", {**_FACTORS, "help": "Scale the brightness; 1 changes nothing."}),
+    ("--contrast-range", {**_FACTORS, "help": "Scale the contrast; 1 changes nothing."}),
     (
         "--channel-shift-range",
-        {"type": float, "metavar": "LEVELS", "help": "Add up to so many grey levels, either way."},
+        {"type": float, "metavar": "LEVELS", "help": "Add or subtract up to this many grey levels."},
     ),
     (
         "--noise",
         {"multiple": True, "type": click.Choice(NOISE_NAMES),
-         "help": "May be repeated: one of them is picked for each image."},
+         "help": "Add noise. May be repeated: one kind is chosen for each image."},
     ),
     (
         "--fill-mode",
         {"type": click.Choice(FILL_MODES),
-         "help": "What lies beyond the border.  [default: nearest]"},
+         "help": "Fill beyond the border.  [default: nearest]"},
     ),
     (
         "--cval",
-        {"type": float, "help": "The value there, with --fill-mode constant.  [default: 0]"},
+        {"type": float, "help": "The value beyond the border for --fill-mode constant.  [default: 0]"},
     ),
     (
         "--interpolation-order",
         {"type": click.IntRange(0, 5),
-         "help": "Of the warp: 0 picks pixels, 1 is bilinear, above are splines.  [default: 1]"},
+         "help": "Order of the resampling: 0 nearest, 1 linear, 2 to 5 splines.  [default: 1]"},
     ),
     (
         "--geometry",
         {"type": click.Choice(["keras", "corrected"]),
-         "help": "Keras exchanges the two shifts; corrected does not.  [default: keras]"},
+         "help": "keras exchanges the two shifts as Keras does; corrected does not.  [default: keras]"},
     ),
 )  # fmt: skip
 
 
 def directory(command: Command) -> Command:
-    """The folder."""
+    """Adds the argument DIR."""
     kind = click.Path(exists=True, file_okay=False, path_type=Path)
     return click.argument("folder", type=kind, metavar="DIR")(command)
 
 
 def json_option(command: Command) -> Command:
-    """Results for a script."""
+    """Adds the option `--json`."""
     return option("--json", "as_json", is_flag=True, help="Print the results as JSON.")(command)
 
 
 def reading(size: tuple[int, int] | None) -> Callable[[Command], Command]:
-    """How images are read; a `size` of None leaves theirs alone."""
-    shown = "as they are" if size is None else f"{size[0]} {size[1]}"
+    """Adds the options for reading images; a `size` of None keeps the sizes of the files."""
+    shown = "the size of the file" if size is None else f"{size[0]} {size[1]}"
 
     def decorate(command: Command) -> Command:
         for add in (
             option("--interpolation", section="Reading", type=click.Choice(INTERPOLATIONS),
-                   default="bilinear", show_default=True, help="How to resize."),
+                   default="bilinear", show_default=True, help="Filter for resizing."),
             option("--color-mode", section="Reading",
                    type=click.Choice(["rgb", "rgba", "grayscale"]), default="rgb",
-                   show_default=True, help="Convert to this."),
+                   show_default=True, help="Convert to these channels."),
             option("--size", section="Reading", type=(_SIZE, _SIZE), default=size,
-                   metavar="HEIGHT WIDTH", help=f"Resize to this.  [default: {shown}]"),
+                   metavar="HEIGHT WIDTH", help=f"Resize to this size.  [default: {shown}]"),
         ):  # fmt: skip
             command = add(command)
         return command
@@ -210,28 +212,28 @@ def reading(size: tuple[int, int] | None) -> Callable[[Command], Command]:
 
 
 def augmentation(command: Command) -> Command:
-    """The random transforms, under the names of the constructor's arguments."""
-    for name, settings in reversed(_AUGMENTATION):
-        command = option(name, section="Augmentation", **settings)(command)
+    """Adds the random transforms, under the names of the constructor's arguments."""
+    for name, attributes in reversed(_AUGMENTATION):
+        command = option(name, section="Augmentation", **attributes)(command)
     return command
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were used, for the constructor, which has defaults of its own."""
+    """Returns the options that were used; the constructor has defaults for the others."""
     return {n: v for n, v in options.items() if not any(v is unset for unset in (None, False, ()))}
 
 
 @contextlib.contextmanager
 def on_stderr() -> Iterator[None]:
-    """What the library prints is no result of a command, and its warnings are a line each."""
+    """Discards what the library prints, and prints its warnings as lines on standard error."""
 
-    def tell(message: Warning | str, *_: Any, **__: Any) -> None:
+    def print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
         click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
 
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = tell
+        warnings.showwarning = print_warning
         yield
 
 
@@ -244,37 +246,33 @@ def open_folder(
     interpolation: str,
     **options: Any,
 ) -> DirectoryIterator:
-    """An iterator over the folder; one without sub-folders is a class by itself.
+    """Returns an iterator over the folder. A folder without sub-folders counts as one class.
 
     Raises:
         click.ClickException: there are no images.
-        ImageLoomError: whatever the library finds fault with.
+        ImageLoomError: the library rejects an argument or the folder.
     """
     from imageloom import ImageDataGenerator
-    from imageloom._sources.listing import list_class
+    from imageloom._sources.listing import class_folders, list_single_class
 
-    asked = folder
-    if not has_classes(folder):
-        # Listed by ourselves, because the usual index file would lie in the folder above.
-        folder, name = folder.resolve().parent, folder.resolve().name
-        files = list_class(str(folder), name, follow_links=False).files
+    root = str(folder)
+    if not class_folders(folder):
+        root, name, files = list_single_class(folder)
         limit = constructor.get("max_samples_per_class", -1)
         files = files if limit < 0 else files[:limit]
         options["list_valid_filenames_in_directory_function"] = lambda **_: (name, files)
         options["classes"] = [name]
     with on_stderr():
         flow = ImageDataGenerator(**given(constructor)).flow_from_directory(
-            folder,
+            root,
             target_size=size,
             color_mode=color_mode,
             interpolation=interpolation,
             **options,
         )
     if flow.n == 0:
-        raise click.ClickException(f"There are no images in {str(asked)!r}.")
+        raise click.ClickException(
+            f"There are no images in {str(folder)!r} or its sub-folders. A file counts by its suffix: "
+            "png, jpg, jpeg, bmp, ppm, tif, tiff or npy."
+        )
     return flow
-
-
-def has_classes(folder: Path) -> bool:
-    """Whether there is a sub-folder that is not hidden."""
-    return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())

@@ -1,4 +1,4 @@
-"""`imageloom bench`: images per second of a data set, and the settings to use."""
+"""`imageloom bench`: measures images per second, and recommends executor, cores and cache."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from imageloom._cli.arguments import (
     SectionedCommand,
     augmentation,
     directory,
-    has_classes,
     json_option,
     on_stderr,
     open_folder,
     option,
     reading,
 )
-from imageloom._cli.measuring import Rate, Setting, advise, measure, settings
+from imageloom._cli.measuring import Configuration, Rate, advise, configurations, measure
 from imageloom._machine import available_cpus
 from imageloom._preview.progress import progress_bar
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bench"]
 
-_CACHED_IMAGES: Final = 1024  # enough to measure a cache that is full
+_CACHED_IMAGES: Final = 1024  # enough images to measure a full cache
 
 
 @click.command(
@@ -49,7 +48,7 @@ _CACHED_IMAGES: Final = 1024  # enough to measure a cache that is full
     metavar="S",
     default=3.0,
     show_default=True,
-    help="For each setting.",
+    help="Length of the measurement of each configuration, in seconds.",
 )
 @option(
     "--executor",
@@ -57,7 +56,7 @@ _CACHED_IMAGES: Final = 1024  # enough to measure a cache that is full
     section="Measurement",
     multiple=True,
     type=click.Choice(["serial", "threads", "processes"]),
-    help="Only this one; may be repeated.",
+    help="Measure this executor only; may be repeated.",
 )
 @option(
     "--cores",
@@ -65,14 +64,14 @@ _CACHED_IMAGES: Final = 1024  # enough to measure a cache that is full
     multiple=True,
     type=click.IntRange(1),
     metavar="N",
-    help="Only with so many workers; may be repeated. By default 1, 2, 4 ... and all.",
+    help="Measure this number of workers only; may be repeated. By default 1, 2, 4 ... and all CPUs.",
 )
 @option(
     "--cache/--no-cache",
     section="Measurement",
     default=True,
     show_default=True,
-    help=f"Measure with a cache of decoded images, too (filled with {_CACHED_IMAGES} images).",
+    help=f"Also measure with a cache of decoded images (filled with {_CACHED_IMAGES} images).",
 )
 @option(
     "--batch-size",
@@ -96,17 +95,20 @@ def bench(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Measure images per second, and name the settings to use.
+    """Measure images per second, and recommend executor, cores and cache.
 
     Reads batches of DIR with each executor and number of cores, with and without a cache, as fast as
-    they come and without a model. Each setting is measured for --seconds, in five parts: the table
-    shows their median, and the slowest and quickest of them, which tell how far to trust it. Run it on
-    an idle machine. A model that takes fewer images per second needs no more workers.
+    possible and without a model. Each configuration is measured for --seconds, in five parts. The table
+    shows the median of the parts, and the slowest and the fastest part as a measure of the noise. Run
+    it on an idle machine. A model that needs fewer images per second needs no more workers.
     """
     cpus = available_cpus()
     if cores and min(cores) > cpus:
-        raise click.BadParameter(f"There are {cpus} CPUs.", param_hint="--cores")
-    wanted = settings(cpus, executors, cores, cache=cache)
+        raise click.BadParameter(
+            f"The smallest number is {min(cores)}, but there are {cpus} CPUs. Pass 1 to {cpus}.",
+            param_hint="--cores",
+        )
+    wanted = configurations(cpus, executors, cores, cache=cache)
     reading = {name: asked.pop(name) for name in ("size", "color_mode", "interpolation")}
     opened = _Opener(
         folder,
@@ -114,11 +116,11 @@ def bench(
         {**reading, "batch_size": batch_size},
     )
     rates = []
-    with progress_bar(len(wanted), "bench", "settings") as bar:
-        for setting in wanted:
-            bar.set_postfix_str(setting.in_words)
+    with progress_bar(len(wanted), "bench", "configurations") as bar:
+        for configuration in wanted:
+            bar.set_postfix_str(configuration.in_words)
             with on_stderr():
-                rates.append(measure(opened.flow(setting), setting, seconds))
+                rates.append(measure(opened.flow(configuration), configuration, seconds))
             bar.update()
     from imageloom._machine import free_memory
 
@@ -128,8 +130,8 @@ def bench(
             "cpus": cpus,
             "batch_size": batch_size,
             "images": opened.images,
-            "rates": [{**asdict(rate.setting), **_without_setting(rate)} for rate in rates],
-            "use": {**asdict(advice.setting), "reasons": advice.reasons},
+            "rates": [{**asdict(rate.configuration), **_measured(rate)} for rate in rates],
+            "use": {**asdict(advice.configuration), "reasons": advice.reasons},
         }
         click.echo(json.dumps(found, indent=1))
         return
@@ -137,13 +139,13 @@ def bench(
     click.echo("executor   cores  cache   images/s   slowest..quickest part  first batch")
     for rate in rates:
         click.echo(_line(rate))
-    click.echo(f"\nUse {advice.setting.in_words}")
+    click.echo(f"\nUse {advice.configuration.in_words}")
     for reason in advice.reasons:
         click.echo(f"  - {reason}")
 
 
 class _Opener:
-    """Iterators over the folder, each with its own setting."""
+    """Opens iterators over the folder, each with its own configuration."""
 
     def __init__(self, folder: Path, constructor: dict[str, Any], options: dict[str, Any]) -> None:
         self._folder = folder
@@ -152,11 +154,17 @@ class _Opener:
         self.images = 0
         self.nbytes = 0
 
-    def flow(self, setting: Setting) -> DirectoryIterator:
-        constructor = {**self._constructor, "executor": setting.executor, "cores": setting.cores}
-        if setting.cache:
-            classes = sum(entry.is_dir() for entry in self._folder.iterdir()) or 1
-            of_each = math.ceil(_CACHED_IMAGES / (classes if has_classes(self._folder) else 1))
+    def flow(self, configuration: Configuration) -> DirectoryIterator:
+        constructor = {
+            **self._constructor,
+            "executor": configuration.executor,
+            "cores": configuration.cores,
+        }
+        if configuration.cache:
+            from imageloom._sources.listing import class_folders
+
+            classes = len(class_folders(self._folder)) or 1
+            of_each = math.ceil(_CACHED_IMAGES / classes)
             constructor |= {"cache": "memory", "max_samples_per_class": of_each}
         flow = open_folder(self._folder, constructor, seed=1, **self._options)
         if flow.n > self.images:
@@ -164,16 +172,16 @@ class _Opener:
         return flow
 
 
-def _without_setting(rate: Rate) -> dict[str, Any]:
+def _measured(rate: Rate) -> dict[str, Any]:
     found = asdict(rate)
-    del found["setting"]
+    del found["configuration"]
     return {key: round(v, 3) if isinstance(v, float) else v for key, v in found.items()}
 
 
 def _line(rate: Rate) -> str:
-    setting = rate.setting
+    used = rate.configuration
     spread = f"{rate.low:,.0f}..{rate.high:,.0f}"
     return (
-        f"{setting.executor:10} {setting.cores:5}  {'memory' if setting.cache else '-':6} "
+        f"{used.executor:10} {used.cores:5}  {'memory' if used.cache else '-':6} "
         f"{rate.median:9,.0f}   {spread:>22} {rate.first_batch:10.2f} s"
     )

@@ -1,4 +1,4 @@
-"""What a look at every file of a data set brings to light."""
+"""Examines every file of a data set, in threads."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from imageloom._options import ReadOptions
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.directory import DirectorySource
 from imageloom._sources.index import INDEX_NAME
-from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class
+from imageloom._sources.listing import WHITE_LIST_FORMATS, list_single_class
 
-__all__ = ["Findings", "find_out"]
+__all__ = ["Findings", "examine"]
 
 LARGE_PIXELS: Final = 25_000_000
 _ORIENTATION: Final = 0x0112  # the tag of TIFF 6.0 and EXIF
@@ -32,19 +32,19 @@ _FORMATS: Final = {
     "png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "bmp": "BMP", "ppm": "PPM", "tif": "TIFF",
     "tiff": "TIFF",
 }  # fmt: skip
-_ALIASES: Final = {"MPO": "JPEG", "DIB": "BMP"}  # variants that the same suffixes stand for
+_ALIASES: Final = {"MPO": "JPEG", "DIB": "BMP"}  # variants of a format with the same suffixes
 _AS_IT_IS: Final = ReadOptions(
     color_mode="rgb", target_size=(1, 1), interpolation=None, keep_aspect_ratio=False, exact_resize=True
 )
-_UNDER_WAY: Final = 16  # files per thread that are looked at ahead
+_UNDER_WAY: Final = 16  # files per thread that are examined ahead
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What one file turned out to be; without a size, it cannot be read."""
+class _File:
+    """What is known about one file; a file without a size cannot be read."""
 
     name: str
     nbytes: int
@@ -62,21 +62,21 @@ class Findings:
 
     Attributes:
         folder: the data set.
-        images: files that `flow_from_directory` would read, whether or not they can be read.
-        readable: those that can.
+        images: number of files that `flow_from_directory` would list.
+        readable: number of those that can be decoded.
         classes: images by class, as `flow_from_directory` counts them.
         sizes: images by "width x height", the most frequent first.
-        formats: images by format, whatever their suffix.
+        formats: images by the format of their content.
         modes: images by Pillow's mode, or the dtype of `.npy` files.
         unreadable: reason by file.
         duplicates: groups of files with the same content.
-        duplicates_between_classes: those of them that lie in several classes.
+        duplicates_between_classes: the groups among them whose files lie in several classes.
         turned_by_exif: files with an orientation tag, which is ignored when they are read.
         several_frames: animations and files of several pages, of which the first is read.
         large: files of more than 25 million pixels.
-        wrong_suffix: format by file, where the suffix says another.
+        wrong_suffix: format by file, for files whose suffix names another format.
         empty_classes: folders without images.
-        other_files: by suffix, files that are not read.
+        other_files: number of files that are not read, by suffix.
     """
 
     folder: str
@@ -97,31 +97,31 @@ class Findings:
     other_files: dict[str, int] = field(default_factory=dict)
 
 
-def find_out(folder: Path, *, has_classes: bool) -> Findings:
-    """Looks at every file, in threads; decoders leave the interpreter's lock.
+def examine(folder: Path, *, has_classes: bool) -> Findings:
+    """Examines every file, in threads: decoders release the interpreter lock.
 
-    Every image is decoded as batches would decode it, one per thread at a time. Only files of equal
-    length are compared by content.
+    Every image is decoded as batches would decode it. Each thread decodes one image at a time. Only
+    files of equal length are compared by content.
 
     Args:
         folder: the data set.
-        has_classes: its sub-folders are classes; else it is one itself.
+        has_classes: whether its sub-folders are classes; otherwise the folder is a class itself.
     """
     findings = Findings(folder=str(folder))
     root, names = _listed(folder, has_classes, findings)
     by_length: defaultdict[int, list[str]] = defaultdict(list)
     sizes, modes, formats = Counter[str](), Counter[str](), Counter[str]()
     with _threads() as run, progress_bar(len(names), "inspect", "images") as bar:
-        for look in run(lambda name: _look_at(root, name), names):
+        for file in run(lambda name: _examined(root, name), names):
             bar.update()
-            by_length[look.nbytes].append(look.name)
-            if look.size is None:
-                findings.unreadable[look.name] = look.error
+            by_length[file.nbytes].append(file.name)
+            if file.size is None:
+                findings.unreadable[file.name] = file.error
                 continue
-            sizes[f"{look.size[0]} x {look.size[1]}"] += 1
-            modes[look.mode] += 1
-            formats[look.format] += 1
-            _note_oddities(look, findings)
+            sizes[f"{file.size[0]} x {file.size[1]}"] += 1
+            modes[file.mode] += 1
+            formats[file.format] += 1
+            _note_oddities(file, findings)
     findings.readable = sizes.total()
     findings.sizes, findings.modes = dict(sizes.most_common()), dict(modes.most_common())
     findings.formats = dict(formats.most_common())
@@ -134,7 +134,7 @@ def find_out(folder: Path, *, has_classes: bool) -> Findings:
 
 
 def _listed(folder: Path, has_classes: bool, findings: Findings) -> tuple[str, list[str]]:
-    """The files as `flow_from_directory` lists them, and the folder they are relative to."""
+    """Returns the folder, and the files as `flow_from_directory` lists them, relative to it."""
     if has_classes:
         source = DirectorySource(
             str(folder),
@@ -148,12 +148,10 @@ def _listed(folder: Path, has_classes: bool, findings: Findings) -> tuple[str, l
         root, names = source.root, [str(name) for name in source.filenames]
         findings.classes = source.class_counts
     else:
-        whole = folder.resolve()
-        root = str(whole)
-        start = len(whole.name) + 1
-        files = list_class(str(whole.parent), whole.name, follow_links=False).files
-        names = [name[start:] for name in files]
-        findings.classes = {whole.name: len(names)}
+        only = list_single_class(folder)
+        root = os.path.join(only.root, only.name)
+        names = [name[len(only.name) + 1 :] for name in only.files]
+        findings.classes = {only.name: len(names)}
     findings.images = len(names)
     findings.empty_classes = [name for name, count in findings.classes.items() if count == 0]
     findings.other_files = _others(root, set(names))
@@ -161,7 +159,7 @@ def _listed(folder: Path, has_classes: bool, findings: Findings) -> tuple[str, l
 
 
 def _others(root: str, listed: set[str]) -> dict[str, int]:
-    """Files that are not read, by suffix."""
+    """Counts the files that are not read, by suffix."""
     found = Counter[str]()
     for place, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -173,7 +171,7 @@ def _others(root: str, listed: set[str]) -> dict[str, int]:
     return dict(found.most_common())
 
 
-def _look_at(root: str, name: str) -> _Look:
+def _examined(root: str, name: str) -> _File:
     path = os.path.join(root, name)
     nbytes = -1
     try:
@@ -181,10 +179,10 @@ def _look_at(root: str, name: str) -> _Look:
         pixels = read_pixels(path, _AS_IT_IS)
         if name.lower().endswith(".npy"):
             height, width = (*pixels.shape, 1, 1)[:2]
-            return _Look(name, nbytes, (width, height), str(pixels.dtype), "NPY")
+            return _File(name, nbytes, (width, height), str(pixels.dtype), "NPY")
         del pixels
         with Image.open(path) as image:
-            return _Look(
+            return _File(
                 name,
                 nbytes,
                 image.size,
@@ -195,26 +193,26 @@ def _look_at(root: str, name: str) -> _Look:
             )
     except (BadImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         why = " ".join(str(error).split()).replace(repr(path), "the file")
-        return _Look(name, nbytes, error=why)
+        return _File(name, nbytes, error=why)
 
 
 def _is_turned(image: Image.Image) -> bool:
-    """Only where the tag lies in the header: to find it behind a PNG's pixels means to decode them."""
+    """Looks in the header only: to find a tag behind the pixels of a PNG means to decode them."""
     if "exif" not in image.info and image.format != "TIFF":
         return False
     return image.getexif().get(_ORIENTATION, 1) not in _UPRIGHT
 
 
-def _note_oddities(look: _Look, findings: Findings) -> None:
-    suffix = look.name.rpartition(".")[2].lower()
-    if look.turned:
-        findings.turned_by_exif.append(look.name)
-    if look.frames:
-        findings.several_frames.append(look.name)
-    if look.size is not None and look.size[0] * look.size[1] > LARGE_PIXELS:
-        findings.large.append(look.name)
-    if look.format != _FORMATS.get(suffix, look.format) and suffix in WHITE_LIST_FORMATS:
-        findings.wrong_suffix[look.name] = look.format
+def _note_oddities(file: _File, findings: Findings) -> None:
+    suffix = file.name.rpartition(".")[2].lower()
+    if file.turned:
+        findings.turned_by_exif.append(file.name)
+    if file.frames:
+        findings.several_frames.append(file.name)
+    if file.size is not None and file.size[0] * file.size[1] > LARGE_PIXELS:
+        findings.large.append(file.name)
+    if file.format != _FORMATS.get(suffix, file.format) and suffix in WHITE_LIST_FORMATS:
+        findings.wrong_suffix[file.name] = file.format
 
 
 def _duplicates(root: str, by_length: dict[int, list[str]]) -> list[list[str]]:
@@ -238,7 +236,10 @@ def _digest(path: str) -> bytes:
 
 @contextmanager
 def _threads() -> Iterator[Callable[[Callable[[Any], Found], Iterable[Any]], Iterator[Found]]]:
-    """A `map` in threads that keeps the order and never runs far ahead, and ends at once."""
+    """Yields a `map` in threads that keeps the order and works a limited number of items ahead.
+
+    When the block ends, items that still wait are dropped.
+    """
     count = available_cpus()
     pool = ThreadPoolExecutor(count, thread_name_prefix="imageloom-inspect")
 

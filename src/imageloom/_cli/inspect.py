@@ -1,4 +1,4 @@
-"""`imageloom inspect`: what is in a data set, and what is wrong with it."""
+"""`imageloom inspect`: counts the images of a data set, and finds problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import click
 from imageloom._cli.arguments import (
     SectionedCommand,
     directory,
-    has_classes,
     json_option,
     on_stderr,
     option,
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
-_SHOWN: Final = 10  # of a list, in words
+_SHOWN: Final = 10  # entries of a list, in the text
 _CLASSES_SHOWN: Final = 40
 _BAR: Final = 24
 _IMBALANCED: Final = 5.0
@@ -39,23 +38,27 @@ _IMBALANCED: Final = 5.0
 )
 @directory
 @option(
-    "--all", "everything", is_flag=True, help=f"Print lists in full, not their first {_SHOWN} entries."
+    "--all",
+    "everything",
+    is_flag=True,
+    help=f"Print all entries of lists, not only the first {_SHOWN}.",
 )
 @json_option
 def inspect(folder: Path, everything: bool, as_json: bool) -> None:
-    """Report classes, sizes, formats and what is wrong.
+    """Report classes, sizes, formats and problems.
 
-    Every image of DIR is decoded as batches would decode it: classes and their counts, as
-    flow_from_directory has them; sizes, formats and modes; unreadable files; files with the same
-    content, also in several classes; orientation tags, which are ignored in training; animations; huge
-    images; wrong suffixes; empty folders; files that are not read at all.
+    Decodes every image of DIR as batches would decode it. Reports the classes and their counts, as
+    flow_from_directory finds them; sizes, formats and modes; unreadable files; files with the same
+    content, also across classes; orientation tags, which training ignores; animations; huge images;
+    wrong suffixes; empty folders; and files that are not read.
 
     The exit status is 1 if there are unreadable files, or no images.
     """
-    from imageloom._cli.findings import find_out
+    from imageloom._cli.findings import examine
+    from imageloom._sources.listing import class_folders
 
     with on_stderr():
-        findings = find_out(folder, has_classes=has_classes(folder))
+        findings = examine(folder, has_classes=bool(class_folders(folder)))
     if as_json:
         click.echo(json.dumps(asdict(findings), indent=1))
     else:
@@ -92,28 +95,28 @@ def _bars(counts: Mapping[str, int]) -> list[str]:
 
 
 def _remarks(findings: Findings, shown: int | None) -> list[str]:
-    """Everything that somebody may want to change, each with its consequence."""
+    """Returns what users may want to change, each item with its consequence."""
     lists: list[tuple[str, Sequence[Any]]] = [
         (
-            'unreadable: training stops there, or replaces them with on_bad_image="replace"',
+            'unreadable: training stops at such a file; on_bad_image="replace" replaces it',
             [f"{name}: {why}" for name, why in findings.unreadable.items()],
         ),
         (
-            "the same content in several classes: one of the labels is wrong",
+            "groups of files with the same content in several classes: some labels are wrong",
             [", ".join(same) for same in findings.duplicates_between_classes],
         ),
         (
-            "the same content more than once: it may be in training and validation",
+            "groups of files with the same content: it may be in both training and validation",
             [", ".join(g) for g in findings.duplicates if g not in findings.duplicates_between_classes],
         ),
         ("with an orientation tag, which is ignored, as in Keras", findings.turned_by_exif),
-        ("animations, or files of several pages: the first is read", findings.several_frames),
-        ('huge images: decode="scaled" reads them several times as fast', findings.large),
+        ("animations, or files of several pages: only the first is read", findings.several_frames),
+        ('huge images: decode="scaled" reads large JPEG files several times as fast', findings.large),
         (
-            "in another format than their suffix says: read by their content",
+            "in another format than their suffix says: they are read according to their content",
             [f"{name}: {kind}" for name, kind in findings.wrong_suffix.items()],
         ),
-        ("folders without images: they count as classes all the same", findings.empty_classes),
+        ("folders without images: they count as classes nevertheless", findings.empty_classes),
         (
             "suffixes of files that are not read",
             [f"{suffix}: {count:,}" for suffix, count in findings.other_files.items()],
@@ -135,8 +138,8 @@ def _balance(counts: Mapping[str, int]) -> list[str]:
     if ratio < _IMBALANCED:
         return []
     return [
-        f"{largest!r} has {ratio:.0f} times as many images as {smallest!r}: balance=True draws classes "
-        "evenly, class_weights() is for Keras' class_weight"
+        f"{largest!r} has {ratio:.0f} times as many images as {smallest!r}: balance=True draws all "
+        "classes equally often, and class_weights() returns weights for Keras' class_weight"
     ]
 
 

@@ -1,4 +1,4 @@
-"""`imageloom preview`: a contact sheet."""
+"""`imageloom preview`: draws a contact sheet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from imageloom._cli.arguments import (
     option,
     reading,
 )
-from imageloom._cli.output import OutputFile, replacing
+from imageloom._cli.output import OutputFile
+from imageloom._storage.atomic import replacing
 
 __all__ = ["preview"]
 
@@ -47,14 +48,14 @@ _MOST_SAMPLES: Final = 60
     type=OutputFile(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"),
     default="preview.png",
     show_default=True,
-    help="The picture to write; its suffix says in which format.",
+    help="The picture to write; its suffix decides about the format.",
 )
 @option(
     "--samples",
     section="Sheet",
     type=click.IntRange(1, _MOST_SAMPLES),
     metavar="N",
-    help="Images to show, of as many classes as can be.  [default: 4, or all files that are named]",
+    help="Images to show, from as many classes as possible.  [default: 4, or all named files]",
 )
 @option(
     "--versions",
@@ -63,7 +64,7 @@ _MOST_SAMPLES: Final = 60
     metavar="N",
     default=5,
     show_default=True,
-    help="Transformed versions of each.",
+    help="Transformed versions of each image.",
 )
 @option(
     "--seed",
@@ -72,7 +73,7 @@ _MOST_SAMPLES: Final = 60
     metavar="N",
     default=0,
     show_default=True,
-    help="Another one draws others.",
+    help="Seed of the transforms.",
 )
 @reading(None)
 @augmentation
@@ -92,8 +93,8 @@ def preview(
     """Draw images beside their augmented versions.
 
     Shows what a generator with these arguments makes of the images of a class folder, of a folder of
-    images, or of image files, with what was drawn below each version. Of an unreadable file the sheet
-    says so. With --json, file, seed and all drawn parameters of each version are printed.
+    images, or of image files. The drawn parameters stand below each version. Unreadable files are
+    marked as such. --json prints the file, the seed and all drawn parameters of each version.
     """
     from imageloom import ImageDataGenerator
     from imageloom import preview as draw

@@ -1,4 +1,4 @@
-"""`imageloom stats`: mean, deviation and whitening of a data set, for `fit`."""
+"""`imageloom stats`: computes mean, deviation and whitening matrix of a data set, for `fit`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imageloom._cli.arguments import (
     option,
     reading,
 )
-from imageloom._cli.output import OutputFile, replacing
+from imageloom._cli.output import OutputFile
 from imageloom._errors import BadImageError
 
 if TYPE_CHECKING:
@@ -49,14 +49,17 @@ __all__ = ["stats"]
     help="The file to write, for generator.fit.",
 )
 @option(
-    "--zca", section="Statistics", is_flag=True, help="The whitening matrix, too (small images only)."
+    "--zca",
+    section="Statistics",
+    is_flag=True,
+    help="Also compute the whitening matrix (for small images only).",
 )
 @option(
     "--rescale",
     section="Statistics",
     type=factor,
     metavar="FACTOR",
-    help="As in the generator that will use them; 1/255 will do.",
+    help="The rescale of the generator that will use the file; fractions such as 1/255 are allowed.",
 )
 @option(
     "--on-bad-image",
@@ -64,7 +67,7 @@ __all__ = ["stats"]
     type=click.Choice(["raise", "replace"]),
     default="raise",
     show_default=True,
-    help="An unreadable file is an error that names it, or the next readable one counts in its place.",
+    help="raise: stop at an unreadable file and name it. replace: use the next readable file instead.",
 )
 @reading((224, 224))
 @option(
@@ -72,14 +75,14 @@ __all__ = ["stats"]
     type=cores,
     default="-1",
     metavar="N",
-    help="Workers; with a decimal point a share of all cores.  [default: -1, all of them]",
+    help="Number of workers; with a decimal point, a share of all cores.  [default: -1, all cores]",
 )
 @option(
     "--executor",
     type=click.Choice(["processes", "threads", "serial", "ray"]),
     default="processes",
     show_default=True,
-    help="Who reads the images; ray is a cluster, that of RAY_ADDRESS or one started here.",
+    help="How to read the images; ray uses the cluster of RAY_ADDRESS, or starts one on this machine.",
 )
 @json_option
 def stats(
@@ -97,9 +100,10 @@ def stats(
 ) -> None:  # fmt: skip
     """Compute the mean and deviation of each channel.
 
-    One pass over all images of DIR, in the background, with as little memory for a million as for a
-    thousand. The file is for generators with featurewise_center, featurewise_std_normalization or
-    zca_whitening; read the images as they do: same size, colour mode, interpolation and rescale.
+    Makes one pass over all images of DIR, with workers; --zca makes another one. The memory does not
+    depend on the number of images. The file is for generators with featurewise_center,
+    featurewise_std_normalization or zca_whitening. Use the size, colour mode, interpolation and
+    rescale of that generator.
     """
     opened = partial(
         open_folder,
@@ -117,7 +121,7 @@ def stats(
     }
     flow = opened({**common, "featurewise_center": True, "featurewise_std_normalization": True})
     found, matrix = _fitted(flow), None
-    if zca:  # a pass of its own, because whitening takes the place of the deviation
+    if zca:  # a second pass, because whitening excludes the division by the deviation
         matrix = _fitted(opened({**common, "featurewise_center": True, "zca_whitening": True}))
     _write(found, matrix, output)
     numbers = {"mean": found.mean, "std": found.std}
@@ -136,9 +140,10 @@ def _fitted(flow: DirectoryIterator) -> FeatureStatistics:
             flow.image_data_generator.fit(flow)
         except BadImageError as error:
             raise click.ClickException(
-                f"{' '.join(str(error).split())} --on-bad-image replace goes on with the others."
+                f"{' '.join(str(error).split())} Pass --on-bad-image replace to use the next readable "
+                "file instead."
             ) from error
-    statistics: FeatureStatistics = flow.image_data_generator.frozen().statistics
+    statistics: FeatureStatistics = flow.image_data_generator._freeze().statistics
     return statistics
 
 
@@ -146,7 +151,6 @@ def _write(found: FeatureStatistics, whitening: FeatureStatistics | None, output
     from imageloom._imaging.normalise import FeatureStatistics, save_statistics
 
     matrix = None if whitening is None else whitening.zca_whitening_matrix
-    with replacing(output) as draft:
-        save_statistics(
-            FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix), draft
-        )
+    save_statistics(
+        FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix), output
+    )

@@ -1,5 +1,5 @@
-"""Who computes batches: one narrow interface (`base`), and four executors behind it.
+"""Who computes batches: one narrow interface (`base`), and four executors that implement it.
 
-What belongs here starts threads, processes or Ray tasks, sends them work and brings back what they
-computed, whoever of them dies. Nothing outside this room starts anything that computes.
+Code belongs here if it starts threads, processes or Ray tasks that compute, sends them work and
+collects the results, whichever of them dies. No other room starts anything that computes.
 """

@@ -1,12 +1,12 @@
-"""The interface every executor has, and the queue that the background ones share.
+"""The interface of all executors, and the queue that the background executors share.
 
-An iterator opens a *channel* on the executor for its recipe and submits tasks to it; each comes back
-as a `Future` of a `ComputedBatch`. The contract, which one test suite checks on all executors:
+An iterator opens a *channel* on the executor for its recipe and submits tasks to it. Each task
+comes back as a `Future` of a `ComputedBatch`. One test suite checks the contract on all executors:
 
-* the bytes of a batch depend on its task alone;
-* a task that is cancelled before it starts never runs;
-* an exception of the user's code arrives in the future of its batch, under its own type;
-* `close()` gives everything back, at any time, any number of times.
+* The bytes of a batch depend on its task alone.
+* A task that is cancelled before it starts never runs.
+* An exception of the user's code arrives in the future of its batch and keeps its type.
+* `close()` releases everything. It may be called at any time and any number of times.
 """
 
 from __future__ import annotations
@@ -18,26 +18,51 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BatchTimeoutError, IteratorClosedError
-from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
+from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe, SampleName
 
-__all__ = ["Channel", "ComputedBatch", "Executor", "QueuedTask", "TaskQueue", "timeout_error"]
+__all__ = [
+    "Channel",
+    "ComputedBatch",
+    "Executor",
+    "QueuedTask",
+    "Replacement",
+    "TaskQueue",
+    "timeout_error",
+]
 
 BatchFuture = Future["ComputedBatch"]
+# What an executor keeps for one channel; each executor has a class of its own for it.
+ChannelT = TypeVar("ChannelT")
+
+
+class Replacement(Protocol):
+    """A sample of a batch that another one has replaced."""
+
+    @property
+    def filename(self) -> SampleName:
+        """The file of the sample."""
+        ...
+
+    @property
+    def in_words(self) -> str:
+        """A sentence for the user."""
+        ...
 
 
 class ComputedBatch:
-    """A finished batch: either handed out, once, or discarded.
+    """A finished batch, which is either handed out once or discarded.
 
     Attributes:
-        report: what came to light.
-        indices: its samples, if they are not those that stand at its position (see `substitutions`).
-        replaced: descriptions of those that were replaced.
+        report: What the pipeline reports about the batch beside its pixels.
+        indices: The samples of the batch, if they differ from the ones at its position in the
+            stream (see `substitutions`); else None.
+        replaced: The samples at its position that were replaced.
     """
 
     def __init__(
@@ -46,16 +71,16 @@ class ComputedBatch:
         discard: Callable[[], None],
         report: BatchReport,
     ) -> None:
-        """`hand_out` makes the arrays, `discard` gives their memory back unused."""
+        """`hand_out` returns the arrays; `discard` releases their memory unused."""
         self.report = report
         self.indices: NDArray[np.int64] | None = None
-        self.replaced: Sequence[Any] = ()
+        self.replaced: Sequence[Replacement] = ()
         self.hand_out = hand_out
         self.discard = discard
 
 
 class Channel(Protocol):
-    """One iterator's access to an executor."""
+    """The access of one iterator to an executor."""
 
     @property
     def workers(self) -> int:
@@ -64,106 +89,108 @@ class Channel(Protocol):
 
     @property
     def restarts(self) -> int:
-        """Workers that had to be replaced so far."""
+        """How many workers have been replaced so far."""
         ...
 
     @property
     def cpus(self) -> int:
-        """CPUs that more workers could use."""
+        """How many CPUs more workers could use."""
         ...
 
     @property
     def lookahead(self) -> int:
-        """Batches worth submitting before they are asked for; 0 if none."""
+        """How many batches are worth submitting before they are asked for; 0 for none."""
         ...
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
-        """Asks for a batch; an urgent one goes before all that wait."""
+        """Submits a task; an urgent one goes before all waiting tasks."""
         ...
 
-    def hurry(self, future: BatchFuture) -> None:
-        """Somebody waits for this batch now: let it go before all that wait."""
+    def prioritise(self, future: BatchFuture) -> None:
+        """Moves the task of this future before all waiting tasks, because its batch is needed now."""
         ...
 
     def close(self) -> None:
-        """Cancels what waits and gives the memory back."""
+        """Cancels the waiting tasks and releases the memory."""
         ...
 
 
 class Executor(ABC):
-    """Computes batches for the iterators of one generator."""
+    """Computes the batches of all iterators of one generator."""
 
     @abstractmethod
     def open(
         self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
     ) -> Channel:
-        """A channel for the batches of one recipe.
+        """Opens a channel for the batches of one recipe.
 
         Args:
-            recipe: how they are made.
-            max_batches_pending: finished batches that wait at most.
-            batch_timeout: seconds after which a batch under way is an error; None for never.
+            recipe: How the batches are computed.
+            max_batches_pending: How many finished batches may wait at most.
+            batch_timeout: Seconds after which an unfinished batch is an error; None for no limit.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Ends all work and gives everything back within 2 seconds."""
+        """Ends all work and releases everything within 2 seconds."""
 
 
 @dataclass(eq=False, slots=True)
-class QueuedTask:
+class QueuedTask(Generic[ChannelT]):
     """A task on its way through a background executor.
 
     Attributes:
-        channel: what the executor keeps for the iterator.
-        started: it has been taken from the queue before; its future runs.
-        deaths_at: the sample that a worker was at when it died over the batch, for each that did; -1
-            where none was begun.
+        channel: What the executor keeps for the channel that the task was submitted to.
+        task: The batch to compute.
+        future: The future that the channel has returned for it.
+        started: Whether the task has left the queue before, so that its future is running.
+        deaths_at: For each worker that died over this task, the sample that the worker was working
+            on; -1 if it had not begun any.
     """
 
-    channel: Any
+    channel: ChannelT
     task: BatchTask
     future: BatchFuture = field(default_factory=Future)
     started: bool = False
     deaths_at: list[int] = field(default_factory=list)
 
     def fail(self, error: Exception) -> None:
-        """Raises an error, which may concern other tasks too, where this batch is waited for."""
+        """Sets an exception, which may be shared with other tasks, unless the task was cancelled."""
         if self.started or self.future.set_running_or_notify_cancel():
-            # A copy each: whoever raises an exception writes a traceback into it.
+            # Raising an exception adds to its traceback, so each task gets its own copy.
             own = copy.copy(error)
             own.__cause__ = error.__cause__
             self.future.set_exception(own)
 
 
 def timeout_error(task: BatchTask, seconds: float, sample: int = -1) -> BatchTimeoutError:
-    """The error for a batch that takes too long; `sample` is where it hangs, if that is known."""
-    at = f" It was at {task.name(sample)}." if sample >= 0 else ""
+    """The error for a batch that takes too long; `sample` is where it hangs, or -1 if unknown."""
+    at = f" It was working on {task.name(sample)}." if sample >= 0 else ""
     return BatchTimeoutError(
         f"The batch at position {task.spec.position} took longer than `batch_timeout`, {seconds:g} "
-        f"s.{at} Its files: {task.names()}"
+        f"s.{at} Pass a larger `batch_timeout` if that is not enough time. Its files: {task.names()}"
     )
 
 
-class TaskQueue:
-    """Tasks in order of submission, urgent ones first; for several producers and consumers.
+class TaskQueue(Generic[ChannelT]):
+    """A queue of tasks in the order of submission, for several producers and consumers.
 
-    The lock is reentrant because the garbage collector may close an iterator, which cancels its
-    tasks, in the middle of any of these methods.
+    Urgent tasks go first. The lock is reentrant because the garbage collector may close an
+    iterator, which cancels its tasks, in the middle of any of these methods.
     """
 
     def __init__(self) -> None:
-        """An empty queue."""
-        self._tasks: deque[QueuedTask] = deque()
+        """Makes an empty queue."""
+        self._tasks: deque[QueuedTask[ChannelT]] = deque()
         self._changed = threading.Condition(threading.RLock())
         self._closed: Exception | None = None
 
     def __len__(self) -> int:
-        """Tasks that wait."""
+        """How many tasks wait."""
         return len(self._tasks)
 
-    def put(self, item: QueuedTask, *, urgent: bool) -> None:
-        """Adds a task; once closed, it fails at once."""
+    def put(self, item: QueuedTask[ChannelT], *, urgent: bool) -> None:
+        """Adds a task; if the queue is closed, the task fails at once."""
         with self._changed:
             if self._closed is not None:
                 item.fail(self._closed)
@@ -173,16 +200,19 @@ class TaskQueue:
                 self._tasks.append(item)
             self._changed.notify()
 
-    def hurry(self, future: BatchFuture) -> None:
-        """Moves a task to the front, if it still waits."""
+    def prioritise(self, future: BatchFuture) -> None:
+        """Moves the task of a future to the front, if it still waits."""
         with self._changed:
             for item in tuple(self._tasks):
                 if item.future is future:
                     self._tasks.remove(item)
                     self._tasks.appendleft(item)
 
-    def take(self, *, wait: bool) -> QueuedTask | None:
-        """The next task that was not cancelled; None when closed or, without `wait`, empty."""
+    def take(self, *, wait: bool) -> QueuedTask[ChannelT] | None:
+        """Removes and returns the next task that was not cancelled.
+
+        Returns None if the queue is closed or, without `wait`, empty.
+        """
         with self._changed:
             while True:
                 while self._tasks:
@@ -194,8 +224,8 @@ class TaskQueue:
                     return None
                 self._changed.wait()
 
-    def cancel(self, channel: Any) -> None:
-        """Drops all waiting tasks of a channel."""
+    def cancel(self, channel: ChannelT) -> None:
+        """Removes all waiting tasks of a channel."""
         error = IteratorClosedError("The iterator was closed before this batch was computed.")
         with self._changed:
             for item in [item for item in self._tasks if item.channel is channel]:
@@ -203,7 +233,7 @@ class TaskQueue:
                 item.fail(error)
 
     def close(self, error: Exception) -> None:
-        """Takes no more tasks; those that wait fail with `error`, and so do all that come."""
+        """Fails all waiting tasks, and all that are put from now on, with `error`."""
         with self._changed:
             self._closed = error
             while self._tasks:

@@ -6,21 +6,22 @@ import pickle
 import traceback
 from typing import Any
 
-import cloudpickle
-
 from imageloom._errors import WorkerError
-from imageloom._executors.workers.messages import Failed
+from imageloom._executors.failed import Failed
+from imageloom._executors.portable import returning
 
 __all__ = ["as_message", "revived"]
 
 
 def as_message(error: BaseException) -> Failed:
     """The exception being handled, for the other side; its type need not survive the journey."""
-    return Failed(
-        _pickled(error),
-        "".join(traceback.format_exception_only(error)).strip(),
-        traceback.format_exc(),
-    )
+    try:
+        summary = "".join(traceback.format_exception_only(error)).strip()
+        told = traceback.format_exc()
+    except Exception as another:  # Python cannot print, say, a SyntaxError with a line that is no text
+        summary = f"{type(error).__name__} (which cannot be printed: {another})"
+        told = "".join([*traceback.format_tb(error.__traceback__), summary])
+    return Failed(_pickled(error), summary, told)
 
 
 def revived(message: Failed) -> Exception:
@@ -41,7 +42,7 @@ def _pickled(error: BaseException) -> bytes | None:
     if not isinstance(error, Exception):
         return None
     try:
-        blob: bytes = cloudpickle.dumps(error)
+        blob = returning(error)
         copy: Any = pickle.loads(blob)
     except Exception:
         return None

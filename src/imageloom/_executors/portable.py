@@ -1,24 +1,26 @@
-"""How what the user wrote travels to workers: by cloudpickle, but for what would load a framework."""
+"""How what the user wrote travels to workers and back: by cloudpickle, with two exceptions.
+
+Code travels as Python itself writes it, and with its source text. cloudpickle renames code since 3.1.3,
+to `<dynamic-code>`; tracebacks and warnings of a hook would name neither its file nor show its line.
+The text comes along because a worker cannot always read it: a notebook's cells are in no file, and
+another node of a cluster does not have the user's files.
+
+Functions that would load a framework become small stand-ins.
+"""
 
 from __future__ import annotations
 
 import io
-from types import FunctionType
+import linecache
+import marshal
+from types import CodeType, FunctionType
 from typing import Any
 
 import cloudpickle
 
 from imageloom._adapters.applications import stand_in
 
-__all__ = ["portable"]
-
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # has no types
-    def reducer_override(self, value: Any) -> Any:
-        light = stand_in(value) if isinstance(value, FunctionType) else None
-        if light is not None:
-            return type(light), (light.module, light.mode, light.data_format, light.floatx)
-        return super().reducer_override(value)
+__all__ = ["portable", "returning"]
 
 
 def portable(value: Any) -> bytes:
@@ -27,6 +29,94 @@ def portable(value: Any) -> bytes:
     Functions of `keras.applications` that only scale pixels become small stand-ins wherever they occur,
     also inside the user's own functions.
     """
+    return _pickled(value, with_text=True)
+
+
+def returning(value: Any) -> bytes:
+    """`value` of a worker for `pickle.loads` where the user's code came from, and its text is."""
+    return _pickled(value, with_text=False)
+
+
+def _pickled(value: Any, *, with_text: bool) -> bytes:
     buffer = io.BytesIO()
-    _Pickler(buffer).dump(value)
+    _Pickler(buffer, with_text=with_text).dump(value)
     return buffer.getvalue()
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # has no types
+    def __init__(self, buffer: io.BytesIO, *, with_text: bool) -> None:
+        super().__init__(buffer)
+        self._with_text = with_text
+        self._texts: dict[str, _Text | None] = {}
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, FunctionType):
+            light = stand_in(value)
+            if light is not None:
+                return type(light), (light.module, light.mode, light.data_format, light.floatx)
+            # A program in an archive has its text from its loader, which only functions know.
+            linecache.lazycache(value.__code__.co_filename, value.__globals__)
+        elif isinstance(value, CodeType):
+            return self._reduced_code(value)
+        return super().reducer_override(value)
+
+    def _reduced_code(self, code: CodeType) -> Any:
+        try:
+            written = marshal.dumps(code)
+        except ValueError:  # somebody has put an object of their own among its constants
+            return super().reducer_override(code)
+        if self._with_text:
+            text = self._text_of(code.co_filename)
+            if text is not None:
+                return _code_after, (text, written)
+            lines = _lines_of_nameless(code)
+            if lines:
+                return _nameless_code, (written, "".join(lines))
+        return marshal.loads, (written,)
+
+    def _text_of(self, name: str) -> _Text | None:
+        """The same object for all code of a file, so that its text travels once."""
+        if name not in self._texts:
+            linecache.checkcache(name)
+            lines = linecache.getlines(name)
+            self._texts[name] = _Text(name, "".join(lines)) if lines else None
+        return self._texts[name]
+
+
+class _Text:
+    """The text of a file; where it arrives, tracebacks, warnings and `inspect` know it."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+
+    def __reduce__(self) -> Any:
+        return _learn, (self.name, self.text)
+
+
+def _learn(name: str, text: str) -> None:
+    # Not `splitlines`, which counts form feeds too. Without a time of change the entry stays, whatever
+    # becomes of the file.
+    linecache.cache[name] = (len(text), None, io.StringIO(text).readlines(), name)
+
+
+def _code_after(_: None, written: bytes) -> Any:
+    """The code, once its text is known."""
+    return marshal.loads(written)
+
+
+# What was typed after `-c` or at a prompt has no file, and shares a name with other code. Newer Pythons
+# keep such text by the code, and have no public way to it: without it a traceback lacks that line.
+
+
+def _lines_of_nameless(code: CodeType) -> list[str]:
+    look_up: Any = getattr(linecache, "_getlines_from_code", None)
+    return [] if look_up is None else list(look_up(code))
+
+
+def _nameless_code(written: bytes, text: str) -> Any:
+    code = marshal.loads(written)
+    register: Any = getattr(linecache, "_register_code", None)
+    if register is not None:
+        register(code, text, code.co_filename)
+    return code

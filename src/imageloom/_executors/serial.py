@@ -1,4 +1,4 @@
-"""Computes batches in the caller's thread when they are asked for: the reference."""
+"""Computes batches in the caller's thread when they are asked for: the reference implementation."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["SerialExecutor"]
 
 
 class SerialExecutor(Executor):
-    """No threads, no processes, nothing ahead of time."""
+    """Starts no threads and no processes, and computes nothing ahead of time."""
 
     def open(
         self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
     ) -> Channel:
-        """A channel that computes on submission; nothing can interrupt the caller's own thread."""
+        """Opens a channel that computes in `submit`, which no timeout can interrupt."""
         del max_batches_pending, batch_timeout
         return _SerialChannel(recipe)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Does nothing: there is nothing to release."""
 
 
 class _SerialChannel:
@@ -52,8 +52,8 @@ class _SerialChannel:
             future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))
         return future
 
-    def hurry(self, future: BatchFuture) -> None:
-        """Everything is done when it is submitted."""
+    def prioritise(self, future: BatchFuture) -> None:
+        """Does nothing: `submit` has computed the batch already."""
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Does nothing: there is nothing to release."""

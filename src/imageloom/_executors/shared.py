@@ -1,4 +1,4 @@
-"""One executor for all iterators of a generator, for as long as any of them needs it."""
+"""Shares one executor between all iterators of a generator, for as long as any of them needs it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ __all__ = ["SharedExecutor", "make_executor"]
 
 
 def make_executor(kind: str, cores: float, *, disable_gpu: bool) -> Executor:
-    """The executor of a name; imports only what that one needs.
+    """Makes the executor of this name, and imports only what that one needs.
 
     Args:
         kind: "serial", "threads", "processes" or "ray".
-        cores: number of workers, -1 for all, or a share: of this machine's CPUs, or of the cluster's.
-        disable_gpu: workers see no GPU.
+        cores: The number of workers; for Ray, also -1 for all CPUs of the cluster, or a share of
+            them.
+        disable_gpu: Whether GPUs are hidden from the workers.
     """
     if kind == "ray":
         from imageloom._executors.ray.channel import RayExecutor
@@ -39,18 +40,18 @@ def make_executor(kind: str, cores: float, *, disable_gpu: bool) -> Executor:
 
 
 class SharedExecutor:
-    """Makes an executor for the first channel, closes it with the last."""
+    """Makes an executor for the first channel that is opened, and closes it with the last one."""
 
     def __init__(self) -> None:
-        """Nothing is made yet."""
-        self._lock = threading.RLock()  # the garbage collector may release in the middle of open
+        """Makes no executor yet."""
+        self._lock = threading.RLock()  # the garbage collector may call `release` during `open`
         self._executor: Executor | None = None
         self._channels = 0
         self._owner = os.getpid()
 
     @property
     def inherited(self) -> bool:
-        """Whether this is a forked child, and the executor its parent's."""
+        """Whether this process is a forked child, so that the executor belongs to its parent."""
         return self._executor is not None and os.getpid() != self._owner
 
     def open(
@@ -60,7 +61,7 @@ class SharedExecutor:
         max_batches_pending: int,
         batch_timeout: float | None = None,
     ) -> Channel:
-        """A channel of the common executor, which `make` makes if there is none."""
+        """Opens a channel of the common executor, which `make` makes if there is none."""
         with self._lock:
             if self._executor is None:
                 self._executor, self._owner = make(), os.getpid()
@@ -73,7 +74,7 @@ class SharedExecutor:
             return _SharedChannel(self, channel)
 
     def release(self) -> None:
-        """One channel less."""
+        """Counts one channel less, and closes the executor if it was the last one."""
         with self._lock:
             self._channels -= 1
             self._close_unused()
@@ -109,8 +110,8 @@ class _SharedChannel:
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         return self._channel.submit(task, urgent=urgent)
 
-    def hurry(self, future: BatchFuture) -> None:
-        self._channel.hurry(future)
+    def prioritise(self, future: BatchFuture) -> None:
+        self._channel.prioritise(future)
 
     def close(self) -> None:
         if self._open:

@@ -1,6 +1,6 @@
 """Computes batches in threads of this process: for hooks that cannot leave it, and for debugging.
 
-The heavy steps (decoding, resizing, warping) leave the interpreter lock, hooks in Python do not.
+Decoding, resizing and warping release the interpreter lock; hooks written in Python hold it.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ __all__ = ["ThreadExecutor"]
 
 
 _EXIT_SECONDS: Final = 1.0
-_POOLS: weakref.WeakSet[_Pool] = weakref.WeakSet()
+_pools: weakref.WeakSet[_Pool] = weakref.WeakSet()  # all that may still have threads
 
 
 @atexit.register
-def _wait_for_batches() -> None:
-    """Lets threads finish what they are at, for a second at most.
+def _wait_for_threads() -> None:
+    """Gives all threads up to a second to finish their batches.
 
-    A daemon thread that comes back from native code when the interpreter is gone is ended on the spot,
-    which some libraries answer by aborting the process.
+    The interpreter ends a daemon thread that returns from native code after the interpreter has
+    shut down, and some libraries respond to that by aborting the process.
     """
     until = time.monotonic() + _EXIT_SECONDS
-    pools = tuple(_POOLS)
+    pools = tuple(_pools)
     for pool in pools:
         pool.queue.close(IteratorClosedError("The program has ended."))
     for pool in pools:
@@ -53,11 +53,11 @@ def _wait_for_batches() -> None:
 
 
 class ThreadExecutor(Executor):
-    """A fixed number of threads over one queue.
+    """Runs a fixed number of threads over one queue.
 
-    They are daemons: a program that ends waits for their batches, but not for a hook that hangs. A
-    thread cannot be stopped: one whose batch takes too long is left to itself, and another takes its
-    place.
+    The threads are daemons, so a program that ends waits for their batches but not for a hook that
+    hangs. A thread cannot be stopped: if its batch takes too long, the executor abandons it and
+    starts another one in its place.
     """
 
     def __init__(self, workers: int) -> None:
@@ -67,12 +67,12 @@ class ThreadExecutor(Executor):
     def open(
         self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
     ) -> Channel:
-        """A channel on the common queue."""
+        """Opens a channel on the common queue."""
         return _ThreadChannel(self._pool, recipe, max_batches_pending, batch_timeout)
 
     def close(self) -> None:
-        """Fails what waits and what is in work; a thread cannot be stopped, only ignored."""
-        error = IteratorClosedError("The iterator was closed while a batch was under way.")
+        """Fails the waiting tasks and the running ones; the threads end after their current batch."""
+        error = IteratorClosedError("The iterator was closed while a batch was being computed.")
         self._pool.queue.close(error)
         for item in tuple(self._pool.running):
             with suppress(InvalidStateError):
@@ -85,10 +85,10 @@ class _Pool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self.restarts = 0
-        self.queue = TaskQueue()
-        self.running: set[QueuedTask] = set()
+        self.queue: TaskQueue[_ThreadChannel] = TaskQueue()
+        self.running: set[QueuedTask[_ThreadChannel]] = set()
         self.threads: list[threading.Thread] = []
-        _POOLS.add(self)
+        _pools.add(self)
         for _ in range(workers):
             self._start()
 
@@ -123,52 +123,51 @@ class _ThreadChannel:
         self._pool.queue.put(item, urgent=urgent)
         return item.future
 
-    def hurry(self, future: BatchFuture) -> None:
-        self._pool.queue.hurry(future)
+    def prioritise(self, future: BatchFuture) -> None:
+        self._pool.queue.prioritise(future)
 
     def close(self) -> None:
         self._pool.queue.cancel(self)
 
 
-class _Watch:
-    """Gives up on a batch that takes too long."""
+class _Deadline:
+    """Fails a task whose batch takes longer than `batch_timeout`."""
 
-    def __init__(self, item: QueuedTask, replace: Callable[[], None]) -> None:
-        self._item = item
-        self._replace = replace
+    def __init__(self, item: QueuedTask[_ThreadChannel], replace: Callable[[], None]) -> None:
+        """Starts a timer if there is a limit; `replace` is called when the time is up."""
         self._timer: threading.Timer | None = None
-        if item.channel.batch_timeout is not None:
-            self._timer = threading.Timer(item.channel.batch_timeout, self._give_up)
+        seconds = item.channel.batch_timeout
+        if seconds is not None:
+            self._timer = threading.Timer(seconds, _time_out, (item, seconds, replace))
             self._timer.daemon = True
             self._timer.start()
 
-    def _give_up(self) -> None:
-        with suppress(InvalidStateError):  # it has just come
-            self._item.future.set_exception(
-                timeout_error(self._item.task, self._item.channel.batch_timeout)
-            )
-            self._replace()
-
-    def end(self) -> None:
+    def cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+
+def _time_out(item: QueuedTask[_ThreadChannel], seconds: float, replace: Callable[[], None]) -> None:
+    with suppress(InvalidStateError):  # the batch was finished at this moment
+        item.future.set_exception(timeout_error(item.task, seconds))
+        replace()
 
 
 def _work(pool: _Pool) -> None:
     while (item := pool.queue.take(wait=True)) is not None:
         pool.running.add(item)
-        watch = _Watch(item, pool.replace)
-        told = _compute(item)
-        watch.end()
+        deadline = _Deadline(item, pool.replace)
+        delivered = _compute(item)
+        deadline.cancel()
         pool.running.discard(item)
-        if not told:
-            return  # the time was up and another thread has taken this one's place, or all is over
-        del item, watch  # a thread that waits holds on to nobody's batch
+        if not delivered:
+            return  # another thread has replaced this one, or the executor is closed
+        del item, deadline  # an idle thread must not keep the last batch in memory
 
 
-def _compute(item: QueuedTask) -> bool:
-    """Computes a batch; False if somebody else has settled its future meanwhile."""
-    pipeline: Pipeline = item.channel.pipeline
+def _compute(item: QueuedTask[_ThreadChannel]) -> bool:
+    """Computes a batch and settles its future; returns False if that was settled meanwhile."""
+    pipeline = item.channel.pipeline
     arrays = private_arrays(pipeline.recipe.layout, len(item.task))
     with suppress(InvalidStateError):
         try:

@@ -1,5 +1,5 @@
-"""Pure functions of pixels: decode, convert, augment, normalise, measure.
+"""Pure functions of pixels, which decode, convert, augment, normalise and measure images.
 
 What belongs here takes arrays or the bytes of a file, and returns arrays. It knows no data set, no
-batch and no process.
+iterator and no process.
 """

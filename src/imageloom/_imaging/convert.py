@@ -1,9 +1,8 @@
-"""Between Pillow images and arrays, with the meaning of Keras' `array_to_img` and friends."""
+"""Converts between Pillow images and arrays, as Keras' functions of the same names do."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +12,8 @@ from PIL import Image
 
 from imageloom._checks import check_choice
 from imageloom._errors import InvalidArgumentError
+from imageloom._public import public
+from imageloom._warnings import warn_user
 
 __all__ = ["array_to_img", "img_to_array", "save_img"]
 
@@ -20,25 +21,27 @@ _DATA_FORMATS = ("channels_last", "channels_first")
 _PILLOW_NAMES = {"jpg": "jpeg", "tif": "tiff"}
 
 
+@public
 def array_to_img(
     x: ArrayLike,
     data_format: str = "channels_last",
     scale: bool = True,
     dtype: DTypeLike = "float32",
 ) -> Image.Image:
-    """A Pillow image of a rank 3 array.
+    """Converts an array of rank 3 to a Pillow image.
 
     Args:
-        x: (height, width, channels), or (channels, height, width) with `"channels_first"`.
-        data_format: where the channels are.
-        scale: stretch the array's range to 0..255; else values are cut to bytes as they are.
-        dtype: dtype of the arithmetic.
+        x: the array, (height, width, channels), or (channels, height, width) with `"channels_first"`.
+        data_format: the position of the channels, `"channels_last"` or `"channels_first"`.
+        scale: whether to stretch the range of the values to 0..255. Without it, the values are
+            converted to bytes as they are.
+        dtype: the dtype of the computation.
 
     Returns:
-        Mode L, RGB or RGBA; one channel with values above 255 becomes mode I (32 bit).
+        An image of mode L, RGB or RGBA. A single channel with values above 255 gives mode I (32 bits).
 
     Raises:
-        InvalidArgumentError: rank other than 3, or channels other than 1, 3, 4.
+        InvalidArgumentError: The rank is not 3, or the number of channels is not 1, 3 or 4.
     """
     check_choice("data_format", data_format, _DATA_FORMATS)
     array = np.asarray(x, dtype=dtype)
@@ -63,20 +66,22 @@ def array_to_img(
     raise InvalidArgumentError(f"Unsupported channel number: {channels}")
 
 
+@public
 def img_to_array(
     img: Image.Image | NDArray[Any],
     data_format: str = "channels_last",
     dtype: DTypeLike = "float32",
 ) -> NDArray[Any]:
-    """A rank 3 array of a Pillow image; grey images get a channel axis.
+    """Converts a Pillow image to an array of rank 3; grey images get an axis of one channel.
 
     Args:
         img: the image, or an array of rank 2 or 3.
-        data_format: `"channels_last"` for (height, width, channels), or `"channels_first"`.
-        dtype: of the array.
+        data_format: `"channels_last"` for (height, width, channels), or `"channels_first"` for
+            (channels, height, width).
+        dtype: the dtype of the array.
 
     Raises:
-        InvalidArgumentError: something that is neither rank 2 nor rank 3.
+        InvalidArgumentError: The rank is neither 2 nor 3.
     """
     check_choice("data_format", data_format, _DATA_FORMATS)
     array = np.asarray(img, dtype=dtype)
@@ -87,6 +92,7 @@ def img_to_array(
     return array.transpose(2, 0, 1) if data_format == "channels_first" else array
 
 
+@public
 def save_img(
     path: str | os.PathLike[str] | IO[bytes],
     x: ArrayLike,
@@ -95,15 +101,15 @@ def save_img(
     scale: bool = True,
     **kwargs: Any,
 ) -> None:
-    """Writes an array as an image file; arguments as in `array_to_img`.
+    """Writes an array to an image file.
 
     Args:
-        path: file name or binary file object.
-        x: the image.
-        data_format: where the channels are.
-        file_format: the format; by default the suffix of `path` says it.
-        scale: stretch the array's range to 0..255.
-        **kwargs: passed on to Pillow's `Image.save`.
+        path: the name of the file, or a binary file object.
+        x: the array, as for `array_to_img`.
+        data_format: the position of the channels.
+        file_format: the format of the file; by default, the suffix of `path`.
+        scale: whether to stretch the range of the values to 0..255.
+        **kwargs: further arguments of Pillow's `Image.save`.
     """
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = Path(path).suffix[1:].lower()
@@ -111,6 +117,6 @@ def save_img(
         file_format = _PILLOW_NAMES.get(file_format.lower(), file_format)
     image = array_to_img(x, data_format=data_format, scale=scale)
     if image.mode == "RGBA" and file_format == "jpeg":
-        warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)
+        warn_user("The JPEG format does not support RGBA images, converting to RGB.")
         image = image.convert("RGB")
     image.save(path, format=file_format, **kwargs)

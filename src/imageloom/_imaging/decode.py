@@ -1,10 +1,10 @@
-"""From a file to pixels: decode, colour mode, resize.
+"""Reads image files: decodes them, converts their colour mode, and resizes them.
 
-Pillow is the reference, as it is for Keras. Three shortcuts give the same pixels sooner: JPEG files
-are decoded by libjpeg-turbo straight into an array (bit for bit what Pillow's copy of it decodes),
-plain PNG files by a decoder in Rust, and the bilinear resizing of both may use a SIMD resizer, which
-rounds differently by one grey level at the most. Whatever a shortcut cannot do, or finds fault with,
-goes to Pillow.
+Pillow is the reference, as it is for Keras. Three faster ways replace it where they give the same
+pixels. JPEG files are decoded by libjpeg-turbo straight into an array, bit for bit as Pillow's copy of
+that library decodes them. Plain PNG files are decoded by a library written in Rust. Bilinear resizing
+may use a SIMD resizer, which differs from Pillow by at most one grey level. Pillow reads every file
+that a faster way cannot read, or finds damaged.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from imageloom._errors import (
 )
 from imageloom._imaging.png import PNG_MAGIC, decode_png
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom._public import public
 from imageloom._storage.fetching import fetch
 from imageloom._storage.places import is_url, join, last_part
 
@@ -46,11 +47,11 @@ __all__ = ["UnidentifiedImageError", "load_img", "read_pixels", "read_stored"]
 
 try:
     import cykooz_resizer
-except ImportError:  # it has no wheels for some processors, where Pillow resizes everything
+except ImportError:  # some processors have no wheels of it; Pillow resizes everything there
     cykooz_resizer = None
-# Documented, and no more: some of Pillow's other formats run programs, or fetch what they refer to.
+# The documented formats only: some of Pillow's other formats run programs or read other files.
 _FORMATS: Final = ("JPEG", "PNG", "BMP", "DIB", "PPM", "TIFF", "GIF", "WEBP")
-_NOT_THE_FILES_FAULT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
+_TEMPORARY_ERRNOS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _GREY_MODES: Final = ("L", "I;16", "I")
@@ -58,10 +59,12 @@ _NUMBER_MODES: Final = ("L", "P", "F", "I", "I;16", "I;16B")
 _MODES: Final = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 
 
+@public
 class UnidentifiedImageError(BadImageError, PIL.UnidentifiedImageError):
-    """A file is in no image format that is known."""
+    """A file has no known image format."""
 
 
+@public
 def load_img(
     path: str | bytes | os.PathLike[str] | io.BytesIO,
     color_mode: str = "rgb",
@@ -71,21 +74,23 @@ def load_img(
 ) -> Image.Image:
     """Reads an image file as a Pillow image.
 
-    PNG, JPEG, BMP, PPM and TIFF files, and GIF and WebP files that bear one of their names, are read;
-    of an animation the first picture. Orientation tags are ignored, as in Keras.
+    It reads PNG, JPEG, BMP, PPM, TIFF, GIF and WebP files, whatever their suffix. Of an animation it
+    reads the first picture. It ignores orientation tags, as Keras does.
 
     Args:
-        path: file name, URL, or the file's content as `io.BytesIO`.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"` (16 and 32 bit grey images stay as they are).
-        target_size: (height, width) to resize to; None keeps the size.
+        path: the name or URL of the file, or its content as `io.BytesIO`.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`. The last keeps grey images of 16 or 32 bits as
+            they are.
+        target_size: the (height, width) to resize to; None keeps the size.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"hamming"`, `"box"` or `"lanczos"`.
-        keep_aspect_ratio: cut the centre out in the target's aspect ratio before resizing.
+        keep_aspect_ratio: whether to crop the image to the aspect ratio of `target_size` first, about
+            its centre.
 
     Raises:
-        BadImageError: the file is damaged, of no known format, or missing.
-        StorageError: a URL whose storage does not answer.
-        InvalidArgumentError: an unknown colour mode or interpolation.
-        ArgumentTypeError: a `path` of another type.
+        BadImageError: The file is damaged, has no known format, or does not exist.
+        StorageError: The storage of a URL cannot be reached, or refuses the request.
+        InvalidArgumentError: The colour mode or the interpolation is unknown.
+        ArgumentTypeError: `path` has another type.
     """
     name = "the given bytes"
     if isinstance(path, io.BytesIO):
@@ -107,17 +112,18 @@ def load_img(
 def read_pixels(
     path: str | os.PathLike[str], options: ReadOptions, content: bytes | None = None
 ) -> NDArray[Any]:
-    """Pixels (height, width, channels) as stored: uint8, or for 16 and 32 bit grey files wider.
+    """Reads the pixels (height, width, channels) of a file, as uint8 or, for 16 and 32 bit grey, wider.
 
-    The array may be read-only. An `.npy` file's array comes as it is, whatever its shape and dtype.
+    The array may be read-only. The array of an `.npy` file is returned as it is, with any shape and
+    dtype.
 
     Args:
-        path: of a local file; with its `content`, whatever it is called.
-        options: how it becomes pixels.
-        content: the file's bytes, where they have been read.
+        path: the path of a local file; if `content` is given, only a name.
+        options: the colour mode, the size, and how to resize.
+        content: the bytes of the file, if they have been read already.
 
     Raises:
-        BadImageError: the file is damaged, of no known format, or missing.
+        BadImageError: The file is damaged, has no known format, or does not exist.
     """
     name = os.fspath(path)
     if (name if content is None else last_part(name)).lower().endswith(".npy"):
@@ -146,7 +152,7 @@ def read_pixels(
 
 
 def read_stored(root: str, name: str, options: ReadOptions) -> NDArray[Any]:
-    """`read_pixels` of a file of a data set, whether it is here or has to be fetched."""
+    """Reads the pixels of a file of a data set, which may be local or remote."""
     path = join(root, name)
     return read_pixels(path, options, fetch(path) if is_url(path) else None)
 
@@ -158,7 +164,7 @@ def _read(path: str | bytes | os.PathLike[str]) -> bytes:
     except FileNotFoundError as error:
         raise MissingImageError(f"The image file {os.fsdecode(path)!r} does not exist.") from error
     except OSError as error:
-        if error.errno in _NOT_THE_FILES_FAULT:
+        if error.errno in _TEMPORARY_ERRNOS:
             raise
         raise BadImageError(f"The image file {os.fsdecode(path)!r} cannot be read: {error}") from error
 
@@ -167,22 +173,22 @@ def _load_array(path: str | os.PathLike[str], content: bytes | None) -> NDArray[
     file = io.BytesIO(_read(path) if content is None else content)
     try:
         array = np.load(file, allow_pickle=False)
-    except Exception as error:  # on damaged files NumPy raises whatever it stumbles over
+    except Exception as error:  # NumPy raises errors of many classes for damaged files
         raise BadImageError(f"{os.fspath(path)!r} cannot be read as an array: {error}") from error
     if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
         return array
-    raise BadImageError(f"{os.fspath(path)!r} does not hold one array of numbers.")
+    raise BadImageError(f"{os.fspath(path)!r} does not contain a single array of numbers.")
 
 
 class _Decoded(NamedTuple):
-    """Pixels (height, width, channels), and the (width, height) that the file has at full scale."""
+    """Decoded pixels (height, width, channels), and the (width, height) of the image in the file."""
 
     pixels: NDArray[np.uint8]
     file_size: tuple[int, int]
 
     @property
     def is_cut(self) -> bool:
-        """Whether a smaller scale has cut the last block of a row or column."""
+        """Whether decoding at a smaller scale has rounded the height or the width."""
         height, width = self.pixels.shape[:2]
         if (width, height) == self.file_size:
             return False
@@ -191,7 +197,7 @@ class _Decoded(NamedTuple):
 
 
 def _decode(content: bytes, options: ReadOptions) -> _Decoded | None:
-    """What a faster decoder makes of a file; None where Pillow has to look at it."""
+    """Decodes a file by a faster decoder; returns None if Pillow has to decode it."""
     if content.startswith(_JPEG_MAGIC):
         return _decode_jpeg(content, options)
     if content.startswith(PNG_MAGIC):
@@ -201,15 +207,15 @@ def _decode(content: bytes, options: ReadOptions) -> _Decoded | None:
 
 
 def _decode_jpeg(content: bytes, options: ReadOptions) -> _Decoded | None:
-    """Pixels with the file's own channels.
+    """Decodes a JPEG file to pixels with the file's own channels.
 
-    The decoder can leave out frequencies and come out at n/8 of the size; with `options.scaled` it
-    does, at the smallest n that still covers what is resized.
+    With `options.scaled` the decoder leaves out high frequencies, which gives n/8 of the size, with the
+    smallest n at which resizing does not have to enlarge the image again.
     """
     try:
         height, width, colours = simplejpeg.decode_jpeg_header(content)[:3]
-        bomb = Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS
-        if bomb or colours not in _JPEG_COLOURS:
+        too_large = Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS
+        if too_large or colours not in _JPEG_COLOURS:
             return None
         least = _least_size((height, width), options) if options.scaled else (0, 0)
         pixels = simplejpeg.decode_jpeg(
@@ -221,14 +227,14 @@ def _decode_jpeg(content: bytes, options: ReadOptions) -> _Decoded | None:
 
 
 def _least_size(size: tuple[int, int], options: ReadOptions) -> tuple[int, int]:
-    """(height, width) below which a file of this size would have to be enlarged again."""
+    """The (height, width) below which an image of this size would have to be enlarged again."""
     if options.interpolation is None:
-        return 0, 0  # its own size
+        return 0, 0  # the image keeps its size
     (height, width), (target_height, target_width) = size, options.target_size
     if options.keep_aspect_ratio:
         left, upper, right, lower = _centre_box((width, height), (target_width, target_height))
         if lower <= upper or right <= left:
-            return 0, 0  # a cut without a pixel, which the resizer makes the best of
+            return 0, 0  # the crop contains no whole pixel
         target_height = -(-target_height * height // (lower - upper))
         target_width = -(-target_width * width // (right - left))
     return min(target_height, height), min(target_width, width)
@@ -248,7 +254,7 @@ def _open(content: bytes, name: str) -> Image.Image:
         ) from error
     except MemoryError:
         raise
-    except Exception as error:  # on damaged files, decoders raise whatever they stumble over
+    except Exception as error:  # decoders raise errors of many classes for damaged files
         raise BadImageError(f"{name!r} ({len(content)} bytes) cannot be decoded: {error}") from error
     return image
 
@@ -266,7 +272,7 @@ def _in_colour_mode(image: Image.Image, color_mode: str, name: str) -> Image.Ima
 
 
 def _with_numbers(image: Image.Image, name: str) -> Image.Image:
-    """An image with the numbers of a mask: one channel, values or places in a palette as stored."""
+    """Keeps the numbers of a mask: one channel, with values or palette indices as they are stored."""
     return image if image.mode in _NUMBER_MODES else _in_colour_mode(image, "grayscale", name)
 
 
@@ -277,14 +283,17 @@ def _resize(
     keep_aspect_ratio: bool,
     file_size: tuple[int, int],
 ) -> Image.Image:
-    """Resizes to (height, width); an image decoded at a smaller scale is cut as its file would be."""
+    """Resizes to (height, width).
+
+    An image that was decoded at a smaller scale is cropped as it would be at full scale.
+    """
     height, width = target_size
     if image.size == (width, height):
         return image
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     box: tuple[float, float, float, float] | None = None
     if keep_aspect_ratio or file_size != image.size:
-        # Of the file: at a smaller scale its last pixel may stand for a part of a block.
+        # Computed for the full size, because the last pixel at a smaller scale may cover only a part.
         scale = _scale(image.size, file_size)
         part = (0, 0, *file_size)
         if keep_aspect_ratio:
@@ -295,17 +304,18 @@ def _resize(
 
 
 def _scale(decoded: tuple[int, int], original: tuple[int, int]) -> float:
-    """The n/8 at which a file was decoded: its sides come out as theirs times that, rounded up."""
+    """The scale n/8 at which a file was decoded; the decoder rounds both sides up."""
     pairs = tuple(zip(decoded, original, strict=True))
     fitting = (n for n in range(8, 0, -1) if all(-(-b * n // 8) == a for a, b in pairs))
     return next(fitting, 8) / 8
 
 
 def _resize_simd(decoded: _Decoded, options: ReadOptions) -> NDArray[np.uint8] | None:
-    """The resized pixels, or None where the SIMD resizer would not do or is not wanted.
+    """Resizes by the SIMD resizer; returns None if Pillow has to resize.
 
-    Measured against Pillow over random sizes, its bilinear filter differs by at most 1. Its box
-    decides ties otherwise, its Lanczos and bicubic are off by up to 8, and its crop box by any amount.
+    Compared with Pillow at random sizes, its bilinear filter differs by at most 1 grey level. Its box
+    filter rounds ties differently, its Lanczos and bicubic filters differ by up to 8 grey levels, and
+    its crop box gives other pixels.
     """
     pixels = decoded.pixels
     (height, width), (rows, columns, channels) = options.target_size, pixels.shape
@@ -328,7 +338,7 @@ def _resize_simd(decoded: _Decoded, options: ReadOptions) -> NDArray[np.uint8] |
 
 
 class _SimdResizer(threading.local):
-    """What resizing to one size needs; to make it anew for each image costs half as much as that."""
+    """The objects that resizing to one size needs; making them takes half as long as the resizing."""
 
     def __init__(self, width: int, height: int, channels: int) -> None:
         convolution = cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.bilinear)
@@ -344,7 +354,7 @@ _simd_resizer = functools.lru_cache(maxsize=8)(_SimdResizer)
 
 
 def _centre_box(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The largest centred part (left, upper, right, lower) in the target's aspect ratio."""
+    """The largest part (left, upper, right, lower) about the centre with the target's aspect ratio."""
     (width, height), (target_width, target_height) = size, target
     crop_height = min(height, width * target_height // target_width)
     crop_width = min(width, height * target_width // target_height)

@@ -1,9 +1,9 @@
-"""What `fit` computes of a data set: mean and deviation per channel, and the whitening matrix.
+"""Computes the statistics that `fit` finds: mean and deviation per channel, and the whitening matrix.
 
-All of it can be gathered piece by piece: `FeatureMoments` of parts merge into those of the whole (Chan,
-Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979),
-and the whitening matrix follows from sums of outer products. Sums are in float64, so that a million
-images lose no digits.
+Statistics are computed batch by batch. The `FeatureMoments` of parts are merged into those of the whole
+(Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances",
+1979), and the whitening matrix is computed from sums of outer products. The sums are in float64, which
+is exact enough for a million images. `normalise` applies the statistics.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 Doubles = NDArray[np.float64]
-# So many times the size of the result is taken while it is computed: products, vectors, and what LAPACK
-# works in. Measured for an iterator of 32x32x3: 6.1.
+# Computing the whitening matrix needs so many times its own size, for the products, the eigenvectors
+# and LAPACK's working memory. An iterator over images of 32x32x3 was measured to need 6.1.
 _MATRICES: Final = 7
 
 
@@ -40,9 +40,9 @@ class FeatureMoments:
     """Mean and spread per channel of some images.
 
     Attributes:
-        count: values per channel.
-        mean: per channel.
-        squares: sum of the squared deviations from it, per channel.
+        count: the number of values of each channel.
+        mean: the mean of each channel.
+        squares: the sum of the squared deviations from the mean, of each channel.
     """
 
     count: int
@@ -51,7 +51,7 @@ class FeatureMoments:
 
     @classmethod
     def of(cls, images: NDArray[Any], channel_axis: int) -> FeatureMoments:
-        """Those of images (n, ...), taken one by one to spare memory."""
+        """The moments of images (n, ...), which are read one by one to save memory."""
         channels = images.shape[channel_axis]
         total = cls(0, np.zeros(channels), np.zeros(channels))
         for image in images:
@@ -59,7 +59,7 @@ class FeatureMoments:
                 values = image.reshape(channels, -1).T.astype(np.float64)
             else:
                 values = image.reshape(-1, channels).astype(np.float64)
-            # As products, because NumPy's own sums along the long axis take ten times as long.
+            # Matrix products are ten times as fast as NumPy's sums along the long axis.
             ones = np.ones(len(values))
             mean = ones @ values / len(values)
             values -= mean
@@ -68,7 +68,7 @@ class FeatureMoments:
         return total
 
     def merged(self, other: FeatureMoments) -> FeatureMoments:
-        """Those of both parts together."""
+        """The moments of both parts together."""
         count = self.count + other.count
         if count == 0:
             return self
@@ -79,24 +79,28 @@ class FeatureMoments:
 
 
 class OuterProducts:
-    """Sums over images (n, d) of x and of x times its transpose, about a provisional centre."""
+    """Sums of images x (n, d) and of their outer products, after subtracting a provisional centre."""
 
     def __init__(self, centre: Doubles) -> None:
-        """`centre` (d,): near the mean, so that little cancels out."""
+        """Starts with empty sums.
+
+        Args:
+            centre: a vector (d,) near the mean, so that the differences of the sums stay exact.
+        """
         self.count = 0
         self._centre = centre
         self._sum = np.zeros(len(centre))
         self._products = np.zeros((len(centre), len(centre)))
 
     def add(self, flat: NDArray[Any]) -> None:
-        """Takes in more images (n, d)."""
+        """Adds images (n, d)."""
         values = flat.astype(np.float64) - self._centre
         self.count += len(values)
         self._sum += values.sum(axis=0)
         self._products += values.T @ values
 
     def about(self, mean: Doubles) -> Doubles:
-        """The sum of products (d, d) about another centre."""
+        """The sum of the outer products (d, d) after subtracting `mean` instead of the centre."""
         step = mean - self._centre
         crossed = np.outer(self._sum, step)
         return self._products - crossed - crossed.T + self.count * np.outer(step, step)
@@ -105,7 +109,7 @@ class OuterProducts:
 def statistics_of_moments(
     moments: FeatureMoments, options: GeneratorOptions, channel_axis: int
 ) -> FeatureStatistics:
-    """What the options ask for, shaped as in `FeatureStatistics`."""
+    """The statistics that the options ask for, in the shapes that `FeatureStatistics` describes."""
     shape = [1, 1, 1]
     shape[channel_axis - 1] = -1
     mean = moments.mean.reshape(shape).astype(options.dtype)
@@ -119,7 +123,7 @@ def statistics_of_moments(
 def statistics_of_array(
     x: NDArray[Any], options: GeneratorOptions, channel_axis: int
 ) -> FeatureStatistics:
-    """Mean, deviation and whitening of images (n, ...), which whitening centres in place."""
+    """The statistics of images (n, ...); whitening changes the images in place, as in Keras."""
     found = statistics_of_moments(FeatureMoments.of(x, channel_axis), options, channel_axis)
     if not options.zca_whitening:
         return found
@@ -134,9 +138,9 @@ def statistics_of_array(
 
 
 def whitening_of_products(products: OuterProducts, mean: Doubles, epsilon: float) -> Doubles:
-    """The whitening matrix (d, d) of images whose mean (d,) is subtracted.
+    """The whitening matrix (d, d) of images, after subtracting their mean (d,).
 
-    The singular values of the images are the roots of the eigenvalues of their products.
+    The singular values of the images are the square roots of the eigenvalues of their outer products.
     """
     eigenvalues, vectors = np.linalg.eigh(products.about(mean))
     rank = min(products.count, len(mean))
@@ -147,10 +151,10 @@ def whitening_of_products(products: OuterProducts, mean: Doubles, epsilon: float
 
 
 def check_whitening_fits(image_shape: tuple[int, ...], channels: int) -> None:
-    """Raises if the whitening matrix of such images is too large for this machine.
+    """Raises if computing the whitening matrix of such images needs more memory than is free.
 
     Raises:
-        InvalidArgumentError: with the size that is needed and images that would do.
+        InvalidArgumentError: It names the memory that is needed and the largest images that would fit.
     """
     memory = free_memory()
     values = math.prod(image_shape)
@@ -160,7 +164,7 @@ def check_whitening_fits(image_shape: tuple[int, ...], channels: int) -> None:
     side = math.isqrt(int(math.sqrt(memory / _MATRICES / 8)) // channels)
     raise InvalidArgumentError(
         f"`zca_whitening` of images of shape {image_shape} needs a matrix of {values:,} x {values:,} "
-        f"numbers; computing it takes {needed / 2**30:.1f} GiB, and {memory / 2**30:.1f} GiB are free. "
-        f"Here it fits for images up to {side}x{side} with {channels} channel(s); for larger ones use "
-        "featurewise_center and featurewise_std_normalization."
+        f"numbers. Computing it takes {needed / 2**30:.1f} GiB, and {memory / 2**30:.1f} GiB are free. "
+        f"The memory is enough for images up to {side}x{side} with {channels} channel(s); for larger "
+        "images use featurewise_center and featurewise_std_normalization."
     )

@@ -1,9 +1,8 @@
-"""Normalisation: what `standardize` does to pixels. The statistics it needs come from `moments`."""
+"""Normalises pixels; `moments` computes the statistics of a data set that some steps need."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 
 from imageloom._errors import InvalidArgumentError, MissingFileError
 from imageloom._options import GeneratorOptions
+from imageloom._storage.atomic import replacing
+from imageloom._warnings import warn_user
 
 __all__ = [
     "FeatureStatistics",
@@ -29,12 +30,12 @@ Floats = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStatistics:
-    """What `fit` found out about a data set; None where it was not asked to.
+    """The statistics of a data set, as `fit` finds them; None for those that are not known.
 
     Attributes:
-        mean: per channel, shaped (1, 1, channels) or, channels first, (channels, 1, 1).
-        std: the same shape.
-        zca_whitening_matrix: (d, d) with d = height * width * channels.
+        mean: the mean of each channel, (1, 1, channels), or (channels, 1, 1) for channels first.
+        std: the standard deviation of each channel, in the same shape.
+        zca_whitening_matrix: a matrix (d, d) with d = height * width * channels.
     """
 
     mean: Floats | None = None
@@ -46,36 +47,37 @@ _FILE_FORMAT: Final = "imageloom-statistics"
 
 
 def save_statistics(found: FeatureStatistics, path: str | os.PathLike[str]) -> None:
-    """Writes statistics to an `.npz` file, which `load_statistics` reads."""
+    """Writes statistics to an `.npz` file, in one step; `load_statistics` reads it."""
     arrays = {name: getattr(found, name) for name in _NAMES if getattr(found, name) is not None}
-    with open(path, "wb") as file:
+    with replacing(path, durable=True) as draft, open(draft, "xb") as file:
         np.savez(file, format=np.array(_FILE_FORMAT), **arrays)
 
 
 def load_statistics(path: str | os.PathLike[str]) -> FeatureStatistics:
-    """Statistics out of a file that `save_statistics` has written.
+    """Reads statistics from a file that `save_statistics` has written.
 
     Raises:
-        MissingFileError: there is no such file.
-        InvalidArgumentError: it is another file, or damaged.
+        MissingFileError: The file does not exist.
+        InvalidArgumentError: The file contains something else, or is damaged.
     """
     try:
-        # Opened here, because NumPy leaves the file open when it finds no archive in it.
+        # NumPy does not close the file if it is no archive, so it is opened and closed here.
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             if str(arrays["format"]) != _FILE_FORMAT:
                 raise KeyError("format")
             return FeatureStatistics(**{name: arrays[name] for name in _NAMES if name in arrays})
     except FileNotFoundError as error:
-        raise MissingFileError(f"There is no file {os.fspath(path)!r}.") from error
-    except Exception as error:  # on damaged files NumPy raises whatever it stumbles over
+        raise MissingFileError(f"The file {os.fspath(path)!r} does not exist.") from error
+    except Exception as error:  # NumPy raises errors of many classes for damaged files
         raise InvalidArgumentError(
-            f"{os.fspath(path)!r} does not hold what `imageloom stats` writes: {error}"
+            f"The file {os.fspath(path)!r} contains no statistics as `imageloom stats` writes them: "
+            f"{error}"
         ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandardizeOptions:
-    """Which steps `standardize` takes; the names are the constructor's."""
+    """The steps that `standardize` takes, named like the constructor's arguments."""
 
     rescale: float | None
     samplewise_center: bool
@@ -105,7 +107,7 @@ class StandardizeOptions:
 
     @property
     def sole_factor(self) -> float | None:
-        """The factor, if all there is to do is one multiplication."""
+        """The factor, if the only step is a multiplication; else None."""
         return None if self._normalises else self.rescale or None
 
     @property
@@ -120,10 +122,10 @@ class StandardizeOptions:
 
 
 def standardize(x: Floats, options: StandardizeOptions) -> Floats:
-    """Normalises one image, or a batch as if it were one image, in place where the step allows.
+    """Normalises an image in place where possible, and returns it; a batch is treated as one image.
 
-    Order: rescale, samplewise centre and deviation (over all elements), featurewise centre and
-    deviation, whitening. Steps that need statistics which are not there are skipped.
+    The steps are, in this order: rescale, samplewise centre and deviation (over all elements),
+    featurewise centre and deviation, whitening. A step whose statistics are not known is skipped.
     """
     if options.rescale:
         x *= options.rescale
@@ -142,8 +144,8 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
     return x
 
 
-def warn_if_unfitted(options: StandardizeOptions, *, stacklevel: int) -> None:
-    """Keras' warning, once for each option whose statistics are missing."""
+def warn_if_unfitted(options: StandardizeOptions) -> None:
+    """Warns of each option whose statistics are not known, with Keras' text."""
     known = options.statistics
     for name, value in (
         ("featurewise_center", known.mean),
@@ -151,8 +153,7 @@ def warn_if_unfitted(options: StandardizeOptions, *, stacklevel: int) -> None:
         ("zca_whitening", known.zca_whitening_matrix),
     ):
         if getattr(options, name) and value is None:
-            warnings.warn(
+            warn_user(
                 f"This generator specifies `{name}`, but it has not been fit on any training data, "
-                "so that step is left out. Fit it first by calling `.fit(numpy_data)`.",
-                stacklevel=stacklevel + 1,
+                "so that step is left out. Fit it first by calling `.fit(numpy_data)`."
             )

@@ -1,8 +1,9 @@
-"""OpenCV, and what to do where another package has overwritten or taken away its `cv2`.
+"""Imports OpenCV, with an error that says what to do if its files are missing or overwritten.
 
 Four packages install the same folder, `cv2`: `opencv-python`, `opencv-contrib-python`, and both with
-`-headless` at the end. pip does not know that they clash: the one installed last overwrites the files
-of the others, and whichever is uninstalled takes away everybody's. All modules import `cv2` from here.
+`-headless` at the end. pip does not notice the conflict. The package that is installed last overwrites
+the files of the others, and uninstalling one of them removes the files of all. All modules import `cv2`
+from here.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _PACKAGES: Final = (
     "opencv-python-headless",
     "opencv-contrib-python-headless",
 )
-_EXACT_SINCE: Final = 5  # its warpAffine; before, it works on positions of 1/32 pixel
+_EXACT_SINCE: Final = 5  # earlier versions of warpAffine round positions to 1/32 pixel
 _REMEDY: Final = f"""\
-To mend it, remove whatever there is, then install one, which is all that imageloom needs:
+To repair it, remove all of these packages, then install the one that imageloom needs:
     pip uninstall -y {" ".join(_PACKAGES)}
     pip install "opencv-python-headless==5.0.0.93"
-Only if you open windows (cv2.imshow), put the package with windows over it, in the same version:
+Only if you open windows (cv2.imshow), install the package with windows over it, in the same version:
     pip install --no-deps "opencv-python==5.0.0.93"
 """
 
@@ -35,7 +36,7 @@ Only if you open windows (cv2.imshow), put the package with windows over it, in 
 def _broken(what: str) -> MissingDependencyError:
     return MissingDependencyError(
         f"OpenCV {what}. Several packages install the same folder `cv2`: they overwrite each other, "
-        f"and uninstalling one of them takes it from all.\n{_REMEDY}"
+        f"and uninstalling one of them removes the files of all.\n{_REMEDY}"
     )
 
 
@@ -45,39 +46,39 @@ except ModuleNotFoundError as error:
     raise _broken(
         "(`cv2`) is not installed" if error.name == "cv2" else f"cannot be imported ({error})"
     ) from error
-except Exception as error:  # a system library is not there, or NumPy does not fit: the types vary
+except Exception as error:  # a missing system library, or another NumPy: the classes vary
     raise _broken(f"cannot be imported ({type(error).__name__}: {error})") from error
 if not hasattr(cv2, "warpAffine"):
-    raise _broken("is not whole: the folder `cv2` holds what an uninstalled package has left")
+    raise _broken("is incomplete: the folder `cv2` contains only remains of an uninstalled package")
 
 
 @cache
 def clash_warning() -> str | None:
-    """What is wrong with an OpenCV that can be imported, in words for the user; None if nothing is."""
+    """A warning for the user if the installed OpenCV is too old or mixed; None if it is all right."""
     version: str = getattr(cv2, "__version__", "0")
     installed = _installed(os.path.dirname(os.path.dirname(cv2.__file__)))
     names = ", ".join(" ".join(one) for one in installed)
     if int(version.partition(".")[0]) < _EXACT_SINCE:
-        told = (
-            f"OpenCV is version {version}, and before version 5 it rounds positions: images that are "
-            "rotated, shifted or zoomed are not quite Keras' (by 0.1 grey levels in the mean, by 4 at "
-            "most)."
+        text = (
+            f"OpenCV has version {version}, and versions before 5 round positions. Images that are "
+            "rotated, shifted or zoomed therefore differ from Keras' (by 0.1 grey levels in the mean, "
+            "by at most 4)."
         )
         if len(installed) > 1:
-            told += f" It is what was installed last of {names}."
-        return f"{told}\n{_REMEDY}"
+            text += f" This version was installed last of {names}."
+        return f"{text}\n{_REMEDY}"
     if len({number for _, number in installed}) > 1:
         return (
             f"Packages that overwrite each other are installed in different versions: {names}. `cv2` "
-            f"is {version} now, which works until one of them is changed.\n{_REMEDY}"
+            f"has version {version} now, which works until one of them is changed.\n{_REMEDY}"
         )
     return None
 
 
 def _installed(folder: str) -> list[tuple[str, str]]:
-    """Names and versions of the packages that share the `cv2` of a folder.
+    """The names and versions of the installed packages that share the folder `cv2`.
 
-    `importlib.metadata` would say the same, but takes a worker longer to import than to look here.
+    Workers would need more time to import `importlib.metadata` than to read the folder's names here.
     """
     pattern = re.compile(r"(opencv[_-](?:contrib[_-])?python(?:[_-]headless)?)-([^-]+)\.dist-info")
     try:

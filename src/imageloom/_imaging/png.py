@@ -1,8 +1,9 @@
-"""Plain PNG files, decoded at three times Pillow's speed.
+"""Decodes plain PNG files at three times Pillow's speed.
 
-Undoing the row filters takes most of a PNG's time; kornia-rs (Rust's `png`) does it several bytes at
-once. It is asked for what every decoder agrees on: 8 bits, grey or RGB, not interlaced, without
-transparency, animation or compressed text, every chunk whole. All else is left to Pillow.
+Most of the time of decoding a PNG file goes into undoing the row filters, which kornia-rs (with Rust's
+`png`) does for several bytes at once. It gets only files that all decoders decode alike: grey or RGB
+with 8 bits, not interlaced, without transparency, animation or compressed text, and with every chunk
+complete. Pillow decodes all others.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _HEADER: Final = struct.Struct(">4sIIBBBBB")
 _CHUNK: Final = struct.Struct(">I4s")
 _MODES: Final = {0: "mono", 2: "rgb"}  # by colour type
-# Chunks that leave the pixels alone, with their sizes where readers insist on them.
+# Chunks that do not affect the pixels, with their sizes where decoders check them.
 _HARMLESS: Final[dict[bytes, int | None]] = {
     b"gAMA": 4,
     b"cHRM": 32,
@@ -34,45 +35,46 @@ _HARMLESS: Final[dict[bytes, int | None]] = {
     b"tEXt": None,
     b"IEND": 0,
 }
-# Pillow takes texts with such names as "transparency" for settings. Registered names are capitalised,
-# and ImageMagick adds some of its own.
+# Pillow takes a text named "transparency", for example, for an option of the image. The registered
+# names begin with a capital, which no option does, and ImageMagick adds two names of its own.
 _CAPITALS: Final = (bytes([letter]) for letter in range(ord("A"), ord("Z") + 1))
 _PLAIN_TEXTS: Final = (*_CAPITALS, b"date:", b"comment\0")
 _LONGEST_TEXT: Final = 2**20
-_DEFLATE_RATIO: Final = 1032  # of a whole file of equal bytes
+_DEFLATE_RATIO: Final = 1032  # the highest compression, which equal bytes reach
 _LEAST_CHUNK: Final = 12
 _END_OF_HEADER: Final = 33
 
 
 def decode_png(content: bytes, max_pixels: int | None) -> NDArray[np.uint8] | None:
-    """Pixels (height, width, 1 or 3), or None where only Pillow can say what to make of the file.
+    """Decodes to pixels (height, width, 1 or 3); returns None if Pillow has to decode the file.
 
     Args:
-        content: of the file, which begins with `PNG_MAGIC`.
-        max_pixels: larger images are left to Pillow; None for no bound.
+        content: the bytes of the file, which begin with `PNG_MAGIC`.
+        max_pixels: the largest image to decode; None for no bound.
     """
     decode = _decoder()
     if decode is None or len(content) < _END_OF_HEADER:
         return None
     kind, width, height, depth, colour, *methods = _HEADER.unpack_from(content, len(PNG_MAGIC) + 4)
     plain = kind == b"IHDR" and depth == 8 and colour in _MODES and methods == [0, 0, 0]
-    # A header that promises more than the file can hold would have its memory taken first.
+    # Without this check, a false header would make the decoder allocate memory for pixels that the
+    # file cannot contain.
     most = len(content) * _DEFLATE_RATIO if max_pixels is None else max_pixels
     plausible = 0 < width * height <= min(most, len(content) * _DEFLATE_RATIO)
     if not plain or not plausible or not _is_whole(content):
         return None
     try:
         return decode(content, (height, width), _MODES[colour])
-    except Exception:  # it raises nothing more special
+    except Exception:  # the decoder has no error classes of its own
         return None
 
 
 def _is_whole(content: bytes) -> bool:
-    """Whether the chunks are header, harmless ones, one run of pixels, harmless ones, end.
+    """Whether the chunks are a header, harmless chunks, one run of pixels, harmless chunks, an end.
 
-    Checksums are looked at, too, but for those of the pixels, which the decoder checks. (Nobody looks
-    at zlib's own sum of them: no damage, but only a deliberate forgery, leaves theirs right.) In one
-    loop without calls of our own, because a file of 30 kB has eight chunks.
+    It checks the checksums of all chunks but those of the pixels, which the decoder checks. (Nothing
+    checks zlib's own checksum of the pixels; no damage could leave those of the chunks right.) All is
+    done in one loop without function calls, because a file of 30 kB has eight chunks.
     """
     view, nbytes, crc32 = memoryview(content), len(content), zlib.crc32
     place, end_of_pixels, kind = len(PNG_MAGIC), 0, b""
@@ -98,9 +100,9 @@ def _is_whole(content: bytes) -> bool:
 
 @functools.cache
 def _decoder() -> Callable[[bytes, tuple[int, int], str], NDArray[Any]] | None:
-    """The decoder, loaded with the first PNG file; None where it is not installed."""
+    """Loads the decoder, for the first PNG file; returns None if it is not installed."""
     try:
         from kornia_rs.io import decode_image_png_u8
-    except ImportError:  # no wheel for this processor, or another version
+    except ImportError:  # this processor has no wheel, or another version is installed
         return None
     return decode_image_png_u8  # type: ignore[no-any-return]

@@ -1,5 +1,7 @@
-"""One task becomes one batch, in whatever process that happens.
+"""Turns one task into one batch, in any process.
 
-What belongs here describes a batch (`recipe`, `layout`) or computes it from that description alone:
-read, draw, transform, run the user's hooks, normalise, keep. Everything here is imported by workers.
+Code belongs here if it describes a batch (`recipe`, `layout`) or computes it from that description
+alone: it reads, draws, transforms, runs the user's hooks, normalises and caches. Workers import
+    this
+room.
 """

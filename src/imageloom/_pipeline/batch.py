@@ -1,12 +1,10 @@
-"""One batch under way, sample by sample (see `pipeline` for the order of the steps)."""
+"""Computes one batch, sample by sample (see `pipeline` for the order of the steps)."""
 
 from __future__ import annotations
 
 import functools
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,378 +14,277 @@ from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import apply_geometry, apply_transform, scale_warning
 from imageloom._imaging.augment.batch import BatchTransforms
 from imageloom._imaging.augment.fused import fits, transform_and_scale
-from imageloom._imaging.convert import array_to_img
-from imageloom._imaging.decode import read_pixels
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
 from imageloom._imaging.opencv import clash_warning
-from imageloom._options import ReadOptions
 from imageloom._pipeline.batch_function import call_batch_function
 from imageloom._pipeline.cache import PixelStore
-from imageloom._pipeline.hooks import Hook, SampleCall
+from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
+from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
+from imageloom._pipeline.saving import save_images
 from imageloom._pipeline.seeds import StreamPurpose
 from imageloom._pipeline.user_methods import UserMethods
-from imageloom._storage.fetching import Fetcher
-from imageloom._storage.places import join, last_part
+from imageloom._pipeline.whereabouts import Whereabouts
 
-__all__ = ["STAGES", "BatchWork"]
-
-# What takes time, and what is said about it in errors.
-STAGES: Final = {
-    "fetch": "fetching the image",
-    "read": "reading the image",
-    "noaug_hook": "running noaug_preprocessing_function",
-    "transform": "transforming the image",
-    "hook": "running preprocessing_function",
-    "standardize": "standardizing the image",
-    "batch_function": "running get_batch_function",
-    "save": "saving the image",
-    "finish": "finishing the batch",
-}
+__all__ = ["BatchWork"]
 
 
 class BatchWork:
-    """One batch under way: its random state, and where it is, for the error that may come."""
+    """The work on one batch.
+
+    Attributes:
+        at: The stage and the sample that the work is at.
+    """
 
     def __init__(
         self,
         task: BatchTask,
         raw: NDArray[Any] | None,
-        cell: NDArray[np.int64] | None,
+        progress: NDArray[np.int64] | None,
         *,
         recipe: Recipe,
         store: PixelStore,
-        own: UserMethods,
+        methods: UserMethods,
         fused_factor: float | None,
     ) -> None:
-        """Arguments as of `Pipeline.run`; then what the pipeline has made of its recipe."""
-        self.recipe = recipe
-        self.fused_factor = fused_factor
-        self.store = store
-        self.own = own
-        self.task = task
-        self.raw = raw
-        self.state = task.spec.random_state()
-        self.draws = self._batch_draws()
-        self.sample = 0  # of the batch
-        self.part = 0  # of the sample, where samples are tuples of images
-        self.mask = -1  # the mask of the sample that is at work, if one is
-        self.drawn: tuple[Mapping[str, Any], Affine | None] | None = None  # for the image before it
-        self.transforms: list[Mapping[str, Any]] = []  # where they are to be told
-        self.cell = np.empty(1, np.int64) if cell is None else cell
-        self.fetcher: Fetcher | None = None  # of remote files
-        self.stage = "read"
-        self.since = time.perf_counter()
-        self.seconds: dict[str, float] = {}
-        self.decoded = 0
-        self.bad: list[tuple[int, str, str]] = []
+        """Takes the arguments of `Pipeline.run`, and what the pipeline has made of its recipe."""
+        self.at = Whereabouts(task, whole_batch=recipe.user_code.batch_function is not None)
+        self._recipe = recipe
+        self._task = task
+        self._methods = methods
+        self._fused_factor = fused_factor
+        self._state = task.spec.random_state()
+        self._draws = self._batch_draws()
+        self._reader = BatchReader(recipe, task, raw, store, self.at)
+        self._progress = np.empty(1, np.int64) if progress is None else progress
+        # Parameters of the last image, which its masks are transformed with.
+        self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
+        self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
+        self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         clash = clash_warning()
-        self.warnings = {} if clash is None else {"opencv": clash}
+        self._warnings = {} if clash is None else {"opencv": clash}
 
     def _batch_draws(self) -> BatchTransforms | None:
-        if self.recipe.transform is None:
+        if self._recipe.transform is None:
             return None
-        images = len(self.task) * self.recipe.images
-        # Not a method of this object: in a cycle, it would keep the batch's memory mapped.
-        own_stream = functools.partial(_own_stream, self.task.spec.seed)
-        return BatchTransforms(self.state, self.recipe.transform, images, own_stream)
+        images = len(self._task) * self._recipe.images
+        # A method of this object would form a cycle, which would keep the memory of the batch
+        # mapped.
+        own_stream = functools.partial(_own_stream, self._task.spec.seed)
+        return BatchTransforms(self._state, self._recipe.transform, images, own_stream)
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         """Computes the whole batch."""
-        recipe = self.recipe
-        if recipe.batch_function is not None:
-            self.enter("batch_function")
-            params = recipe.params.for_sample(self._entropy(StreamPurpose.HOOK))
-            batch = call_batch_function(recipe, self.task, params, arrays[0])
-            self.enter("finish")
-            return BatchReport(batch=batch, seconds=self.seconds)
+        recipe, at = self._recipe, self.at
+        if recipe.user_code.batch_function is not None:
+            return self._run_batch_function(arrays[0])
         images, further = arrays[: recipe.images], arrays[recipe.images :]
-        # What lies behind the images are their masks, or else copies of them.
+        # The arrays behind the images are for masks, or for copies of the images.
         masks = further if recipe.masks else []
-        if recipe.storage is not None:
-            self.enter("fetch")
-            self.fetcher = Fetcher(self.task.root, self._files(), self.task.members)
-        for j in range(len(self.task)):
-            self.cell[0] = j
-            for k, array in enumerate(images):
-                self.sample, self.part = j, k
-                self.compute_if_readable(array[j])
-            for k, array in enumerate(masks):
-                self.mask = k
-                self.compute_mask(array[j])
-            self.mask = -1
-        self.enter("finish")
-        if self.bad:
-            words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self.bad)
-            raise BadSamplesError(words, tuple(self.bad))
+        self._reader.prefetch()
+        self._compute_samples(images, masks)
+        at.enter("finish")
+        if self._bad:
+            words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self._bad)
+            raise BadSamplesError(words, tuple(self._bad))
         for image, copied in zip(images, further[len(masks) :], strict=False):
             copied[...] = image
         if recipe.params.save_to_dir is not None:
-            self.save(images)
-            self.enter("finish")
-        moments = None
-        if recipe.measures:
-            channel_axis = 1 if recipe.channels_first else 3
-            parts = [FeatureMoments.of(array, channel_axis) for array in images]
-            moments = functools.reduce(FeatureMoments.merged, parts)
-        self.enter("finish")
-        hits = len(self.task) * recipe.images - self.decoded if recipe.cache is not None else 0
+            save_images(recipe, self._task, images, self._state, at)
+        moments = _moments(recipe, images) if recipe.report.moments else None
+        at.enter("finish")
+        hits = len(self._task) * recipe.images - self._reader.decoded if recipe.cache is not None else 0
         return BatchReport(
-            warnings=tuple(self.warnings.items()),
+            warnings=tuple(self._warnings.items()),
             moments=moments,
-            seconds=self.seconds,
+            seconds=at.seconds,
             cache_hits=hits,
-            transforms=tuple(self.transforms),
+            transforms=tuple(self._transforms),
         )
 
-    def end(self) -> None:
-        """Nothing is to go on when the batch is there, or will never be."""
-        if self.fetcher is not None:
-            self.fetcher.close()
+    def close(self) -> None:
+        """Ends what still goes on in the background, whether the batch was finished or not."""
+        self._reader.close()
 
-    def _files(self) -> Iterator[str]:
-        """The files that will be read, in this order."""
-        task, images = self.task, self.recipe.images
-        for j, (index, name) in enumerate(zip(task.spec.indices, task.filenames, strict=True)):
-            for k, part in enumerate((name,) if isinstance(name, str) else name):
-                if not self.store.holds(int(index) * images + k):
-                    yield part
-            yield from task.masks[j] if self.recipe.masks else ()
+    def _run_batch_function(self, images: NDArray[Any]) -> BatchReport:
+        self.at.enter("batch_function")
+        params = params_for_sample(self._recipe.params, self._entropy(StreamPurpose.HOOK))
+        batch = call_batch_function(self._recipe, self._task, params, images)
+        self.at.enter("finish")
+        return BatchReport(batch=batch, seconds=self.at.seconds)
 
-    def enter(self, stage: str) -> None:
-        """Goes on to a stage; the time since the last one began belongs to that."""
-        now = time.perf_counter()
-        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.since
-        self.stage, self.since = stage, now
+    def _compute_samples(self, images: Sequence[NDArray[Any]], masks: Sequence[NDArray[Any]]) -> None:
+        at = self.at
+        for j in range(len(self._task)):
+            self._progress[0] = j
+            for k, array in enumerate(images):
+                at.sample, at.part = j, k
+                self._compute_if_readable(array[j])
+            for k, array in enumerate(masks):
+                at.mask = k
+                self._compute_mask(array[j])
+            at.mask = -1
 
-    def whereabouts(self) -> str:
-        """Stage and file, as a line of the error."""
-        position = self.task.spec.position
-        if self.recipe.batch_function is not None:
-            what = (
-                f"files {', '.join(map(str, self.task.filenames))} (the batch at position {position})"
-            )
-        else:
-            what = f"{self._name()} (sample {self.sample} of the batch at position {position})"
-        return f"imageloom: while {STAGES[self.stage]}, {what}"
-
-    def _name(self) -> str:
-        name = self._filename()
-        if name is not None:
-            return f"file {name!r}"
-        if len(self.task) == 0:
-            return "no image"
-        return f"image {self.task.spec.indices[self.sample]}"
-
-    def _filename(self) -> str | None:
-        if self.mask >= 0:
-            return self.task.masks[self.sample][self.mask]
-        if not self.task.filenames:
-            return None
-        name = self.task.filenames[self.sample]
-        return name if isinstance(name, str) else name[self.part]
-
-    def compute_if_readable(self, row: NDArray[Any]) -> None:
-        """Computes a sample; where bad images are to be replaced, notes it if it is one."""
-        self.enter("read")
-        if not self.recipe.replaces_bad_images:
-            self.compute(self._pixels(), row)
+    def _compute_if_readable(self, row: NDArray[Any]) -> None:
+        """Computes an image; if bad images are to be replaced, notes the image if it is bad."""
+        self.at.enter("read")
+        if not self._recipe.report.all_bad_samples:
+            self._compute(self._reader.image(), row)
             return
         try:
-            x = self._pixels()
+            x = self._reader.image()
         except BadImageError as error:
-            self.bad.append((self.sample, self._filename() or "", str(error)))
+            self._note_bad(error)
             return
-        if not self.bad:  # else the batch will be computed again, without these
-            self.compute(x, row)
+        if not self._bad:  # otherwise the batch will be computed again, with other samples
+            self._compute(x, row)
 
-    def compute_mask(self, row: NDArray[Any]) -> None:
-        """Reads a mask and turns it as its image; where bad images are replaced, notes a bad one."""
-        self.enter("read")
-        read = self.recipe.read
-        assert read is not None
+    def _note_bad(self, error: BadImageError) -> None:
+        self._bad.append((self.at.sample, self.at.filename() or "", str(error)))
+
+    def _compute_mask(self, row: NDArray[Any]) -> None:
+        """Reads a mask and applies the geometry of its image; notes a bad one as above."""
+        self.at.enter("read")
         try:
-            x = self._from_file(read.for_masks())
-            if not np.can_cast(x.dtype, row.dtype):
-                raise BadImageError(
-                    f"The mask {self._filename()!r} is stored as {x.dtype}, and the first one of its "
-                    f"column as {row.dtype}: store all of a column alike."
-                )
+            x = self._reader.mask(row.dtype)
         except BadImageError as error:
-            if not self.recipe.replaces_bad_images:
+            if not self._recipe.report.all_bad_samples:
                 raise
-            self.bad.append((self.sample, self._filename() or "", str(error)))
+            self._note_bad(error)
             return
-        if self.bad:
+        if self._bad:
             return
-        array = last_part(self._filename() or "").lower().endswith(".npy")
-        x = self._channels_last(x) if array else x
-        if x.ndim == 2:
-            x = x[:, :, None]
-        options = self.recipe.transform
-        if options is not None and self.drawn is not None:
-            self.enter("transform")
-            params, affine = self.drawn
+        options = self._recipe.transform
+        if options is not None and self._drawn is not None:
+            self.at.enter("transform")
+            params, affine = self._drawn
             x = apply_geometry(x, params, options, affine)
-        x = self._shown(x)
+        x = self._in_user_layout(x)
         if x.shape != row.shape:
             raise BatchShapeError(
-                f"The mask has shape {x.shape} but the batch holds {row.shape}: one channel, and "
-                "without resizing (interpolation=None, .npy files) its image's size."
+                f"The mask has shape {x.shape} but the batch holds {row.shape}. A mask needs one "
+                "channel and, if images are not resized (interpolation=None, .npy files), the size of "
+                "its image."
             )
         np.copyto(row, x, casting="unsafe")
 
-    def compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
-        """From the stored pixels to a row of the batch."""
-        recipe = self.recipe
-        if self.fused_factor is not None and self.task.transforms is None and fits(x, row):
-            self.enter("transform")
-            self._transform_and_scale(x, self.fused_factor, row)
+    def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
+        """Computes a row of the batch from the stored pixels."""
+        recipe = self._recipe
+        if self._fused_factor is not None and self._task.transforms is None and fits(x, row):
+            self.at.enter("transform")
+            self._transform_and_scale(x, self._fused_factor, row)
             return
-        if recipe.noaug_hook is not None:
-            self.enter("noaug_hook")
-            x = self._call(recipe.noaug_hook, x.copy())
+        if recipe.user_code.noaug_hook is not None:
+            self.at.enter("noaug_hook")
+            x = self._call(recipe.user_code.noaug_hook, x.copy())
         if x.ndim == 2:
             x = x[:, :, None]
-        x = x.astype(recipe.working_dtype)  # always a copy: what was read may belong to somebody
+        x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
         if recipe.rescale_first:
             x = x * np.asarray(recipe.rescale_first, x.dtype)
         if recipe.transform is not None:
-            self.enter("transform")
+            self.at.enter("transform")
             x = self._transform(x)
-        if self.own.standardizes:
-            self.enter("standardize")
-            x = self.own.standardize(self._about(), self._shown(x))
+        if self._methods.standardizes:
+            self.at.enter("standardize")
+            x = self._methods.standardize(self._about(), self._in_user_layout(x))
         else:
             x = self._standardize(x, row)
         if x is row:
             return
         if x.shape != row.shape:
             raise BatchShapeError(
-                f"The image has shape {x.shape} but the batch holds {row.shape}. A hook that changes "
-                "the shape needs `batch_shape`, and images that are not resized "
-                "(interpolation=None, .npy files) need a hook that brings them to it."
+                f"The image has shape {x.shape} but the batch holds {row.shape}. If a hook changes the "
+                "shape, pass `batch_shape`. If images are not resized (interpolation=None, .npy "
+                "files), pass a hook that returns images of this shape."
             )
         np.copyto(row, x, casting="unsafe")
 
-    def _pixels(self) -> NDArray[Any]:
-        """The sample as it is stored, (height, width, channels); maybe read-only."""
-        index = int(self.task.spec.indices[self.sample])
-        if self.raw is not None:
-            return self._channels_last(self.raw[self.sample])
-        if self.recipe.rows is not None:
-            return self._channels_last(self.recipe.rows[index])
-        x = self.store.pixels(index * self.recipe.images + self.part, self._decoded)
-        name = self._filename() or ""
-        if self.fetcher is not None:
-            name = last_part(name)
-        return self._channels_last(x) if name.lower().endswith(".npy") else x
-
-    def _decoded(self) -> NDArray[Any]:
-        read = self.recipe.read
-        assert read is not None
-        self.decoded += 1
-        return self._from_file(read)
-
-    def _from_file(self, read: ReadOptions) -> NDArray[Any]:
-        name = self._filename() or ""
-        if self.fetcher is None:
-            return read_pixels(os.path.join(self.task.root, name), read)
-        self.enter("fetch")
-        content = self.fetcher.content(name)
-        self.enter("read")
-        return read_pixels(join(self.task.root, name), read, content)
-
-    def _channels_last(self, x: NDArray[Any]) -> NDArray[Any]:
-        return np.moveaxis(x, 0, -1) if self.recipe.channels_first and x.ndim == 3 else x
-
-    def _shown(self, x: NDArray[Any]) -> NDArray[Any]:
-        """The image in the layout the user chose; ours is channels last."""
-        return np.moveaxis(x, -1, 0) if self.recipe.channels_first and x.ndim == 3 else x
+    def _in_user_layout(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Turns an image (height, width, channels) into the layout that the user has chosen."""
+        return np.moveaxis(x, -1, 0) if self._recipe.channels_first and x.ndim == 3 else x
 
     def _transform(self, x: NDArray[Any]) -> NDArray[Any]:
-        options = self.recipe.transform
+        options = self._recipe.transform
         assert options is not None
-        if options.recolours and self.sample == 0:
-            text = scale_warning(x, self._name())
+        if options.recolours and self.at.sample == 0:
+            text = scale_warning(x, self.at.name())
             if text is not None:
-                self.warnings["scale"] = text
-        if self.own.transforms and self.task.transforms is None:
-            return self.own.transform(self._about(), self.state, x)
-        params, affine = self.drawn = self._drawn(x)
-        if self.recipe.tells_transforms:
-            self.transforms.append(params)
-        if self.own.applies:
-            return self.own.apply(self._about(), x, params)
+                self._warnings["scale"] = text
+        if self._methods.transforms and self._task.transforms is None:
+            return self._methods.transform(self._about(), self._state, x)
+        params, affine = self._drawn = self._draw(x)
+        if self._recipe.report.transforms:
+            self._transforms.append(params)
+        if self._methods.applies:
+            return self._methods.apply(self._about(), x, params)
         return apply_transform(x, params, options, affine)
 
     def _transform_and_scale(
         self, x: NDArray[np.uint8], factor: float, row: NDArray[np.float32]
     ) -> None:
-        options = self.recipe.transform
+        options = self._recipe.transform
         assert options is not None
-        assert self.draws is not None
-        image = self.sample * self.recipe.images + self.part
-        warp = self.draws.warp_of(image, x.shape[0], x.shape[1])
+        assert self._draws is not None
+        warp = self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
         transform_and_scale(x, warp, factor, row, fill_mode=options.fill_mode)
 
-    def _drawn(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
-        image = self.sample * self.recipe.images + self.part
-        if self.task.transforms is not None:
-            return self.task.transforms[image], None
-        if self.own.draws:
-            return self.own.draw(self._about(), self.state, x), None
-        assert self.draws is not None
-        return self.draws.of(image, x.shape[0], x.shape[1])
+    def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
+        if self._task.transforms is not None:
+            return self._task.transforms[self._image_number()], None
+        if self._methods.draws:
+            return self._methods.draw(self._about(), self._state, x), None
+        assert self._draws is not None
+        return self._draws.of(self._image_number(), x.shape[0], x.shape[1])
 
     def _standardize(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
-        """The finished image; `row` itself if it has been written there already."""
-        recipe = self.recipe
-        if recipe.hook is not None:
-            self.enter("hook")
-            x = self._call(recipe.hook, x)
-        self.enter("standardize")
+        """Returns the finished image, or `row` itself if the image was written there already."""
+        recipe = self._recipe
+        if recipe.user_code.hook is not None:
+            self.at.enter("hook")
+            x = self._call(recipe.user_code.hook, x)
+        self.at.enter("standardize")
         if x.dtype.kind != "f" and recipe.standardize.active:
             x = x.astype(np.float32)
-        x, factor = self._shown(x), recipe.standardize.sole_factor
+        x, factor = self._in_user_layout(x), recipe.standardize.sole_factor
         if factor is not None and x.shape == row.shape:
             np.multiply(x, factor, out=row, casting="unsafe")
             return row
         return standardize(x, recipe.standardize)
 
     def _about(self) -> SampleCall:
-        task, j = self.task, self.sample
+        """What hooks and the user's methods may ask about the current sample."""
+        task, j = self._task, self.at.sample
         extras = {
             "class_id": task.class_ids[j] if task.class_ids else None,
-            "filename": self._filename(),
+            "filename": self.at.filename(),
             "batch_index": j,
             "batch_class_ids": list(task.class_ids),
             "batch_filenames": list(task.filenames),
         }
-        params = self.recipe.params.for_sample(self._entropy(StreamPurpose.HOOK))
+        params = params_for_sample(self._recipe.params, self._entropy(StreamPurpose.HOOK))
         return SampleCall(params, extras, self._entropy(StreamPurpose.COLOUR_AND_NOISE))
 
     def _call(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
-        """Runs a hook on an image in the layout the user chose."""
+        """Runs a hook on an image, which it sees in the layout that the user has chosen."""
         call = self._about()
-        return self._channels_last(hook(call.params, self._shown(x), call.extras))
+        return channels_last(hook(call.params, self._in_user_layout(x), call.extras), self._recipe)
 
     def _entropy(self, purpose: StreamPurpose) -> tuple[int, ...]:
-        return (self.task.spec.seed, self.sample * self.recipe.images + self.part, purpose)
+        return (self._task.spec.seed, self._image_number(), purpose)
 
-    def save(self, images: Sequence[NDArray[Any]]) -> None:
-        """Writes the finished images, under Keras' names; the numbers in them are drawn last."""
-        params = self.recipe.params
-        self.enter("save")
-        for j, index in enumerate(self.task.spec.indices):
-            for k, array in enumerate(images):
-                self.sample, self.part = j, k
-                number = self.state.randint(self.recipe.saved_name_range)
-                name = f"{params.save_prefix}_{index}_{number}.{params.save_format}"
-                image = array_to_img(array[j], params.data_format, scale=True)
-                image.save(os.path.join(params.save_to_dir or "", name))
+    def _image_number(self) -> int:
+        """The number of the current image within the batch."""
+        return self.at.sample * self._recipe.images + self.at.part
 
 
 def _own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
     return lambda: np.random.Generator(np.random.PCG64((seed, image, StreamPurpose.COLOUR_AND_NOISE)))
+
+
+def _moments(recipe: Recipe, images: Sequence[NDArray[Any]]) -> FeatureMoments:
+    channel_axis = 1 if recipe.channels_first else 3
+    parts = [FeatureMoments.of(array, channel_axis) for array in images]
+    return functools.reduce(FeatureMoments.merged, parts)

@@ -1,7 +1,7 @@
-"""The user's `get_batch_function`: it makes a whole batch, of any shapes, in a worker.
+"""Calls the user's `get_batch_function`, which computes a whole batch, of any shapes, in a worker.
 
-An image array that fits the batch's shared memory is laid there and travels for nothing; whatever else
-the function returns is pickled.
+If the array of images that it returns fits the batch's shared memory, it is copied there and need
+not be pickled. Everything else that the function returns is pickled.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BatchShapeError
+from imageloom._pipeline.hooks import ParallelProcessParams
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["call_batch_function", "completed"]
 
 
 class _InSlot:
-    """Stands for the array that lies in the batch's memory."""
+    """Takes the place of the array that is in the batch's memory."""
 
     def __reduce__(self) -> str:
         return "_IN_SLOT"
@@ -28,18 +29,18 @@ _IN_SLOT: Final = _InSlot()
 
 
 def call_batch_function(
-    recipe: Recipe, task: BatchTask, params: Any, images: NDArray[Any]
+    recipe: Recipe, task: BatchTask, params: ParallelProcessParams, images: NDArray[Any]
 ) -> tuple[Any]:
-    """Calls the function; writes the images it returns into `images` if they fit.
+    """Calls the function, and copies the images that it returns into `images` if they fit.
 
     Returns:
-        The batch, in a tuple of one; the images are left out of it if they were written.
+        The batch in a tuple of one. If the images were copied, a placeholder is in their place.
 
     Raises:
-        BatchShapeError: the function does not return (batch_index, batch).
+        BatchShapeError: The function does not return (batch_index, batch).
     """
-    assert recipe.batch_function is not None
-    returned = recipe.batch_function(
+    assert recipe.user_code.batch_function is not None
+    returned = recipe.user_code.batch_function(
         task.spec.index, list(task.filenames), list(task.class_ids), params
     )
     if not isinstance(returned, (tuple, list)) or len(returned) != 2:
@@ -58,7 +59,7 @@ def call_batch_function(
 
 
 def completed(batch: Any, images: NDArray[Any]) -> Any:
-    """The batch with the images that were left out."""
+    """Returns the batch with `images` in the place of the placeholder."""
     if batch is _IN_SLOT:
         return images
     if isinstance(batch, tuple) and batch and batch[0] is _IN_SLOT:

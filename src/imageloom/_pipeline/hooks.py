@@ -1,7 +1,8 @@
-"""The user's own functions, and what they are told.
+"""The user's own functions, and the arguments that they receive.
 
-A hook with one required positional parameter is Keras' `f(x)`; with two or more it is the
-original's `f(params, x, ...)`, and gets by name whichever of the named extras it asks for.
+A hook with one required positional parameter is called as `f(x)`, as in Keras. A hook with two or
+more is called as `f(params, x, ...)`, as in the original library, and receives by name those extras
+that it has parameters for.
 """
 
 from __future__ import annotations
@@ -17,39 +18,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import ArgumentTypeError
+from imageloom._public import public
 
-__all__ = ["EXTRAS", "Hook", "ParallelProcessParams", "SampleCall", "current_sample"]
+__all__ = [
+    "EXTRAS",
+    "Hook",
+    "ParallelProcessParams",
+    "SampleCall",
+    "current_sample",
+    "params_for_sample",
+]
 
 EXTRAS: Final = ("class_id", "filename", "batch_index", "batch_class_ids", "batch_filenames")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+@public
 @dataclass(slots=True, kw_only=True)
 class ParallelProcessParams:
-    """What a hook may ask about the iterator that calls it.
+    """The parameters of the generator and the iterator that call a hook.
 
     Attributes:
-        rng: a `numpy.random.Generator` of this very sample: the same for the same seed and position,
-            whatever the executor or the number of workers. Draw from it rather than `numpy.random`.
-        image_data_generator: the generator as it was when the first batch was asked for.
+        rng: A `numpy.random.Generator` for this sample. It is the same for the same seed and
+            position, whatever the executor and the number of workers. Draw from it rather than
+            `numpy.random`.
+        image_data_generator: The generator as it was when the first batch was requested.
         data_format: "channels_last" or "channels_first".
-        dtype: dtype of batches and targets.
-        validation_split: the share that is set apart, 0.0 for none.
-        preprocessing_function: as given to the generator; likewise noaug_preprocessing_function and
-            get_batch_function.
-        directory: the folder of the files; None for images out of an array.
-        target_size: (height, width) images are resized to; None for images out of an array.
-        batch_shape: shape of a full batch of images.
+        dtype: The dtype of batches and targets.
+        validation_split: The share of samples for validation; 0.0 for none.
+        preprocessing_function: The function that was given to the generator; likewise
+            noaug_preprocessing_function and get_batch_function.
+        directory: The folder of the files; None for images out of an array.
+        target_size: The (height, width) that images are resized to; None for images out of an
+            array.
+        batch_shape: The shape of a full batch of images.
         color_mode: "rgb", "rgba" or "grayscale"; None for images out of an array.
-        interpolation: how images are resized; None for not at all.
-        class_mode: as given to the flow method.
-        class_indices: class name to number; empty without classes.
-        n_classes: number of classes.
-        split: the part of each class that is read, as two fractions, or None.
+        interpolation: How images are resized; None if they are not.
+        class_mode: The argument of the flow method.
+        class_indices: The number of each class by its name; empty without classes.
+        n_classes: The number of classes.
+        split: The part of each class that is read, as two fractions, or None.
         subset: "training", "validation" or None.
-        save_to_dir: where finished images are written, or None.
-        save_prefix: start of their names.
-        save_format: their format.
+        save_to_dir: The folder that finished images are saved to, or None.
+        save_prefix: The beginning of their names.
+        save_format: Their format.
     """
 
     image_data_generator: Any
@@ -77,30 +89,27 @@ class ParallelProcessParams:
 
     @property
     def rng(self) -> np.random.Generator:
-        """The random stream of the sample at hand."""
+        """The random stream of the current sample."""
         if self._rng is None:
             self._rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self._entropy)))
         return self._rng
 
-    def for_sample(self, entropy: tuple[int, ...]) -> ParallelProcessParams:
-        """The same parameters with the random stream of one sample.
 
-        Args:
-            entropy: numbers that the stream is made of.
-        """
-        params = copy.copy(self)
-        params._entropy, params._rng = entropy, None
-        return params
+def params_for_sample(params: ParallelProcessParams, entropy: tuple[int, ...]) -> ParallelProcessParams:
+    """Returns the same parameters with the random stream of one sample, seeded with `entropy`."""
+    own = copy.copy(params)
+    own._entropy, own._rng = entropy, None
+    return own
 
 
 @dataclass(frozen=True, slots=True)
 class SampleCall:
-    """What the generator's methods know about the sample they are called for, inside an iterator.
+    """The sample that an iterator calls a method of the generator for.
 
     Attributes:
-        params: for hooks.
-        extras: what hooks may ask for by name.
-        entropy: of the sample's stream for contrast and noise.
+        params: The first argument of hooks.
+        extras: The arguments that hooks may receive by name.
+        entropy: The seed of the sample's random stream for contrast and noise.
     """
 
     params: ParallelProcessParams
@@ -108,18 +117,18 @@ class SampleCall:
     entropy: tuple[int, ...]
 
 
-# Set while the user's own version of a generator's method runs, which may call ours.
+# Set while a method that the user has overridden runs, because it may call the original method.
 current_sample: ContextVar[SampleCall | None] = ContextVar("current_sample", default=None)
 
 
 class Hook:
-    """A user's function, called the way its signature asks for."""
+    """A function of the user, which is called with the arguments that its signature has."""
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         """Reads the signature.
 
         Raises:
-            ArgumentTypeError: a required parameter that no hook is ever given.
+            ArgumentTypeError: The function requires an argument that hooks do not receive.
         """
         self.name = name
         self.function = function
@@ -140,7 +149,7 @@ class Hook:
 def _read_signature(name: str, function: Callable[..., Any]) -> tuple[bool, Sequence[str]]:
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-ins tell nothing about themselves
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return False, ()
     required = [
         p.name for p in parameters if p.kind in _POSITIONAL and p.default is inspect.Parameter.empty
@@ -154,9 +163,9 @@ def _read_signature(name: str, function: Callable[..., Any]) -> tuple[bool, Sequ
     unknown = [n for n in [*required[2:], *keyword_required] if n not in EXTRAS]
     if unknown:
         raise ArgumentTypeError(
-            f"`{name}` requires the parameter(s) {', '.join(unknown)}, which no hook is given. It is "
-            f"called as f(x), or as f(params, x) plus any of {', '.join(EXTRAS)} by name; give "
-            "other parameters a default, or bind them with functools.partial."
+            f"`{name}` requires the argument(s) {', '.join(unknown)}, which hooks do not receive. It "
+            f"is called as f(x), or as f(params, x) and any of {', '.join(EXTRAS)} by name. Give "
+            "other parameters a default value, or bind them with functools.partial."
         )
     if len(required) < 2:
         return False, tuple(n for n in EXTRAS if n in keyword_required)

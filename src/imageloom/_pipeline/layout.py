@@ -1,4 +1,4 @@
-"""The arrays of a batch, and where they lie in the memory that holds them."""
+"""The arrays of a batch, and their places in the memory that holds them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from numpy.typing import NDArray
 __all__ = ["BatchLayout", "private_arrays"]
 
 _PAGE: Final = 4096
-_ALIGNMENT: Final = 64  # of every array: JAX takes others only as a copy
-_CELL_NBYTES: Final = 64
+_ALIGNMENT: Final = 64  # of every array: JAX copies arrays with less
+_PROGRESS_NBYTES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLayout:
-    """The arrays of a batch and where they lie within a slot.
+    """The arrays of a batch and their places within a slot.
+
+    ::
+
+        images, `copies` times | masks, one array for each dtype | input rows | progress
 
     Attributes:
-        rows: samples of a full batch.
-        row_shape: shape of one image.
-        dtype: dtype of the images.
-        copies: number of arrays of this shape.
-        mask_dtypes: dtypes of the arrays behind them, with rows of `mask_shape`.
-        mask_shape: shape of one mask.
-        raw_shape: shape of one row of input that the parent lays into the slot; None for none.
-        raw_dtype: its dtype.
+        rows: The number of samples of a full batch.
+        row_shape: The shape of one image.
+        dtype: The dtype of the images.
+        copies: The number of arrays of this shape.
+        raw_shape: The shape of an input row that the parent copies into the slot; None for none.
+        raw_dtype: The dtype of input rows.
+        mask_dtypes: The dtypes of the arrays of masks, which follow the images.
+        mask_shape: The shape of one mask.
     """
 
     rows: int
@@ -43,7 +47,7 @@ class BatchLayout:
 
     @property
     def row_kinds(self) -> tuple[tuple[tuple[int, ...], str], ...]:
-        """Shape and dtype of a row of each array."""
+        """The shape and the dtype of a row of each array."""
         masks = [(self.mask_shape, dtype) for dtype in self.mask_dtypes]
         return (*[(self.row_shape, self.dtype)] * self.copies, *masks)
 
@@ -53,25 +57,25 @@ class BatchLayout:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of a slot, a whole number of pages."""
+        """The size of a slot, a whole number of pages."""
         used = self._raw_offset
         if self.raw_shape is not None:
             used += self.rows * math.prod(self.raw_shape) * np.dtype(self.raw_dtype).itemsize
-        return -(-(used + _CELL_NBYTES) // _PAGE) * _PAGE
+        return -(-(used + _PROGRESS_NBYTES) // _PAGE) * _PAGE
 
-    def sample_cell(self, buffer: mmap.mmap, offset: int) -> NDArray[np.int64]:
-        """Where a worker writes which sample it is at, at the very end of the slot."""
-        return np.ndarray((1,), np.int64, buffer=buffer, offset=offset + self.nbytes - _CELL_NBYTES)
+    def progress(self, buffer: mmap.mmap, offset: int) -> NDArray[np.int64]:
+        """One number at the end of a slot, in which a worker notes the sample that it is working on."""
+        return np.ndarray((1,), np.int64, buffer=buffer, offset=offset + self.nbytes - _PROGRESS_NBYTES)
 
     @property
     def _raw_offset(self) -> int:
         return sum(self._array_nbytes(*kind) for kind in self.row_kinds)
 
     def arrays(self, buffer: mmap.mmap, offset: int, rows: int) -> tuple[NDArray[Any], ...]:
-        """Arrays of the first `rows` samples over a buffer.
+        """Returns the arrays of the first `rows` samples over a buffer.
 
-        Each is made on the buffer itself: a finalizer on such an array fires when it, all its views
-        and all DLPack consumers are gone.
+        Each array refers to the buffer itself, so a finalizer on it runs when the array, all its
+        views and all its DLPack consumers are gone.
         """
         arrays = []
         for row_shape, dtype in self.row_kinds:
@@ -80,7 +84,7 @@ class BatchLayout:
         return tuple(arrays)
 
     def raw_rows(self, buffer: mmap.mmap, offset: int, rows: int) -> NDArray[Any] | None:
-        """The input rows of the first `rows` samples, if there are any."""
+        """Returns the input rows of the first `rows` samples; None if there are none."""
         if self.raw_shape is None:
             return None
         shape = (rows, *self.raw_shape)
@@ -88,7 +92,7 @@ class BatchLayout:
 
 
 def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
-    """Fresh arrays of a batch that no other process needs to see, aligned as in a slot."""
+    """Allocates the arrays of a batch for this process alone, aligned as in a slot."""
     return tuple(_aligned((rows, *row_shape), dtype) for row_shape, dtype in layout.row_kinds)
 
 

@@ -1,16 +1,17 @@
-"""Computes one batch: read, draw, transform, normalise, straight into the batch's memory.
+"""Computes one batch directly into its memory.
 
-Per sample, in this order::
+The steps for each sample, in this order::
 
     read (decode, colour mode, resize) -> noaug_preprocessing_function
     -> draw the transform -> affine, channel shift, flips, brightness, contrast, noise
     -> preprocessing_function -> standardize -> the sample's row of the batch
 
-Where the user has overridden a method of the generator, theirs runs in the place of that step, and
-`get_batch_function` in the place of all of them.
+A method of the generator that the user has overridden replaces its step, and `get_batch_function`
+replaces all steps.
 
-All draws of the batch come from one `RandomState`, sample by sample; what Keras does not know of
-(contrast, noise, hooks) has a stream of its own per sample. So the pixels are a function of the task.
+All random numbers of the batch come from one `RandomState`, sample by sample. What Keras does not
+have (contrast, noise, hooks) has a random stream of its own for each sample. So the pixels are a
+function of the task.
 """
 
 from __future__ import annotations
@@ -27,32 +28,32 @@ from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.user_methods import UserMethods
-from imageloom._storage.places import use_settings
+from imageloom._storage.places import use_fsspec_options
 
 __all__ = ["Pipeline"]
 
 
 class Pipeline:
-    """The machinery of a `Recipe`; one instance may be used by several threads."""
+    """Computes the batches of one recipe; several threads may use one instance."""
 
     def __init__(self, recipe: Recipe, store: PixelStore | None = None) -> None:
-        """`store` keeps decoded pixels; by default one of this process, as the recipe plans it."""
+        """`store` keeps decoded pixels; by default it is opened as the recipe plans it."""
         self.recipe = recipe
         if recipe.storage is not None:
-            use_settings(recipe.storage)
-        self.store = open_store(recipe.cache) if store is None else store
-        self.own = UserMethods(
+            use_fsspec_options(recipe.storage)
+        self._store = open_store(recipe.cache) if store is None else store
+        self._methods = UserMethods(
             recipe.params.image_data_generator,
-            recipe.overrides,
+            recipe.user_code.overrides,
             channels_first=recipe.channels_first,
         )
-        self.fused_factor = self._fused_factor()
+        self._factor = self._fused_factor()
 
     def _fused_factor(self) -> float | None:
-        """The factor that pixels are multiplied by, if that and the geometry is all there is."""
+        """The factor that pixels are multiplied by, if the recipe only does that and the geometry."""
         recipe = self.recipe
         plain = not (
-            recipe.has_hooks or recipe.channels_first or recipe.masks or recipe.tells_transforms
+            recipe.user_code or recipe.channels_first or recipe.masks or recipe.report.transforms
         )
         if not plain or recipe.rescale_first is not None or recipe.transform is None:
             return None
@@ -63,37 +64,41 @@ class Pipeline:
         task: BatchTask,
         arrays: Sequence[NDArray[Any]],
         raw: NDArray[Any] | None = None,
-        cell: NDArray[np.int64] | None = None,
+        progress: NDArray[np.int64] | None = None,
     ) -> BatchReport:
         """Computes the batch into `arrays` (as `recipe.layout` describes them).
 
         Args:
-            task: which batch.
-            arrays: where to.
-            raw: the images themselves, where they come out of an array of another process.
-            cell: tells, for whoever looks at it when this process has died, which sample is at work.
+            task: The batch.
+            arrays: The memory that it is written to.
+            raw: The images themselves, where they come out of an array of another process.
+            progress: One number that is set to the current sample, so that another process can read
+                it when this one has died.
 
         Raises:
-            Exception: whatever a hook or a file raised, with a note that names file and stage.
+            Exception: What a hook or the decoder has raised, with a note that names file and stage.
         """
         work = BatchWork(
             task,
             raw,
-            cell,
+            progress,
             recipe=self.recipe,
-            store=self.store,
-            own=self.own,
-            fused_factor=self.fused_factor,
+            store=self._store,
+            methods=self._methods,
+            fused_factor=self._factor,
         )
         try:
             return work.run(arrays)
         except StopIteration as error:
-            # In a loop over batches it would end training without a word.
-            failure = WorkerError("A hook raised StopIteration, which cannot be handed on.")
-            failure.add_note(work.whereabouts())
+            # A loop over batches would take it for the end, and training would stop silently.
+            failure = WorkerError(
+                "A hook raised StopIteration, which would end a loop over batches. "
+                "Raise another exception."
+            )
+            failure.add_note(work.at.note())
             raise failure from error
         except Exception as error:
-            error.add_note(work.whereabouts())
+            error.add_note(work.at.note())
             raise
         finally:
-            work.end()
+            work.close()

@@ -1,7 +1,8 @@
-"""The description of a batch's computation, before any machinery.
+"""The description of a batch's computation.
 
-A `Recipe` says how an iterator's batches are made and is sent to a worker once; a `BatchTask` says
-which batch. Both are plain records: whoever has them can compute the batch.
+A `Recipe` describes how all batches of one iterator are computed, and is sent to each worker once.
+A `BatchTask` describes one batch. Both are plain records, and they are all that it takes to compute
+the batch.
 """
 
 from __future__ import annotations
@@ -23,39 +24,80 @@ from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.rows import ImageRows
 from imageloom._storage.archives import Member
 
-__all__ = ["BatchReport", "BatchSpec", "BatchTask", "Recipe", "SampleName"]
+__all__ = [
+    "BatchReport",
+    "BatchSpec",
+    "BatchTask",
+    "Recipe",
+    "ReportOptions",
+    "SampleName",
+    "UserCode",
+]
 
 SampleName = str | tuple[str, ...]  # a sample may be a tuple of files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How the batches of one iterator are made.
+class UserCode:
+    """The functions and methods of the user that run in the pipeline.
 
     Attributes:
-        read: from file to array; None where the images come out of an array.
-        rows: that array.
-        cache: which decoded pixels are kept for later epochs, and where; None for none.
-        images: images of a sample, more than one where samples are tuples of files.
-        masks: images of a sample that are its targets: they go through the same geometry, and nothing
-            else, and lie behind the images in a batch.
-        transform: what is drawn; None where nothing is (`validation_augmentation_enabled=False`).
-        standardize: normalisation at the end.
-        layout: the arrays of a batch: one for each image of a sample; with twice as many, the second
-            half repeats the first (class_mode `"input"`).
-        params: what hooks are told; carries the settings for saving, too.
-        noaug_hook: runs on the stored pixels, before any random transform.
-        hook: runs on float pixels, before normalisation.
-        batch_function: the user's own, which makes the whole batch.
-        overrides: methods of the generator that the user has replaced by their own.
-        channels_first: hooks and batches see (channels, height, width).
-        working_dtype: floating dtype of the pixels on their way.
-        rescale_first: factor before any transform, for `fit`, which sees the images like that.
-        saved_name_range: the number in a saved file's name is below this.
-        replaces_bad_images: look for all unreadable samples of a batch and report them together.
-        measures: report the batch's moments, for `fit`.
-        tells_transforms: report what was drawn, for previews.
-        storage: fsspec's settings, where some of the files are URLs; else None.
+        noaug_hook: The hook that runs on the stored pixels, before the random transforms.
+        hook: The hook that runs on float pixels, before the normalisation.
+        batch_function: The function that computes the whole batch.
+        overrides: The names of the generator's methods that the user has overridden.
+    """
+
+    noaug_hook: Hook | None = None
+    hook: Hook | None = None
+    batch_function: Callable[..., Any] | None = None
+    overrides: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        hooks = (self.hook, self.noaug_hook, self.batch_function)
+        return bool(self.overrides) or any(hook is not None for hook in hooks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What the pipeline reports about each batch beside warnings and times.
+
+    Attributes:
+        all_bad_samples: Whether all unreadable samples are reported together, so that they can be
+            replaced; otherwise the first one is an error.
+        moments: Whether the moments of the pixels are reported, for `fit`.
+        transforms: Whether the parameters of the transforms are reported, for previews.
+    """
+
+    all_bad_samples: bool = False
+    moments: bool = False
+    transforms: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How the batches of one iterator are computed.
+
+    Attributes:
+        read: How files are read; None if the images come out of an array.
+        rows: That array.
+        cache: Which decoded pixels are cached for later epochs, and where; None for none.
+        images: The number of images of a sample, more than one if samples are tuples of files.
+        masks: The number of masks of a sample. A mask is transformed with the geometry of its image
+            and with nothing else. The masks follow the images in a batch.
+        transform: The random transforms; None for none (`validation_augmentation_enabled=False`).
+        standardize: The normalisation at the end.
+        layout: The arrays of a batch, one for each image of a sample. If there are twice as many,
+            the second half repeats the first (class_mode `"input"`).
+        params: The first argument of hooks; it contains the options for saving, too.
+        user_code: The hooks, and what else of the user runs.
+        channels_first: Whether hooks and batches have images (channels, height, width).
+        working_dtype: The floating dtype of the pixels while they are computed.
+        rescale_first: A factor that is applied before the transforms, as `fit` does it.
+        saved_name_range: The number in a saved file's name is below this.
+        report: What is reported about each batch.
+        storage: The options of fsspec if some files are URLs; else None.
     """
 
     read: ReadOptions | None
@@ -67,37 +109,26 @@ class Recipe:
     standardize: StandardizeOptions
     layout: BatchLayout
     params: ParallelProcessParams
-    noaug_hook: Hook | None = None
-    hook: Hook | None = None
-    batch_function: Callable[..., Any] | None = None
-    overrides: frozenset[str] = frozenset()
+    user_code: UserCode = UserCode()
     channels_first: bool
     working_dtype: str = "float32"
     rescale_first: float | None = None
     saved_name_range: int = 10_000_000
-    replaces_bad_images: bool = False
-    measures: bool = False
-    tells_transforms: bool = False
+    report: ReportOptions = ReportOptions()
     storage: Mapping[str, Any] | None = None
-
-    @property
-    def has_hooks(self) -> bool:
-        """Whether the user's own code runs in this pipeline."""
-        hooks = (self.hook, self.noaug_hook, self.batch_function)
-        return bool(self.overrides) or any(hook is not None for hook in hooks)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSpec:
-    """What stands at one position: enough for anyone to compute the batch, anywhere, twice.
+    """The samples and the randomness of the batch at one position of the stream.
 
     Attributes:
-        position: place in the endless stream.
-        index: place in its epoch.
-        indices: the samples, numbers into the data set.
-        seed: seeds the batch's `RandomState`.
-        permuted: that state first permutes this many items (0: it does not), as it did when the
-            order of the epoch was drawn from it.
+        position: The position in the endless stream.
+        index: The number of the batch in its epoch.
+        indices: The samples, as numbers in the data set.
+        seed: The seed of the batch's `RandomState`.
+        permuted: How many items that state permutes first, as it did when the order of the epoch
+            was drawn from it; 0 for none.
     """
 
     position: int
@@ -107,7 +138,7 @@ class BatchSpec:
     permuted: int
 
     def random_state(self) -> np.random.RandomState:
-        """The generator that the random transforms of this batch are drawn from."""
+        """Returns the generator that the random transforms of this batch are drawn from."""
         state = np.random.RandomState(self.seed)
         if self.permuted:
             state.permutation(self.permuted)
@@ -119,13 +150,14 @@ class BatchTask:
     """One batch to compute.
 
     Attributes:
-        spec: place in the stream, sample numbers, seed.
-        filenames: as the iterator's `filenames`; empty for images out of an array.
-        root: the folder or URL they are relative to, absolute; "" if they are paths by themselves.
-        class_ids: class of each sample, for hooks; empty without classes.
-        masks: the files of each sample's masks; empty without any.
-        transforms: parameters of each sample that were drawn already; else the worker draws.
-        members: of files in archives, where in them they lie.
+        spec: The position in the stream, the samples and the seed.
+        filenames: The files of the samples, as in the iterator's `filenames`; empty for images out
+            of an array.
+        root: The absolute folder or URL that they are relative to; "" if they are complete paths.
+        class_ids: The class of each sample, for hooks; empty without classes.
+        masks: The files of each sample's masks; empty without masks.
+        transforms: The parameters of each sample, if they have been drawn already; else None.
+        members: For files in archives, their place in the archive.
     """
 
     spec: BatchSpec
@@ -137,17 +169,17 @@ class BatchTask:
     members: Mapping[str, Member] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Samples in the batch."""
+        """The number of samples in the batch."""
         return len(self.spec.indices)
 
     def name(self, sample: int) -> str:
-        """A sample in words."""
+        """Describes a sample in words."""
         if self.filenames:
             return f"the file {self.filenames[sample]!r}"
         return f"image {self.spec.indices[sample]} of the array"
 
     def names(self) -> str:
-        """All samples in words."""
+        """Describes all samples in words."""
         if self.filenames:
             return ", ".join(map(repr, self.filenames))
         return f"images {', '.join(map(str, self.spec.indices))} of the array"
@@ -155,19 +187,20 @@ class BatchTask:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What computing a batch brought to light, beside its pixels.
+    """The results of computing a batch, beside its pixels.
 
     Attributes:
-        warnings: sentences the user should read, once for each key.
-        batch: what the user's `get_batch_function` returned, in a tuple of one; images that lie in the
-            batch's memory are left out (see `batch_function`).
-        moments: of the pixels, where the recipe asks for them.
-        seconds: spent in each stage of the pipeline (see `batch_work.STAGES`).
-        cache_hits: images that did not have to be decoded.
-        transforms: the parameters of each image, sample by sample, where the recipe asks for them; of
-            images that the user's own `random_transform` has turned, none.
-        node: of a cluster, where it was computed; "" on this machine.
-        away_seconds: between its submission to a cluster and its arrival, beside the computing.
+        warnings: Keys and sentences; the user sees one sentence for each key.
+        batch: What the user's `get_batch_function` has returned, in a tuple of one. A placeholder
+            is in the place of images that are in the batch's memory (see `batch_function`).
+        moments: The moments of the pixels, if the recipe asks for them.
+        seconds: The time that each stage took (see `stages.STAGES`).
+        cache_hits: How many images did not have to be decoded.
+        transforms: The parameters of each image, sample by sample, if the recipe asks for them.
+            Images that an overridden `random_transform` has transformed have none.
+        node: The node of a cluster that has computed the batch; "" on this machine.
+        away_seconds: The time between its submission to a cluster and its arrival, without the
+            computation.
     """
 
     warnings: tuple[tuple[str, str], ...] = ()

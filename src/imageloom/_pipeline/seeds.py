@@ -1,11 +1,14 @@
-"""Seeds and random streams: what each is for, and the global generators that users draw from.
+"""Seeds and random streams, and the global generators that users may draw from.
 
-Keras' numbers come from one `RandomState` per batch. Whatever Keras does not draw has a stream of its
-own, split off a seed by a number that tells its purpose. So switching it on moves no number of Keras'.
+The random numbers that Keras draws too come from one `RandomState` for each batch. Everything else
+has a stream of its own, whose seed contains the number of its purpose. So enabling contrast, say,
+does not change the numbers that Keras draws.
 
-The library draws from a global generator only where a public method documents that. The user's own
-versions of the generator's methods may, as Keras lets them; they find in NumPy's the state that the
-batch's transforms are drawn from. Hooks find both global generators seeded for their batch.
+The library draws from a global generator only where a public method documents that. A method that
+the
+user has overridden may do so, as in Keras: NumPy's global generator then has the state that the
+    batch's
+transforms are drawn from. For hooks, both global generators are seeded for their batch.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import IntEnum, unique
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -30,17 +33,17 @@ __all__ = [
     "seeded_globals",
 ]
 
-_LENT: Final = threading.RLock()  # there is one global generator for all threads
+_global_generator: Final = threading.RLock()  # all threads share it
 
 
 @unique
 class StreamPurpose(IntEnum):
-    """What a random stream that is not Keras' is for; its number is part of the stream's seed.
+    """The purpose of a random stream that Keras does not have; its number is part of the seed.
 
-    Numbers are never used again for something else: seeded results would change.
+    A number is never used for another purpose later, because seeded results would change.
     """
 
-    COLOUR_AND_NOISE = 1  # of a sample: contrast, and which noise with which field
+    COLOUR_AND_NOISE = 1  # of a sample: contrast, the kind of noise and its values
     HOOK = 2  # of a sample: `params.rng`
     GLOBAL_GENERATORS = 3  # of a batch: `random` and `numpy.random`, for hooks
     BALANCED_ORDER = 5  # of an epoch: `balance=True`
@@ -49,20 +52,20 @@ class StreamPurpose(IntEnum):
 
 
 def global_state() -> np.random.RandomState:
-    """NumPy's global generator: drawing from it advances the one behind `np.random.seed`."""
+    """Returns NumPy's global generator, the one that `np.random.seed` seeds."""
     return np.random.RandomState(np.random.get_bit_generator())  # type: ignore[attr-defined]
 
 
 def fork(state: np.random.RandomState) -> np.random.SeedSequence:
-    """A seed that depends on where `state` stands, without advancing it."""
-    words: Any = state.get_state(legacy=False)["state"]
+    """Returns a seed that depends on `state` but does not advance it."""
+    words = state.get_state(legacy=False)["state"]
     return np.random.SeedSequence((*words["key"][:4], words["pos"]))
 
 
 @contextmanager
 def drawing_from(state: np.random.RandomState) -> Iterator[None]:
-    """Puts NumPy's global generator where `state` stands; what is drawn from it advances `state`."""
-    with _LENT:
+    """Gives NumPy's global generator the state of `state`; drawing from it advances `state`."""
+    with _global_generator:
         saved = np.random.get_state(legacy=False)
         np.random.set_state(state.get_state(legacy=False))
         try:
@@ -74,15 +77,15 @@ def drawing_from(state: np.random.RandomState) -> Iterator[None]:
 
 
 def seeded_for_hooks(recipe: Recipe, task: BatchTask, *, restore: bool) -> AbstractContextManager[None]:
-    """`seeded_globals` where the user's own code runs; else nothing, which is quicker."""
-    return seeded_globals(task, restore=restore) if recipe.has_hooks else nullcontext()
+    """Returns `seeded_globals` if the recipe runs code of the user; else an empty context."""
+    return seeded_globals(task, restore=restore) if recipe.user_code else nullcontext()
 
 
 @contextmanager
 def seeded_globals(task: BatchTask, *, restore: bool) -> Iterator[None]:
-    """Seeds `random` and `numpy.random` for a batch, so that hooks that draw from them repeat.
+    """Seeds `random` and `numpy.random` for a batch, so that hooks that use them are reproducible.
 
-    With `restore` the caller's states come back afterwards.
+    With `restore`, both have their former states afterwards.
     """
     states = (random.getstate(), np.random.get_state()) if restore else None
     words = np.random.SeedSequence((task.spec.seed, StreamPurpose.GLOBAL_GENERATORS)).generate_state(2)

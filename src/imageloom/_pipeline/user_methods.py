@@ -1,8 +1,9 @@
-"""The user's own versions of a generator's methods, called as Keras' iterators call them.
+"""Calls the methods of a generator that the user has overridden, as Keras' iterators call them.
 
-A subclass may override `get_random_transform`, `apply_transform`, `random_transform`, `standardize` and
-`default_transform`. Its methods see images in the layout the user chose, and find in NumPy's global
-generator the state that the batch's transforms are drawn from; if they call ours, ours know the sample.
+A subclass may override `get_random_transform`, `apply_transform`, `random_transform`, `standardize`
+and `default_transform`. Its methods receive images in the layout that the user has chosen.
+Meanwhile, NumPy's global generator has the state that the batch's transforms are drawn from, and
+`current_sample` is set for the original methods, which the overriding methods may call.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _DRAWING: Final = frozenset({"get_random_transform", "default_transform"})
 
 
 class UserMethods:
-    """Which methods the user has replaced, and how to call them on images (height, width, channels)."""
+    """Calls the methods that the user has overridden on images (height, width, channels)."""
 
     def __init__(self, generator: Any, overrides: frozenset[str], *, channels_first: bool) -> None:
-        """`generator` is the user's own, as it was when the first batch was asked for."""
+        """`generator` is a copy of the user's generator from when the first batch was requested."""
         self._generator = generator
         self._channels_first = channels_first
         self.transforms = "random_transform" in overrides
@@ -37,37 +38,41 @@ class UserMethods:
     def transform(
         self, call: SampleCall, state: np.random.RandomState, x: NDArray[Any]
     ) -> NDArray[Any]:
-        """`random_transform`, drawing from `state`."""
-        with _informed(call), drawing_from(state):
-            return self._back(self._generator.random_transform(self._shown(x)))
+        """Calls `random_transform`, which draws from `state`."""
+        with _current_sample_set_to(call), drawing_from(state):
+            return self._channels_last(self._generator.random_transform(self._in_user_layout(x)))
 
     def draw(
         self, call: SampleCall, state: np.random.RandomState, x: NDArray[Any]
     ) -> Mapping[str, Any]:
-        """`get_random_transform`, drawing from `state`."""
-        with _informed(call), drawing_from(state):
-            params: Mapping[str, Any] = self._generator.get_random_transform(self._shown(x).shape)
+        """Calls `get_random_transform`, which draws from `state`."""
+        with _current_sample_set_to(call), drawing_from(state):
+            params: Mapping[str, Any] = self._generator.get_random_transform(
+                self._in_user_layout(x).shape
+            )
         return params
 
     def apply(self, call: SampleCall, x: NDArray[Any], params: Mapping[str, Any]) -> NDArray[Any]:
-        """`apply_transform`."""
-        with _informed(call):
-            return self._back(self._generator.apply_transform(self._shown(x), dict(params)))
+        """Calls `apply_transform`."""
+        with _current_sample_set_to(call):
+            return self._channels_last(
+                self._generator.apply_transform(self._in_user_layout(x), dict(params))
+            )
 
     def standardize(self, call: SampleCall, x: NDArray[Any]) -> NDArray[Any]:
-        """`standardize`, on an image that is in the user's layout already."""
-        with _informed(call):
+        """Calls `standardize`, on an image that is in the layout of the user already."""
+        with _current_sample_set_to(call):
             return np.asarray(self._generator.standardize(x))
 
-    def _shown(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _in_user_layout(self, x: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(x, -1, 0) if self._channels_first else x
 
-    def _back(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _channels_last(self, x: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(np.asarray(x), 0, -1) if self._channels_first else np.asarray(x)
 
 
 @contextmanager
-def _informed(call: SampleCall) -> Iterator[None]:
+def _current_sample_set_to(call: SampleCall) -> Iterator[None]:
     token = current_sample.set(call)
     try:
         yield

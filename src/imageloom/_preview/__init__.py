@@ -1,5 +1,5 @@
-"""What people look at: contact sheets, captions, notebook forms, descriptions and progress bars.
+"""Pictures and words for people: contact sheets, captions, notebook forms, descriptions, progress bars.
 
 What belongs here turns samples, drawn parameters and counts into pictures or words. It computes single
-samples with the pipeline that batches go through, in the caller's thread, and starts nothing.
+samples with the pipeline of the batches, in the caller's thread. It starts no thread and no process.
 """

@@ -1,4 +1,4 @@
-"""What was drawn for an image, in a few words, as it shows in the picture."""
+"""Describes in a few words how a drawn transform changes the picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KNOWN: Final = frozenset(
         "flip_vertical", "brightness", "contrast", "noise",
     }
 )  # fmt: skip
-# What the signs and pairs of numbers mean, by the first word of a phrase.
+# The meaning of signs and pairs of numbers, by the first word of a phrase.
 _CONVENTIONS: Final = {
     "rotate": "rotate: degrees, anticlockwise",
     "shift": "shift: pixels to the right, down",
@@ -24,24 +24,24 @@ _CONVENTIONS: Final = {
 
 
 def phrases(params: Mapping[str, Any] | None) -> list[str]:
-    """What a transform does to the picture, step by step, without those that change nothing.
+    """Describes each step of a transform that changes the picture.
 
-    Keras' parameters say where each point of the result is read: 3 pixels of shift move the
-    picture by -3, and a zoom of 0.5 doubles it. Here stands what one sees.
+    Keras' parameters say where each point of the result is read: a shift of 3 pixels moves the
+    picture by -3 pixels, and a zoom of 0.5 doubles it. The phrases describe the visible change.
 
     Args:
-        params: as `get_random_transform` returns them; None if there are none to be had.
+        params: the parameters, as from `get_random_transform`; None if there are none.
     """
     if params is None:
         return ["no random transform"]
     found = [*_moves(params), *_looks(params)]
-    # A generator of the user's own may draw whatever it likes.
+    # A user's subclass may draw parameters of its own.
     found += [f"{key} {_short(value)}" for key, value in params.items() if key not in _KNOWN]
     return found or ["unchanged"]
 
 
 def _moves(params: Mapping[str, Any]) -> Iterable[str]:
-    """The geometry, in the order in which it happens to the picture."""
+    """Describes the geometry, in the order in which it is applied to the picture."""
     if params.get("theta"):
         yield f"rotate {params['theta']:+.1f}\N{DEGREE SIGN}"
     right, down = -(params.get("tx") or 0), -(params.get("ty") or 0)
@@ -68,7 +68,7 @@ def _looks(params: Mapping[str, Any]) -> Iterable[str]:
 
 
 def conventions(used: Iterable[str]) -> list[str]:
-    """What the numbers of some phrases mean."""
+    """Explains the numbers in some phrases."""
     words = {phrase.split()[0] for phrase in used}
     return [text for word, text in _CONVENTIONS.items() if word in words]
 

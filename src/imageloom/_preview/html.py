@@ -1,4 +1,4 @@
-"""What a notebook shows of an iterator: a line, the counts of its classes, a few thumbnails."""
+"""The notebook form of an iterator: a summary, the counts of its classes, a few thumbnails."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from PIL import Image
 __all__ = ["Thumbnail", "html_form"]
 
 _SIDE: Final = 96
-_SHOWN_AS_PIXELS: Final = 64  # smaller images are enlarged with hard edges, and stay exact
+_SHOWN_AS_PIXELS: Final = 64  # smaller images are enlarged with hard edges, from a lossless PNG
 _CLASSES_SHOWN: Final = 12
 _BAR_WIDTH: Final = 160
 _JPEG_QUALITY: Final = 85
-# No colours of its own but translucent ones: notebooks are light or dark.
+# Translucent colours only, because notebooks may be light or dark.
 _BAR: Final = "background:rgba(180,83,42,.65);height:.7em;border-radius:2px"
 _FAINT: Final = "opacity:.65;font-size:85%"
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A picture with its class; without a picture, an image that cannot be read."""
+    """A picture with its class. `image` is None for a file that cannot be read."""
 
     name: str
     class_name: str
@@ -33,13 +33,13 @@ class Thumbnail:
 
 
 def html_form(summary: str, counts: Mapping[str, int], thumbnails: Sequence[Thumbnail]) -> str:
-    """HTML of its own, without style sheets or scripts; everything from outside is escaped.
+    """Returns HTML without style sheets or scripts. Texts from outside are escaped.
 
     Args:
-        summary: what the object is.
-        counts: samples by class; empty without classes. Of many classes the largest and the smallest
-            are shown.
-        thumbnails: images to show small.
+        summary: a description of the iterator.
+        counts: number of samples by class; empty without classes. If there are many classes, the
+            largest and the smallest are shown.
+        thumbnails: the images to show.
     """
     parts = [
         "<div style='line-height:1.4'>",
@@ -95,7 +95,7 @@ def _figure(one: Thumbnail) -> str:
 
 def _picture(image: Image.Image, title: str) -> str:
     small = image.copy()
-    small.thumbnail((2 * _SIDE, 2 * _SIDE))  # twice, for dense screens
+    small.thumbnail((2 * _SIDE, 2 * _SIDE))  # twice the size, for high-resolution screens
     buffer = io.BytesIO()
     exact = max(small.size) <= _SHOWN_AS_PIXELS
     if exact:

@@ -1,4 +1,4 @@
-"""From pixels of any range and number of channels to pictures that a screen can show."""
+"""Converts pixels of any range and number of channels to pictures for the screen."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["grey_range", "overlay", "picture"]
 
 Range = tuple[float, float]
 
-_OVERSHOOT: Final = 0.1  # splines and noise go a little beyond the range of their image
-_CHECKS: Final = ((255, 255, 255), (226, 226, 226))  # what lies behind transparent pixels
+_OVERSHOOT: Final = 0.1  # splines and noise may leave the range of their image by this share
+_CHECKS: Final = ((255, 255, 255), (226, 226, 226))  # the two colours behind transparent pixels
 _CHECK_SIDE: Final = 8
 _MASK_SHARE: Final = 0.6
 _FEW_LABELS: Final = 24
@@ -31,10 +31,10 @@ _LABEL_COLOURS: Final = (
 
 
 def grey_range(images: Sequence[NDArray[Any]]) -> Range:
-    """The values that are black and white in images that belong together.
+    """Returns the values to show as black and as white in images that belong together.
 
-    Bytes are 0..255. Of other dtypes the values tell: 0..1, -1..1 or 0..255 if they lie within,
-    but for a little overshoot; else what occurs is stretched.
+    For bytes these are 0 and 255. For other dtypes the range of the values decides: 0..1, -1..1 or
+    0..255, whichever contains the values first, with some tolerance; otherwise their own range.
     """
     if all(image.dtype == np.uint8 for image in images):
         return 0.0, 255.0
@@ -55,14 +55,14 @@ def grey_range(images: Sequence[NDArray[Any]]) -> Range:
 
 
 def picture(pixels: NDArray[Any], values: Range) -> Image.Image:
-    """An RGB picture of an image (height, width, channels).
+    """Converts an image (height, width, channels) to an RGB picture.
 
-    Transparent pixels lie on a chequered ground; of numbers of channels that are no colours the mean
-    is shown in grey.
+    Transparent pixels are shown on a chequered background. If the number of channels is neither 3
+    nor 4, the mean of the channels is shown in grey.
 
     Args:
-        pixels: of any dtype.
-        values: which are black and white.
+        pixels: the image, of any dtype.
+        values: the values to show as black and as white.
     """
     plain: Any = pixels.dtype == np.uint8 and values == (0, 255)
     levels = pixels if plain else _levels(pixels, values)
@@ -78,7 +78,7 @@ def picture(pixels: NDArray[Any], values: Range) -> Image.Image:
 
 
 def _levels(pixels: NDArray[Any], values: Range) -> NDArray[np.uint8]:
-    """Bytes, with few passes: photographs may be large."""
+    """Scales to bytes, in place where possible, because photographs may be large."""
     black, white = values
     wide = pixels.dtype.itemsize > 2 and pixels.dtype.kind != "f"  # float32 would round these
     dtype = np.float64 if wide or pixels.dtype == np.float64 else np.float32
@@ -94,13 +94,13 @@ def _levels(pixels: NDArray[Any], values: Range) -> NDArray[np.uint8]:
 
 
 def overlay(ground: Image.Image, mask: NDArray[Any], labels: Sequence[float]) -> Image.Image:
-    """A mask in colours over its image in grey; where it is 0, the image is left as it is.
+    """Draws a mask in colours over its image in grey. Where the mask is 0, only the image is shown.
 
     Args:
         ground: the image, RGB.
-        mask: numbers (height, width, 1).
-        labels: all numbers that occur in masks of this kind, sorted: each has its own colour. With
-            many of them the mask is no map of labels, and is shown by itself, in grey.
+        mask: the mask (height, width, 1).
+        labels: all numbers in the masks of this kind, sorted. Each number has its own colour. If
+            there are too many for a map of labels, the mask alone is shown, in grey.
     """
     numbers = mask[..., 0]
     if len(labels) > _FEW_LABELS:

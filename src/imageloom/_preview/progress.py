@@ -1,4 +1,4 @@
-"""The progress bar of long jobs."""
+"""The progress bar for long jobs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 __all__ = ["progress_bar"]
 
-_PATIENCE_SECONDS = 0.5  # what is done by then needs no bar
+_PATIENCE_SECONDS = 0.5  # shorter jobs show no bar
 
 
 def progress_bar(total: int, what: str, unit: str) -> Any:
-    """A tqdm bar on standard error, where somebody can see it: in a terminal or a notebook."""
+    """Returns a tqdm bar on standard error, which shows in a terminal or a notebook only."""
     from tqdm import tqdm
 
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules

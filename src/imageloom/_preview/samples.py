@@ -1,13 +1,13 @@
-"""Samples of a data set as they are stored, and as batches would hold them.
+"""Images of a data set as stored, and transformed versions of them as batches would hold them.
 
-Versions pass through the pipeline that computes batches, hooks included, but for the normalisation
-at the end, which would make them unviewable. Nothing here starts a worker or moves a random state.
+Versions are computed with the pipeline of the batches, including hooks, but without the normalisation
+at the end, whose results cannot be shown as pictures. Nothing here starts a worker or changes a random
+state of the caller.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,12 +20,13 @@ from imageloom._imaging.decode import read_stored
 from imageloom._options import ReadOptions
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
-from imageloom._pipeline.recipe import BatchSpec, Recipe
+from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions
 from imageloom._pipeline.seeds import seeded_globals
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
+from imageloom._warnings import warn_user
 
-__all__ = ["Specimen", "Version", "make_specimens", "pick_samples", "stored_image"]
+__all__ = ["PreviewImage", "Version", "make_preview_images", "pick_samples", "stored_image"]
 
 Pixels = NDArray[Any]
 
@@ -46,8 +47,9 @@ class Version:
     Attributes:
         image: the image.
         masks: its masks.
-        params: what was drawn; None where nothing was, or by a method of the user's that keeps it.
-        seed: of the batch of this one sample.
+        params: the drawn parameters; None if nothing was drawn, or if a method of the user drew them
+            without returning them.
+        seed: seed of the batch that holds this sample only.
     """
 
     image: Pixels
@@ -57,16 +59,16 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Specimen:
-    """One image of a sample: as it is stored, and its versions.
+class PreviewImage:
+    """One image of a sample, as stored, with its transformed versions.
 
     Attributes:
-        name: of the file, or the number of the row.
-        class_name: "" without classes, or with several.
-        image: after decoding and resizing, (height, width, channels).
-        masks: its masks, likewise.
-        versions: transformed.
-        error: why it cannot be read; there is no image then.
+        name: name of the file, or number of the row.
+        class_name: name of the class; "" without classes, or with several.
+        image: the image after decoding and resizing, (height, width, channels).
+        masks: its masks, decoded and resized as well.
+        versions: the transformed versions.
+        error: why the file cannot be read, in which case the image is empty.
     """
 
     name: str
@@ -78,12 +80,12 @@ class Specimen:
 
 
 def pick_samples(source: SampleSource, count: int) -> list[int]:
-    """Numbers of samples to look at: of as many classes as can be, spread evenly."""
+    """Chooses the numbers of samples to show, spread evenly over as many classes as possible."""
     total = len(source)
     count = min(count, total)
     try:
         numbers = source.class_numbers("preview")
-    except InvalidArgumentError:  # none, or several each
+    except InvalidArgumentError:  # the samples have no class, or several each
         return _spread(total, count)
     classes = np.unique(numbers)
     classes = classes[_spread(len(classes), min(count, len(classes)))]
@@ -99,11 +101,11 @@ def pick_samples(source: SampleSource, count: int) -> list[int]:
 
 
 def _spread(total: int, count: int) -> list[int]:
-    """`count` of 0..total-1, each from the start of an equal part."""
+    """Returns `count` of the numbers 0..total-1, each from the start of an equal part."""
     return [place * total // count for place in range(count)]
 
 
-def make_specimens(
+def make_preview_images(
     recipe: Recipe,
     source: SampleSource,
     indices: Sequence[int],
@@ -112,38 +114,38 @@ def make_specimens(
     seed: int,
     first_place: int = 0,
     natural_size: bool = False,
-) -> list[Specimen]:
-    """Computes what a sheet shows: for each sample one specimen for each of its images.
+) -> list[PreviewImage]:
+    """Computes what a sheet shows: one entry for each image of each sample.
 
-    Each version has a seed of its own, made of `seed`, the sample's place and the version's, and is
-    what a batch of this sample alone holds with that seed, without normalisation. A file that cannot
-    be read gives a specimen without image.
+    The seed of a version depends on `seed`, on the place of its sample and on its own place. A version
+    is what a batch of this sample only would hold with that seed, without normalisation. The entry
+    of a file that cannot be read has an error instead of an image.
 
     Args:
-        recipe: of the iterator's batches, without cache.
-        source: its data set.
+        recipe: the recipe of the iterator's batches, without a cache.
+        source: the data set.
         indices: numbers of the samples to show.
-        versions: transformed versions of each.
-        seed: of all of them.
+        versions: number of transformed versions of each image.
+        seed: seed of all versions.
         first_place: place of the first sample among those that are shown.
-        natural_size: a batch holds whatever size an image has.
+        natural_size: whether each image keeps its own size.
 
     Raises:
-        InvalidArgumentError: batches come from the user's `get_batch_function`.
-        Exception: whatever a hook raises.
+        InvalidArgumentError: the generator has a `get_batch_function`.
+        Exception: a hook raised it.
     """
-    if recipe.batch_function is not None:
+    if recipe.user_code.batch_function is not None:
         raise InvalidArgumentError(
-            "This generator's `get_batch_function` makes whole batches in the place of the transforms, "
-            "so there are no single images to preview; look at a batch: next(iterator)."
+            "This generator has a `get_batch_function`, which makes whole batches instead of the "
+            "transforms, so there are no single images to preview. Look at a batch: next(iterator)."
         )
-    specimens = []
+    shown: list[PreviewImage] = []
     with progress_bar(len(indices), "preview", "images") as bar:
         for place, index in enumerate(indices, first_place):
             seeds = _seeds(seed, place, versions)
-            specimens += _of_sample(recipe, source, index, seeds, natural_size=natural_size)
+            shown += _of_sample(recipe, source, index, seeds, natural_size=natural_size)
             bar.update()
-    return specimens
+    return shown
 
 
 def _of_sample(
@@ -153,7 +155,7 @@ def _of_sample(
     seeds: Sequence[int],
     *,
     natural_size: bool,
-) -> list[Specimen]:
+) -> list[PreviewImage]:
     names = _names(source, index)
     class_name = source.class_name(index)
     try:
@@ -163,29 +165,29 @@ def _of_sample(
         computed = [_versions_of(shown, source, index, each) for each in seeds]
     except BadImageError as error:
         empty = np.empty((0, 0, 3), np.uint8)
-        return [Specimen(name, class_name, empty, error=str(error)) for name in names[:1]]
+        return [PreviewImage(name, class_name, empty, error=str(error)) for name in names[:1]]
     return [
-        Specimen(name, class_name, image, masks, [version[part] for version in computed])
+        PreviewImage(name, class_name, image, masks, [version[part] for version in computed])
         for part, (name, image) in enumerate(zip(names, stored, strict=True))
     ]
 
 
 def _seeds(seed: int, place: int, versions: int) -> list[int]:
-    """Seeds of one sample's versions; plain successive ones draw strikingly similar first numbers."""
+    """Returns seeds for the versions of a sample; successive numbers would draw similar transforms."""
     return [int(np.random.SeedSequence((seed, place, k)).generate_state(1)[0]) for k in range(versions)]
 
 
 def stored_image(
     recipe: Recipe, source: SampleSource, index: int, part: int = 0, *, small: bool = False
 ) -> Pixels:
-    """One image after decoding and resizing, before any hook, (height, width, channels).
+    """Returns one image after decoding and resizing, before any hook, (height, width, channels).
 
     Args:
-        recipe: of the iterator's batches.
-        source: its data set.
+        recipe: the recipe of the iterator's batches.
+        source: the data set.
         index: number of the sample.
-        part: which of its images.
-        small: decode no more than is needed.
+        part: number of the image within the sample.
+        small: whether to decode at a reduced scale where possible.
 
     Raises:
         BadImageError: the file cannot be read.
@@ -212,7 +214,7 @@ def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixe
 
 
 def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
-    """The recipe of a batch of one, without normalisation; what does not show is left out."""
+    """Returns the recipe of a batch of one sample, without normalisation, saving and measuring."""
     layout = dataclasses.replace(recipe.layout, rows=1, copies=recipe.images, raw_shape=None)
     if own_shape is not None:
         height, width, channels = own_shape
@@ -225,21 +227,21 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
         standardize=dataclasses.replace(recipe.standardize, **_NOT_NORMALISED),
         layout=layout,
         params=dataclasses.replace(recipe.params, save_to_dir=None),
-        overrides=recipe.overrides - {"standardize"},
-        replaces_bad_images=False,
-        measures=False,
-        tells_transforms=True,
+        user_code=dataclasses.replace(
+            recipe.user_code, overrides=recipe.user_code.overrides - {"standardize"}
+        ),
+        report=ReportOptions(transforms=True),
     )
 
 
 def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) -> list[Version]:
-    """The images of a sample with one seed."""
+    """Computes one version of each image of a sample."""
     arrays = private_arrays(recipe.layout, 1)
     task = source.task(_spec(index, seed))
     with seeded_globals(task, restore=True):  # as in workers
         report = Pipeline(recipe).run(task, arrays)
     for _, text in report.warnings:
-        warnings.warn(text, stacklevel=7)
+        warn_user(text)
     images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
     masks = [_channels_last(array[0], recipe) for array in arrays[recipe.images :]]
     params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)

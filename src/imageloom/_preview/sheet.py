@@ -1,14 +1,14 @@
-"""A contact sheet: originals beside what the random transforms make of them, with what was drawn.
+"""Draws contact sheets: originals beside transformed versions, with the drawn parameters.
 
 ::
 
     title
-    settings
-    ┌ original ┐ ┌ version ┐ ┌ version ┐     an image that is small enough is enlarged with hard edges
-    └──────────┘ └─────────┘ └─────────┘     (its masks, coloured over it in grey, follow below)
-       class      what was     what was
-     file name     drawn        drawn
-    what the numbers mean
+    subtitle
+    ┌ original ┐ ┌ version ┐ ┌ version ┐     small images are enlarged with hard edges
+    └──────────┘ └─────────┘ └─────────┘     (masks follow below, in colours over the grey image)
+       class     parameters   parameters
+     file name
+    notes
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.captions import conventions, phrases
 from imageloom._preview.pictures import Range, grey_range, overlay, picture
-from imageloom._preview.samples import Pixels, Specimen, Version, make_specimens, pick_samples
+from imageloom._preview.samples import Pixels, PreviewImage, Version, make_preview_images, pick_samples
 from imageloom._sources.base import SampleSource
 
 __all__ = ["draw_sheet", "preview_sheet"]
@@ -40,14 +40,14 @@ _PAPER: Final = "#fafaf7"
 _INK: Final = "#222222"
 _FAINT: Final = "#6f6f6f"
 _ACCENT: Final = "#b4532a"
-# Smaller images are enlarged with hard edges, so that their pixels can be seen.
+# Images of up to this side are enlarged with hard edges, so that their pixels are visible.
 _SHOWN_AS_PIXELS: Final = 100
 _MOST_CAPTION_LINES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
-    """Pictures one below the other, and what stands below them: lines, or phrases to make lines of."""
+class _Panel:
+    """Pictures one below the other, with lines of text below them."""
 
     pictures: list[Image.Image]
     lines: list[str]
@@ -70,21 +70,21 @@ def preview_sheet(
     versions: int,
     seed: int,
     title: str,
-    settings: str,
+    subtitle: str,
     notes: Sequence[str] = (),
     natural_size: bool = False,
 ) -> Image.Image:
-    """The sheet of some samples of a data set; arguments as in `make_specimens` and `draw_sheet`.
+    """Draws the sheet of a data set; arguments as in `make_preview_images` and `draw_sheet`.
 
     Raises:
-        InvalidArgumentError: a number below 1, or nothing to show.
+        InvalidArgumentError: a number is below 1, or the data set is empty.
         BadImageError: none of the samples can be read.
     """
     check_int("samples", samples, 1)
     check_int("versions", versions, 1)
     if len(source) == 0:
-        raise InvalidArgumentError("There is no image to preview.")
-    specimens = make_specimens(
+        raise InvalidArgumentError("The data set is empty: there is no image to preview.")
+    images = make_preview_images(
         recipe,
         source,
         pick_samples(source, samples),
@@ -92,50 +92,49 @@ def preview_sheet(
         seed=check_seed(seed) or 0,
         natural_size=natural_size,
     )
-    return draw_sheet(specimens, title=title, settings=settings, notes=notes)
+    return draw_sheet(images, title=title, subtitle=subtitle, notes=notes)
 
 
 def draw_sheet(
-    specimens: Sequence[Specimen], *, title: str, settings: str, notes: Sequence[str] = ()
+    images: Sequence[PreviewImage], *, title: str, subtitle: str, notes: Sequence[str] = ()
 ) -> Image.Image:
-    """One row for each image: as it is stored, then its versions.
+    """Draws one row for each image: the image as stored, and then its versions.
 
-    The picture's `info["versions"]` holds what was drawn, in full: for each version its file, seed and
-    parameters.
+    The picture's `info["versions"]` lists the file, the seed and all parameters of each version.
 
     Args:
-        specimens: what to show.
+        images: the images to show.
         title: the headline.
-        settings: a line below it.
-        notes: sentences for the foot, beside those that explain the captions.
+        subtitle: the text below the headline.
+        notes: sentences for the foot, in addition to those that explain the captions.
 
     Raises:
-        BadImageError: there is no image at all.
+        BadImageError: none of the images can be read.
     """
-    if all(one.error for one in specimens):
-        raise BadImageError(f"None of the images can be read. {specimens[0].error}")
+    if all(one.error for one in images):
+        raise BadImageError(f"None of the images can be read. {images[0].error}")
     fonts = _Fonts()
-    original, transformed, note = _ranges(specimens)
-    labels = _labels(specimens)
+    original, transformed, note = _ranges(images)
+    labels = _labels(images)
     rows = [
         [
-            _original_cell(one, original, labels),
-            *(_version_cell(version, transformed, labels) for version in one.versions),
+            _original_panel(one, original, labels),
+            *(_version_panel(version, transformed, labels) for version in one.versions),
         ]
-        for one in specimens
+        for one in images
     ]
-    column = max(_NARROWEST, *(cell.width for row in rows for cell in row))
+    column = max(_NARROWEST, *(panel.width for row in rows for panel in row))
     for first, *others in rows:
         first.lines[:] = [fonts.cut(line, column, fonts.small) for line in first.lines]
-        for cell in others:
-            cell.lines[:] = fonts.fitted(cell.lines, column - _GAP)
-    used = {text for one in specimens for v in one.versions for text in phrases(v.params)}
+        for panel in others:
+            panel.lines[:] = fonts.fitted(panel.lines, column - _GAP)
+    used = {text for one in images for v in one.versions for text in phrases(v.params)}
     notes = [*conventions(used), *note, *notes]
     width = 2 * _MARGIN + max(len(row) for row in rows) * (column + _GAP) - _GAP
-    heading = fonts.wrapped([settings], width - 2 * _MARGIN) if settings else []
+    heading = fonts.wrapped([subtitle], width - 2 * _MARGIN) if subtitle else []
     footing = fonts.wrapped(notes, width - 2 * _MARGIN)
     heights = [
-        max(cell.height for cell in row) + 6 + _LINE * max(len(cell.lines) for cell in row) + _GAP
+        max(panel.height for panel in row) + 6 + _LINE * max(len(panel.lines) for panel in row) + _GAP
         for row in rows
     ]
     top = 62 + _LINE * len(heading) + _GAP
@@ -146,53 +145,53 @@ def draw_sheet(
     for line, text in enumerate(heading):
         pen.text((_MARGIN, 58 + _LINE * line), text, _FAINT, fonts.small)
     for row, height in zip(rows, heights, strict=True):
-        for place, cell in enumerate(row):
-            _draw_cell(sheet, pen, cell, (_MARGIN + place * (column + _GAP), top), column, row, fonts)
+        for place, panel in enumerate(row):
+            _draw_panel(sheet, pen, panel, (_MARGIN + place * (column + _GAP), top), column, row, fonts)
         top += height
     for line, text in enumerate(footing):
         pen.text((_MARGIN, top + _LINE * line), text, _FAINT, fonts.small)
     sheet.info["versions"] = [
         {"file": one.name, "seed": version.seed, "parameters": _plain(version.params)}
-        for one in specimens
+        for one in images
         for version in one.versions
     ]
     return sheet
 
 
-def _draw_cell(
+def _draw_panel(
     sheet: Image.Image,
     pen: ImageDraw.ImageDraw,
-    cell: _Cell,
+    panel: _Panel,
     corner: tuple[int, int],
     column: int,
-    row: Sequence[_Cell],
+    row: Sequence[_Panel],
     fonts: _Fonts,
 ) -> None:
     left, top = corner
-    for image in cell.pictures:
+    for image in panel.pictures:
         place = (left + (column - image.width) // 2, top)
         sheet.paste(image, place)
         box = (place[0] - 1, top - 1, place[0] + image.width, top + image.height)
-        pen.rectangle(box, outline=cell.colour)
+        pen.rectangle(box, outline=panel.colour)
         top += image.height + _MASK_GAP
-    # All captions of a row stand on one line, below its tallest cell.
+    # The captions of a row start at the same height, below its tallest panel.
     top = corner[1] + max(other.height for other in row) + 6
-    for line in cell.lines:
-        pen.text((left + column / 2, top), line, cell.colour, fonts.small, anchor="ma")
+    for line in panel.lines:
+        pen.text((left + column / 2, top), line, panel.colour, fonts.small, anchor="ma")
         top += _LINE
 
 
-def _original_cell(one: Specimen, values: Range, labels: Sequence[Sequence[float]]) -> _Cell:
+def _original_panel(one: PreviewImage, values: Range, labels: Sequence[Sequence[float]]) -> _Panel:
     name = one.name.replace("\\", "/").rpartition("/")[2]
     lines = [one.class_name, name] if one.class_name else [name]
     if one.error:
-        return _Cell([], [*lines, "cannot be read"], _ACCENT)
-    return _Cell(_pictures(one.image, one.masks, values, labels), lines, _ACCENT)
+        return _Panel([], [*lines, "cannot be read"], _ACCENT)
+    return _Panel(_pictures(one.image, one.masks, values, labels), lines, _ACCENT)
 
 
-def _version_cell(version: Version, values: Range, labels: Sequence[Sequence[float]]) -> _Cell:
+def _version_panel(version: Version, values: Range, labels: Sequence[Sequence[float]]) -> _Panel:
     pictures = _pictures(version.image, version.masks, values, labels)
-    return _Cell(pictures, phrases(version.params), _FAINT)
+    return _Panel(pictures, phrases(version.params), _FAINT)
 
 
 def _pictures(
@@ -208,7 +207,7 @@ def _pictures(
 
 
 def _sized(image: Image.Image) -> Image.Image:
-    """As large as the tile allows."""
+    """Resizes a picture to the size of a tile."""
     longer = max(image.size)
     if longer <= _SHOWN_AS_PIXELS:
         factor = max(1, _TILE // longer)
@@ -218,12 +217,12 @@ def _sized(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _ranges(specimens: Sequence[Specimen]) -> tuple[Range, Range, list[str]]:
-    """Which values are black and white, in originals and in versions, and a note if that is unusual."""
-    stored = [one.image for one in specimens if one.image.size]
-    made = [version.image for one in specimens for version in one.versions]
+def _ranges(images: Sequence[PreviewImage]) -> tuple[Range, Range, list[str]]:
+    """The values for black and white of originals and of versions, and a note if they differ."""
+    stored = [one.image for one in images if one.image.size]
+    made = [version.image for one in images for version in one.versions]
     original = grey_range(stored)
-    # A version's dtype is the batch's: bytes of files may have become floats, on the same scale.
+    # Versions have the dtype of the batch: bytes of files may have become floats on the same scale.
     low, high = min((x.min() for x in made), default=0), max((x.max() for x in made), default=0)
     black, white = original
     spare = 0.1 * (white - black)
@@ -234,14 +233,14 @@ def _ranges(specimens: Sequence[Specimen]) -> tuple[Range, Range, list[str]]:
     return original, transformed, [f"versions: values {transformed[0]:g} (black) to {transformed[1]:g}"]
 
 
-def _labels(specimens: Sequence[Specimen]) -> list[list[float]]:
-    """All numbers that occur in the masks, for each mask of a sample."""
-    kinds = max((len(one.masks) for one in specimens), default=0)
+def _labels(images: Sequence[PreviewImage]) -> list[list[float]]:
+    """Returns the numbers that occur in the masks, for each mask of a sample."""
+    kinds = max((len(one.masks) for one in images), default=0)
     return [
         sorted(
             {
                 float(number)
-                for one in specimens
+                for one in images
                 for masks in (one.masks, *(version.masks for version in one.versions))
                 if masks
                 for number in np.unique(masks[kind])
@@ -252,7 +251,7 @@ def _labels(specimens: Sequence[Specimen]) -> list[list[float]]:
 
 
 def _plain(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Parameters as JSON knows them."""
+    """Converts parameters to types of JSON."""
     if params is None:
         return None
     found: dict[str, Any] = {}
@@ -266,21 +265,21 @@ def _plain(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 class _Fonts:
-    """The letters, and lines that fit."""
+    """Fonts, and functions that fit text into lines."""
 
     def __init__(self) -> None:
         self.large = ImageFont.load_default(24)
         self.small = ImageFont.load_default(13)
 
     def fitted(self, texts: Iterable[str], width: int) -> list[str]:
-        """Phrases in lines; what is longer than a line by itself is cut in its middle."""
+        """Puts phrases into lines, and shortens phrases that are longer than a line."""
         lines = self.wrapped([self.cut(text, width, self.small) for text in texts], width)
         if len(lines) > _MOST_CAPTION_LINES:
             lines[_MOST_CAPTION_LINES - 1 :] = ["..."]
         return lines
 
     def wrapped(self, texts: Sequence[str], width: int) -> list[str]:
-        """Phrases in lines, as many on each as fit; a phrase that is longer is broken at spaces."""
+        """Puts as many phrases on each line as fit, and breaks longer phrases at spaces."""
         lines: list[str] = []
         for text in texts:
             if lines and self.small.getlength(f"{lines[-1]}   {text}") <= width:
@@ -297,7 +296,7 @@ class _Fonts:
         return lines
 
     def cut(self, text: str, width: int, font: Any) -> str:
-        """The text, without as much of its middle as does not fit."""
+        """Shortens a text in its middle until it fits."""
         if font.getlength(text) <= width:
             return text
         kept = len(text)

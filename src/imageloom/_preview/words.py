@@ -1,4 +1,4 @@
-"""What generators and iterators say about themselves, in a line or a few."""
+"""Descriptions of generators and iterators, in one or a few lines."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _LARGEST_DENOMINATOR: Final = 1000
 
 
 def generator_in_words(generator: Any) -> str:
-    """The constructor's call, and as a comment what it leads to.
+    """Describes a generator by the call of its constructor, with a comment about its state.
 
-    Only arguments that differ from their defaults stand there; it is one line if it fits.
+    The call has the arguments that differ from their defaults. It is one line if it fits.
     """
     arguments = list(_arguments(generator, tuple(_DEFAULTS)))
     name = type(generator).__name__
@@ -40,22 +40,22 @@ def generator_in_words(generator: Any) -> str:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun."""
+    """Returns a number with its noun, such as "2 images"."""
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def transforms_in_words(generator: Any) -> str:
-    """Only the arguments that decide how images look."""
+    """Returns the arguments that change how images look."""
     return ", ".join(_arguments(generator, _TRANSFORMS)) or "no random transforms"
 
 
 def _keywords(values: Mapping[str, Any]) -> str:
-    """Keyword arguments as they are written in a call."""
+    """Formats keyword arguments as in a call."""
     return ", ".join(f"{name}={_value(value)}" for name, value in values.items())
 
 
 def geometry_notes(generator: Any) -> list[str]:
-    """What surprises whoever looks at Keras' shifts."""
+    """Explains Keras' exchanged shifts, if the generator has them and they are visible."""
     wide, high = generator.width_shift_range, generator.height_shift_range
     if generator.geometry != "keras" or _value(wide) == _value(high):
         return []
@@ -74,18 +74,18 @@ def _arguments(generator: Any, names: Sequence[str]) -> Iterator[str]:
 
 
 def _equal(name: str, value: Any, default: Any) -> bool:
-    if name == "zoom_range":  # kept as two bounds
+    if name == "zoom_range":  # stored as two bounds
         default = (1.0, 1.0)
     try:
         if name == "zoom_range" and not isinstance(value, (int, float)):
             return bool(tuple(value) == default)
         return bool(value is default or value == default)
-    except (TypeError, ValueError):  # an array, or something that cannot work anyway
+    except (TypeError, ValueError):  # an array, or a value that is not valid
         return False
 
 
 def _value(value: Any) -> str:
-    """Python's notation, shortened."""
+    """Formats a value in Python's notation, shortened."""
     if isinstance(value, (float, Noise)):
         return _number(value) if isinstance(value, float) else _noise(value)
     if isinstance(value, partial):
@@ -107,7 +107,7 @@ def _sequence(values: Sequence[Any]) -> str:
 
 
 def _number(value: float) -> str:
-    """As a fraction of one if it is one: nobody recognises 0.00392156862745098."""
+    """Formats 1/n as a fraction: 1/255 is easier to recognise than 0.00392156862745098."""
     if 0 < abs(value) < 1 and len(repr(value)) > 8:
         whole = round(1 / abs(value))
         if whole <= _LARGEST_DENOMINATOR and 1 / whole == abs(value):
@@ -149,7 +149,7 @@ def _workers(generator: Any) -> str:
         return "computed when asked for"
     try:
         count = worker_count(generator.cores)
-    except (AttributeError, TypeError, ValueError):  # not a number that could work
+    except (AttributeError, TypeError, ValueError):  # not a valid number
         return f"workers: {executor}"
     nouns = {
         "processes": ("worker process", "worker processes"),

@@ -1,5 +1,5 @@
-"""Which samples exist: a table of files, classes and targets, made once and then only read.
+"""Which samples a data set has: a table of files, classes and targets.
 
-What belongs here walks folders, reads data frames and indexes, and decides which sample has which
-class. It opens no image.
+What belongs here lists folders, reads data frames and index files, and decides which class a sample
+has. It opens no image. A table is made once, and only read afterwards.
 """

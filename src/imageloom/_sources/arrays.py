@@ -1,8 +1,7 @@
-"""Images, targets and further inputs that lie in arrays."""
+"""A data set of arrays: images, targets and further inputs."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,20 +13,21 @@ from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows
 from imageloom._sources.base import SampleSource, subset_split, values_digest
+from imageloom._warnings import warn_user
 
 __all__ = ["ArraySource"]
 
-_SAMPLED_ROWS: Final = 64
+_FINGERPRINT_ROWS: Final = 64  # an array may be too large to read all of it
 _FEW_CLASSES: Final = 20
 
 
 class ArraySource(SampleSource):
-    """The rows of an array of images, none of which is copied or converted here.
+    """The rows of an array of images, which is neither copied nor converted.
 
     Attributes:
-        x: images (n, height, width, channels) or channels first, as given.
-        x_misc: further inputs, n rows each.
-        y: targets, n rows, or None.
+        x: the images, (n, height, width, channels) or channels first, as they were given.
+        x_misc: the further inputs, arrays with n rows each.
+        y: the targets, an array with n rows, or None.
         sample_weight: n weights, or None.
     """
 
@@ -44,14 +44,14 @@ class ArraySource(SampleSource):
         ignore_class_split: bool,
         data_format: str,
     ) -> None:
-        """Checks that everything has the same length, and takes the subset.
+        """Checks that all arrays have the same length, and takes the rows of the subset.
 
         Raises:
-            InvalidArgumentError: lengths that differ, a rank other than 4, a subset whose classes are
-                not those of the rest.
-            ArgumentTypeError: images that are not numbers.
+            InvalidArgumentError: The lengths differ, the images do not have rank 4, or the subset has
+                other classes than the rest.
+            ArgumentTypeError: The images are no numbers.
         """
-        x, misc = _parted(x)
+        x, misc = _split_inputs(x)
         for further in misc:
             if len(x) != len(further):
                 raise InvalidArgumentError(
@@ -62,7 +62,7 @@ class ArraySource(SampleSource):
         _check_length(x, "sample_weight", "sample_weight", sample_weight)
         targets = None if y is None else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
-        part = _part(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
+        part = _subset_rows(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
         self.x: NDArray[Any] = _images(x, data_format)[part]
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
         self.y: NDArray[Any] | None = None if y is None else np.asarray(y[part] if subset else y)
@@ -75,12 +75,12 @@ class ArraySource(SampleSource):
         return len(self.x)
 
     def task(self, spec: BatchSpec) -> BatchTask:
-        """The batch; its rows are taken from `rows`."""
+        """Describes the batch, whose images are rows of `rows`."""
         return BatchTask(spec=spec)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Shapes, dtypes, all targets and weights, and some of the pixels: an array may be huge."""
-        some = np.linspace(0, max(0, len(self.x) - 1), min(len(self.x), _SAMPLED_ROWS)).astype(int)
+        """Shapes, dtypes, all targets and weights, and the pixels of some rows."""
+        some = np.linspace(0, max(0, len(self.x) - 1), min(len(self.x), _FINGERPRINT_ROWS)).astype(int)
         return {
             "samples": len(self),
             "images": [list(self.x.shape), self.x.dtype.str],
@@ -89,11 +89,11 @@ class ArraySource(SampleSource):
         }
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
-        """Rows of the further inputs."""
+        """The rows of the further inputs."""
         return [further[indices] for further in self.x_misc]
 
     def class_numbers(self, purpose: str) -> NDArray[np.int64]:
-        """Of targets that are whole numbers, or rows with a single one."""
+        """The class of each sample, from targets that are whole numbers or one-hot rows."""
         y = self.y
         if y is not None and y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
@@ -105,17 +105,17 @@ class ArraySource(SampleSource):
         return super().class_numbers(purpose)
 
     def samples_by_class(self) -> dict[str, int]:
-        """By number, where targets are classes, and not too many of them for that."""
+        """The number of samples of each class; empty if the targets do not seem to be classes."""
         try:
             numbers, counts = np.unique(self.class_numbers("counts"), return_counts=True)
         except InvalidArgumentError:
             return {}
         if len(numbers) > max(_FEW_CLASSES, len(self) // 2):
-            return {}  # numbers that happen to be whole
+            return {}  # too many for classes: these are quantities that happen to be whole
         return {f"class {n}": int(c) for n, c in zip(numbers, counts, strict=True)}
 
     def class_name(self, index: int) -> str:
-        """The number of its class, or its target if that is a single number."""
+        """The class of a sample, or its target if that is a single number; "" for other targets."""
         if self.y is None:
             return ""
         row = self.y[index : index + 1].reshape(-1)
@@ -127,29 +127,29 @@ class ArraySource(SampleSource):
         return f"class {row.argmax()}" if hot else ""
 
     def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
-        """Rows of `y`."""
+        """The rows of `y`."""
         return None if self.y is None else self.y[indices]
 
     def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
-        """The weights."""
+        """The weights of some samples, or None."""
         return None if self.sample_weight is None else self.sample_weight[indices]
 
 
-def _parted(x: Any) -> tuple[Any, list[NDArray[Any]]]:
-    """Images and further inputs; a list of two is (images, further), as in Keras."""
+def _split_inputs(x: Any) -> tuple[Any, list[NDArray[Any]]]:
+    """Splits `x` into images and further inputs; a list of two is (images, further), as in Keras."""
     if not isinstance(x, (tuple, list)):
         return x if hasattr(x, "__len__") else np.asarray(x), []
     if len(x) != 2:
         raise InvalidArgumentError(
-            "As a tuple or list, `x` is (images, further inputs); received "
-            f"{len(x)} items. Make an array of a list of images: flow(np.stack(images), ...)."
+            "`x` must be an array of images, or a tuple or list (images, further inputs); received "
+            f"{len(x)} items. For a list of images, pass flow(np.stack(images), ...)."
         )
     further = x[1] if isinstance(x[1], list) else [x[1]]
     arrays = [np.asarray(array) for array in further]
     if any(array.ndim == 0 for array in arrays):
         raise ArgumentTypeError(
-            "Further inputs in `x` are arrays with a row for each image; received single values: "
-            f"{x[1]!r:.80}. One array is given as (images, np.array([...]))."
+            "The further inputs in `x` must be arrays with a row for each image; received single "
+            f"values: {x[1]!r:.80}. Pass a single array as (images, np.array([...]))."
         )
     return x[0], arrays
 
@@ -158,7 +158,7 @@ def _check_length(x: Any, name: str, what: str, values: Any) -> None:
     if values is None:
         return
     if not hasattr(values, "__len__"):
-        raise ArgumentTypeError(f"`{name}` must be an array or None, received {values!r}.")
+        raise ArgumentTypeError(f"`{name}` must be an array or None; received {values!r}.")
     if len(x) != len(values):
         raise InvalidArgumentError(
             f"`x` (images tensor) and `{name}` ({what}) should have the same length. "
@@ -166,7 +166,7 @@ def _check_length(x: Any, name: str, what: str, values: Any) -> None:
         )
 
 
-def _part(
+def _subset_rows(
     length: int,
     y: NDArray[Any] | None,
     subset: str | None,
@@ -184,7 +184,7 @@ def _part(
             raise InvalidArgumentError(
                 "Training and validation subsets have different number of classes after the split. If "
                 "your numpy arrays are sorted by the label, you might want to shuffle them; "
-                "ignore_class_split=True leaves this check out."
+                "pass ignore_class_split=True to skip this check."
             )
     return slice(None, border) if subset == "validation" else slice(border, None)
 
@@ -203,10 +203,9 @@ def _images(x: Any, data_format: str) -> NDArray[Any]:
         )
     axis = 3 if data_format == "channels_last" else 1
     if images.shape[axis] not in (1, 3, 4):
-        warnings.warn(
+        warn_user(
             f'NumpyArrayIterator is set to use the data format convention "{data_format}" (channels on '
             f"axis {axis}), i.e. expected either 1, 3, or 4 channels on axis {axis}. However, it was "
-            f"passed an array with shape {images.shape} ({images.shape[axis]} channels).",
-            stacklevel=5,
+            f"passed an array with shape {images.shape} ({images.shape[axis]} channels)."
         )
     return images

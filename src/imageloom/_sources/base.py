@@ -1,4 +1,4 @@
-"""What an iterator needs to know about its data set."""
+"""The interface of a data set: what an iterator needs to know about it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class SampleSource(ABC):
     """A table of samples.
 
     Attributes:
-        filenames: the files, as hooks see them; empty for images out of an array.
-        class_indices: class name to number; empty without classes.
-        images: images of a sample, more than one where samples are tuples of files.
-        masks: images of a sample that are its targets.
-        root: the folder or URL that file names are relative to, absolute.
-        protocols: of the files that are URLs; empty where all are local.
-        stamps: of remote files, what is known of their versions.
-        rows: the array that the images come out of, if they do.
-        repeats_images: the targets are the images again (class_mode `"input"`).
+        filenames: the files of the samples, as hooks see them; empty for images from arrays.
+        class_indices: the number of each class by its name; empty without classes.
+        images: the number of images of a sample; above 1 if samples are tuples of files.
+        masks: the number of masks of a sample, images that are its targets.
+        root: the absolute folder or URL that file names are relative to.
+        protocols: the protocols of the files that are URLs; empty if all files are local.
+        stamps: the stamps of remote files, as far as they are known (see `_storage.stamps`).
+        rows: the array of images, or None if images are read from files.
+        repeats_images: whether the targets are the images themselves (class_mode `"input"`).
     """
 
     filenames: Sequence[SampleName] = ()
@@ -57,52 +57,53 @@ class SampleSource(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Number of samples."""
+        """The number of samples."""
 
     @abstractmethod
     def task(self, spec: BatchSpec) -> BatchTask:
-        """What a worker must know to compute the batch."""
+        """Describes a batch for the worker that computes it."""
 
     @abstractmethod
     def targets(self, indices: NDArray[np.int64]) -> Any:
-        """The targets of some samples, or None where the images are all there is."""
+        """The targets of some samples, or None if samples have no targets."""
 
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this data set from others, as plain JSON."""
+        """Data that differ between data sets, as plain JSON; saved states are checked with it."""
 
     def class_numbers(self, purpose: str) -> NDArray[np.int64]:
         """The class of each sample.
 
         Args:
-            purpose: what they are wanted for, for the error.
+            purpose: the argument that needs the classes, for the error.
 
         Raises:
-            InvalidArgumentError: samples without classes, or with several.
+            InvalidArgumentError: Not every sample has exactly one class.
         """
         raise InvalidArgumentError(
-            f"`{purpose}` needs samples of one class each, and these have none, or several."
+            f"`{purpose}` needs samples with exactly one class each; the samples of this data set have "
+            "no class, or several."
         )
 
     def samples_by_class(self) -> dict[str, int]:
-        """How many samples each class has, in the order of their numbers; empty without classes.
+        """The number of samples of each class, in the order of class numbers; empty without classes.
 
-        A sample of several classes counts for each of them.
+        A sample with several classes counts for each of them.
         """
         return {}
 
     def class_name(self, index: int) -> str:
-        """The class of one sample, or its classes, in words; "" without any."""
+        """The name of the class of one sample, or of its classes; "" without classes."""
         del index
         return ""
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
-        """What the model gets beside the images, one array for each further input."""
+        """The further inputs of some samples, with an array for each input beside the images."""
         del indices
         return ()
 
     def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
-        """Weights of some samples, or None."""
+        """The weights of some samples, or None."""
         del indices
         return None
 
@@ -110,12 +111,13 @@ class SampleSource(ABC):
 def files_digest(
     root: str, names: Sequence[SampleName], stamps: Mapping[str, str] | None = None
 ) -> str:
-    """A digest of file names and sizes; a file that is not there counts as size -1.
+    """A digest of file names and sizes; the size of a file that does not exist counts as -1.
 
     Args:
-        root: the folder or URL that they are relative to.
-        names: of the files.
-        stamps: for data sets with remote files, what is known of their versions, which stand for sizes.
+        root: the folder or URL that the names are relative to.
+        names: the files.
+        stamps: for data sets with remote files, the known stamps. The digest has the stamps of remote
+            files instead of their sizes.
     """
     digest = hashlib.sha256()
     parts = [part for name in names for part in ((name,) if isinstance(name, str) else name)]
@@ -134,7 +136,7 @@ def files_digest(
 
 
 def values_digest(*values: Any) -> str:
-    """A digest of arrays and lists, or None: dtypes, shapes and every value."""
+    """A digest of the dtypes, shapes and all values of arrays and lists; a value may be None."""
     digest = hashlib.sha256()
     for value in values:
         if isinstance(value, np.ndarray) and value.dtype.kind not in "OU":
@@ -148,10 +150,10 @@ def values_digest(*values: Any) -> str:
 
 
 def subset_split(subset: str | None, validation_split: float) -> tuple[float, float] | None:
-    """The part of the samples that a subset reads, as two fractions; None for everything.
+    """The part of the samples that a subset contains, as two fractions; None stands for all samples.
 
     Raises:
-        InvalidArgumentError: the validation subset of a generator without `validation_split`.
+        InvalidArgumentError: The generator has no `validation_split`, and so no validation subset.
     """
     if subset is None:
         return None
@@ -159,8 +161,8 @@ def subset_split(subset: str | None, validation_split: float) -> tuple[float, fl
         return validation_split, 1.0
     if validation_split == 0:
         raise InvalidArgumentError(
-            'subset="validation" needs a generator with `validation_split`; it is 0, so no image is '
-            "set apart. Pass validation_split=0.2, say, to the constructor."
+            'subset="validation" needs a generator with a `validation_split`, which is 0 here. Pass '
+            "for example validation_split=0.2 to the constructor."
         )
     return 0.0, validation_split
 
@@ -168,9 +170,13 @@ def subset_split(subset: str | None, validation_split: float) -> tuple[float, fl
 def encode_classes(
     class_ids: ClassIds, class_mode: str | None, classes: int, dtype: str
 ) -> NDArray[Any] | None:
-    """Targets of a batch: rows with a one for each class (n, classes), or numbers (n,).
+    """The targets of a batch: one-hot or multi-hot rows (n, classes), or class numbers (n,).
 
-    Their dtype is the iterator's.
+    Args:
+        class_ids: the class number of each sample, or a list of them.
+        class_mode: `"categorical"`, `"binary"` or `"sparse"`; all others have no such targets.
+        classes: the number of classes.
+        dtype: the dtype of the targets, which is the iterator's.
     """
     if class_mode not in LABEL_MODES:
         return None

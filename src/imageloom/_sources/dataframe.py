@@ -1,12 +1,11 @@
-"""The rows of a pandas data frame that names image files.
+"""A data set of the image files that a pandas data frame names.
 
-Nothing here imports pandas: the frame brings its methods along.
+This module does not import pandas, because it only calls methods of the frame.
 """
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -35,6 +34,7 @@ from imageloom._storage.places import (
     protocols,
 )
 from imageloom._storage.stamps import stamps_of
+from imageloom._warnings import warn_user
 
 __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
 
@@ -53,13 +53,14 @@ class DataFrameSource(SampleSource):
     """The images that the rows of a data frame name.
 
     Attributes:
-        directory: folder that relative names refer to, "" for none.
+        directory: the folder that the file names are relative to; "" for the working directory.
         filenames: the column of file names.
-        class_ids: class number of each row, or a list of them; None without classes.
-        class_indices: class name to number; empty without classes.
+        class_ids: the class number of each row, or a list of them; None without classes.
+        class_indices: the number of each class by its name; empty without classes.
         sample_weight: the column of weights, or None.
-        mask_files: with `"image"`, the files of each row's masks; else empty.
-        columns: targets of `"raw"` (an array) or `"multi_output"` (a list of arrays), else None.
+        mask_files: with class_mode `"image"`, the files of each row's masks; else empty.
+        columns: the targets of class_mode `"raw"` (an array) or `"multi_output"` (a list of arrays);
+            None with other class modes.
     """
 
     def __init__(
@@ -76,13 +77,14 @@ class DataFrameSource(SampleSource):
         validate_filenames: bool,
         dtype: str,
     ) -> None:
-        """Checks the frame, drops what is no image or has no class, and takes the subset.
+        """Checks the frame, drops rows without an image or a class, and takes the subset.
 
         Raises:
-            InvalidArgumentError: a column that is not there, a number of classes that does not fit.
-            ArgumentTypeError: something that is no data frame, values of a wrong type.
+            MissingColumnError: The frame does not have one of the columns.
+            InvalidArgumentError: The number of classes does not fit the class mode.
+            ArgumentTypeError: `dataframe` is no data frame, or a column has values of a wrong type.
         """
-        frame = _checked(dataframe, x_col, y_col, weight_col, classes, class_mode)
+        frame = _checked_frame(dataframe, x_col, y_col, weight_col, classes, class_mode)
         self.directory: str = directory or ""
         self.class_mode = class_mode
         self.dtype = dtype
@@ -93,7 +95,7 @@ class DataFrameSource(SampleSource):
         self.stamps: dict[str, str] = {}
         if validate_filenames:
             for argument, column in (("x_col", x_col), *(("y_col", name) for name in mask_columns)):
-                frame = frame[self._valid(frame[column].tolist(), argument, column)]
+                frame = frame[self._names_images(frame[column].tolist(), argument, column)]
         self.class_indices: dict[str, int] = {}
         if class_mode in LABEL_MODES:
             frame, names = _with_classes(frame, y_col, classes)
@@ -102,7 +104,7 @@ class DataFrameSource(SampleSource):
             frame = frame.iloc[int(split[0] * len(frame)) : int(split[1] * len(frame)), :]
         self.class_ids: list[Any] | None = None
         if class_mode in LABEL_MODES:
-            self.class_ids = [_numbers(label, self.class_indices) for label in frame[y_col]]
+            self.class_ids = [_class_numbers(label, self.class_indices) for label in frame[y_col]]
         self.filenames: list[str] = frame[x_col].tolist()
         self.sample_weight: NDArray[Any] | None = frame[weight_col].to_numpy() if weight_col else None
         files = [frame[column].tolist() for column in mask_columns]
@@ -117,11 +119,11 @@ class DataFrameSource(SampleSource):
             self.columns = _values(frame[y_col])
 
     def __len__(self) -> int:
-        """Number of images."""
+        """The number of images."""
         return len(self.filenames)
 
     def task(self, spec: BatchSpec) -> BatchTask:
-        """The batch with an absolute folder, so that a worker need not share the working directory."""
+        """Describes the batch, with an absolute folder, because workers may work in another one."""
         ids = self.class_ids
         filenames = tuple(self.filenames[i] for i in spec.indices)
         masks = tuple(self.mask_files[i] for i in spec.indices) if self.masks else ()
@@ -136,7 +138,7 @@ class DataFrameSource(SampleSource):
         )
 
     def fingerprint(self) -> dict[str, Any]:
-        """Files with their sizes, targets and weights."""
+        """The files with their sizes, the targets and the weights."""
         columns = self.columns if isinstance(self.columns, list) else [self.columns]
         stamps = self.stamps if self.protocols else None
         return {
@@ -149,13 +151,13 @@ class DataFrameSource(SampleSource):
         }
 
     def class_numbers(self, purpose: str) -> NDArray[np.int64]:
-        """Of class modes with one class for each row."""
+        """The class of each row, if every row has exactly one."""
         if self.class_ids is None or any(isinstance(ids, list) for ids in self.class_ids):
             return super().class_numbers(purpose)
         return np.asarray(self.class_ids, dtype=np.int64)
 
     def samples_by_class(self) -> dict[str, int]:
-        """By label."""
+        """The number of rows with each label."""
         if self.class_ids is None:
             return {}
         labels = (i if isinstance(i, list) else [i] for i in self.class_ids)
@@ -163,14 +165,14 @@ class DataFrameSource(SampleSource):
         return {name: counts[number] for name, number in self.class_indices.items()}
 
     def class_name(self, index: int) -> str:
-        """The label, or all of them."""
+        """The label of a row, or all its labels with commas between them."""
         if self.class_ids is None:
             return ""
         ids, names = self.class_ids[index], list(self.class_indices)
         return ", ".join(names[i] for i in (ids if isinstance(ids, list) else [ids]))
 
     def targets(self, indices: NDArray[np.int64]) -> Any:
-        """One-hot or multi-hot rows, numbers, columns; None for class_mode None and `"input"`."""
+        """The targets of some rows, which depend on the class mode; None for None or `"input"`."""
         if self.class_mode == "multi_output":
             return [column[indices] for column in self.columns]
         if self.class_mode == "raw":
@@ -181,11 +183,11 @@ class DataFrameSource(SampleSource):
         return encode_classes(ids, self.class_mode, len(self.class_indices), self.dtype)
 
     def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
-        """The weights."""
+        """The weights of some rows, or None."""
         return None if self.sample_weight is None else self.sample_weight[indices]
 
-    def _valid(self, names: list[str], argument: str, column: str) -> NDArray[np.bool_]:
-        """Which rows name an existing file of a known format."""
+    def _names_images(self, names: list[str], argument: str, column: str) -> NDArray[np.bool_]:
+        """Which rows name an existing file with the suffix of an image; warns of the other rows."""
         root = self.root
         images = [name for name in names if last_part(name).lower().endswith(WHITE_LIST_FORMATS)]
         if is_url(root) or any(map(is_url, images)):
@@ -198,10 +200,9 @@ class DataFrameSource(SampleSource):
         if invalid:
             found = folder_exists(root) if is_url(root) else os.path.isdir(root)
             why = "" if found else f" The folder {self.directory!r} does not exist."
-            warnings.warn(
+            warn_user(
                 f'Found {invalid} invalid image filename(s) in {argument}="{column}". These '
-                f"filename(s) will be ignored.{why}",
-                stacklevel=5,
+                f"filename(s) will be ignored.{why}"
             )
         return valid
 
@@ -210,7 +211,7 @@ def _is_file(path: str) -> bool:
     return not is_url(path) and os.path.isfile(path)
 
 
-def _checked(
+def _checked_frame(
     dataframe: Any,
     x_col: str,
     y_col: Any,
@@ -218,10 +219,10 @@ def _checked(
     classes: Sequence[str] | None,
     class_mode: str | None,
 ) -> Any:
-    """The frame, which is only read, after every check that Keras makes."""
+    """Returns the frame, which is never changed, after all checks that Keras makes."""
     if not hasattr(dataframe, "iloc"):
         raise ArgumentTypeError(
-            f"`dataframe` must be a pandas DataFrame, received {type(dataframe).__name__}."
+            f"`dataframe` must be a pandas DataFrame; received {type(dataframe).__name__}."
         )
     if class_mode == "multi_output" and not isinstance(y_col, list):
         raise ArgumentTypeError(
@@ -232,22 +233,22 @@ def _checked(
         raise ArgumentTypeError(f"All values in column x_col={x_col} must be strings.")
     if class_mode == "image" and not _mask_columns(y_col):
         raise InvalidArgumentError(
-            'If class_mode="image", y_col must name one column or more; received an empty list.'
+            'If class_mode="image", y_col must name at least one column; received an empty list.'
         )
     for column in _mask_columns(y_col) if class_mode == "image" else ():
         if not all(isinstance(value, str) for value in dataframe[column]):
             raise ArgumentTypeError(
-                f'If class_mode="image", all values in column y_col={column} must be strings, the '
-                "names of image files."
+                f'If class_mode="image", all values in column y_col={column} must be strings that name '
+                "image files."
             )
     if class_mode in LABEL_MODES:
         if isinstance(y_col, list):
             raise ArgumentTypeError(
-                f'If class_mode="{class_mode}", y_col is the name of one column; received {y_col!r}.'
+                f'If class_mode="{class_mode}", y_col must name a single column; received {y_col!r}.'
             )
         _check_labels(dataframe[y_col], y_col, classes, class_mode)
     elif classes:
-        warnings.warn(f'`classes` will be ignored given the class_mode="{class_mode}"', stacklevel=5)
+        warn_user(f'`classes` will be ignored given the class_mode="{class_mode}"')
     if weight_col and not np.issubdtype(dataframe[weight_col].to_numpy().dtype, np.number):
         raise ArgumentTypeError(f"Column weight_col={weight_col} must be numeric.")
     return dataframe
@@ -267,7 +268,7 @@ def _check_columns(
         for column in columns:
             if column not in frame.columns:
                 raise MissingColumnError(
-                    f"{argument}: the data frame has no column {column!r}; it has "
+                    f"The data frame has no column {column!r} ({argument}). Its columns are "
                     f"{', '.join(map(repr, frame.columns))}."
                 )
 
@@ -295,14 +296,14 @@ def _check_labels(
 
 
 def _values(column: Any) -> NDArray[Any]:
-    """A plain array; of times with a zone, in UTC as in Keras."""
+    """The values of a column as an array; times with a zone are converted to UTC, as in Keras."""
     if getattr(getattr(column, "dtype", None), "tz", None) is not None:
         column = column.dt.tz_convert(None)
     return np.asarray(column.to_numpy())
 
 
 def _with_classes(frame: Any, y_col: Any, classes: Sequence[str] | None) -> tuple[Any, list[str]]:
-    """The rows that have a class, with those classes alone, and all class names in their order."""
+    """The rows that have one of the classes, without other labels, and the names of the classes."""
     if not classes:
         found: set[str] = set()
         for label in frame[y_col]:
@@ -310,18 +311,18 @@ def _with_classes(frame: Any, y_col: Any, classes: Sequence[str] | None) -> tupl
         return frame, sorted(found)
     names = list(dict.fromkeys(classes))
     known = set(names)
-    labels = [_known(label, known) for label in frame[y_col]]
+    labels = [_known_labels(label, known) for label in frame[y_col]]
     there = np.array([bool(label) for label in labels], dtype=bool)
     kept = frame[there].copy()
     kept[y_col] = np.fromiter((label for label in labels if label), dtype=object, count=there.sum())
     return kept, names
 
 
-def _known(label: Any, known: set[str]) -> Any:
+def _known_labels(label: Any, known: set[str]) -> Any:
     if isinstance(label, str):
         return label if label in known else None
     return [name for name in label if name in known]
 
 
-def _numbers(label: Any, numbers: dict[str, int]) -> int | list[int]:
+def _class_numbers(label: Any, numbers: dict[str, int]) -> int | list[int]:
     return numbers[label] if isinstance(label, str) else [numbers[name] for name in label]

@@ -1,14 +1,14 @@
-"""A folder with one sub-folder per class.
+"""A data set of a folder with one sub-folder for each class.
 
-Classes stand as given, or by name; the files of a class as `listing` has them, or in the order of an
-index file, or as the user's own function returns them. A subset is a slice of each class.
+Classes are in the given order, or sorted by name. The files of a class are in the order of `listing`,
+in that of an index file, or in that of a function of the user. A subset is a slice of each class.
 """
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -21,23 +21,24 @@ from imageloom._sources.index import list_classes
 from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._sources.shuffled_index import list_classes_shuffled
 from imageloom._storage.places import absolute, is_url, list_folders, members_of, protocols
+from imageloom._warnings import warn_user
 
 __all__ = ["DirectorySource"]
 
-_INDEX_DIRECTORY: Final = ".index"  # written by the original beside the classes; never a class
+_INDEX_DIRECTORY: Final = ".index"  # a folder of index files beside the classes; never a class
 Lister = Callable[..., Any]
 
 
 class DirectorySource(SampleSource):
-    """The images of a class folder.
+    """The images in a folder with sub-folders for classes.
 
     Attributes:
-        directory: as the user gave it.
-        filenames: relative paths, starting with the class, or tuples of them.
-        class_ids: class number of each sample, int32.
-        class_indices: class name to number.
-        class_counts: class name to number of samples.
-        num_classes: number of classes.
+        directory: the folder as the user named it.
+        filenames: paths relative to the folder, which start with the class, or tuples of such paths.
+        class_ids: the class number of each sample, int32.
+        class_indices: the number of each class by its name.
+        class_counts: the number of samples of each class by its name.
+        num_classes: the number of classes.
     """
 
     def __init__(
@@ -57,13 +58,13 @@ class DirectorySource(SampleSource):
         """Lists the folder.
 
         Raises:
-            FileNotFoundError: there is no such folder.
+            FileNotFoundError: The folder does not exist.
             ArgumentTypeError: `classes` is a single string, or `list_function` returns no file names.
             InvalidArgumentError: `shuffle_index_dir` cannot be used.
         """
         if isinstance(classes, str):
             raise ArgumentTypeError(
-                f"`classes` must be a list of folder names, received the string {classes!r}."
+                f"`classes` must be a list of folder names; received the string {classes!r}."
             )
         self.directory = directory
         self.class_mode = class_mode
@@ -73,33 +74,21 @@ class DirectorySource(SampleSource):
         names = list(classes) if classes else _subdirectories(directory)
         self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
-        if class_mode == "binary" and len(self.class_indices) != 2:
-            warnings.warn(
-                f'class_mode="binary" is for 2 classes; {directory!r} has {len(self.class_indices)}: '
-                f"{', '.join(self.class_indices)}.",
-                stacklevel=4,
-            )
         parts: Sequence[Sequence[SampleName]]
-        if list_function is not None:
-            parts = [
-                _ask(list_function, directory, name, split, follow_links, shuffle_index_dir)
-                for name in names
-            ]
+        if list_function is None:
+            listed = self._listed(names, follow_links, shuffle_index_dir, seed)
+            parts = [_take(files, split) for files in listed]
         else:
-            parts = [
-                _take(files, split)
-                for files in self._listed(names, follow_links, shuffle_index_dir, seed)
-            ]
+            ask = partial(_list_by_function, list_function, directory)
+            parts = [ask(name, split, follow_links, shuffle_index_dir) for name in names]
         if max_samples_per_class > 0:
             parts = [part[:max_samples_per_class] for part in parts]
-        for name, part in zip(names, parts, strict=True):
-            if not part:
-                warnings.warn(f"No images found for the class {name!r} in {directory!r}.", stacklevel=5)
         self.filenames: list[SampleName] = [file for part in parts for file in part]
         self.protocols = protocols([self.root])
+        self.images: int = 1
         if list_function is not None:
             self.protocols |= protocols(_parts(self.filenames))
-        self.images: int = 1 if list_function is None else _images_per_sample(self.filenames)
+            self.images = _images_per_sample(self.filenames)
         self.class_counts: dict[str, int] = {
             name: len(part) for name, part in zip(names, parts, strict=True)
         }
@@ -107,6 +96,17 @@ class DirectorySource(SampleSource):
         self.class_ids: NDArray[np.int32] = np.repeat(
             np.array(numbers, dtype=np.int32), [len(part) for part in parts]
         )
+        self._warn_of_classes()
+
+    def _warn_of_classes(self) -> None:
+        if self.class_mode == "binary" and len(self.class_indices) != 2:
+            warn_user(
+                f'class_mode="binary" needs 2 classes, but {self.directory!r} has '
+                f"{len(self.class_indices)}: {', '.join(self.class_indices)}."
+            )
+        for name, count in self.class_counts.items():
+            if not count:
+                warn_user(f"No images found for the class {name!r} in {self.directory!r}.")
 
     def _listed(
         self, names: Sequence[str], follow_links: bool, index_dir: str | None, seed: int | None
@@ -118,21 +118,20 @@ class DirectorySource(SampleSource):
                 self.root, names, index_dir, follow_links=follow_links, seed=seed
             )
         if any(listing.has_tiff for listing in listings):
-            warnings.warn(
+            warn_user(
                 'Using ".tiff" files with multiple bands will cause distortion. '
-                "Please verify your output.",
-                stacklevel=6,
+                "Please verify your output."
             )
         if is_url(self.root):
             self.stamps = {path: s for listing in listings for path, s in listing.stamps.items()}
         return [listing.files for listing in listings]
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """The number of samples."""
         return len(self.filenames)
 
     def task(self, spec: BatchSpec) -> BatchTask:
-        """The batch with an absolute folder, so that a worker need not share the working directory."""
+        """Describes the batch, with an absolute folder, because workers may work in another one."""
         filenames = tuple(self.filenames[i] for i in spec.indices)
         return BatchTask(
             spec=spec,
@@ -143,7 +142,7 @@ class DirectorySource(SampleSource):
         )
 
     def fingerprint(self) -> dict[str, Any]:
-        """Files with their sizes, and classes."""
+        """The files with their sizes, and the classes."""
         return {
             "samples": len(self),
             "files": files_digest(self.root, self.filenames, self.stamps if self.protocols else None),
@@ -152,21 +151,21 @@ class DirectorySource(SampleSource):
         }
 
     def class_numbers(self, purpose: str) -> NDArray[np.int64]:
-        """The folder of each sample, whatever the class mode."""
+        """The class of each sample, which is its folder with every class mode."""
         del purpose
         return self.class_ids.astype(np.int64)
 
     def samples_by_class(self) -> dict[str, int]:
-        """By folder."""
+        """The number of samples in each folder."""
         return dict(self.class_counts)
 
     def class_name(self, index: int) -> str:
-        """The folder's name."""
+        """The name of the sample's folder."""
         number = int(self.class_ids[index])
         return next(name for name, i in self.class_indices.items() if i == number)
 
     def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
-        """One-hot rows or class numbers; None for class_mode None and `"input"`."""
+        """One-hot rows or class numbers; None for class_mode None or `"input"`."""
         return encode_classes(
             self.class_ids[indices], self.class_mode, len(self.class_indices), self.dtype
         )
@@ -180,7 +179,7 @@ def _subdirectories(directory: str) -> list[str]:
 
 
 def _parts(names: Sequence[SampleName]) -> list[str]:
-    """The files of some samples."""
+    """The files of some samples, as a flat list."""
     return [part for name in names for part in ((name,) if isinstance(name, str) else name)]
 
 
@@ -190,7 +189,7 @@ def _take(files: list[str], split: tuple[float, float] | None) -> list[str]:
     return files[int(split[0] * len(files)) : int(split[1] * len(files))]
 
 
-def _ask(
+def _list_by_function(
     function: Lister,
     directory: str,
     name: str,
@@ -198,7 +197,7 @@ def _ask(
     follow_links: bool,
     shuffle_index_dir: str | None,
 ) -> list[SampleName]:
-    """The files of a class as the user's own function lists them, which splits them itself."""
+    """Calls the user's function to list a class; the function returns the files of the subset only."""
     returned = function(
         base_directory=directory,
         search_class=name,
@@ -214,7 +213,7 @@ def _ask(
         or returned[0] != name
     ):
         raise ArgumentTypeError(
-            "`list_valid_filenames_in_directory_function` must return (search_class, file names); for "
+            "`list_valid_filenames_in_directory_function` must return (search_class, file names). For "
             f"the class {name!r} it returned {returned!r:.80}."
         )
     return [_sample_name(entry) for entry in returned[1]]
@@ -226,8 +225,8 @@ def _sample_name(entry: Any) -> SampleName:
     if isinstance(entry, (tuple, list)) and entry and all(isinstance(e, str) for e in entry):
         return tuple(entry)
     raise ArgumentTypeError(
-        "A sample is a file name or a tuple of file names; "
-        f"`list_valid_filenames_in_directory_function` returned {entry!r:.80}."
+        "`list_valid_filenames_in_directory_function` must return samples that are file names or "
+        f"tuples of file names. It returned the sample {entry!r:.80}."
     )
 
 
@@ -238,7 +237,7 @@ def _images_per_sample(filenames: Sequence[SampleName]) -> int:
         counts = {1 if isinstance(name, str) else len(name) for name in filenames}
     if len(counts) > 1:
         raise ArgumentTypeError(
-            "All samples must be file names, or tuples of equally many; "
-            "`list_valid_filenames_in_directory_function` returned both."
+            "`list_valid_filenames_in_directory_function` must return file names only, or tuples with "
+            "the same number of file names. It returned samples with different numbers of them."
         )
     return counts.pop()

@@ -1,14 +1,15 @@
-r"""The listing of a data set, kept in one hidden file so that opening it again takes no walk.
+r"""The index of a data set: a hidden file with its listing, so that it need not be listed again.
 
-The file lies in the data set's folder, or, where that cannot be written, in the user's cache
-directory. It holds data only::
+The file lies in the folder of the data set or, if that cannot be written, in the user's cache
+directory. It contains only data::
 
     {"format": "imageloom-index", "version": 1, "classes": [{"name": ..., "folders": ..., ...}]}\n
     cats/001.jpg \0 cats/002.jpg \0 ... dogs/001.jpg \0 ...
 
-A class is taken from it if its folders are as they were; else it is listed again and the file replaced
-in one step. An index that is damaged, of another version, or names files outside its classes counts as
-none. Nothing about it is ever an error: without an index the folder is listed.
+A class is read from the index if none of its folders has changed. Otherwise the class is listed again,
+and the index is replaced in one step. An index is ignored if it is damaged, has another version, or
+names files outside its classes. No error about an index reaches the user, because the folder can always
+be listed instead.
 """
 
 from __future__ import annotations
@@ -16,17 +17,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
+from imageloom._storage.atomic import replace_file
 from imageloom._storage.places import is_url
 
-__all__ = ["INDEX_NAME", "all_inside", "list_classes", "replace_file"]
+__all__ = ["INDEX_NAME", "all_inside", "list_classes"]
 
 INDEX_NAME: Final = ".imageloom-index"
 _FORMAT: Final = "imageloom-index"
@@ -34,19 +34,20 @@ _VERSION: Final = 1
 
 
 def list_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list[ClassListing]:
-    """The files of some classes of the data set in `root`, with as little looking as possible.
+    """The files of some classes of the data set in `root`, from its index as far as possible.
 
-    Of a remote one nothing is kept: its folders have no times, and its files are listed in any case.
+    A remote data set has no index, because its folders have no modification times that would tell
+    whether they have changed.
     """
     if is_url(root):
         return list_remote_classes(root, names)
-    places = (Path(root, INDEX_NAME), _place_in_cache(root))
+    paths = (Path(root, INDEX_NAME), _path_in_cache(root))
     known: dict[str, ClassListing] = {}
     listings: dict[str, ClassListing] = {}
-    for place in places:
+    for path in paths:
         if all(name in listings for name in names):
             break
-        found = _read(place)
+        found = _read(path)
         known = {**found, **known}
         for name in names:
             listing = found.get(name)
@@ -56,20 +57,20 @@ def list_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list
     for name in dict.fromkeys(missing):
         listings[name] = list_class(root, name, follow_links=follow_links)
     if missing:
-        _write(places, {**known, **{n: listing for n, listing in listings.items() if listing.folders}})
+        _write(paths, {**known, **{n: listing for n, listing in listings.items() if listing.folders}})
     return [listings[name] for name in names]
 
 
-def _place_in_cache(root: str) -> Path:
+def _path_in_cache(root: str) -> Path:
     import platformdirs
 
     digest = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
     return platformdirs.user_cache_path("imageloom") / "index" / digest
 
 
-def _read(place: Path) -> dict[str, ClassListing]:
+def _read(path: Path) -> dict[str, ClassListing]:
     try:
-        header, body = place.read_bytes().split(b"\n", 1)
+        header, body = path.read_bytes().split(b"\n", 1)
         description = json.loads(header)
         if (description["format"], description["version"]) != (_FORMAT, _VERSION):
             return {}
@@ -87,7 +88,7 @@ def _read(place: Path) -> dict[str, ClassListing]:
             )
             start += length
         if start != len(text):
-            return {}  # cut off, or grown
+            return {}  # the file is incomplete, or too long
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return listings
@@ -96,12 +97,18 @@ def _read(place: Path) -> dict[str, ClassListing]:
 def _names(part: str, class_name: str, count: int) -> list[str]:
     names = part.split("\0") if part else []
     if len(names) != count or not all_inside(part, class_name, count):
-        raise ValueError(f"a damaged index of the class {class_name!r}")
+        raise ValueError(f"the index of the class {class_name!r} is damaged")
     return names
 
 
 def all_inside(joined: str, class_name: str, count: int) -> bool:
-    """Whether all of `count` paths, joined by NUL, lie in the folder of a class."""
+    """Whether all paths lie in the folder of a class.
+
+    Args:
+        joined: the paths, with NUL characters between them.
+        class_name: the folder.
+        count: the number of paths.
+    """
     prefix = os.path.join(class_name, "")
     if not joined:
         return count == 0
@@ -110,7 +117,7 @@ def all_inside(joined: str, class_name: str, count: int) -> bool:
     return starting == count and joined.count(upwards) == count * prefix.count(upwards)
 
 
-def _write(places: Sequence[Path], listings: dict[str, ClassListing]) -> None:
+def _write(paths: Sequence[Path], listings: dict[str, ClassListing]) -> None:
     parts, classes = [], []
     for name, listing in listings.items():
         part = "\0".join(listing.files)
@@ -127,23 +134,10 @@ def _write(places: Sequence[Path], listings: dict[str, ClassListing]) -> None:
         classes.append(entry)
     header = json.dumps({"format": _FORMAT, "version": _VERSION, "classes": classes})
     content = header.encode() + b"\n" + os.fsencode("".join(parts))
-    for place in places:
+    for path in paths:
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(place, content)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, content, follow_link=False)
         except OSError:
             continue
         return
-
-
-def replace_file(place: Path, content: bytes) -> None:
-    """Puts a file in place at once, so that whoever reads it finds the old or the new one."""
-    draft = place.with_name(f"{place.name}-{os.getpid()}-{uuid.uuid4().hex}")
-    try:
-        with open(draft, "xb") as file:
-            file.write(content)
-        os.replace(draft, place)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise

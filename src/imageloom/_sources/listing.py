@@ -1,25 +1,33 @@
-"""Lists the files of a class folder, in Keras' order, and notices when they have changed.
+"""Lists the files of a class folder in Keras' order, and tells whether they have changed since.
 
-Within a class the files of each folder stand by name, folders by their full path. A folder's
-modification time tells whether a file was added to it or removed from it, as far as the clock of its
-file system is fine enough: what was changed just before it was listed is never taken for known.
+The folders of a class are sorted by path, and the files of each folder by name. The modification time
+of a folder changes when a file is added to it or removed from it. Because the clocks of file systems
+are coarse, a listing does not count as current if a folder had changed just before it was listed.
 """
 
 from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["WHITE_LIST_FORMATS", "ClassListing", "list_class"]
+from imageloom._warnings import warn_user
+
+__all__ = [
+    "WHITE_LIST_FORMATS",
+    "ClassListing",
+    "SingleClass",
+    "class_folders",
+    "list_class",
+    "list_single_class",
+]
 
 WHITE_LIST_FORMATS: Final = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 _SECOND: Final = 10**9
-_FINE_CLOCK: Final = _SECOND // 20  # the kernel's own ticks are up to 10 ms long
-_COARSE_CLOCK: Final = 2 * _SECOND  # FAT's
+_FINE_CLOCK: Final = _SECOND // 20  # the kernel's ticks are up to 10 ms long
+_COARSE_CLOCK: Final = 2 * _SECOND  # the resolution of FAT file systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +35,13 @@ class ClassListing:
     """The files of one class.
 
     Attributes:
-        files: paths relative to the data set's folder, starting with the class.
-        folders: every folder that was looked at, relative likewise: its modification time
-            (nanoseconds) and its inode.
-        follow_links: whether links to folders inside the class were followed.
-        listed_at: when this listing began, nanoseconds.
-        has_tiff: whether a name ends with ".tiff", of which Keras warns.
-        stamps: of remote files, what changes with them.
+        files: paths relative to the folder of the data set, which start with the class.
+        folders: the modification time (in nanoseconds) and the inode of every folder of the class, by
+            its path relative to the folder of the data set.
+        follow_links: whether links to folders were followed.
+        listed_at: the time when the listing began, in nanoseconds.
+        has_tiff: whether a name ends with ".tiff"; Keras warns of such files.
+        stamps: the stamps of remote files (see `_storage.stamps`).
     """
 
     files: list[str]
@@ -44,7 +52,7 @@ class ClassListing:
     stamps: Mapping[str, str] = field(default_factory=dict)
 
     def is_current(self, root: str, *, follow_links: bool) -> bool:
-        """Whether listing the class again would certainly give the same."""
+        """Whether listing the class again would certainly give the same files."""
         if self.follow_links != follow_links or not self.folders:
             return False
         for folder, (modified, inode) in self.folders.items():
@@ -57,16 +65,17 @@ class ClassListing:
 
 
 def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
-    """Lists one class of the data set in `root`.
+    """Lists the image files of one class of the data set in `root`.
 
-    Its image files; where there is none at all, its `.npy` files. A class without a folder is empty.
+    A class without any image file consists of its `.npy` files. A class without a folder is empty.
     """
     listed_at = time.time_ns()
     folders: dict[str, tuple[int, int]] = {}
     images: list[str] = []
     arrays: list[str] = []
     top = os.path.join(root, name)
-    walk = os.walk(top, onerror=_tell, followlinks=follow_links)
+    errors: list[OSError] = []  # warned of after the walk, when no frame of `os` is on the stack
+    walk = os.walk(top, onerror=errors.append, followlinks=follow_links)
     for folder, _, files in sorted(walk, key=lambda found: found[0]):
         prefix = name + folder[len(top) :]
         fingerprint = _fingerprint(folder)
@@ -76,6 +85,8 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
         images += [os.path.join(prefix, f) for f in files if f.lower().endswith(WHITE_LIST_FORMATS)]
         if not images:
             arrays += [os.path.join(prefix, f) for f in files if f.lower().endswith(".npy")]
+    for error in errors:
+        _warn_of_unlisted(error)
     return ClassListing(
         files=images or arrays,
         folders=folders,
@@ -85,13 +96,45 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
     )
 
 
-def _tell(error: OSError) -> None:
-    """Says what cannot be listed; that a class has no folder at all is told elsewhere."""
+class SingleClass(NamedTuple):
+    """A folder of images without sub-folders, which is read as the only class of its parent folder.
+
+    Attributes:
+        root: the folder's parent, absolute.
+        name: the folder's name, which is the name of the class.
+        files: paths relative to `root`.
+    """
+
+    root: str
+    name: str
+    files: list[str]
+
+
+def class_folders(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of the sub-folders that are not hidden; without any, the images are one class.
+
+    Hidden folders decide nothing here, because many programs leave one beside the images (".git",
+    ".ipynb_checkpoints").
+    """
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:
+    """Lists a folder that has no sub-folders for classes.
+
+    It uses no index file, which would lie in the folder above, where it is not expected.
+    """
+    root, name = os.path.split(os.path.abspath(folder))
+    return SingleClass(root, name, list_class(root, name, follow_links=False).files)
+
+
+def _warn_of_unlisted(error: OSError) -> None:
+    """Warns of a folder that cannot be listed; for a class without a folder, the caller warns."""
     if not isinstance(error, FileNotFoundError):
-        warnings.warn(
-            f"The folder {error.filename!r} cannot be listed, and its images are left out: "
-            f"{error.strerror}.",
-            stacklevel=9,
+        warn_user(
+            f"The folder {error.filename!r} cannot be listed ({error.strerror}). Its images are left "
+            "out."
         )
 
 

@@ -1,8 +1,8 @@
-"""Lists the classes of a remote data set, in the order that the same files have on a disk.
+"""Lists the classes of a remote data set, in the order that local files of the same names have.
 
-An object store has no folders, and so no times of theirs that would tell whether a class is as it was:
-it is listed anew for each iterator, all classes at the same time, a request for every thousand files or
-so. Nothing is asked for the files one by one.
+Object stores have no folders whose modification times would tell whether a class has changed. So every
+iterator lists its classes again, all of them at once. That takes one request for about a thousand
+files, and no requests for single files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["list_remote_classes"]
 
 
 def list_remote_classes(root: str, names: Sequence[str]) -> list[ClassListing]:
-    """The files of some classes of the data set at a URL; a class without a folder is empty."""
+    """Lists some classes of the data set at a URL; a class without a folder is empty."""
     listings = concurrently(lambda name: _list_class(root, name), list(dict.fromkeys(names)))
     forget_listings(root)
     found = dict(zip(dict.fromkeys(names), listings, strict=True))
@@ -30,7 +30,7 @@ def _list_class(root: str, name: str) -> ClassListing:
     stamps = {posixpath.join(name, path): stamp for path, stamp in find_files(join(root, name))}
     images = [path for path in stamps if path.lower().endswith(WHITE_LIST_FORMATS)]
     files = images or [path for path in stamps if path.lower().endswith(".npy")]
-    files.sort(key=posixpath.split)  # by folder, and by name in each
+    files.sort(key=posixpath.split)  # by folder, and by name within each folder
     return ClassListing(
         files=files,
         folders={},

@@ -1,9 +1,9 @@
-"""The original's index files: a shuffled order that stays the same from run to run.
+"""Shuffled index files, which keep the order of a class's files the same from run to run.
 
-`<shuffle_index_dir>/.index/<class>.txt` holds one relative path a line, with forward slashes, starting
-with the class. It is made once, shuffled by the seed; afterwards its order is kept: files that are gone
-are taken out, new ones are shuffled and added at the end. `<class>.json` beside it tells when the
-folders were last looked at.
+`<shuffle_index_dir>/.index/<class>.txt` has one relative path on each line, with forward slashes,
+starting with the class. The file is made once, shuffled by the seed. Afterwards its order is kept:
+files that no longer exist are removed, and new files are shuffled and appended. `<class>.json` beside
+it describes the folders of the class as they were last listed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from imageloom._errors import InvalidArgumentError
-from imageloom._sources.index import all_inside, replace_file
+from imageloom._sources.index import all_inside
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
+from imageloom._storage.atomic import replace_file
 from imageloom._storage.places import is_url
 
 __all__ = ["list_classes_shuffled"]
@@ -29,21 +30,22 @@ __all__ = ["list_classes_shuffled"]
 def list_classes_shuffled(
     root: str, names: Sequence[str], index_dir: str, *, follow_links: bool, seed: int | None
 ) -> list[ClassListing]:
-    """The files of some classes, in the order of their index files, which are brought up to date.
+    """Lists some classes in the order of their index files, and brings these files up to date.
 
     Args:
-        root: folder of the data set.
+        root: the folder of the data set.
         names: the classes.
-        index_dir: where the `.index` folder lies; made if it is not there.
-        follow_links: follow links to folders inside a class.
-        seed: of the order, where it is new; None draws one from NumPy's global state.
+        index_dir: the folder that contains the `.index` folder; it is made if it does not exist.
+        follow_links: whether to follow links to folders inside a class.
+        seed: the seed that shuffles new files; None draws one from NumPy's global state.
 
     Raises:
-        InvalidArgumentError: the index cannot be written, or a file's name has a line break.
+        InvalidArgumentError: An index file cannot be written, or the name of an image file contains a
+            line break.
     """
     if is_url(index_dir):
         raise InvalidArgumentError(
-            f"`shuffle_index_dir` is a directory of this machine, not a URL: {index_dir!r}."
+            f"`shuffle_index_dir` must be a local directory, not a URL; received {index_dir!r}."
         )
     folder = Path(index_dir, ".index")
     try:
@@ -60,8 +62,8 @@ def _listing(
     listed, described = folder / f"{name}.txt", folder / f"{name}.json"
     content = listed.read_bytes() if listed.exists() else b""
     separator = "/" if is_url(root) else os.sep
-    order = _order(content, separator)
-    known = _read_description(described, name, order, zlib.crc32(content))
+    indexed = _indexed_files(content, separator)
+    known = _read_description(described, name, indexed, zlib.crc32(content))
     if known is not None and known.is_current(root, follow_links=follow_links):
         return known
     if is_url(root):
@@ -70,18 +72,18 @@ def _listing(
         found = list_class(root, name, follow_links=follow_links)
     if any("\n" in file for file in found.files):
         raise InvalidArgumentError(
-            f"A file of the class {name!r} has a line break in its name, which index files cannot "
-            "hold; rename it, or do without `shuffle_index_dir`."
+            f"The name of a file of the class {name!r} contains a line break, which index files cannot "
+            "store. Rename the file, or do not pass `shuffle_index_dir`."
         )
     there = set(found.files)
-    kept = [file for file in order if file in there]
+    kept = [file for file in indexed if file in there]
     there.difference_update(kept)
     new = [file for file in found.files if file in there]
     files = kept + [new[i] for i in _permutation(len(new), name, seed)]
-    if files != order or not listed.exists():
+    if files != indexed or not listed.exists():
         content = os.fsencode("".join(f"{file.replace(separator, '/')}\n" for file in files))
         listed.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(listed, content)
+        replace_file(listed, content, follow_link=False)
     description = {
         "folders": found.folders,
         "follow_links": follow_links,
@@ -89,7 +91,7 @@ def _listing(
         "has_tiff": found.has_tiff,
         "crc32": zlib.crc32(content),
     }
-    replace_file(described, json.dumps(description).encode())
+    replace_file(described, json.dumps(description).encode(), follow_link=False)
     return dataclasses.replace(found, files=files, follow_links=follow_links)
 
 
@@ -100,20 +102,20 @@ def _permutation(count: int, name: str, seed: int | None) -> list[int]:
     return rng.permutation(count).tolist()  # type: ignore[no-any-return]
 
 
-def _order(content: bytes, separator: str) -> list[str]:
+def _indexed_files(content: bytes, separator: str) -> list[str]:
     lines = os.fsdecode(content).replace("\r\n", "\n").split("\n")
-    # Twice in the list is once in the data set.
+    # A file that is listed twice is one sample.
     return list(dict.fromkeys(line.replace("/", separator) for line in lines if line))
 
 
-def _read_description(described: Path, name: str, order: list[str], crc32: int) -> ClassListing | None:
-    """What is known of the files in `order`; None if that is nothing, or of another list."""
+def _read_description(described: Path, name: str, files: list[str], crc32: int) -> ClassListing | None:
+    """Reads the description of an index file; returns None if it is missing, or not of these files."""
     try:
         description = json.loads(described.read_bytes())
-        if description["crc32"] != crc32 or not all_inside("\0".join(order), name, len(order)):
+        if description["crc32"] != crc32 or not all_inside("\0".join(files), name, len(files)):
             return None
         return ClassListing(
-            files=order,
+            files=files,
             folders={f: (int(t), int(i)) for f, (t, i) in description["folders"].items()},
             follow_links=bool(description["follow_links"]),
             listed_at=int(description["listed_at"]),

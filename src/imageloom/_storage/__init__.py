@@ -1,4 +1,5 @@
-"""Bytes by path or URL: local files, object stores, archives, and what tells their versions apart.
+"""Bytes by path or URL: local files, object stores and archives.
 
-What belongs here moves or locates bytes. It does not know that they are images.
+What belongs here finds, reads or writes the bytes of files, or notices that a file has changed. It does
+not know that the files are images.
 """

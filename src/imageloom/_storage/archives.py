@@ -1,7 +1,7 @@
-"""Where the files of a zip or tar archive lie, so that each is read with one request, from any process.
+"""Finds the files of zip and tar archives, so that any process can read each file with one request.
 
-The archive is read for its index once; from then on a file is a range of bytes. Archives are not
-unpacked, and no file object is shared between threads.
+The index of an archive is read once. From then on, a file of the archive is a range of its bytes.
+Archives are never unpacked as a whole, and threads share no file object.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from imageloom._errors import BadImageError, InvalidArgumentError, StorageError
 
 __all__ = ["ARCHIVES", "Index", "Member", "read_index", "unpacked"]
 
-_STORED, _DEFLATED, _BZIPPED, _IN_A_TAR = 0, 8, 12, -1  # how a file is packed
-_MAGIC: Final = b"PK\3\4"  # of a file in a zip
-_HEADER: Final = struct.Struct("<26xHH")  # whose header ends with the lengths of name and extra field
-_ENCRYPTED: Final = 1
-_MAC_FORKS: Final = "__MACOSX/"  # macOS puts there what it knows about the files, under the same names
-_BLOCK: Final = {"zip": 2**20, "tar": 2**23}  # bytes to read at once for the index
+_STORED, _DEFLATED, _BZIPPED, _IN_A_TAR = 0, 8, 12, -1  # zip's numbers of compression methods
+_MAGIC: Final = b"PK\3\4"  # a file in a zip archive begins with these bytes
+_HEADER: Final = struct.Struct("<26xHH")  # it ends with the lengths of the name and the extra field
+_ENCRYPTED_FLAG: Final = 1
+_MAC_FORKS: Final = "__MACOSX/"  # macOS stores metadata there, in files with the images' own names
+_BLOCK_SIZES: Final = {"zip": 2**20, "tar": 2**23}  # bytes to read at once for the index
 
 
 class Member(NamedTuple):
     """A file of an archive.
 
     Attributes:
-        start: of its bytes in the archive; of a zip, with the header before them.
-        end: of the bytes to read, which may be too many.
-        packed: how many bytes it takes there.
-        size: how many they are unpacked.
-        method: how it is packed, by zip's numbers.
-        crc32: of the unpacked bytes; for a tar, the time of its last change.
+        start: the position in the archive of its first byte; in a zip archive, of the header before it.
+        end: the position after the last byte to read, which may lie behind the end of the file.
+        packed: the compressed size in bytes.
+        size: the size in bytes.
+        method: the compression method, as a number of the zip format.
+        crc32: the checksum of the uncompressed bytes; in a tar archive, the modification time instead.
     """
 
     start: int
@@ -46,18 +46,18 @@ class Member(NamedTuple):
 
     @property
     def stamp(self) -> str:
-        """What changes with the file."""
+        """The stamp of the file (see `stamps`)."""
         return f"{self.size} {self.crc32}"
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What lies in an archive.
+    """The files and folders of an archive.
 
     Attributes:
-        stamp: of the archive, when it was read.
-        members: its files by their paths inside.
-        folders: every folder inside, "" for the outermost, with the names of the folders in it.
+        stamp: the stamp that the archive had when its index was read.
+        members: the files by their paths in the archive.
+        folders: the path of each folder, with the names of its sub-folders; "" is the root.
     """
 
     stamp: str
@@ -65,24 +65,24 @@ class Index:
     folders: dict[str, set[str]]
 
     def below(self, folder: str) -> list[tuple[str, str]]:
-        """Paths, relative to a folder, and stamps of all files below it."""
+        """All files below a folder: their paths relative to it, and their stamps."""
         prefix = f"{folder}/" if folder else ""
         found = ((name, member) for name, member in self.members.items() if name.startswith(prefix))
         return [(name[len(prefix) :], member.stamp) for name, member in found]
 
 
 def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
-    """Reads the index of an archive; of a tar, the headers of all its files.
+    """Reads the index of an archive; of a tar archive, that means the headers of all its files.
 
     Raises:
-        InvalidArgumentError: it is no such archive, or one that has to be unpacked first.
+        InvalidArgumentError: The file is no archive of this kind, or it is compressed as a whole.
     """
-    import tarfile  # together these take longer to load than the rest of the reading
+    import tarfile  # loading these two takes longer than reading most indexes
     import zipfile
 
     members: dict[str, Member] = {}
     folders: dict[str, set[str]] = {"": set()}
-    with fs.open(path, "rb", block_size=_BLOCK[kind], cache_type="readahead") as file:
+    with fs.open(path, "rb", block_size=_BLOCK_SIZES[kind], cache_type="readahead") as file:
         try:
             for name, member in ARCHIVES[kind](file):
                 if member is None:
@@ -93,8 +93,8 @@ def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
         except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError) as error:
             compressed = kind == "tar" and path.endswith((".gz", ".tgz", ".bz2", ".xz", ".zst"))
             advice = (
-                " A compressed tar would be unpacked from its start for each image: unpack it, or make "
-                "a zip of it."
+                " A compressed tar archive would have to be decompressed from its start for each "
+                "image; unpack it, or make a zip archive of it."
             )
             raise InvalidArgumentError(
                 f"{path!r} cannot be read as a {kind} archive: {error}.{advice if compressed else ''}"
@@ -113,7 +113,7 @@ def _note_folder(folders: dict[str, set[str]], folder: str) -> None:
         folders[parent].add(name)
 
 
-def _zipped(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
+def _zip_members(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
     import zipfile
 
     with zipfile.ZipFile(file) as archive:
@@ -123,16 +123,17 @@ def _zipped(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
             if info.filename.startswith(_MAC_FORKS):
                 continue
             if info.is_dir():
-                yield _clean(info.filename), None
+                yield _normalised(info.filename), None
                 continue
-            if info.flag_bits & _ENCRYPTED:
-                raise NotImplementedError(f"{info.filename!r} in it is encrypted")
+            if info.flag_bits & _ENCRYPTED_FLAG:
+                raise NotImplementedError(f"its file {info.filename!r} is encrypted")
             if info.compress_type not in (_STORED, _DEFLATED, _BZIPPED):
                 raise NotImplementedError(
-                    f"{info.filename!r} in it is packed by a method that is not read"
+                    f"its file {info.filename!r} is compressed by method {info.compress_type}; only "
+                    "stored, deflated and bzip2 files can be read"
                 )
             yield (
-                _clean(info.filename),
+                _normalised(info.filename),
                 Member(
                     info.header_offset, end, info.compress_size, info.file_size, info.compress_type,
                     info.CRC,
@@ -140,73 +141,78 @@ def _zipped(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
             )  # fmt: skip
 
 
-def _tarred(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
+def _tar_members(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
     import tarfile
 
     with tarfile.open(fileobj=file, mode="r:") as archive:
         while (info := archive.next()) is not None:
             if info.isdir():
-                yield _clean(info.name), None
+                yield _normalised(info.name), None
             elif info.isreg() and not info.issparse():
                 start, size = info.offset_data, info.size
                 yield (
-                    _clean(info.name),
+                    _normalised(info.name),
                     Member(start, start + size, size, size, _IN_A_TAR, int(info.mtime)),
                 )
-            archive.members = []  # type: ignore[attr-defined]  # it would keep all of them
+            archive.members = []  # type: ignore[attr-defined]  # it would keep the headers of all files
 
 
-def _clean(name: str) -> str:
+def _normalised(name: str) -> str:
     name = posixpath.normpath(name).lstrip("/")
     return "" if name == "." else name
 
 
 ARCHIVES: Final[dict[str, Callable[[IO[bytes]], Iterator[tuple[str, Member | None]]]]] = {
-    "zip": _zipped,
-    "tar": _tarred,
+    "zip": _zip_members,
+    "tar": _tar_members,
 }
 
 
 def unpacked(member: Member, content: bytes, name: str) -> bytes:
-    """A file's bytes, out of the range of the archive that it lies in.
+    """Decompresses a file of an archive.
+
+    Args:
+        member: the file.
+        content: the archive's bytes from `member.start` to `member.end`.
+        name: the file's name, for errors.
 
     Raises:
-        StorageError: the archive is another one than when it was listed.
-        BadImageError: the file is damaged.
+        StorageError: The archive has changed since its index was read.
+        BadImageError: The file is damaged.
     """
     if len(content) != member.end - member.start:
-        raise _another(name)
+        raise _changed_archive(name)
     if member.method == _IN_A_TAR:
         return content
     if not content.startswith(_MAGIC):
-        raise _another(name)
+        raise _changed_archive(name)
     name_length, extra_length = _HEADER.unpack_from(content)
     start = _HEADER.size + name_length + extra_length
     packed = content[start : start + member.packed]
     try:
-        plain = _UNPACK[member.method](packed, member.size)
+        plain = _DECOMPRESS[member.method](packed, member.size)
     except (zlib.error, OSError, ValueError) as error:
-        raise BadImageError(f"{name!r} is damaged in its archive: {error}") from error
+        raise BadImageError(f"The file {name!r} is damaged in its archive: {error}") from error
     if len(plain) != member.size or zlib.crc32(plain) != member.crc32:
-        raise BadImageError(f"{name!r} is damaged in its archive: its checksum is wrong.")
+        raise BadImageError(f"The file {name!r} is damaged in its archive: its checksum is wrong.")
     return plain
 
 
-def _another(name: str) -> StorageError:
+def _changed_archive(name: str) -> StorageError:
     return StorageError(
-        f"The archive that {name!r} lies in has changed since it was listed, or its storage gives no "
-        "parts of files."
+        f"The archive that contains {name!r} has changed since it was listed, or its storage cannot "
+        "return parts of files."
     )
 
 
-def _without_bzip(packed: bytes, size: int) -> bytes:
+def _decompress_bzip2(packed: bytes, size: int) -> bytes:
     import bz2
 
     return bz2.BZ2Decompressor().decompress(packed, size)
 
 
-_UNPACK: Final[dict[int, Callable[[bytes, int], bytes]]] = {
+_DECOMPRESS: Final[dict[int, Callable[[bytes, int], bytes]]] = {
     _STORED: lambda packed, size: packed,
     _DEFLATED: lambda packed, size: zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size or 1),
-    _BZIPPED: _without_bzip,
+    _BZIPPED: _decompress_bzip2,
 }

@@ -1,10 +1,12 @@
-"""Files by URL, through fsspec: object stores, archives, memory, whatever it has a file system for.
+"""Files and folders by URL, through fsspec; requests about many files are made in threads.
 
-A local path never comes here; fsspec is imported when the first URL turns up. A URL may be a chain
-(`zip://photos::s3://bucket/data.zip`); a folder's path stands in its first link that has one.
+Local paths are read without fsspec, which is imported for the first URL. A URL may be a chain of links,
+as `zip://photos::s3://bucket/data.zip` is; the path of a folder stands in the first link that contains
+"://".
 
-What goes wrong is told apart: a file that is not there is a `MissingImageError`, which a reader may
-replace; that the storage does not answer, or refuses, is a `StorageError`, and no file's fault.
+Errors fall into two kinds. A file that does not exist raises a `MissingImageError`, and the batch may
+replace that file by another one. A storage that cannot be reached, or that refuses a request, raises a
+`StorageError`, because no other file would do better.
 """
 
 from __future__ import annotations
@@ -33,11 +35,11 @@ __all__ = [
     "Entry",
     "Place",
     "absolute",
-    "as_errors",
     "concurrently",
     "find_files",
     "folder_exists",
     "forget_listings",
+    "fsspec_options",
     "is_url",
     "join",
     "last_part",
@@ -45,19 +47,19 @@ __all__ = [
     "members_of",
     "place_of",
     "protocols",
-    "settings",
     "split",
     "stamp_of",
-    "use_settings",
+    "storage_errors",
+    "use_fsspec_options",
 ]
 
-# Two letters at least: what has one is a drive of Windows.
+# At least two letters, because a single letter is a drive of Windows.
 _SCHEME: Final = r"[A-Za-z][A-Za-z0-9+.\-]+"
 _URL: Final = re.compile(rf"(?:{_SCHEME}::)*({_SCHEME})://")
-_KEPT: Final = 4096  # places, of each thread, and indexes of archives
-_CONCURRENT: Final = 32  # requests, where a file system does not see to that itself
-# What file systems call a thing that changes with a file, the best first.
-_VERSIONS: Final = (
+_KEPT: Final = 4096  # places of each thread, and indexes of archives
+_CONCURRENT: Final = 32  # requests at once to a file system that is not asynchronous
+# The fields by which file systems describe the content of a file, the most reliable ones first.
+_STAMP_FIELDS: Final = (
     "ETag", "etag", "md5Hash", "md5", "blob_id", "sha", "crc32c", "mtime", "LastModified",
     "last_modified", "updated", "modified", "created",
 )  # fmt: skip
@@ -69,12 +71,12 @@ _by_thread: Final = threading.local()
 
 
 def is_url(path: object) -> bool:
-    """Whether a path is a URL, or a chain of them."""
+    """Whether a path is a URL, or a chain of URLs."""
     return isinstance(path, str) and ":" in path and _URL.match(path) is not None
 
 
 def protocols(paths: Iterable[str]) -> frozenset[str]:
-    """The protocols of all links of some URLs; local paths have none."""
+    """The protocols of all links of the URLs among some paths."""
     found: set[str] = set()
     for path in paths:
         if is_url(path):
@@ -85,22 +87,22 @@ def protocols(paths: Iterable[str]) -> frozenset[str]:
 
 
 def join(root: str, name: str) -> str:
-    """The path or URL of a file of a folder; what is absolute, or a URL, stands for itself."""
+    """The path or URL of a file in a folder; an absolute name, or a URL, is returned as it is."""
     if is_url(name) or not is_url(root) or os.path.isabs(name):
         return os.path.join(root, name) if not is_url(name) else name
-    before, path, after = _parted(root)
+    before, path, after = _split_at_path(root)
     return f"{before}{path.rstrip('/')}{'/' if path else ''}{name}{after}"
 
 
 def split(url: str) -> tuple[str, str]:
-    """The URL of a file's folder, and its name."""
-    before, path, after = _parted(url)
+    """Splits the URL of a file into the URL of its folder and the name of the file."""
+    before, path, after = _split_at_path(url)
     folder, slash, name = path.rpartition("/")
     return f"{before}{folder or slash}{after}", name
 
 
 def last_part(path: str) -> str:
-    """What tells a file's kind: a local path, or a URL's own name in its folder."""
+    """A local path as it is, or the file name of a URL; its suffix tells the format of the file."""
     if not is_url(path):
         return path
     if path.startswith(("http://", "https://")):
@@ -109,7 +111,7 @@ def last_part(path: str) -> str:
 
 
 def absolute(path: str) -> str:
-    """The path or URL so that it means the same in any working directory."""
+    """Makes a path or URL independent of the working directory."""
     if not is_url(path):
         return os.path.abspath(path)
     *links, last = path.split("::")
@@ -118,8 +120,8 @@ def absolute(path: str) -> str:
     return "::".join([*links, last])
 
 
-def _parted(url: str) -> tuple[str, str, str]:
-    """A URL as what stands before its path, the path, and the further links."""
+def _split_at_path(url: str) -> tuple[str, str, str]:
+    """Splits a URL into the part before its path, the path, and the links after it."""
     links = url.split("::")
     first = next(i for i, link in enumerate(links) if "://" in link)
     scheme, path = links[first].split("://", 1)
@@ -127,19 +129,19 @@ def _parted(url: str) -> tuple[str, str, str]:
     return before, path, "".join(f"::{link}" for link in links[first + 1 :])
 
 
-# Settings, of this process and of its workers
+# Options of fsspec, which workers take over from the process that started them
 
 
-def settings() -> dict[str, Any]:
-    """What fsspec has been told, for a worker to take over."""
+def fsspec_options() -> dict[str, Any]:
+    """The global options of fsspec in this process, for workers to use."""
     conf = _fsspec().config.conf
     return {key: dict(value) if isinstance(value, dict) else value for key, value in conf.items()}
 
 
-def use_settings(given: Mapping[str, Any]) -> None:
-    """Takes over the configuration of another process."""
-    if given:
-        _fsspec().config.conf.update(given)
+def use_fsspec_options(options: Mapping[str, Any]) -> None:
+    """Sets the global options of fsspec to those of another process."""
+    if options:
+        _fsspec().config.conf.update(options)
 
 
 def _fsspec() -> Any:
@@ -148,8 +150,9 @@ def _fsspec() -> Any:
         import fsspec.config
     except ImportError as error:
         raise MissingDependencyError(
-            'Files by URL are read through fsspec: pip install "imageloom[remote]", and what fsspec '
-            "needs for the protocol (s3fs, gcsfs, huggingface_hub, ...)."
+            "Reading files by URL needs fsspec, which is not installed. Install it with "
+            'pip install "imageloom[remote]", and with it the package that fsspec needs for the '
+            "protocol (s3fs, gcsfs, huggingface_hub, ...)."
         ) from error
     return fsspec
 
@@ -158,11 +161,12 @@ def _fsspec() -> Any:
 
 
 @contextmanager
-def as_errors(url: str, missing: type[ImageLoomError] = MissingImageError) -> Iterator[None]:
-    """Raises what goes wrong with a URL as errors of this library.
+def storage_errors(url: str, missing: type[ImageLoomError] = MissingImageError) -> Iterator[None]:
+    """Translates the errors of file systems into errors of this library, which name the URL.
 
-    The errors behind them lose their tracebacks: file systems' libraries put their errors into cycles,
-    which would keep the batch at work, and its memory, until the collector comes.
+    The original errors lose their tracebacks. Libraries of file systems often keep their errors in
+    reference cycles; with a traceback, a cycle would keep the memory of the current batch alive until
+    the garbage collector runs.
     """
     try:
         yield
@@ -172,12 +176,14 @@ def as_errors(url: str, missing: type[ImageLoomError] = MissingImageError) -> It
         kind = "folder" if missing is MissingDirectoryError else "image file"
         raise missing(f"The {kind} {url!r} does not exist.") from error.with_traceback(None)
     except IsADirectoryError as error:
-        raise BadImageError(f"{url!r} is a folder.") from error
+        raise BadImageError(f"{url!r} is a folder, not an image file.") from error
     except ImportError as error:
-        raise MissingDependencyError(f"{url!r} needs another package: {error}") from error
-    except Exception as error:  # of whatever library the file system stands on
+        raise MissingDependencyError(
+            f"Reading {url!r} needs a package that is not installed: {error}"
+        ) from error
+    except Exception as error:  # each file system has error classes of its own
         raise StorageError(
-            f"The storage of {url!r} does not give what it is asked for: "
+            f"The storage of {url!r} cannot be reached, or refused the request: "
             f"{type(error).__name__}: {error}"
         ) from error.with_traceback(None)
 
@@ -187,14 +193,14 @@ def as_errors(url: str, missing: type[ImageLoomError] = MissingImageError) -> It
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder: where its files are, for this thread.
+    """A folder of a file system, for use by one thread.
 
     Attributes:
-        fs: the file system; of an archive, the one that the archive lies in.
-        prefix: the folder's path there, without a slash at its end; of an archive, the path inside.
-        archive: the path of the archive on `fs`; "" if the folder lies in none.
-        kind: of the archive, zip or tar.
-        key: tells archives apart.
+        fs: the file system; for a folder in an archive, the file system that contains the archive.
+        prefix: the path of the folder in `fs`, or in the archive, without a slash at its end.
+        archive: the path of the archive in `fs`; "" for a folder that lies in no archive.
+        kind: the kind of the archive, "zip" or "tar".
+        key: identifies the archive among all that this process reads.
     """
 
     fs: Any
@@ -205,15 +211,19 @@ class Place:
 
     @property
     def shared(self) -> bool:
-        """Whether all threads have the same file system, an asynchronous one."""
+        """Whether the file system is asynchronous; all threads use the same one then."""
         return bool(getattr(self.fs, "async_impl", False))
 
     def path(self, name: str) -> str:
-        """A file's path; of an archive, inside it."""
+        """The path of a file of this folder, in the file system or in the archive."""
         return f"{self.prefix}/{name}" if self.prefix or not self.archive else name
 
     def index(self, *, fresh: bool = False) -> Index:
-        """The index of the archive, which is read once in a process, or if it has changed."""
+        """The index of the archive, which each process reads once.
+
+        Args:
+            fresh: look whether the archive has changed, and if so read its index again.
+        """
         with _index_locks.setdefault(self.key, threading.Lock()):
             index = _indexes.get(self.key)
             if index is None or fresh:
@@ -226,69 +236,71 @@ class Place:
 
 
 def place_of(folder: str) -> Place:
-    """The place of a folder's URL; this connects to nothing yet.
+    """The place of a folder's URL; finding it opens no connection.
 
-    File systems that are not asynchronous need not be safe to share: each thread has its own.
+    Each thread has its own places, because file systems that are not asynchronous may not be safe to
+    share between threads.
     """
     key = (os.getpid(), folder, repr(_fsspec().config.conf))
     known: dict[Any, Place] = _by_thread.__dict__.setdefault("places", {})
     if key not in known:
-        _remember(known, key, _opened(folder), _KEPT)
+        _remember(known, key, _open_place(folder), _KEPT)
     return known[key]
 
 
 def _remember(known: dict[Any, Any], key: Any, value: Any, limit: int) -> None:
-    """Puts a value into a dictionary that keeps so many, the oldest of which go."""
+    """Adds a value to a dictionary and removes its oldest values, so that it keeps `limit` at most."""
     while len(known) >= limit:
         del known[next(iter(known))]
     known[key] = value
 
 
-def _opened(folder: str) -> Place:
-    before, path, after = _parted(folder)
+def _open_place(folder: str) -> Place:
+    before, path, after = _split_at_path(folder)
     kind = before.removesuffix("://")
     if kind not in ARCHIVES:
-        fs, prefix = _connected(folder)
+        fs, prefix = _connect(folder)
         return Place(fs, prefix.rstrip("/"))
     if not after:
         raise InvalidArgumentError(
-            f"{folder!r} names no archive: write {kind}://folder/inside::path/or/URL.{kind}."
+            f"The URL {folder!r} names no archive. Write the folder in the archive first and the "
+            f"archive's path or URL after it: {kind}://folder/inside::path/or/URL.{kind}."
         )
     inner = after.removeprefix("::")
-    fs, archive = _connected(inner)
+    fs, archive = _connect(inner)
     return Place(fs, path.strip("/"), archive, kind, (inner, repr(_fsspec().config.conf)))
 
 
-def _connected(url: str) -> tuple[Any, str]:
+def _connect(url: str) -> tuple[Any, str]:
     try:
         found: tuple[Any, str] = _fsspec().core.url_to_fs(url)
     except ValueError as error:
-        raise InvalidArgumentError(f"{url!r} is no URL that can be read: {error}") from error
+        raise InvalidArgumentError(f"The URL {url!r} cannot be read: {error}") from error
     return found
 
 
 def folder_exists(url: str) -> bool:
-    """Whether there is such a folder.
+    """Whether a URL names an existing folder.
 
     Raises:
-        StorageError: the storage cannot be asked.
+        StorageError: The storage cannot be reached, or refuses the request.
     """
     try:
-        with as_errors(url, MissingDirectoryError):
+        with storage_errors(url, MissingDirectoryError):
             place = place_of(url)
             if place.archive:
                 return place.prefix in place.index(fresh=True).folders
             place.fs.invalidate_cache()
             if place.fs.info(place.prefix)["type"] == "directory":
                 return True
-            return bool(place.fs.isdir(place.prefix))  # web pages with links are folders, too
+            return bool(place.fs.isdir(place.prefix))  # a web page with links counts as a folder
     except MissingDirectoryError:
         return False
 
 
 def list_folders(url: str) -> list[str]:
-    """The names of the folders in a folder, sorted."""
-    with as_errors(url, MissingDirectoryError):
+    """The names of the sub-folders of a folder, sorted."""
+    with storage_errors(url, MissingDirectoryError):
         place = place_of(url)
         if place.archive:
             return sorted(place.index().folders.get(place.prefix, ()))
@@ -299,12 +311,12 @@ def list_folders(url: str) -> list[str]:
         return sorted({name for name in names if name and "/" not in name})
 
 
-Entry = tuple[str, str]  # a file's path, relative to the folder that was asked for, and its stamp
+Entry = tuple[str, str]  # the path of a file relative to a folder, and the stamp of the file
 
 
 def find_files(url: str) -> list[Entry]:
-    """All files below a folder, in no particular order; none if there is no such folder."""
-    with as_errors(url, MissingDirectoryError):
+    """All files below a folder, in no particular order; a folder that does not exist has no files."""
+    with storage_errors(url, MissingDirectoryError):
         place = place_of(url)
         if place.archive:
             return place.index().below(place.prefix)
@@ -321,22 +333,22 @@ def find_files(url: str) -> list[Entry]:
 
 
 def forget_listings(url: str) -> None:
-    """Lets go of what a file system has kept of its folders: nobody will ask for it again.
+    """Frees the memory in which a file system keeps the folders that it has listed.
 
-    Not for use while another thread lists the same file system.
+    No other thread may list the same file system meanwhile.
     """
-    with as_errors(url, MissingDirectoryError):
+    with storage_errors(url, MissingDirectoryError):
         place_of(url).fs.invalidate_cache()
 
 
 def stamp_of(info: Mapping[str, Any]) -> str:
-    """A file's size and what else tells its versions apart, out of what its file system says."""
-    version = next((info[key] for key in _VERSIONS if info.get(key) is not None), "")
-    return f"{info.get('size')} {version}"
+    """The stamp of a file (see `stamps`), made of what its file system reports about it."""
+    content = next((info[key] for key in _STAMP_FIELDS if info.get(key) is not None), "")
+    return f"{info.get('size')} {content}"
 
 
 def concurrently(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
-    """The results for all items, in their order, from several threads."""
+    """Calls a function for all items in several threads; returns the results in the items' order."""
     if len(items) < 2:
         return [function(item) for item in items]
     with ThreadPoolExecutor(min(_CONCURRENT, len(items)), "storage") as pool:
@@ -344,13 +356,13 @@ def concurrently(function: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
 
 
 def members_of(root: str, names: Iterable[str]) -> dict[str, Member]:
-    """Where in their archives some files lie; those that are in none are left out."""
+    """The positions of files in their archives; files that lie in no archive are left out."""
     members: dict[str, Member] = {}
     for name in names:
         folder, last = (root, name) if not is_url(name) else split(name)
         if not is_url(folder) or os.path.isabs(last):
             continue
-        with as_errors(folder, MissingDirectoryError):
+        with storage_errors(folder, MissingDirectoryError):
             place = place_of(folder)
             member = place.index().members.get(place.path(last)) if place.archive else None
         if member is not None:

@@ -1,4 +1,9 @@
-"""What tells the versions of remote files apart, with few requests."""
+"""Stamps of remote files, from which one sees that a file has changed.
+
+A stamp is a short text with the size of a file and the best description of its content that its storage
+has: an ETag, a checksum, or a modification time. A file that changes gets another stamp. Stamps are
+found with few requests, because a data set has many files.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +11,54 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from imageloom._errors import MissingDirectoryError, MissingImageError
-from imageloom._storage.places import as_errors, concurrently, is_url, join, place_of, split, stamp_of
+from imageloom._storage.places import (
+    concurrently,
+    is_url,
+    join,
+    place_of,
+    split,
+    stamp_of,
+    storage_errors,
+)
 
 __all__ = ["stamps_of"]
 
-_WORTH_LISTING: Final = 50  # files of one folder: so many are looked up by listing it
+_WORTH_LISTING: Final = 50  # from so many files on, a folder is listed instead of asking for each
 
 
 def stamps_of(root: str, names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
-    """The stamps of remote files; files that are not there are left out.
+    """Finds the stamps of remote files; local files and files that do not exist are left out.
 
     Args:
-        root: the folder or URL that names are relative to.
-        names: of files; local ones are left out.
-        known: stamps that need not be asked for.
+        root: the folder or URL that the names are relative to.
+        names: the files.
+        known: stamps that are known already.
     """
     stamps: dict[str, str] = {}
-    asked: dict[str, dict[str, list[str]]] = {}  # folder -> name in it -> what it is called in `names`
+    wanted: dict[str, dict[str, list[str]]] = {}  # folder -> file name -> its entries in `names`
     for name in names:
         if name in known:
             stamps[name] = known[name]
         elif is_url(url := join(root, name)):
             folder, last = split(url)
-            asked.setdefault(folder, {}).setdefault(last, []).append(name)
+            wanted.setdefault(folder, {}).setdefault(last, []).append(name)
     jobs: list[tuple[str, list[str]]] = []
-    for folder, files in asked.items():
-        with as_errors(folder):
+    for folder, files in wanted.items():
+        with storage_errors(folder):
             place = place_of(folder)
             place.fs.invalidate_cache()
         whole = bool(place.archive) or len(files) >= _WORTH_LISTING
         jobs += [(folder, list(files))] if whole else [(folder, [file]) for file in files]
     for (folder, _), found in zip(jobs, concurrently(_stamps_in, jobs), strict=True):
-        stamps.update((name, stamp) for last, stamp in found.items() for name in asked[folder][last])
+        stamps.update((name, stamp) for last, stamp in found.items() for name in wanted[folder][last])
     return stamps
 
 
 def _stamps_in(job: tuple[str, list[str]]) -> dict[str, str]:
-    """Of a file, which is asked for, or of many files in one folder, which is listed."""
+    """The stamps of files in one folder, which is listed if there are several of them."""
     folder, names = job
     try:
-        with as_errors(folder, MissingDirectoryError):
+        with storage_errors(folder, MissingDirectoryError):
             place = place_of(folder)
             if place.archive:
                 members = place.index(fresh=True).members

@@ -1,6 +1,7 @@
-"""From a position to its batch, ahead of time.
+"""The endless stream of batches of an iterator, with prefetching.
 
-What belongs here knows positions: which samples stand at one (`order`), which is next (`cursor`),
-which will probably be asked for (`guess`), and which are under way (`window`). It asks an executor for
-batches, and knows neither how one is computed nor who computes it.
+Code belongs here if it handles positions in the stream: the samples at a position (`order`), the
+next position (`cursor`), the positions that will probably be requested (`guess`), and those that
+are being computed (`window`). It requests batches from an executor, and does not know how they are
+computed.
 """

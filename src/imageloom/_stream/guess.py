@@ -1,4 +1,4 @@
-"""Guesses which batch of an epoch will be asked for next, from what was asked for so far."""
+"""Guesses which batches of an epoch will be requested next, from the requests so far."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ __all__ = ["ReadingOrder"]
 
 
 class ReadingOrder:
-    """Follows one of several candidate orders, and changes over when it turns out wrong."""
+    """Follows one of several possible orders, and changes to another one when a request differs."""
 
     def __init__(self, batches: int) -> None:
-        """For an epoch of so many batches."""
+        """Starts with the order 0, 1, ... of an epoch of so many batches."""
         self._batches = batches
         self._candidates: list[Sequence[int]] = [range(batches)]
         self._guess: deque[int] = deque()
         self.shuffled = False
 
     def begin(self, shuffled: Sequence[int]) -> None:
-        """A pass starts: in this shuffled order, in sequence, or going on with one left unfinished."""
+        """Notes that a pass begins: shuffled like this, in sequence, or where the last one stopped."""
         unfinished = [tuple(self._guess)] if self._guess else []
         self._candidates = [*unfinished, shuffled, range(self._batches)]
 
     def expect(self, order: Sequence[int]) -> None:
-        """The next pass will probably read in this order."""
+        """Notes that the next pass will probably read in this order."""
         self._guess = deque(order)
 
     def observe(self, index: int) -> list[int] | None:
-        """Notes that a batch is asked for; what will probably follow, if the guess has changed."""
+        """Notes a request; returns what will probably follow if the guess has changed, else None."""
         if self._guess and self._guess[0] == index:
             self._guess.popleft()
             return None

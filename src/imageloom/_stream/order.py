@@ -1,25 +1,27 @@
-"""Which samples, with which randomness, stand at a position of the stream.
+"""The samples and the random seed of each position of the stream.
 
-An iterator is a view of one endless stream of batches. Position p is batch `p % len` of epoch
-`p // len`; what stands there is a pure function of (number of samples, batch size, shuffle, seed, p)::
+An iterator reads one endless stream of batches. Position p is batch `p % len` of epoch `p // len`.
+Its samples and seed are a pure function of (number of samples, batch size, shuffle, seed, p)::
 
     samples          a slice of the epoch's order: `RandomState(seed + first position of the epoch)`
                      permutes 0..n-1, or counts up if `shuffle` is off
     random numbers   `RandomState(seed + p)`; for the first batch of a shuffled epoch this is the state
-                     that the permutation has left behind
+                     after the permutation
 
-This is what Keras' iterator does under `next()`. Seeds wrap at 2**32.
+Keras' iterator does the same with `next()`. Seeds wrap at 2**32.
 
-Two orders that Keras does not know have streams of their own for each epoch, and their batches begin
-with their seed's plain state: a balanced one (`balance=True`) draws every class equally often, samples
-within a class with replacement; `shuffle="fast"` is a permutation computed on demand.
+Keras does not have the following two orders. They use a separate random stream for each epoch, and
+their batches always start with `RandomState(seed + p)`. A balanced order (`balance=True`) draws
+every class equally often, with replacement within a class. `shuffle="fast"` computes a permutation
+on demand.
 
-Shard r of c has batches r, r + c, r + 2c, ... of each epoch of the whole stream, with that stream's
-samples and random numbers; positions are the shard's own.
+Shard r of c has batches r, r + c, r + 2c, ... of each epoch of the whole stream, with the samples
+and random numbers of the whole stream. Positions are counted within the shard.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,13 +29,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import check_seed, check_shard
-from imageloom._errors import InvalidArgumentError
+from imageloom._checks import check_batch_size, check_seed, check_shard
+from imageloom._errors import InvalidArgumentError, StateMismatchError
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._pipeline.seeds import StreamPurpose
+from imageloom._sources.base import SampleSource
 from imageloom._stream.permutation import KeyedPermutation
 
-__all__ = ["OrderOptions", "Sampler"]
+__all__ = ["OrderOptions", "Sampler", "StreamOrder"]
 
 _SEEDS: Final = 2**32
 _EPOCHS_KEPT: Final = 2  # the one being read and the one being prefetched
@@ -41,13 +44,13 @@ _EPOCHS_KEPT: Final = 2  # the one being read and the one being prefetched
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderOptions:
-    """In which order samples come, as a flow method was asked.
+    """The arguments of a flow method that describe the order of samples.
 
     Attributes:
-        shuffle: a new order every epoch; "fast" for one that is computed on demand.
-        seed: None where one is to be drawn at the first batch.
-        balance: epochs draw all classes equally often.
-        shard: index and count; (0, 1) is the whole stream.
+        shuffle: True for a new order every epoch; "fast" for an order that is computed on demand.
+        seed: the seed; for None, the first batch draws one.
+        balance: whether epochs draw all classes equally often.
+        shard: (index, count); (0, 1) is the whole stream.
     """
 
     shuffle: bool | str
@@ -56,28 +59,28 @@ class OrderOptions:
     shard: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
-        """Checks that they go together.
+        """Checks the arguments, alone and together.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: a bad seed or shard; a balanced order that is not
-                drawn; shards without a common seed.
+            InvalidArgumentError, ArgumentTypeError: a seed or shard that is not allowed; `balance`
+                without `shuffle=True`; shards without a seed.
         """
         if isinstance(self.shuffle, str) and self.shuffle != "fast":
             raise InvalidArgumentError(
-                f'`shuffle` is True, False or "fast"; received {self.shuffle!r}.'
+                f'`shuffle` must be True, False or "fast"; received {self.shuffle!r}.'
             )
         object.__setattr__(self, "shuffle", self.shuffle if self.fast else bool(self.shuffle))
         object.__setattr__(self, "seed", check_seed(self.seed))
         object.__setattr__(self, "shard", check_shard(self.shard))
         if self.balance and not (self.shuffle and not self.fast):
             raise InvalidArgumentError(
-                "`balance=True` draws all samples of an epoch anew and needs shuffle=True; received "
+                "`balance=True` draws the samples of every epoch and needs shuffle=True; received "
                 f"shuffle={self.shuffle!r}."
             )
         if self.shard[1] > 1 and self.seed is None:
             raise InvalidArgumentError(
-                "Shards of one stream need a seed, the same in every process: pass `seed`. Without one "
-                "each process would draw another, and their parts would not fit together."
+                "Shards need the same seed in every process, but `seed` is None: pass `seed`. Without "
+                "it, each process would draw another seed, and samples would be repeated or left out."
             )
 
     @property
@@ -87,7 +90,7 @@ class OrderOptions:
 
 
 class Sampler:
-    """The order of the stream for one seed."""
+    """Computes the samples and the seed of each position, for one seed of the stream."""
 
     def __init__(
         self,
@@ -99,7 +102,7 @@ class Sampler:
         class_numbers: NDArray[np.integer[Any]] | None = None,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
-        """`seed` in 0..2**32 - 1; `batch_size` >= 1; with `class_numbers` the order is balanced."""
+        """Needs `seed` in 0..2**32 - 1, `batch_size` >= 1; with `class_numbers` it is balanced."""
         self.samples = samples
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -111,11 +114,11 @@ class Sampler:
             numbers = np.unique(class_numbers)
             self._classes = [np.flatnonzero(class_numbers == number) for number in numbers]
         self._orders: dict[int, NDArray[np.int64]] = {}
-        # Whether the order is drawn from the state that the first batch's random numbers go on from.
+        # Whether the first batch of an epoch continues with the state that has drawn the order.
         self._as_keras = shuffle is True and not self._classes
 
     def __len__(self) -> int:
-        """Batches in an epoch of this shard; the whole stream's last one may be short."""
+        """Batches in an epoch of this shard; the last one of the whole stream may be shorter."""
         return self._batches // self.shards
 
     def order(self, epoch: int) -> NDArray[np.int64]:
@@ -160,7 +163,7 @@ class Sampler:
         return self.order(epoch)[start:stop]
 
     def spec(self, position: int) -> BatchSpec:
-        """What stands at `position`; an empty batch if there are no samples at all."""
+        """The samples and the seed of a position; an empty batch if there are no samples."""
         epoch, number = divmod(position, len(self) or 1)
         index = number * self.shards + self.shard
         first = index * self.batch_size
@@ -176,8 +179,121 @@ class Sampler:
 def _balanced(
     classes: list[NDArray[np.int64]], samples: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """So many samples, equally many of each class; who gets one more is drawn, too."""
+    """Draws equally many samples of each class; random classes get one more if some remain."""
     counts = np.full(len(classes), samples // len(classes))
     counts[rng.permutation(len(classes))[: samples % len(classes)]] += 1
     drawn = [rng.choice(members, count) for members, count in zip(classes, counts, strict=True)]
     return rng.permutation(np.concatenate(drawn))
+
+
+class StreamOrder:
+    """The order of samples of one iterator: its data set, batch size, shard and seed.
+
+    Attributes:
+        options: the arguments of the flow method.
+    """
+
+    def __init__(self, source: SampleSource, batch_size: int, options: OrderOptions) -> None:
+        """Checks the batch size; draws no seed yet.
+
+        Raises:
+            InvalidArgumentError, ArgumentTypeError: a batch size that is below 1 (except -1, all
+                samples) or leaves a shard without a batch; `balance` without one class per sample.
+        """
+        self._source = source
+        self.options = options
+        self._balanced_classes = source.class_numbers("balance=True") if options.balance else None
+        self._batch_size = self._checked(batch_size)
+        self._seed = options.seed
+        self._sampler: Sampler | None = None
+
+    def __len__(self) -> int:
+        """Batches in an epoch, of this shard."""
+        return math.ceil(len(self._source) / self._batch_size) // self.options.shard[1]
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, value: int) -> None:
+        self._batch_size = self._checked(value)
+        self._sampler = None
+
+    @property
+    def shuffle(self) -> bool | str:
+        """Whether every epoch has a new order."""
+        return self.options.shuffle
+
+    @shuffle.setter
+    def shuffle(self, value: bool | str) -> None:
+        self.options = dataclasses.replace(self.options, shuffle=value)
+        self._sampler = None
+
+    @property
+    def balance(self) -> bool:
+        """Whether epochs draw all classes equally often."""
+        return self._balanced_classes is not None
+
+    @property
+    def seed(self) -> int:
+        """The stream's seed; if none was given, the first call draws one from NumPy."""
+        if self._seed is None:
+            self._seed = int(np.random.randint(0, 2**32, dtype=np.uint32))
+        return self._seed
+
+    def take_seed(self, seed: int) -> None:
+        """Sets the seed to that of a saved state.
+
+        Raises:
+            StateMismatchError: the iterator was given another seed.
+        """
+        if self.options.seed is not None and seed != self.options.seed:
+            raise StateMismatchError(
+                f"The state was made with seed {seed}, but this iterator has seed "
+                f"{self.options.seed}: pass seed={seed}, or no seed, to use that of the state."
+            )
+        self._seed, self._sampler = seed, None
+
+    def sampler(self) -> Sampler:
+        """The sampler for the current seed, batch size and shuffle."""
+        if self._sampler is None:
+            self._sampler = Sampler(
+                len(self._source),
+                self._batch_size,
+                shuffle=self.shuffle,
+                seed=self.seed,
+                class_numbers=self._balanced_classes,
+                shard=self.options.shard,
+            )
+        return self._sampler
+
+    def own_position(self, position: int, shards: int) -> int:
+        """Converts a position in a stream of `shards` shards to a position in this stream.
+
+        Raises:
+            StateMismatchError: the numbers of shards differ, and the position is within an epoch.
+        """
+        own = self.options.shard[1]
+        if shards == own:
+            return position
+        whole = math.ceil(len(self._source) / self._batch_size)
+        epoch, batch = divmod(position, max(1, whole // shards))
+        if batch:
+            raise StateMismatchError(
+                f"The state is from batch {batch} of an epoch in {shards} shards, but this stream has "
+                f"{own}: use {shards} shards, or a state from the start of an epoch."
+            )
+        return epoch * len(self)
+
+    def _checked(self, value: int) -> int:
+        samples, shards = len(self._source), self.options.shard[1]
+        size = check_batch_size(value, samples)
+        batches = math.ceil(samples / size)
+        if shards > 1 and batches < shards:  # without shards, an empty data set is allowed
+            raise InvalidArgumentError(
+                f"An epoch of {samples} samples in batches of {size} has {batches} batches, which is "
+                f"too few for {shards} shards: pass a smaller `batch_size`."
+            )
+        return size

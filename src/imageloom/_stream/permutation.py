@@ -1,9 +1,10 @@
-"""A permutation of 0..n-1 that is computed item by item, for data sets of which none would fit.
+"""A permutation of 0..n-1 that is computed item by item, for very large data sets.
 
-A Feistel network over the next power of two; what falls outside 0..n-1 goes through it again until it
-is inside ("cycle walking": Black and Rogaway, "Ciphers with arbitrary finite domains", 2002). The round
-function is the finalizer of splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
-generators", 2014), keyed. Memory: that of the items asked for.
+It is a Feistel network over the next power of two. A result outside 0..n-1 goes through the network
+again until it is inside ("cycle walking": Black and Rogaway, "Ciphers with arbitrary finite
+domains", 2002). The round function is the finalizer of splitmix64 (Steele, Lea and Flood, "Fast
+splittable pseudorandom number generators", 2014) with a key. It takes memory for the requested
+items only.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from numpy.typing import NDArray
 
 __all__ = ["KeyedPermutation"]
 
-_ROUNDS: Final = 8  # even, so that the halves are back in their places at the end
-_LEAST_BITS: Final = 8  # with halves of one bit there are few permutations
+_ROUNDS: Final = 8  # an even number, so that the halves are in their original places at the end
+_LEAST_BITS: Final = 8  # halves of one bit would allow only a few permutations
 _MULTIPLIERS: Final = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 Words = NDArray[np.uint64]
 
 
 class KeyedPermutation:
-    """Where each of n items goes; another key, another permutation."""
+    """Maps each of n items to its place. Different keys give different permutations."""
 
     def __init__(self, n: int, key: tuple[int, ...]) -> None:
         """`n` in 1..2**62; `key` is a tuple of integers >= 0."""
@@ -33,7 +34,7 @@ class KeyedPermutation:
         self._keys = np.random.SeedSequence(key).generate_state(_ROUNDS, np.uint64)
 
     def __call__(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The images of some items of 0..n-1."""
+        """Returns the places of some items of 0..n-1."""
         placed = self._network(items.astype(np.uint64))
         outside = np.flatnonzero(placed >= self.n)
         while len(outside):

@@ -1,6 +1,6 @@
-"""Where an iterator's time went, and what would help most.
+"""Reports where the time of an iterator went, and which change would help most.
 
-All that is measured is a few readings of the clock per image and per batch, so it is always on.
+The measurement takes a few readings of the clock for each image and each batch, so it is always on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imageloom._pipeline.recipe import BatchReport
+from imageloom._pipeline.stages import STAGES
+from imageloom._public import public
 from imageloom._stream.substitutions import BadImage
 
 __all__ = ["Meter", "Report"]
@@ -20,42 +22,37 @@ __all__ = ["Meter", "Report"]
 _NEGLIGIBLE_WAITING = 0.05
 _FEW_BATCHES = 3
 _MB, _GB = 10**6, 10**9
-_STAGES = {
-    "fetch": "waiting for the storage of remote files",
-    "read": "reading and decoding the images",
-    "noaug_hook": "noaug_preprocessing_function",
-    "transform": "the random transforms",
-    "hook": "preprocessing_function",
-    "standardize": "normalising",
-    "batch_function": "get_batch_function",
-    "save": "saving images (save_to_dir)",
-    "finish": "finishing the batch",
-}
 
 
+@public
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What `report()` tells; printed, it says it in words.
+    """The result of `report()`; `str` and `print` show it in words.
+
+    All attributes but the first and `seconds_to_first_batch` are about the second batch and the
+    following ones, because the first one waits for the start of the workers.
 
     Attributes:
-        batches: handed out so far.
-        images: in them, from the second batch on, as all that follows: the first one waits for the
-            start of the workers.
-        seconds: from the first batch handed out to the last.
-        seconds_to_first_batch: from the request for the first batch until it was there.
-        waited: seconds, of these, in which the consumer waited for a batch.
-        workers: who compute.
-        cpus: that this process may use.
-        worker_seconds: of computing, of all workers together, for these batches.
-        stages: the same by stage.
-        cache_hits: images that were taken from the cache.
-        restarts: workers that died or hung, and were replaced.
-        bad_images: files that could not be read, with what took their place.
-        serial: batches are computed by the consumer itself, when it asks for them.
-        decoded_nbytes: what all decoded images would take; None where they cannot be kept, or are.
-        nodes: batches by the node of a cluster that computed them; empty on one machine.
-        away_seconds: what these batches took beside their computing: until a node began, and until
-            their pixels were here.
+        batches: The number of batches that have been handed out.
+        images: The number of images in them.
+        seconds: The time from the first batch to the last one.
+        seconds_to_first_batch: The time from the request for the first batch until it was handed
+            out.
+        waited: The seconds in which the consumer waited for a batch.
+        workers: The number of workers.
+        cpus: The number of CPUs that this process may use.
+        worker_seconds: The time that all workers together have computed.
+        stages: The same time by stage.
+        cache_hits: The number of images that were read from the cache.
+        restarts: The number of workers that died or hung, and were replaced.
+        bad_images: The files that could not be read, and those that have replaced them.
+        serial: Whether the consumer itself computes the batches when it requests them.
+        decoded_nbytes: The memory that all decoded images would take; None if they are cached
+            already or cannot be cached.
+        nodes: The number of batches by the node of a cluster that computed them; empty on one
+            machine.
+        away_seconds: The time that these batches took on a cluster in addition to the computation:
+            until a node began, and until their pixels arrived.
     """
 
     batches: int
@@ -77,34 +74,34 @@ class Report:
 
     @property
     def waiting_share(self) -> float:
-        """Share of the time in which the consumer waited, 0..1."""
+        """The share of the time in which the consumer waited, 0..1."""
         return min(1.0, self.waited / self.seconds) if self.seconds > 0 else 0.0
 
     @property
     def images_per_second(self) -> float:
-        """What the consumer has taken."""
+        """The number of images that the consumer received in a second."""
         return self.images / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def idle_share(self) -> float:
-        """Share of the time in which workers had nothing to do, 0..1."""
+        """The share of the time in which workers had nothing to do, 0..1."""
         available = self.workers * self.seconds
         return max(0.0, 1 - self.worker_seconds / available) if available > 0 else 0.0
 
     @property
     def verdict(self) -> str:
-        """The state of affairs, and the one change that would help most."""
+        """Whether the model waits for data, and the one change that would help most."""
         if self.batches < _FEW_BATCHES:
-            return "Too few batches so far to say anything."
+            return "Too few batches so far for a verdict."
         if self.waiting_share < _NEGLIGIBLE_WAITING:
             return (
-                f"The model waits {self.waiting_share:.0%} of the time for data: nothing to gain here. "
-                f"Workers are idle {self.idle_share:.0%} of the time."
+                f"The model waits {self.waiting_share:.0%} of the time for data, so faster loading "
+                f"would gain nothing. Workers are idle {self.idle_share:.0%} of the time."
             )
         stage, share = self._main_stage()
         return (
-            f"The model waits {self.waiting_share:.0%} of the time for data; {_STAGES[stage]} takes "
-            f"{'most' if share >= 0.5 else 'the largest part'} of it ({share:.0%}): "
+            f"The model waits {self.waiting_share:.0%} of the time for data; {STAGES[stage].cost} "
+            f"takes {'most' if share >= 0.5 else 'the largest part'} of it ({share:.0%}): "
             f"{self._advice(stage)}."
         )
 
@@ -122,13 +119,13 @@ class Report:
                 f'(executor="processes", cores={min(wanted, self.cpus)})'
             )
         elif wanted <= self.workers:
-            more = "the consumer asks in bursts: raise max_batches_pending"
+            more = "raise max_batches_pending, because the consumer requests several batches at once"
         elif self.workers >= self.cpus and stage == "fetch":
-            more = "bring the files nearer to this machine: its CPUs are not what is missing"
+            more = "move the files closer to this machine; more CPUs would not help"
         elif self.workers >= self.cpus:
             more = (
-                f"all {self.cpus} CPUs are at work and {wanted} would be needed: augment less, or on a "
-                + ("larger cluster" if self.nodes else "machine with more")
+                f"all {self.cpus} CPUs are busy and {wanted} would be needed, so augment less, or use "
+                "a " + ("larger cluster" if self.nodes else "machine with more CPUs")
             )
         else:
             usable = min(wanted, self.cpus)
@@ -146,7 +143,7 @@ class Report:
         return own.get(stage, "") + more
 
     def _workers_wanted(self) -> int:
-        """Workers that would compute as fast as the model consumes when it does not wait."""
+        """The number of workers that would compute as fast as the model consumes without waiting."""
         own_time = max(self.seconds - self.waited, 1e-3 * self.seconds)
         return min(10 * self.workers, math.ceil(self.worker_seconds / own_time))
 
@@ -165,7 +162,7 @@ class Report:
             lines.append("Computing, by stage:")
             for name, seconds in sorted(self.stages.items(), key=lambda item: -item[1]):
                 share, each = seconds / self.worker_seconds, 1000 * seconds / self.images
-                lines.append(f"  {share:4.0%}  {each:7.3f} ms an image  {_STAGES[name]}")
+                lines.append(f"  {share:4.0%}  {each:7.3f} ms an image  {STAGES[name].cost}")
         if self.nodes:
             each = 1000 * self.away_seconds / sum(self.nodes.values())
             lines.append(f"Nodes of the cluster ({each:.0f} ms a batch to get there and back):")
@@ -187,10 +184,10 @@ def _in_words(nbytes: int) -> str:
 
 
 class Meter:
-    """Collects what a report needs, from any thread."""
+    """Collects the numbers of a report; any thread may use it."""
 
     def __init__(self) -> None:
-        """Nothing has been handed out."""
+        """Starts without any batches."""
         self._lock = threading.Lock()
         self._batches = 0
         self._images = 0
@@ -203,11 +200,11 @@ class Meter:
         self._away = 0.0
 
     def note(self, asked: float, images: int, batch: BatchReport) -> None:
-        """A batch is there that was asked for at a time of `time.perf_counter`."""
+        """Notes a batch that was requested when `time.perf_counter` was `asked`."""
         now = time.perf_counter()
         with self._lock:
             if self._batches == 0:
-                # Workers start then, which says nothing about what follows.
+                # It includes the start of the workers, which the following batches do not.
                 self._first, self._to_first = now, now - asked
             else:
                 self._waited += now - asked
@@ -229,7 +226,7 @@ class Meter:
         serial: bool = False,
         decoded_nbytes: int | None = None,
     ) -> Report:
-        """All of it, from the second batch on."""
+        """Returns the report so far."""
         return Report(
             batches=self._batches,
             images=self._images,

@@ -1,8 +1,8 @@
-"""Where an iterator stands, as plain JSON: position, seed, and what the stream is made of.
+"""The state of an iterator as plain JSON: position, seed, and a description of the data.
 
-A state may be loaded by an iterator with any executor and any number of workers, in another process and
-on another day. It is refused, with what differs, by one over other data or with other arguments,
-because the stream would then not go on but be another one. Hooks cannot be compared and are left out.
+An iterator with any executor and any number of workers may load a state, in another process and at
+another time. An iterator over other data or with other arguments has another stream, so it raises
+an error that names the differences. Hooks cannot be compared and are left out.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from imageloom._errors import ArgumentTypeError, InvalidArgumentError, StateMism
 from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._options import GeneratorOptions
 
-__all__ = ["checked_state", "described", "make_state", "plain"]
+__all__ = ["IRRELEVANT_OPTIONS", "checked_state", "described", "make_state", "plain"]
 
 _FORMAT: Final = "imageloom-state"
 _VERSION: Final = 1
-# What changes no value of the stream.
-_IRRELEVANT: Final = frozenset(
+# Options that do not change any value of the stream, or that are compared in another way.
+IRRELEVANT_OPTIONS: Final = frozenset(
     {
-        "batch_size",  # the iterator's own counts
+        "batch_size",  # the batch size of the iterator is compared
         "batch_timeout",
         "cache",
         "cache_limit",
@@ -37,34 +37,38 @@ _IRRELEVANT: Final = frozenset(
         "executor",
         "get_batch_function",
         "max_batches_pending",
-        "max_samples_per_class",  # seen in the data
+        "max_samples_per_class",  # changes the data, which are compared
         "noaug_preprocessing_function",
         "on_bad_image",
         "preprocessing_function",
         "save_format",
         "save_prefix",
         "save_to_dir",
-        "validation_split",  # seen in the data
+        "validation_split",  # changes the data, which are compared
     }
 )
 
 
 def described(options: GeneratorOptions, statistics: FeatureStatistics) -> dict[str, Any]:
-    """The arguments of a generator that decide about values."""
+    """Returns the arguments of a generator that change values of the stream."""
     arguments = {
         field.name: plain(getattr(options, field.name))
         for field in dataclasses.fields(options)
-        if field.name not in _IRRELEVANT
+        if field.name not in IRRELEVANT_OPTIONS
     }
-    for name in ("mean", "std", "zca_whitening_matrix"):
-        found = getattr(statistics, name)
+    fitted = {
+        "mean": statistics.mean,
+        "std": statistics.std,
+        "zca_whitening_matrix": statistics.zca_whitening_matrix,
+    }
+    for name, found in fitted.items():
         digest = None if found is None else hashlib.sha256(found.tobytes()).hexdigest()[:16]
         arguments[f"fitted {name}"] = digest
     return arguments
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON gives it back."""
+    """Returns a value as JSON would return it."""
     return json.loads(json.dumps(value, default=_plain_object))
 
 
@@ -77,7 +81,7 @@ def _plain_object(value: Any) -> Any:
 
 
 def make_state(position: int, seed: int, shards: int, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of a stream, or of one of its shards; all of it survives JSON."""
+    """Returns the state of a stream or of one of its shards; JSON does not change it."""
     return {
         "format": _FORMAT,
         "version": _VERSION,
@@ -89,25 +93,28 @@ def make_state(position: int, seed: int, shards: int, fingerprint: Mapping[str, 
 
 
 def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Position, seed and number of shards of a state of the stream with this fingerprint.
+    """Returns position, seed and number of shards of a state of the stream with this fingerprint.
 
     Raises:
-        ArgumentTypeError, InvalidArgumentError: something else than a state.
-        StateMismatchError: a state of a newer version, or of another stream.
+        ArgumentTypeError, InvalidArgumentError: This is not a state.
+        StateMismatchError: The state has a newer version, or belongs to another stream.
     """
     if not isinstance(state, Mapping):
         raise ArgumentTypeError(
-            f"A state is the dictionary that `state_dict` returned; received {type(state).__name__}."
+            "The state must be a dictionary that `state_dict` has returned; received "
+            f"{type(state).__name__}."
         )
     if state.get("format") != _FORMAT:
-        raise InvalidArgumentError("This is not a state that `state_dict` of an iterator returned.")
+        raise InvalidArgumentError(
+            "This is not a state: pass a dictionary that `state_dict` of an iterator has returned."
+        )
     version, theirs = state.get("version"), state.get("fingerprint")
     if type(version) is not int or version < 1 or not isinstance(theirs, Mapping):
-        raise InvalidArgumentError(f"The state is damaged: version {version!r}.")
+        raise InvalidArgumentError(f"The state is damaged: its version is {version!r}.")
     if version != _VERSION:
         raise StateMismatchError(
             f"The state has version {version}; this imageloom reads version {_VERSION}. Update "
-            "imageloom, or start anew."
+            "imageloom, or start without the state."
         )
     differences = [
         f"{name} was {theirs.get(name)!r} and is {fingerprint.get(name)!r}"
@@ -116,7 +123,8 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
     ]
     if differences:
         raise StateMismatchError(
-            "The state belongs to another stream of batches: " + "; ".join(differences) + "."
+            "The state belongs to another stream of batches: " + "; ".join(differences) + ". Use the "
+            "same data and arguments, or start without the state."
         )
     position, seed, shards = state.get("position"), state.get("seed"), state.get("shards", 1)
     if not _in_range(position, 0) or not _in_range(seed, 0, 2**32) or not _in_range(shards, 1):

@@ -1,9 +1,8 @@
-"""Puts readable images in the place of bad ones (`on_bad_image="replace"`).
+"""Replaces images that cannot be read by others (`on_bad_image="replace"`).
 
-The place of a sample that cannot be read is taken by the next sample of the data set (of the subset,
-beginning anew after the last) that can, with its own targets. Which that is depends on the files alone,
-so the stream stays a pure function of its position, whoever finds out first and whenever. A file that
-was found bad is not tried again by this iterator.
+The next readable sample of the data set or subset, after the last one the first, replaces a sample
+that cannot be read, with its own targets. Which one that is depends only on the files, so the
+stream remains a pure function of its position. An iterator does not try to read a bad file again.
 """
 
 from __future__ import annotations
@@ -21,19 +20,21 @@ from numpy.typing import NDArray
 from imageloom._errors import BadImageError, BadSamplesError, WorkerDiedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
 from imageloom._pipeline.recipe import BatchTask, SampleName
+from imageloom._public import public
 from imageloom._sources.base import SampleSource
 
 __all__ = ["BadImage", "ReplacingChannel", "Substitutions"]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class BadImage:
     """A sample that could not be read.
 
     Attributes:
-        filename: as in the iterator's `filenames`.
-        substitute: the one that took its place.
-        reason: what is wrong with it.
+        filename: The file of the sample, as in the iterator's `filenames`.
+        substitute: The file of the sample that has replaced it.
+        reason: What is wrong with it.
     """
 
     filename: SampleName
@@ -42,15 +43,15 @@ class BadImage:
 
     @property
     def in_words(self) -> str:
-        """A sentence."""
+        """A sentence for the user."""
         return f"{self.filename!r} cannot be read and is replaced by {self.substitute!r}: {self.reason}"
 
 
 class Substitutions:
-    """What is known about the bad samples of a data set."""
+    """The bad samples of a data set that are known so far."""
 
     def __init__(self, source: SampleSource) -> None:
-        """Nothing is known yet."""
+        """Starts without any bad samples."""
         self._source = source
         self._reasons: dict[int, str] = {}
         self._lock = threading.Lock()
@@ -59,34 +60,34 @@ class Substitutions:
         """Notes that a sample cannot be read.
 
         Raises:
-            BadImageError: there is no other left.
+            BadImageError: All samples are bad.
         """
         with self._lock:
             self._reasons.setdefault(sample, reason)
             if len(self._reasons) >= len(self._source):
                 raise BadImageError(
-                    f"None of the {len(self._source)} images can be read; the last: {reason}"
+                    f"None of the {len(self._source)} images can be read. The last reason: {reason}"
                 )
 
     def of(self, sample: int) -> int:
-        """The sample itself, or the next one that is not known to be bad, if there is any."""
+        """Returns the sample itself, or the next one that is not known to be bad."""
         count = len(self._source)
         with self._lock:
             candidates = ((sample + step) % count for step in range(count))
             return next((s for s in candidates if s not in self._reasons), sample)
 
     def applied(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The samples to read for these."""
+        """Returns the samples to read in the place of these."""
         if not self._reasons:
             return indices
         return np.array([self.of(int(i)) for i in indices], dtype=np.int64)
 
     def among(self, indices: NDArray[np.int64]) -> list[BadImage]:
-        """The bad ones of some samples."""
+        """Returns the bad ones of some samples."""
         return [self._describe(int(i)) for i in indices if int(i) in self._reasons]
 
     def all(self) -> list[BadImage]:
-        """All that were found, in the order of the data set."""
+        """Returns all bad samples, in the order of the data set."""
         with self._lock:
             samples = sorted(self._reasons)
         return [self._describe(sample) for sample in samples]
@@ -97,14 +98,17 @@ class Substitutions:
 
 
 class ReplacingChannel:
-    """A channel whose batches are computed again, with other samples, until all can be read."""
+    """A channel that computes batches again, with other samples, until all samples can be read.
+
+    It passes everything else on to the channel of an executor.
+    """
 
     def __init__(
         self,
         channel: Channel,
         source: SampleSource,
     ) -> None:
-        """Nothing is known to be bad yet."""
+        """Starts without any bad samples."""
         self.substitutions = Substitutions(source)
         self._source = source
         self._channel = channel
@@ -112,39 +116,39 @@ class ReplacingChannel:
 
     @property
     def cpus(self) -> int:
-        """As of the channel behind."""
+        """The same as the executor's channel."""
         return self._channel.cpus
 
     @property
     def lookahead(self) -> int:
-        """As of the channel behind."""
+        """The same as the executor's channel."""
         return self._channel.lookahead
 
     @property
     def workers(self) -> int:
-        """As of the channel behind."""
+        """The same as the executor's channel."""
         return self._channel.workers
 
     @property
     def restarts(self) -> int:
-        """As of the channel behind."""
+        """The same as the executor's channel."""
         return self._channel.restarts
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
-        """Asks for a batch; what comes has samples that can be read."""
+        """Submits a task; its batch has samples that can be read."""
         outer: BatchFuture = Future()
         outer.add_done_callback(self._cancelled)
         self._try(outer, task, urgent=urgent)
         return outer
 
-    def hurry(self, future: BatchFuture) -> None:
-        """Lets a batch go first."""
+    def prioritise(self, future: BatchFuture) -> None:
+        """Moves the task of this future before all waiting tasks."""
         inner = self._inner.get(future)
         if inner is not None:
-            self._channel.hurry(inner)
+            self._channel.prioritise(inner)
 
     def close(self) -> None:
-        """Closes the channel behind."""
+        """Closes the executor's channel."""
         self._channel.close()
 
     def _try(self, outer: BatchFuture, task: BatchTask, *, urgent: bool) -> None:
@@ -154,12 +158,12 @@ class ReplacingChannel:
             inner = self._channel.submit(actual, urgent=urgent)
             if not inner.done():
                 self._inner[outer] = inner
-                inner.add_done_callback(partial(self._heard, outer, task, actual))
+                inner.add_done_callback(partial(self._finished, outer, task, actual))
                 return
             if self._settled(outer, task, actual, inner):
                 return
 
-    def _heard(
+    def _finished(
         self, outer: BatchFuture, task: BatchTask, actual: BatchTask, inner: BatchFuture
     ) -> None:
         self._inner.pop(outer, None)
@@ -169,7 +173,7 @@ class ReplacingChannel:
     def _settled(
         self, outer: BatchFuture, task: BatchTask, actual: BatchTask, inner: BatchFuture
     ) -> bool:
-        """Passes the outcome on, unless it is that some samples must be replaced."""
+        """Passes the result on; returns False if some samples must be replaced first."""
         if inner.cancelled() or outer.cancelled():
             outer.cancel()
             _discard(inner)
@@ -182,8 +186,8 @@ class ReplacingChannel:
             bad = _bad_samples(error, actual)
             for row, reason in bad.items():
                 self.substitutions.learn(int(actual.spec.indices[row]), reason)
-        except BadImageError as hopeless:
-            error, bad = hopeless, {}
+        except BadImageError as all_bad:
+            error, bad = all_bad, {}
         if bad:
             return False
         if outer.set_running_or_notify_cancel():
@@ -191,7 +195,7 @@ class ReplacingChannel:
         return True
 
     def _with_samples(self, task: BatchTask, indices: NDArray[np.int64]) -> BatchTask:
-        """The task of the same place in the stream with other samples."""
+        """Returns the task of the same position with other samples."""
         spec = dataclasses.replace(task.spec, indices=indices)
         return dataclasses.replace(self._source.task(spec), transforms=task.transforms)
 
@@ -212,7 +216,7 @@ class ReplacingChannel:
 
 
 def _bad_samples(error: BaseException, task: BatchTask) -> Mapping[int, str]:
-    """Rows of the batch that the error is about, and what is wrong; empty for other errors."""
+    """Returns the samples of the batch that cannot be read, and why; empty for other errors."""
     if isinstance(error, BadSamplesError):
         return {row: reason for row, _, reason in error.samples}
     if isinstance(error, WorkerDiedError) and error.sample is not None:

@@ -1,18 +1,17 @@
-"""An iterator's batches by position: opens the channel, puts batches together, keeps the accounts."""
+"""The batches of an iterator by position: opens the channel, assembles batches, measures time."""
 
 from __future__ import annotations
 
 import time
-import warnings
 import weakref
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import IteratorClosedError
-from imageloom._executors.base import Channel
+from imageloom._executors.base import Channel, Replacement
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 from imageloom._pipeline.recipe import BatchSpec
@@ -21,12 +20,13 @@ from imageloom._stream.order import Sampler
 from imageloom._stream.report import Meter, Report
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
 from imageloom._stream.window import BatchStream
+from imageloom._warnings import Once, warn_user
 
-__all__ = ["Batch", "BatchSupply", "BatchT_co", "ChannelFactory"]
+__all__ = ["Batch", "BatchSupply", "BatchT_co"]
 
 Batch = Any  # images, or a tuple of images, targets and weights
-# The same as the users' type checker knows it, from the arguments of the flow method. By default it is
-# anything, so that nobody has to write down what kind of batches their `DirectoryIterator` makes.
+# The type of a batch for the users' type checker, which takes it from the arguments of the flow
+# method. The default is Any, so that users can annotate a `DirectoryIterator` without it.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
@@ -37,40 +37,35 @@ else:
     BatchT_co = TypeVar("BatchT_co", covariant=True)  # defaults come with Python 3.13
 
 
-class ChannelFactory(Protocol):
-    """What an iterator asks of its generator when the first batch is due."""
-
-    def __call__(self, iterator: Any) -> Channel:
-        """Freezes the options and opens a channel for the iterator's batches."""
-        ...
-
-
 class BatchSupply:
-    """The machinery behind one iterator, started by the first request."""
+    """Gets the batches of one iterator from its workers, which the first request starts."""
 
-    def __init__(self, source: SampleSource, open_channel: ChannelFactory) -> None:
+    def __init__(self, source: SampleSource) -> None:
         """Starts nothing."""
         self._source = source
-        self._open_channel = open_channel
         self._stream: BatchStream | None = None
         self._channel: Channel | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
         self._substitutions: Substitutions | None = None
         self._workers = self._restarts = self._lookahead = self._cpus = 0  # of the last channel
         self._meter = Meter()
-        self._told: set[str] = set()
+        self._shown = Once()
         self.closed = False
 
     @property
     def running(self) -> bool:
-        """Whether batches are being computed."""
+        """Whether batches are computed."""
         return self._stream is not None and not self.closed
 
-    def start(self, iterator: Any, sampler: Sampler) -> None:
-        """Makes sure that the iterator's batches can be asked for, in this order.
+    def start(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
+        """Opens the channel unless it is open.
+
+        Args:
+            open_channel: freezes the generator's options and opens a channel to its workers.
+            sampler: the samples of each position.
 
         Raises:
-            IteratorClosedError: after `close`.
+            IteratorClosedError: the iterator was closed.
         """
         if self.closed:
             raise IteratorClosedError(
@@ -79,23 +74,23 @@ class BatchSupply:
         if self._stream is not None:
             return
         source = self._source
-        channel = self._open_channel(iterator)
+        channel = open_channel()
         if isinstance(channel, ReplacingChannel):
-            # What was found out before the batch size, say, was changed is still true.
+            # Replacements stay valid after a restart, for example with another batch size.
             self._substitutions = self._substitutions or channel.substitutions
             channel.substitutions = self._substitutions
         self._channel = channel
         self._stream = BatchStream(channel, lambda p: source.task(sampler.spec(p)))
         self._closer = weakref.finalize(self, self._stream.close)
 
-    def compute_here(self, iterator: Any, sampler: Sampler) -> None:
-        """In a forked child: its parent's workers are out of reach, so it computes by itself."""
+    def compute_here(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
+        """Opens a new channel in a forked child, which cannot use its parent's workers."""
         if self._stream is not None and self._stream.inherited:
             self._stream = self._closer = self._channel = None
-            self.start(iterator, sampler)
+            self.start(open_channel, sampler)
 
     def stop(self) -> None:
-        """Drops the machinery; `start` builds it anew."""
+        """Closes the channel; `start` opens a new one."""
         if self._closer is not None:
             self._closer()
         if self._channel is not None:
@@ -103,35 +98,36 @@ class BatchSupply:
         self._stream = self._closer = self._channel = None
 
     def close(self) -> None:
-        """Gives everything back, for good."""
+        """Closes the channel for good."""
         self.closed = True
         self.stop()
 
     def follow(self, plan: Iterable[int]) -> None:
-        """From now on prefetches these positions; nothing happens before `start`."""
+        """Prefetches these positions from now on; has no effect before `start`."""
         if self._stream is not None:
             self._stream.follow(plan)
 
-    def batch(self, spec: BatchSpec, *, stacklevel: int) -> Batch:
-        """The batch that stands at a position; warnings are the caller's, so many levels up."""
+    def batch(self, spec: BatchSpec) -> Batch:
+        """Returns the batch with this description."""
         stream = self._stream
         if stream is None:
-            raise IteratorClosedError("The iterator was changed by another thread; ask again.")
+            raise IteratorClosedError(
+                "Another thread has changed this iterator; request the batch again."
+            )
         asked = time.perf_counter()
         computed = stream.get(spec.position)
         report = computed.report
         self._meter.note(asked, len(spec.indices), report)
         for key, text in (*computed.report.warnings, *map(_replacement_in_words, computed.replaced)):
-            if key not in self._told:
-                self._told.add(key)
-                warnings.warn(text, stacklevel=stacklevel + 1)
+            if self._shown.first(key):
+                warn_user(text)
         arrays = computed.hand_out()
         if computed.report.batch is not None:
             return completed(computed.report.batch[0], arrays[0])
         return self._assembled(arrays, spec.indices if computed.indices is None else computed.indices)
 
     def _assembled(self, arrays: tuple[NDArray[Any], ...], indices: NDArray[np.int64]) -> Batch:
-        """Images and whatever belongs to them, as Keras' iterators put it together."""
+        """Images, targets and weights in the form that Keras' iterators use."""
         source = self._source
         parts = [*arrays[: source.images], *source.inputs(indices)]
         x = parts[0] if len(parts) == 1 else parts
@@ -151,11 +147,11 @@ class BatchSupply:
 
     @property
     def bad_images(self) -> list[BadImage]:
-        """Files that were replaced so far."""
+        """The files that were replaced so far."""
         return [] if self._substitutions is None else self._substitutions.all()
 
     def report(self, decoded_nbytes: int | None) -> Report:
-        """Where the time went so far; `decoded_nbytes` is what a cache would take, if it could help."""
+        """Where time was spent so far; `decoded_nbytes` is the size of a cache that would help."""
         if self._channel is not None:
             self._note(self._channel)
         return self._meter.report(
@@ -172,5 +168,5 @@ class BatchSupply:
         self._lookahead, self._cpus = channel.lookahead, channel.cpus
 
 
-def _replacement_in_words(bad: BadImage) -> tuple[str, str]:
+def _replacement_in_words(bad: Replacement) -> tuple[str, str]:
     return f"replaced {bad.filename}", bad.in_words

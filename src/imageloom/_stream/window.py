@@ -4,10 +4,10 @@
 
     plan (positions that will probably be asked for, in order)
       └─> window: position -> future, at most `lookahead` of them, finished or not
-            └─> get(position): out of the window, or computed on demand, before all that wait
+            └─> get(position): taken from the window, or submitted before all waiting tasks
 
-Which positions are prefetched is a guess and costs only time when it is wrong: whatever is asked for,
-in whatever order, from whatever thread, is the batch of that position.
+Which positions are prefetched is a guess. A wrong guess only costs time: a request from any thread,
+in any order, returns the batch of its position.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["BatchStream"]
 
 
 class BatchStream:
-    """Hands out batches by position and keeps a window of them under way."""
+    """Hands out batches by position, and keeps a window of them submitted in advance."""
 
     def __init__(self, channel: Channel, task_at: Callable[[int], BatchTask]) -> None:
-        """`task_at` is the pure function from a position to its task."""
+        """`task_at` returns the task of a position; it is a pure function."""
         self._channel = channel
         self._task_at = task_at
         self._lock = threading.RLock()
@@ -42,11 +42,11 @@ class BatchStream:
 
     @property
     def inherited(self) -> bool:
-        """Whether this is a forked child: the threads and workers are its parent's."""
+        """Whether this process is a forked child, so that threads and workers belong to its parent."""
         return os.getpid() != self._owner
 
     def follow(self, plan: Iterable[int]) -> None:
-        """From now on prefetches these positions, in this order; drops what is not near in it."""
+        """Prefetches these positions, in this order, from now on; drops batches that are not near."""
         with self._lock:
             upcoming = iter(plan)
             near = list(islice(upcoming, self._channel.lookahead))
@@ -57,11 +57,11 @@ class BatchStream:
                 self._refill()
 
     def get(self, position: int) -> ComputedBatch:
-        """The batch at a position; waits for it.
+        """Waits for the batch at a position and returns it.
 
         Raises:
-            IteratorClosedError: after `close`, or in a forked child.
-            Exception: what the batch's computation raised.
+            IteratorClosedError: The stream is closed, or this is a forked child.
+            Exception: What the computation of the batch has raised.
         """
         with self._lock:
             self._check_usable()
@@ -69,8 +69,9 @@ class BatchStream:
             if future is None:
                 future = self._channel.submit(self._task_at(position), urgent=True)
             else:
-                self._channel.hurry(future)
-            # Who waits must find a slot, however many threads ask for something unforeseen.
+                self._channel.prioritise(future)
+            # There must be a slot for each waiting thread, even if all ask for unexpected
+            # positions.
             while self._window and len(self._window) + len(self._waiters) >= self._channel.lookahead:
                 _discard(self._window.popitem()[1])
             self._refill()
@@ -82,8 +83,8 @@ class BatchStream:
         except CancelledError:
             if waiter.cancelled():
                 raise _closed() from None
-            raise  # a hook's own
-        except BaseException:  # the batch failed, or Ctrl-C ended the wait
+            raise  # a hook has raised it
+        except BaseException:  # the batch has failed, or Ctrl-C has ended the wait
             _discard(waiter)
             raise
         finally:
@@ -93,7 +94,7 @@ class BatchStream:
                     self._refill()
 
     def close(self) -> None:
-        """Gives everything back; those who wait get an IteratorClosedError."""
+        """Releases everything; threads that wait for a batch get an IteratorClosedError."""
         with self._lock:
             if self._closed:
                 return
@@ -121,19 +122,19 @@ class BatchStream:
             raise _closed()
         if self.inherited:
             raise IteratorClosedError(
-                "This iterator belongs to the process that read its first batch; a forked child cannot "
-                "use it. Make the iterator in the child."
+                "This iterator belongs to the process that read its first batch, and a forked child "
+                "cannot use it. Create the iterator in the child."
             )
 
 
 def _closed() -> IteratorClosedError:
     return IteratorClosedError(
-        "This iterator is closed. Make a new one with the generator's flow methods."
+        "This iterator is closed. Create a new one with the generator's flow methods."
     )
 
 
 def _pass_on(waiter: BatchFuture, future: BatchFuture) -> None:
-    """Gives a batch to who waits for it, if anybody still does."""
+    """Passes a finished batch on to the thread that waits for it, if that still does."""
     if future.cancelled() or not waiter.set_running_or_notify_cancel():
         waiter.cancel()
         _give_back(future)
@@ -144,7 +145,7 @@ def _pass_on(waiter: BatchFuture, future: BatchFuture) -> None:
 
 
 def _discard(future: BatchFuture) -> None:
-    """Cancels a batch, or gives its memory back as soon as it is there."""
+    """Cancels a batch, or releases its memory once it is finished."""
     if not future.cancel():
         future.add_done_callback(_give_back)
 

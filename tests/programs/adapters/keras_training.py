@@ -102,7 +102,7 @@ result["losses"] = len(history.history["loss"]), len(history.history["val_loss"]
 result["trained"] = epochs_of(len(training))
 result["weights"] = weights
 result["validated"] = [validated == 3 * validation_marks, len(validated)]
-stream_requests = requests[id(training._supply._stream)]
+stream_requests = requests[id(training._stream.supply._stream)]
 later = [hit for position, hit in stream_requests if position >= len(training)]
 result["later_requests"], result["later_hits"] = len(later), sum(later)
 

@@ -26,6 +26,7 @@ for executor in ("serial", "threads", "processes"):
     with files, rows:
         for it in (files, rows):
             next(it), it[0], it.state_dict(), it.class_weights(), isinstance(it, dict)
-            it.on_epoch_begin(), it.on_epoch_end(), it.reset(), repr(it), list(it.one_pass())
+            it.on_epoch_begin(), it.on_epoch_end(), it.reset(), repr(it)
+            list(it._stream.one_pass())
 look(None)
 print(os.getpid())

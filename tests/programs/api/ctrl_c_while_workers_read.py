@@ -6,7 +6,7 @@ import psutil
 from telling import ARGUMENTS, FLOW, FOLDER, tell, workers
 
 from imageloom import ImageDataGenerator
-from imageloom._api import fit as fitting
+from imageloom._api import streamed_fit
 
 
 class Bar:
@@ -15,7 +15,7 @@ class Bar:
 
 
 os.mkfifo("endless.png")
-fitting.progress_bar = lambda *described: contextlib.nullcontext(Bar())
+streamed_fit.progress_bar = lambda *described: contextlib.nullcontext(Bar())
 files = [os.path.join(FOLDER, "cat", f"{i:02d}.png") for i in (1, 3, 5, 7)]
 frame = pd.DataFrame({"filename": [*files, os.path.abspath("endless.png")]})
 flow = dict(FLOW, class_mode=None, validate_filenames=False)

@@ -3,7 +3,7 @@ import signal
 import sys
 from pathlib import Path
 
-from imageloom._cli.output import replacing
+from imageloom._storage.atomic import replacing
 
 try:
     with replacing(Path(sys.argv[1])) as draft:

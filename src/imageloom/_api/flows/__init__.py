@@ -1,1 +1,1 @@
-"""The flow methods: from arguments to iterators. Nothing is started here."""
+"""The flow methods, which make iterators from arguments. They start no workers."""

@@ -1,10 +1,9 @@
-"""Checks and warnings of the flow methods' arguments, beyond single values."""
+"""Checks of the flow methods' arguments that concern more than a single value, and warnings."""
 
 from __future__ import annotations
 
 import os
 import re
-import warnings
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from imageloom._options import GeneratorOptions
 from imageloom._storage.archives import ARCHIVES
 from imageloom._storage.places import folder_exists, is_url
 from imageloom._stream.order import OrderOptions
+from imageloom._warnings import warn_user
 
 __all__ = [
     "check_directory",
@@ -29,10 +29,11 @@ _IGNORED_KEYWORDS: Final = ("has_ext", "sort", "drop_duplicates")
 def order_options(
     shuffle: bool | str, seed: int | None, balance: bool, shard: tuple[int, int] | str | None
 ) -> OrderOptions:
-    """The order that a flow method was asked for.
+    """The order of samples that the arguments of a flow method describe.
 
     Raises:
-        InvalidArgumentError, ArgumentTypeError: what does not go together (see `OrderOptions`).
+        InvalidArgumentError, ArgumentTypeError: arguments that exclude each other (see
+            `OrderOptions`).
     """
     if shard == "auto":
         shard = own_shard()
@@ -40,45 +41,39 @@ def order_options(
         shuffle=shuffle,
         seed=seed,
         balance=balance,
-        shard=(0, 1) if shard is None else shard,  # type: ignore[arg-type]  # checked there
+        shard=(0, 1) if shard is None else shard,  # type: ignore[arg-type]  # checked by `OrderOptions`
     )
 
 
 def check_directory(name: str, path: Any, *, remote: bool = False) -> None:
-    """Raises unless the folder exists; `remote` says that it may be a URL."""
+    """Raises unless the folder exists; with `remote` it may be a URL."""
     path = os.fspath(path)
     if folder_exists(path) if remote and is_url(path) else os.path.isdir(path):
         return
     hint = ""
     if os.path.isfile(path) and path.endswith(tuple(f".{kind}" for kind in ARCHIVES)):
-        hint = f" The folders in an archive are read as {path.rpartition('.')[2]}://::{path}"
+        hint = f" To read the folders in an archive, pass {path.rpartition('.')[2]}://::{path}"
     elif isinstance(path, str) and re.match(r"[A-Za-z][\w+.-]+:/[^/]", path):
-        hint = " A URL is passed as a string: pathlib takes one of its slashes away."
+        hint = " Pass a URL as a string: pathlib removes one of its slashes."
     raise MissingDirectoryError(f"`{name}` is not an existing folder: {path!r}.{hint}")
 
 
 def without_deprecated(deprecated: dict[str, Any], class_mode: str | None) -> str | None:
-    """Warns of keywords and a class mode of old versions of Keras; returns the class mode of today."""
+    """Warns of keywords and a class mode of old Keras versions; returns the current class mode."""
     for name in deprecated:
         if name not in _IGNORED_KEYWORDS:
             raise ArgumentTypeError(
                 f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
             )
-        warnings.warn(
-            f"`{name}` is deprecated and has no effect; leave it out.", DeprecationWarning, stacklevel=4
-        )
+        warn_user(f"`{name}` is deprecated and has no effect; leave it out.", DeprecationWarning)
     if class_mode != "other":
         return class_mode
-    warnings.warn(
-        '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',
-        DeprecationWarning,
-        stacklevel=4,
-    )
+    warn_user('`class_mode="other"` is deprecated, please use `class_mode="raw"`.', DeprecationWarning)
     return "raw"
 
 
 def geometry_warning(options: GeneratorOptions, size: tuple[int, int]) -> str | None:
-    """What to tell those who may be hit by Keras' exchanged axes; None if nobody is."""
+    """The warning about Keras' exchanged axes; None if they make no visible difference."""
     transform = options.transform
     if transform.corrected_geometry or not transform.random_transforms_enabled:
         return None
@@ -88,8 +83,8 @@ def geometry_warning(options: GeneratorOptions, size: tuple[int, int]) -> str | 
     if not uneven and shifts[0] == shifts[1]:
         return None
     return (
-        "The numbers are Keras', and Keras exchanges two axes: height_shift_range moves columns, "
-        "width_shift_range moves rows, and images that are not square turn about a point beside "
-        'their centre. geometry="corrected" does what was meant; geometry="keras" with '
-        "equal shift ranges and square images is not concerned."
+        'Keras exchanges two axes, and geometry="keras" gives the same results: height_shift_range '
+        "moves columns, width_shift_range moves rows, and images that are not square rotate about "
+        'a point beside their centre. Pass geometry="corrected" for correct axes. Square images '
+        "with equal shift ranges are not affected."
     )

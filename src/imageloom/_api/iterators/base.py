@@ -1,290 +1,400 @@
-"""What the user holds: Keras' iterator, over a stream of batches that others compute.
+"""The base class of all iterators, which has the interface of Keras' iterators.
 
-An iterator is a view of one endless stream (see `sampler`). `next(it)` walks along it; `it[i]` is
-batch i of the epoch it is in, whenever, however often and from whatever thread it is asked for; the
-epoch ends in `next()` by itself, and under Keras' protocol at `on_epoch_end()` once every batch of
-it was handed out.
+An iterator reads one endless stream of batches (see `_stream`). `next(it)` moves along the stream.
+`it[i]` is always batch i of the current epoch, however often and from whichever thread it is read.
+With `next()` the next epoch starts by itself. Under Keras' protocol it starts at `on_epoch_end()`,
+once every batch of the epoch was handed out.
 
-Nothing is started until the first batch is asked for; then the generator's options are frozen, and a
-channel to the generator's executor is opened.
+The first request freezes the generator's options and opens a channel to its workers.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from itertools import count
-from typing import Any, Generic, Self
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, Self
 
-from imageloom._adapters.keras import KerasSurface, Reader, for_keras, reader_of, shuffled_order
-from imageloom._api.iterators.views import IteratorViews
-from imageloom._errors import (
-    ArgumentTypeError,
-    BatchIndexError,
-)
-from imageloom._pipeline.recipe import BatchSpec
-from imageloom._sources.base import SampleSource
-from imageloom._stream.cursor import IteratorOrder
-from imageloom._stream.guess import ReadingOrder
-from imageloom._stream.order import OrderOptions
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._adapters.keras import KerasSurface, Reader, for_keras, reader_asking
+from imageloom._api.iterators.plans import ChannelOpener, IteratorPlan
+from imageloom._api.iterators.views import IteratorViews, class_weights
+from imageloom._api.planning import FrozenGenerator
+from imageloom._errors import ArgumentTypeError, BatchIndexError
+from imageloom._public import public
+from imageloom._stream.access import StreamAccess
+from imageloom._stream.order import OrderOptions, StreamOrder
 from imageloom._stream.report import Report
+from imageloom._stream.state import described, plain
 from imageloom._stream.substitutions import BadImage
-from imageloom._stream.supply import BatchSupply, BatchT_co, ChannelFactory
+from imageloom._stream.supply import BatchT_co
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["BatchIterator"]
 
 
-class BatchIterator(KerasSurface, IteratorViews, IteratorOrder, Generic[BatchT_co]):
-    """Common part of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
+@public
+class BatchIterator(KerasSurface, Generic[BatchT_co]):
+    """The base class of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes:
         image_data_generator: the generator that made it.
-        seed: as given; None means that one was drawn from NumPy's global state at the first batch.
-        workers: Keras' own threads; 1 is right, because the work is already done in the background.
-        max_queue_size: Keras' own queue, used only if `workers` is raised.
-        lock: held while the position moves.
+        seed: as given; for None, the first batch draws a seed from NumPy's global state.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dtype: of the images in a batch.
+        subset: `"training"`, `"validation"` or None, as given.
+        save_to_dir: the folder to which finished images are written, or None.
+        save_prefix: prefix of the saved files' names.
+        save_format: format of the saved files.
+        workers: number of Keras' own threads; leave it at 1, batches are computed in the
+            background.
+        max_queue_size: size of Keras' own queue, which is used only if `workers` is above 1.
+        lock: held while the position changes.
     """
 
-    def __init__(
-        self,
-        source: SampleSource,
-        open_channel: ChannelFactory,
-        *,
-        batch_size: int,
-        order: OrderOptions,
-    ) -> None:
+    def __init__(self, plan: IteratorPlan, *, image_data_generator: Any, order: OrderOptions) -> None:
         """Checks the batch size; starts nothing.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: a batch size below 1 (-1: all samples); a balanced
-                order of samples that do not have one class each.
+            InvalidArgumentError, ArgumentTypeError: a batch size that is below 1 (except -1, all
+                samples) or leaves a shard without a batch; `balance` without one class per sample.
         """
-        super().__init__(source, batch_size, order)
-        self._supply = BatchSupply(source, open_channel)
-        self._handed_out: set[int] = set()
-        self._epochs_ahead = 0  # that a queue of tf_keras has gone on by itself
-        self._read_in_order, self._furthest = True, -1  # of the batches of this pass by number
-        self._following: int | None = None  # the position `next` will ask for, if it is prefetched
-        self._order = ReadingOrder(len(self))
+        settings = plan.settings
+        self.image_data_generator = image_data_generator
+        self.seed: int | None = order.seed
+        self.data_format: str = settings.data_format
+        self.dtype: str = settings.dtype
+        self.subset: str | None = settings.subset
+        self.save_to_dir: str | None = settings.save_to_dir
+        self.save_prefix: str = settings.save_prefix
+        self.save_format: str = settings.save_format
+        self._plan = plan
+        stream_order = StreamOrder(plan.source, settings.batch_size, order)
+        opener = ChannelOpener(image_data_generator, plan, stream_order)
+        self._stream = StreamAccess(plan.source, stream_order, opener)
+        self.lock: threading.RLock = self._stream.lock
+        self._data_fingerprint: dict[str, Any] | None = None
 
-    # The stream
+    # The data set and the order of its samples
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return len(self._plan.source)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self._plan.source)
+
+    @property
+    def sample_count(self) -> int:
+        """Number of samples."""
+        return len(self._plan.source)
+
+    @property
+    def batch_size(self) -> int:
+        """Number of samples in a batch; the last batch of an epoch may be shorter.
+
+        Assigning it returns to the start of the epoch and discards prefetched batches.
+        """
+        return self._stream.order.batch_size
+
+    @batch_size.setter
+    def batch_size(self, value: int) -> None:
+        self._stream.resize(value)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Shape of a full batch of images."""
+        return (self.batch_size, *self._plan.row_shape)
+
+    @property
+    def shuffle(self) -> bool | str:
+        """Whether every epoch has a new order. Assigning it discards prefetched batches."""
+        return self._stream.order.shuffle
+
+    @shuffle.setter
+    def shuffle(self, value: bool | str) -> None:
+        self._stream.reorder(value)
+
+    @property
+    def shard(self) -> tuple[int, int]:
+        """The part of the stream that is read, as (index, count); (0, 1) is the whole stream."""
+        return self._stream.order.options.shard
+
+    @property
+    def balance(self) -> bool:
+        """Whether epochs draw all classes equally often."""
+        return self._stream.order.balance
+
+    @property
+    def total_batches_seen(self) -> int:
+        """Position in the stream of the batch that `next` returns next, counted from 0."""
+        return self._stream.cursor.position
+
+    @property
+    def batch_index(self) -> int:
+        """Number, within its epoch, of the batch that `next` returns next."""
+        return self._stream.cursor.batch_index
+
+    @property
+    def index_array(self) -> NDArray[np.int64]:
+        """Sample numbers of all shards, in the order of the current epoch."""
+        with self.lock:
+            return self._stream.order.sampler().order(self._stream.cursor.epoch)
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches in an epoch of this shard."""
+        return len(self)
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch of this shard."""
+        return len(self._stream.order)
+
+    # Reading
 
     def __iter__(self) -> Self:
-        """The iterator itself, which never ends."""
+        """Returns the iterator itself, which is endless."""
         return self
 
     def __next__(self) -> BatchT_co:
-        """The next batch of the stream.
+        """Returns the next batch of the stream.
 
         Raises:
-            IteratorClosedError: after `close`.
-            Exception: what a hook or a file of this batch raised; the batch after it comes next.
+            IteratorClosedError: the iterator was closed.
+            Exception: the error of a hook or a file of this batch; the next call continues after
+                it.
         """
-        with self.lock:
-            self._start()
-            position = self._position
-            self._note_handed_out(position)
-            self._position += 1
-            if self._position % max(1, len(self)) == 0:
-                self._handed_out.clear()
-            self._pass_start = self._epoch * len(self)
-            if self._following != position:
-                self._supply.follow(count(position))
-            self._following = position + 1
-            spec = self._sampler_now().spec(position)
-        batch: BatchT_co = self._supply.batch(spec, stacklevel=2)
+        batch: BatchT_co = self._stream.next()
         return batch
 
     def next(self) -> BatchT_co:
-        """The next batch of the stream, as `next(it)`."""
+        """Returns the next batch of the stream, like `next(it)`."""
         return self.__next__()
 
     def __getitem__(self, index: int) -> BatchT_co:
-        """Batch `index` of the current epoch; negative numbers count from its end.
+        """Returns batch `index` of the current epoch; negative numbers count from its end.
 
         Raises:
-            BatchIndexError: no such batch.
-            ArgumentTypeError: something that is not an integer.
+            BatchIndexError: the epoch has no such batch.
+            ArgumentTypeError: `index` is not an integer.
         """
         if not hasattr(index, "__index__"):
-            raise ArgumentTypeError(f"Batches are numbered by integers, received {index!r}.")
+            raise ArgumentTypeError(f"The index of a batch must be an integer; received {index!r}.")
         length = len(self)
         if not -length <= index < length:
             raise BatchIndexError(
                 f"Asked to retrieve element {index}, but the Sequence has length {length}"
             )
-        index = int(index) % length
-        reader = reader_of(sys._getframe(1))
-        with self.lock:
-            if reader is Reader.TF_KERAS_QUEUE:  # with use_multiprocessing in a forked child
-                self._supply.compute_here(self, self._sampler_now())
-            if reader is Reader.TF_KERAS:
-                self._epochs_ahead = 0
-                if index == 0 and not self._handed_out:  # it looks at one batch, shuffles and begins
-                    self._order.begin(shuffled_order(length))
-            spec = self._asked_for(self._pass_start, index)
-        batch: BatchT_co = self._supply.batch(spec, stacklevel=2)
+        reader = reader_asking()
+        batch: BatchT_co = self._stream.get(int(index) % length, reader)
         if reader is not Reader.USER and not self._is_users_own(batch):
             batch = for_keras(batch)
         return batch
 
     def _is_users_own(self, batch: Any) -> bool:
-        """Whether the user's function has made it, in the form that they chose."""
+        """Whether `get_batch_function` made it, whose form is kept."""
         return isinstance(batch, list) and self.image_data_generator.get_batch_function is not None
-
-    def _asked_for(self, first: int, index: int) -> BatchSpec:
-        """What stands there, `first` being where the pass began; adapts what is prefetched."""
-        self._start()
-        if first == self._pass_start:
-            self._read_in_order &= index <= self._furthest + 1
-            self._furthest = max(index, self._furthest)
-            self._note_handed_out(first + index)
-        self._following = None
-        upcoming = self._order.observe(index)
-        if upcoming is not None:
-            self._supply.follow([first + i for i in (index, *upcoming)])
-        return self._sampler_now().spec(first + index)
-
-    def one_pass(self) -> Iterator[BatchT_co]:
-        """The batches of an epoch in order; with the last one the iterator goes on to the next.
-
-        Several may be read at once: those that begin in the same epoch give the same batches. If one
-        is broken off, the next begins with the first batch of the same epoch again.
-        """
-        with self.lock:
-            first, length = self._pass_start, len(self)
-        for index in range(length):
-            yield self._batch_of_pass(first, index, last=index == length - 1)
-
-    def _batch_of_pass(self, first: int, index: int, *, last: bool) -> BatchT_co:
-        with self.lock:
-            spec = self._asked_for(first, index)
-        batch: BatchT_co = self._supply.batch(spec, stacklevel=3)
-        with self.lock:
-            if last and first == self._pass_start:
-                self._advance(1)
-        return batch
 
     @property
     def read_in_order(self) -> bool:
-        """Whether the batches of this pass were asked for one after the other, from the first."""
-        return self._read_in_order
+        """Whether the batches of this pass were requested in sequence, starting with the first."""
+        return self._stream.cursor.in_order
 
     def on_epoch_begin(self) -> None:
-        """Keras is about to ask for the batches of an epoch."""
-        with self.lock:
-            self._order.begin(shuffled_order(len(self)))
+        """Called by Keras before it requests the batches of an epoch."""
+        self._stream.begin_epoch()
 
     def on_epoch_end(self) -> None:
-        """Goes on to the next epoch if all batches of this one were handed out; else it stays.
+        """Starts the next epoch if all batches of this one were handed out.
 
-        Keras 2 (`tf_keras`) never goes on with an epoch left unfinished, so there the next one comes in
-        any case, and no further one though its queue may have read ahead.
+        Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always
+        starts, and exactly one even if Keras' queue has read ahead.
         """
-        reader = reader_of(sys._getframe(1))
-        with self.lock:
-            if reader is Reader.TF_KERAS:
-                self._advance(1 - self._epochs_ahead)
-            elif len(self._handed_out) >= len(self):
-                ahead = self._epochs_ahead
-                self._advance(1)
-                self._epochs_ahead = ahead + (reader is Reader.TF_KERAS_QUEUE)
-
-    def _advance(self, epochs: int) -> None:
-        if len(self) == 0:
-            return
-        self._pass_start += epochs * len(self)
-        self._position = self._pass_start
-        self._begin_pass()
-        shuffled = shuffled_order(len(self))
-        self._order.expect(())  # what was left out is not made up for
-        self._order.begin(shuffled)
-        expected = shuffled if self._order.shuffled else range(len(self))
-        self._order.expect(expected)
-        self._supply.follow([self._position + i for i in expected])
+        self._stream.end_epoch(reader_asking())
 
     def reset(self) -> None:
-        """Back to the start of the current epoch."""
-        with self.lock:
-            self._position = self._pass_start = self._epoch * len(self)
-            self._begin_pass()
+        """Returns to the start of the current epoch."""
+        self._stream.rewind()
 
-    def _begin_pass(self) -> None:
-        self._handed_out.clear()
-        self._following = None
-        self._epochs_ahead = 0
-        self._read_in_order, self._furthest = True, -1
+    # Resuming
 
-    # Looking back
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the position in the stream, as plain JSON, for `load_state_dict`.
 
-    def empty_batch(self) -> BatchT_co:
-        """A batch without samples: the structure, shapes and dtypes of all others."""
-        layout = self.recipe(self.image_data_generator.frozen()).layout
-        batch: BatchT_co = self._supply.empty_batch(layout)
-        return batch
+        With `next`, this is the next batch. Keras' `fit` requests batches before it uses them, so
+        there it is the start of the pass (see `ResumeCallback` for positions within a pass). The
+        first call reads the sizes of the files, so that a change of the data can be detected.
+        """
+        return self._stream.state(self._fingerprint())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues at the position of another iterator with the same data and arguments.
+
+        The executor and the number of workers may differ. An iterator without a seed takes the seed
+        of the state. The next pass of Keras then begins with the next batch of the state, even in
+        the middle of an epoch. The state of one shard is valid for every shard. The number of
+        shards may differ if the state is from the start of an epoch.
+
+        Raises:
+            StateMismatchError: the data, an argument or the seed differ, or the state is from a
+                newer version; the message says what differs.
+            InvalidArgumentError, ArgumentTypeError: `state` is not a state.
+        """
+        self._stream.load(state, self._fingerprint())
+
+    def _fingerprint(self) -> dict[str, Any]:
+        if self._data_fingerprint is None:
+            self._data_fingerprint = plain(self._plan.source.fingerprint())
+        frozen: FrozenGenerator = self.image_data_generator._freeze()
+        return {
+            **self._data_fingerprint,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "balance": self.balance,
+            **plain(self._plan.arguments()),
+            **described(frozen.options, frozen.statistics),
+        }
+
+    # Reports and previews
 
     def report(self) -> Report:
-        """Where the time went so far, and what would help most; `print` says it in words."""
-        return self._supply.report(self._decoded_nbytes())
-
-    def _decoded_nbytes(self) -> int | None:
-        """What all decoded images would take, where a cache could keep them and there is none."""
-        return None
+        """Where time was spent so far, and what would help most; `print` shows it as text."""
+        cached = self.image_data_generator.cache is not None
+        return self._stream.supply.report(None if cached else self._plan.decoded_nbytes)
 
     @property
     def bad_images(self) -> list[BadImage]:
-        """Files that could not be read so far and what took their place (`on_bad_image="replace"`)."""
-        return self._supply.bad_images
+        """Unreadable files so far, and their replacements (`on_bad_image="replace"`)."""
+        return self._stream.supply.bad_images
 
-    def _note_handed_out(self, position: int) -> None:
-        self._handed_out.add(position % max(1, len(self)))
+    def class_weights(self) -> dict[int, float]:
+        """Weights for Keras' `fit(class_weight=...)`, by class number.
 
-    # The machinery
+        A weight is samples / (classes * samples of the class).
 
-    def _start(self) -> None:
-        self._supply.start(self, self._sampler_now())
+        Raises:
+            InvalidArgumentError: a sample does not have exactly one class.
+        """
+        return class_weights(self._plan.source)
 
-    def _start_over(self) -> None:
-        """Drops what was prepared; the next request builds it anew for what has changed."""
-        self._supply.stop()
-        self._sampler = None
-        self._begin_pass()
-        self._order = ReadingOrder(len(self))
+    def preview(self, samples: int = 4, versions: int = 5, seed: int = 0) -> Image.Image:
+        """Returns a sheet of original images and transformed versions, with the drawn parameters.
+
+        A notebook shows it; `.save("sheet.png")` writes it. Each version is an image of a batch
+        before normalisation. Hooks are called, in this process. The position does not change. The
+        sheet marks files that cannot be read.
+
+        Args:
+            samples: number of rows, which show as many classes as possible.
+            versions: number of transformed versions of each sample.
+            seed: seed from which the seed of each version is derived.
+
+        Returns:
+            A `PIL.Image.Image`, whose `info["versions"]` lists all drawn parameters.
+
+        Raises:
+            InvalidArgumentError: there is no image; a number below 1; a `get_batch_function`.
+            BadImageError: none of the samples can be read.
+        """
+        return self._views().sheet(samples, versions, seed)
+
+    def _views(self) -> IteratorViews:
+        return IteratorViews(self._plan, self.image_data_generator, self.batch_size)
+
+    def __repr__(self) -> str:
+        """The data set, the batches with their order, and the position."""
+        text = self._views().summary(self._stream.order, self._stream.cursor, self.is_shutdown)
+        return f"<{type(self).__name__}: {text}>"
+
+    def _repr_html_(self) -> str:
+        """The display in a notebook: counts by class, and some images as they are stored."""
+        return self._views().html(repr(self))
+
+    def to_tf_dataset(self) -> Any:
+        """Returns a `tf.data.Dataset` of the batches; each iteration over it reads one epoch.
+
+        The signature is exact except for the number of samples, because the last batch of an epoch
+        may be shorter. Lists in a batch, such as several inputs, become tuples; several inputs
+        without targets become a tuple in a tuple of one, as Keras requires. Iterations at the same
+        time read the same epoch. If an iteration stops early, the next one reads the same epoch.
+
+        An error of a file or a hook is raised as one of `tf.errors`, with the original message.
+        `state_dict` gives the start of the epoch until its last batch was read. With a
+        `get_batch_function`, this method computes the first batch to determine the shapes.
+
+        Raises:
+            MissingDependencyError: TensorFlow is not installed.
+        """
+        from imageloom._adapters.tf_data import tf_dataset
+
+        own = self.image_data_generator.get_batch_function is not None
+        example = next(self._stream.one_pass()) if own else self._empty_batch()
+        return tf_dataset(self._stream.one_pass, self.__len__, example)
+
+    def to_torch_dataset(self) -> Any:
+        """Returns a torch `IterableDataset` of whole batches; each iteration reads one epoch.
+
+        Pass it to `DataLoader(dataset, batch_size=None, num_workers=0)`, which makes tensors of the
+        arrays without a copy; they are writable. Torch needs `data_format="channels_first"`, and
+        class numbers (`class_mode="sparse"`) as `y.long()`. Iterations at the same time read the
+        same epoch. If an iteration stops early, the next one reads the same epoch. `state_dict`
+        gives the start of the epoch until its last batch was read.
+
+        Raises:
+            MissingDependencyError: torch is not installed.
+        """
+        from imageloom._adapters.torch_data import torch_dataset
+
+        return torch_dataset(self._stream.one_pass, self.__len__)
+
+    def _empty_batch(self) -> BatchT_co:
+        """A batch without samples, with the structure, shapes and dtypes of all batches."""
+        frozen: FrozenGenerator = self.image_data_generator._freeze()
+        layout = self._plan.recipe(frozen, self.batch_size).layout
+        batch: BatchT_co = self._stream.supply.empty_batch(layout)
+        return batch
+
+    # Closing
 
     def close(self) -> None:
-        """Gives back the memory, and the workers if no other iterator of the generator needs them.
+        """Frees the memory, and ends the workers if no other iterator of the generator uses them.
 
-        Batches that were handed out stay valid. Any further use is an IteratorClosedError.
+        Batches that were handed out stay valid. Reading further batches is an IteratorClosedError.
         """
-        with self.lock:
-            self._supply.close()
+        self._stream.close()
 
     def shutdown(self, wait: bool = True) -> None:
-        """Closes the iterator; `wait` is accepted for the original's sake, closing is always quick."""
+        """Closes the iterator; `wait` has no effect and is accepted for compatibility with MLTK."""
         del wait
         self.close()
 
     @property
     def is_shutdown(self) -> bool:
         """Whether the iterator was closed."""
-        return self._supply.closed
+        return self._stream.supply.closed
 
     @property
     def is_running(self) -> bool:
-        """Whether batches are being computed in the background."""
-        return self._supply.running
+        """Whether batches are computed in the background."""
+        return self._stream.supply.running
 
     def __enter__(self) -> Self:
-        """Closes the iterator at the end of the block."""
+        """Returns the iterator, which is closed at the end of the block."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Closes."""
+        """Closes the iterator."""
         self.close()
 
     def __reduce__(self) -> Any:
-        """An iterator cannot be copied or sent to another process."""
+        """Raises, because an iterator cannot be pickled or copied."""
         raise ArgumentTypeError(
-            "An iterator cannot be pickled or copied: it owns workers. Make another one from the "
-            "generator, which can."
+            "An iterator cannot be pickled or copied, because it uses workers. Copy its generator "
+            "instead, and make a new iterator from the copy."
         )

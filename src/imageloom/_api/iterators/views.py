@@ -1,121 +1,88 @@
-"""What an iterator shows of its data set: weights of its classes, a sheet, its form in a notebook."""
+"""Descriptions of an iterator: its repr, preview sheet, notebook display and class weights."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from imageloom._api.planning import FrozenGenerator
+from imageloom._api.iterators.plans import IteratorPlan
+from imageloom._api.planning import PlanningGenerator
 from imageloom._errors import BadImageError, ImageLoomError
 from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.words import counted, geometry_notes, transforms_in_words
 from imageloom._sources.base import SampleSource
+from imageloom._stream.cursor import Cursor
+from imageloom._stream.order import StreamOrder
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from imageloom._preview.html import Thumbnail
 
-__all__ = ["IteratorViews"]
+__all__ = ["IteratorViews", "class_weights"]
 
 _THUMBNAILS: Final = 8
 
 
-class IteratorViews(ABC):
-    """Looks at the samples, and moves nothing."""
+def class_weights(source: SampleSource) -> dict[int, float]:
+    """The weight of each class, samples / (classes * samples of the class), by class number.
 
-    image_data_generator: Any
-    _source: SampleSource
+    Raises:
+        InvalidArgumentError: a sample does not have exactly one class.
+    """
+    numbers, counts = np.unique(source.class_numbers("class_weights()"), return_counts=True)
+    weights = len(source) / (len(numbers) * counts)
+    return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
 
-    @abstractmethod
-    def recipe(self, frozen: FrozenGenerator) -> Recipe:
-        """The description of this iterator's batches, for those who compute them.
 
-        Args:
-            frozen: the generator as it is at the first batch.
-        """
+def _order_in_words(order: StreamOrder, cursor: Cursor) -> tuple[str, str]:
+    """The order of the samples, and the position in the stream, as text."""
+    how = "in balanced random order" if order.balance else "shuffled"
+    how = how if order.shuffle else "in their own order"
+    if order.options.seed is not None:
+        how += f", seed {order.options.seed}"
+    index, shards = order.options.shard
+    if shards > 1:
+        how += f", shard {index} of {shards}"
+    place = "empty"
+    if len(order):
+        place = f"at position {cursor.position}"
+        if cursor.position:
+            place += f" (epoch {cursor.epoch}, batch {cursor.batch_index})"
+    return how, place
 
-    @abstractmethod
-    def one_pass(self) -> Iterator[Any]:
-        """The batches of an epoch in order."""
 
-    @abstractmethod
-    def empty_batch(self) -> Any:
-        """A batch without samples: the structure, shapes and dtypes of all others."""
+@dataclass(frozen=True, slots=True)
+class IteratorViews:
+    """Makes descriptions and pictures of an iterator without changing its position.
 
-    def class_weights(self) -> dict[int, float]:
-        """For Keras' `fit(class_weight=...)`: samples / (classes * samples of the class), by number.
+    Attributes:
+        plan: the data set and the arguments of the iterator.
+        generator: the iterator's generator.
+        batch_size: number of samples in a batch.
+    """
 
-        Raises:
-            InvalidArgumentError: samples that do not have one class each.
-        """
-        numbers, counts = np.unique(self._source.class_numbers("class_weights()"), return_counts=True)
-        weights = len(self._source) / (len(numbers) * counts)
-        return {int(number): float(weight) for number, weight in zip(numbers, weights, strict=True)}
+    plan: IteratorPlan
+    generator: PlanningGenerator
+    batch_size: int
 
-    def preview(self, samples: int = 4, versions: int = 5, seed: int = 0) -> Image.Image:
-        """A sheet of originals beside their transformed versions, with what was drawn below each.
-
-        Notebooks show it; `.save("sheet.png")` writes it. Each version is what a batch would hold
-        before normalisation; hooks run, in this process. Nothing about the stream changes. Of a file
-        that cannot be read the sheet says so.
-
-        Args:
-            samples: rows of the sheet, of as many classes as can be.
-            versions: transformed versions of each.
-            seed: of what is drawn; each version has its own, made of this one.
-
-        Returns:
-            A `PIL.Image.Image`, whose `info["versions"]` lists what was drawn, in full.
-
-        Raises:
-            InvalidArgumentError: there is no image; a number below 1; a `get_batch_function`.
-            BadImageError: none of the samples can be read.
-        """
-        from imageloom._preview.sheet import preview_sheet  # loads Pillow and OpenCV
-
-        generator = self.image_data_generator
-        return preview_sheet(
-            self.recipe(generator.frozen().without_cache()),
-            self._source,
-            samples=samples,
-            versions=versions,
-            seed=seed,
-            title=self._headline(),
-            settings=transforms_in_words(generator),
-            notes=geometry_notes(generator),
-        )
-
-    def __repr__(self) -> str:
-        """What there is, how it comes, and where it stands."""
-        it: Any = self  # what stands here is defined by the iterators
-        length, position = len(it), it.total_batches_seen
-        order = "in balanced random order" if it.balance else "shuffled"
-        order = order if it.shuffle else "in their own order"
-        seed = "" if it.seed is None else f", seed {it.seed}"
-        index, shards = it.shard
-        if shards > 1:
-            seed += f", shard {index} of {shards}"
-        place = "empty"
-        if length:
-            place = f"at position {position}"
-            place += f" (epoch {position // length}, batch {position % length})" * (position > 0)
+    def summary(self, order: StreamOrder, cursor: Cursor, closed: bool) -> str:
+        """A description of the data set, the batches and the position, in one line."""
+        how, place = _order_in_words(order, cursor)
+        shape = (self.batch_size, *self.plan.row_shape)
+        batches = counted(len(order), "batch", "batches")
         parts = [
-            self._contents(),
-            f"{counted(length, 'batch', 'batches')} of {it.batch_shape} {it.dtype}, {order}{seed}",
-            f"{place}, closed" if it.is_shutdown else place,
+            self.contents(),
+            f"{batches} of {shape} {self.plan.settings.dtype}, {how}",
+            f"{place}, closed" if closed else place,
         ]
-        return f"<{type(self).__name__}: {'; '.join(parts)}>"
+        return "; ".join(parts)
 
-    def _headline(self) -> str:
-        """What the data set is, without how it is read."""
-        return self._contents(named=False)
-
-    def _contents(self, *, named: bool = True) -> str:
-        source, count = self._source, len(self._source)
+    def contents(self, *, named: bool = True) -> str:
+        """A description of the data set; only with `named` it includes the path."""
+        source, count = self.plan.source, len(self.plan.source)
         what = counted(count, "image")
         if source.images > 1:
             what = f"{counted(count, 'sample')} of {source.images} images"
@@ -123,29 +90,43 @@ class IteratorViews(ABC):
             what += " with masks"
         if source.class_indices:
             what += f" of {counted(len(source.class_indices), 'class', 'classes')}"
-        subset = getattr(self, "subset", None)
-        subset = f" ({subset} subset)" if subset else ""
-        return f"{what}{self._origin(named)}{subset}"
+        subset = self.plan.settings.subset
+        of_subset = f" ({subset} subset)" if subset else ""
+        return f"{what}{self.plan.origin(named)}{of_subset}"
 
-    @abstractmethod
-    def _origin(self, named: bool) -> str:
-        """Where the images come from, as the end of a phrase; `named` tells how exactly."""
+    def sheet(self, samples: int, versions: int, seed: int) -> Image.Image:
+        """A sheet of original images and transformed versions."""
+        from imageloom._preview.sheet import preview_sheet  # loads Pillow and OpenCV
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: counts by class, and a few images as they are stored."""
+        return preview_sheet(
+            self._recipe(),
+            self.plan.source,
+            samples=samples,
+            versions=versions,
+            seed=seed,
+            title=self.contents(named=False),
+            subtitle=transforms_in_words(self.generator),
+            notes=geometry_notes(self.generator),
+        )
+
+    def html(self, headline: str) -> str:
+        """The display in a notebook, below a headline."""
         from imageloom._preview.html import html_form
 
-        return html_form(repr(self), self._source.samples_by_class(), self._thumbnails())
+        return html_form(headline, self.plan.source.samples_by_class(), self._thumbnails())
+
+    def _recipe(self) -> Recipe:
+        return self.plan.recipe(self.generator._freeze().without_cache(), self.batch_size)
 
     def _thumbnails(self) -> list[Thumbnail]:
         from imageloom._preview.html import Thumbnail
         from imageloom._preview.pictures import grey_range, picture
         from imageloom._preview.samples import pick_samples, stored_image
 
-        source = self._source
+        source = self.plan.source
         try:
-            recipe = self.recipe(self.image_data_generator.frozen().without_cache())
-        except ImageLoomError:  # what is wrong with the generator is told when batches are asked for
+            recipe = self._recipe()
+        except ImageLoomError:  # raised by the first batch, but not by the notebook display
             return []
         found: list[tuple[str, str, Any]] = []
         for index in pick_samples(source, _THUMBNAILS):
@@ -161,39 +142,3 @@ class IteratorViews(ABC):
             Thumbnail(name, class_name, None if pixels is None else picture(pixels, values))
             for name, class_name, pixels in found
         ]
-
-    def to_tf_dataset(self) -> Any:
-        """A `tf.data.Dataset` of this iterator's batches, an epoch for each iteration of it.
-
-        Its signature is exact but for the number of samples, as an epoch's last batch may be short.
-        What are lists in a batch, such as several inputs, are tuples in the data set, and several
-        inputs without targets are a tuple in a tuple of one, as Keras wants them. Iterations that run
-        side by side see the same epoch; one that is broken off leaves it to the next.
-
-        An error of a file or a hook arrives as one of `tf.errors`, with the whole text of the original.
-        `state_dict` names the start of the epoch being read, until its last batch was read.
-        `get_batch_function` decides about shapes itself, so there the first batch is computed now.
-
-        Raises:
-            MissingDependencyError: TensorFlow is not installed.
-        """
-        from imageloom._adapters.tf_data import tf_dataset
-
-        own = self.image_data_generator.get_batch_function is not None
-        return tf_dataset(self, next(self.one_pass()) if own else self.empty_batch())
-
-    def to_torch_dataset(self) -> Any:
-        """A torch `IterableDataset` of whole batches, an epoch for each iteration of it.
-
-        For `DataLoader(dataset, batch_size=None, num_workers=0)`, which makes tensors of the arrays
-        without a copy; they are writable. Torch wants `data_format="channels_first"`, and targets that
-        are numbers of classes (`class_mode="sparse"`) as `y.long()`. Iterations that run side by side
-        see the same epoch; one that is broken off leaves it to the next. `state_dict` names the start
-        of the epoch being read, until its last batch was read.
-
-        Raises:
-            MissingDependencyError: torch is not installed.
-        """
-        from imageloom._adapters.torch_data import torch_dataset
-
-        return torch_dataset(self)

@@ -1,7 +1,7 @@
-"""What runs on a Ray cluster: one task, one batch.
+"""The function that runs on a Ray cluster: one task computes one batch.
 
-A worker of Ray's keeps the pipelines of the last iterators that it computed for, so that a task carries
-nothing but its batch's description.
+A worker of Ray's keeps the pipelines of the iterators that it last computed for, so each task
+carries only the description of its batch.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import WorkerStartError
+from imageloom._executors.failed import Failed
 from imageloom._executors.failures import as_message
-from imageloom._executors.workers.messages import Failed
 from imageloom._imaging.opencv import cv2
 from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.layout import private_arrays
@@ -27,42 +27,45 @@ from imageloom._pipeline.recipe import BatchReport, BatchTask
 from imageloom._pipeline.seeds import seeded_for_hooks
 from imageloom._version import __version__
 
-__all__ = ["Computed", "Order", "compute"]
+__all__ = ["Arrays", "Outcome", "RemoteRecipe", "compute"]
 
 _PIPELINES_KEPT: Final = 8
 Arrays = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What all tasks of an iterator have in common.
+class RemoteRecipe:
+    """What all tasks of one iterator have in common.
+
+    Its references into the object store are in tuples, so that Ray passes the references and not
+    the objects.
 
     Attributes:
-        key: tells iterators apart, in the whole cluster.
-        version: of imageloom, on the driver.
-        search_path: of modules, on the driver: where its hooks' modules are found.
-        recipe: in the object store, pickled; in a tuple, so that Ray hands over the reference.
-        rows: the array that the images are rows of, in the object store; empty for files.
+        key: A string that is different for each iterator in the whole cluster.
+        version: The version of imageloom in the driver.
+        search_path: The module search path of the driver, where the modules of hooks are found.
+        recipe: A reference to the pickled recipe.
+        rows: A reference to the array that the images are rows of; empty for files.
     """
 
     key: str
     version: str
     search_path: tuple[str, ...]
-    recipe: tuple[Any]
-    rows: tuple[Any, ...]
+    recipe: tuple[object]
+    rows: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Computed:
-    """What came of a task, beside the pixels.
+class Outcome:
+    """The result of a task, beside the pixels.
 
     Attributes:
-        outcome: the report, or how it failed.
-        node: where it was computed.
-        seconds: that it took there.
+        result: The report of the batch, or why it failed.
+        node: The node that has computed it.
+        seconds: How long that took.
     """
 
-    outcome: BatchReport | Failed
+    result: BatchReport | Failed
     node: str
     seconds: float
 
@@ -70,52 +73,52 @@ class Computed:
 _opened: OrderedDict[str, Pipeline] = OrderedDict()
 
 
-def compute(order: Order, task: BatchTask) -> tuple[Computed, Arrays]:
-    """Computes a batch; whatever the user's code raises is part of the result."""
+def compute(recipe: RemoteRecipe, task: BatchTask) -> tuple[Outcome, Arrays]:
+    """Computes a batch. An exception of the user's code becomes part of the outcome."""
     started = time.monotonic()
     arrays: Arrays = ()
-    outcome: BatchReport | Failed
+    result: BatchReport | Failed
     try:
-        pipeline = _pipeline_for(order)
+        pipeline = _pipeline_for(recipe)
         arrays = private_arrays(pipeline.recipe.layout, len(task))
-        raw = _raw_rows(order, task)
+        raw = _raw_rows(recipe, task)
         with seeded_for_hooks(pipeline.recipe, task, restore=False):
-            outcome = pipeline.run(task, arrays, raw)
+            result = pipeline.run(task, arrays, raw)
     except BaseException as error:  # a hook may even raise SystemExit
-        outcome, arrays = as_message(error), ()
-    return Computed(outcome, _node(), time.monotonic() - started), arrays
+        result, arrays = as_message(error), ()
+    return Outcome(result, _node(), time.monotonic() - started), arrays
 
 
-def _raw_rows(order: Order, task: BatchTask) -> NDArray[Any] | None:
-    """Of an array: looked up for each batch, so that no worker keeps that of a closed iterator."""
-    if not order.rows:
+def _raw_rows(recipe: RemoteRecipe, task: BatchTask) -> NDArray[Any] | None:
+    """Returns the rows of the array, which is fetched for each batch, so that no worker keeps it."""
+    if not recipe.rows:
         return None
     import ray
 
-    return np.take(ray.get(order.rows[0]), task.spec.indices, axis=0)
+    return np.take(ray.get(recipe.rows[0]), task.spec.indices, axis=0)
 
 
-def _pipeline_for(order: Order) -> Pipeline:
-    pipeline = _opened.pop(order.key, None)
+def _pipeline_for(recipe: RemoteRecipe) -> Pipeline:
+    pipeline = _opened.pop(recipe.key, None)
     if pipeline is None:
-        pipeline = _open(order)
+        pipeline = _open(recipe)
         while len(_opened) >= _PIPELINES_KEPT:
             _opened.popitem(last=False)
-    _opened[order.key] = pipeline
+    _opened[recipe.key] = pipeline
     return pipeline
 
 
-def _open(order: Order) -> Pipeline:
+def _open(remote: RemoteRecipe) -> Pipeline:
     import ray
 
-    if order.version != __version__:
+    if remote.version != __version__:
         raise WorkerStartError(
-            f"The node {_node()} has imageloom {__version__}, and the program {order.version}: install "
-            "the same version on all nodes, or batches may differ."
+            f"The node {_node()} has imageloom {__version__}, and the program has {remote.version}. "
+            "Install the same version on all nodes, because batches may differ between versions."
         )
     cv2.setNumThreads(1)
-    sys.path += [place for place in order.search_path if place not in sys.path]
-    recipe = pickle.loads(ray.get(order.recipe[0]))
+    sys.path += [place for place in remote.search_path if place not in sys.path]
+    recipe = pickle.loads(ray.get(remote.recipe[0]))
     return Pipeline(recipe, open_store(recipe.cache))
 
 

@@ -1,1 +1,1 @@
-"""Worker processes: started clean, watched by one thread, and replaced one by one when they die."""
+"""Worker processes: one thread starts them, watches them and replaces those that die."""

@@ -1,4 +1,4 @@
-"""The first step of a worker process: it imports what it needs, or tells the parent why it cannot."""
+"""The first step of a worker process: it imports what it needs, or reports why it cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["main"]
 
 
 def main(connection: Connection) -> None:
-    """Serves one parent until the connection ends."""
+    """Computes batches for one parent process until the connection ends."""
     try:
         from imageloom._executors.workers.worker import serve
     except MissingDependencyError as error:

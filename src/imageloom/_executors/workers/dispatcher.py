@@ -1,14 +1,16 @@
 """The thread that owns the worker processes.
 
-It alone starts, tells, hears and buries them, so nothing about them needs a lock. It waits at once for
-results, deaths, wake-ups and the next deadline; there is no wait in it without an end:
+Only this thread starts workers, sends them tasks, reads their answers and ends them, so nothing
+about them needs a lock. It waits for results, deaths, wake-ups and the next deadline at the same
+time, so every wait ends:
 
-* a worker that dies is replaced, and its batch computed again. A worker writes into its slot which
-  sample it is at, so after `_DEATHS_OVER_SAMPLE` deaths over one sample the error names the file;
-* a batch that takes longer than `batch_timeout` is an error that names its files, and its worker is
-  killed and replaced, alone;
-* a worker that is not ready after `_START_SECONDS` counts as one that died;
-* workers that keep dying, with nothing computed in between, end in one error.
+* If a worker dies, another one replaces it and computes its batch again. A worker notes in its slot
+  which sample it is working on, so if workers keep dying over one sample, the error names its file
+  (see `deaths`).
+* If a batch takes longer than `batch_timeout`, it fails with an error that names its files. Only
+  its worker is killed and replaced.
+* A worker that is not ready after `_START_SECONDS` is killed and counts as one that died.
+* If workers keep dying and no batch is computed in between, all batches fail with one error.
 """
 
 from __future__ import annotations
@@ -16,93 +18,107 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import Pipe, connection
-from typing import Any, Final
+from multiprocessing.connection import Connection
+from typing import Final
 
-from imageloom._errors import IteratorClosedError, WorkerDiedError, WorkerStartError
+from imageloom._errors import IteratorClosedError, WorkerStartError
 from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
+from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
-from imageloom._executors.workers.messages import (
-    CannotStart,
-    CloseChannel,
-    Compute,
-    Done,
-    Failed,
-    OpenChannel,
-    Ready,
-)
-from imageloom._executors.workers.spawning import WorkerProcess
+from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error
+from imageloom._executors.workers.messages import Answer, CannotStart, Ready
+from imageloom._executors.workers.resources import ChannelResources
+from imageloom._executors.workers.shared_memory import SlotPool
+from imageloom._executors.workers.spawning import Waitable, WorkerProcess
 
 __all__ = ["Dispatcher"]
 
-_DEATHS_OVER_SAMPLE: Final = 3  # of workers at the same sample of a batch
-_DEATHS_OVER_BATCH: Final = 6  # at whatever sample
-_FAILED_STARTS: Final = 3  # in a row
-_DEATHS_IN_A_ROW: Final = 10  # for each worker, without a single batch computed
-_EXPLAINED_IN_A_ROW: Final = 20  # guilty files or batches, likewise
-_START_SECONDS: Final = 120.0  # for a worker to import what it needs
-_GRACE_SECONDS: Final = 0.5  # for a worker to finish what it is at, when all ends
+_START_SECONDS: Final = 120.0  # how long a worker may take to import what it needs
+_GRACE_SECONDS: Final = 0.5  # how long a worker may finish its batch when the executor is closed
 _CLOSE_SECONDS: Final = 2.0
-_STARVED_SECONDS: Final = 0.05
-# After a batch that took no longer, a worker gets the next one before it has finished this one: else it
-# would wait for it a good part of its time. Longer batches are better given to whoever is free first.
-_QUICK_SECONDS: Final = 0.05
+_NO_SLOT_SECONDS: Final = 0.05  # how often the dispatcher looks for a free slot if there is none
+# If the last batch of a worker took less than this, the worker gets the next one before it has
+# finished the current one, because otherwise it would spend much of its time waiting. Longer
+# batches are better given to the worker that is free first.
+_SHORT_SECONDS: Final = 0.05
+
+Task = QueuedTask[ChannelResources]
 
 
 class _Worker:
-    """What the dispatcher knows about one worker."""
+    """What the dispatcher knows about one worker.
+
+    Attributes:
+        ready: Whether it has imported everything.
+        channels: The keys of the channels that it knows.
+        item, slot: The task that it is computing, and where to.
+        following: The task that it has received beside that one, and its slot.
+        short: The key of the channel whose last batch here was short; -1 for none.
+        deadline: When it must have answered; None for no limit.
+    """
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.process = WorkerProcess(environment)
         self.ready = False
         self.channels: set[int] = set()
-        self.item: QueuedTask | None = None
+        self.item: Task | None = None
         self.slot = -1
-        self.following: tuple[QueuedTask, int] | None = None  # and its slot
-        self.quick = -1  # the key of the channel whose last batch here took no time
+        self.following: tuple[Task, int] | None = None
+        self.short = -1
         self.deadline: float | None = time.monotonic() + _START_SECONDS
+
+    def may_have_next(self, item: Task) -> bool:
+        """Whether it may get this task beside its own: one of the same short kind, without a limit."""
+        assert self.item is not None
+        same = item.channel is self.item.channel and item.channel.key == self.short
+        return same and item.channel.batch_timeout is None
 
 
 class Dispatcher:
     """Gives the tasks of a queue to worker processes."""
 
     def __init__(self, size: int, environment: dict[str, str]) -> None:
-        """For so many workers, which are started with the first task."""
+        """Starts the thread; the `size` workers are started with the first task."""
         self.size = size
-        self.queue = TaskQueue()
+        self.queue: TaskQueue[ChannelResources] = TaskQueue()
         self.restarts = 0
-        self._forgotten: deque[Any] = deque()
+        self._released: deque[ChannelResources] = deque()
         self._environment = environment
         self._workers: list[_Worker] = []
-        self._failed_starts = 0
-        self._deaths = 0  # since a batch was computed
-        self._explained = 0  # files and batches that were found guilty since then
-        self._starved = False
+        self._deaths = DeathCounts()
+        self._without_slot = False  # a task waits for a free slot
         self._closing = False
         self._owner = os.getpid()
-        self._heard, self._waker = Pipe(duplex=False)
+        # A pipe that wakes the thread; None once that has ended. Nobody closes its ends, because a
+        # thread that is about to write could then write to another file with the same number. They
+        # are closed with the last reference to them, which such a thread holds too.
+        self._alarm: tuple[Connection, Connection] | None = Pipe(duplex=False)
         self._woken = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="imageloom", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
-        """Makes the dispatcher look at the queue; from any thread."""
-        if not self._woken:
+        """Makes the dispatcher look at the queue; any thread may call this."""
+        alarm = self._alarm
+        if alarm is not None and not self._woken:
             self._woken = True
-            with suppress(OSError):  # it has closed already
-                self._waker.send_bytes(b"!")
+            with suppress(OSError):  # the garbage collector has closed it already
+                alarm[1].send_bytes(b"!")
 
-    def forget(self, channel: Any) -> None:
-        """Gives the memory of a channel back, here and in the workers; from any thread."""
-        self._forgotten.append(channel)
+    def release(self, channel: ChannelResources) -> None:
+        """Releases the memory of a channel, here and in the workers; any thread may call this."""
+        self._released.append(channel)
         self.wake()
-        if not self._thread.is_alive():
-            self._forget_channels()
+        if self._ended:
+            self._close_released()
 
     def close(self) -> None:
-        """Ends everything. Takes no lock: it may be called by the garbage collector anywhere."""
+        """Ends everything. It takes no lock, because the garbage collector may call it anywhere."""
         if os.getpid() != self._owner:
             return  # a forked child does not own the workers
         self._closing = True
@@ -110,108 +126,115 @@ class Dispatcher:
         self.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_SECONDS)
-            self._forget_channels()
 
     def _run(self) -> None:
-        error: Exception = IteratorClosedError("The iterator was closed while a batch was under way.")
+        error: Exception = IteratorClosedError(
+            "The iterator was closed while a batch was being computed."
+        )
         try:
             while not self._closing:
                 self._assign()
-                self._attend(connection.wait(self._watched(), self._patience()))
-                self._end_the_late()
-                self._forget_channels()
+                self._process_events(connection.wait(self._waitables(), self._seconds_to_wait()))
+                self._end_overdue()
+                self._close_released()
         except Exception as failure:
             error = failure
         finally:
             self._shut_down(error)
 
-    def _watched(self) -> list[Any]:
-        watched: list[Any] = [self._heard]
-        for worker in self._workers:
-            watched += {worker.process.connection, worker.process.sentinel}
-        return watched
+    @property
+    def _wakeups(self) -> Connection:
+        assert self._alarm is not None, "only this thread sets it to None, at its end"
+        return self._alarm[0]
 
-    def _patience(self) -> float | None:
-        """Seconds until something is due, whatever the workers say; None if nothing is."""
+    def _waitables(self) -> list[Waitable]:
+        waitables: list[Waitable] = [self._wakeups]
+        for worker in self._workers:
+            waitables += {worker.process.connection, worker.process.sentinel}
+        return waitables
+
+    def _seconds_to_wait(self) -> float | None:
+        """Seconds until something is due even if no worker answers; None if nothing is."""
         deadlines = [worker.deadline for worker in self._workers if worker.deadline is not None]
         due = [max(0.0, min(deadlines) - time.monotonic())] if deadlines else []
-        return min([*due, _STARVED_SECONDS] if self._starved else due, default=None)
+        return min([*due, _NO_SLOT_SECONDS] if self._without_slot else due, default=None)
 
-    def _attend(self, ready: list[Any]) -> None:
-        # Asked of the workers there were, not of `ready`: burying one frees descriptor numbers that
-        # its replacement may get.
+    def _process_events(self, ready: Sequence[object]) -> None:
+        # The loop is over the workers that were waited for. Removing a dead one frees its
+        # descriptor numbers, and its replacement may get the same ones, which `ready` would then
+        # match.
         for worker in tuple(self._workers):
             died = worker.process.sentinel in ready
             if died or worker.process.connection in ready:
-                self._hear(worker, died=died)
-        if self._heard in ready:
+                self._read_answers(worker, died=died)
+        if self._wakeups in ready:
             self._woken = False
-            self._heard.recv_bytes()
+            self._wakeups.recv_bytes()
 
-    def _hear(self, worker: _Worker, *, died: bool) -> None:
-        """Takes what a worker has said, even if those were its last words."""
+    def _read_answers(self, worker: _Worker, *, died: bool) -> None:
+        """Processes all answers of a worker, also those that it sent before it died."""
         died = died and worker.process.sentinel is not worker.process.connection
         try:
             while worker.process.connection.poll():
-                self._answer(worker, worker.process.connection.recv())
+                self._process_answer(worker, worker.process.connection.recv())
         except (EOFError, OSError):
             died = True
         if died:
-            self._bury(worker)
+            self._remove(worker)
 
-    def _answer(self, worker: _Worker, message: Ready | CannotStart | Done | Failed) -> None:
-        if isinstance(message, CannotStart):
-            raise message.error
+    def _process_answer(self, worker: _Worker, answer: Answer) -> None:
+        if isinstance(answer, CannotStart):
+            raise answer.error
         worker.deadline = None
-        if isinstance(message, Ready):
+        if isinstance(answer, Ready):
             worker.ready = True
-            self._failed_starts = 0
+            self._deaths.note_ready()
             return
         item, slot = worker.item, worker.slot
         assert item is not None
         worker.item = None
         if worker.following is not None:
             (worker.item, worker.slot), worker.following = worker.following, None
-        self._deaths = self._explained = 0
+        self._deaths.note_batch()
         slots = item.channel.slots
-        if isinstance(message, Failed):
+        if isinstance(answer, Failed):
             slots.give_back(slot)
-            item.future.set_exception(revived(message))
+            item.future.set_exception(revived(answer))
             return
-        took = sum(message.report.seconds.values())
-        worker.quick = item.channel.key if took < _QUICK_SECONDS else -1
+        seconds = sum(answer.report.seconds.values())
+        worker.short = item.channel.key if seconds < _SHORT_SECONDS else -1
         rows = len(item.task)
         item.future.set_result(
             ComputedBatch(
-                lambda: slots.hand_out(slot, rows), lambda: slots.give_back(slot), message.report
+                lambda: slots.hand_out(slot, rows), lambda: slots.give_back(slot), answer.report
             )
         )
 
     def _assign(self) -> None:
-        """Gives every idle worker a task, starting workers that are missing."""
-        self._starved = False
-        while self.queue and len(self._workers) < self.size and self._hire():
+        """Gives every idle worker a task, and starts the workers that are missing."""
+        self._without_slot = False
+        while self.queue and len(self._workers) < self.size and self._start_worker():
             pass
         idle = [worker for worker in self._workers if worker.ready and worker.item is None]
-        quick = [w for w in self._workers if w.quick >= 0 and w.following is None]
-        for worker in (*idle, *quick):
+        nearly_idle = [w for w in self._workers if w.short >= 0 and w.following is None]
+        for worker in (*idle, *nearly_idle):
             item = self.queue.take(wait=False)
             if item is None:
                 return
-            if item.channel.forgotten:  # closed while its worker died
+            if item.channel.closed:  # its worker died, and then the channel was closed
                 item.fail(IteratorClosedError("The iterator was closed."))
                 continue
-            if worker.item is not None and not _may_follow(item, worker):
+            if worker.item is not None and not worker.may_have_next(item):
                 self.queue.put(item, urgent=True)
                 continue
             slot = item.channel.slots.lease()
             if slot is None:
                 self.queue.put(item, urgent=True)
-                self._starved = True
+                self._without_slot = True
                 return
-            self._tell(worker, item, slot)
+            self._send_task(worker, item, slot)
 
-    def _tell(self, worker: _Worker, item: QueuedTask, slot: int) -> None:
+    def _send_task(self, worker: _Worker, item: Task, slot: int) -> None:
         channel = item.channel
         if worker.item is None:
             worker.item, worker.slot = item, slot
@@ -219,162 +242,93 @@ class Dispatcher:
             worker.following = (item, slot)
         if channel.batch_timeout is not None:
             worker.deadline = time.monotonic() + channel.batch_timeout
-        pipe = worker.process.connection
         try:
             if channel.key not in worker.channels:
-                layout = channel.slots.layout
-                nbytes, cache = channel.slots.nbytes, channel.cache_memory
-                cache_nbytes = 0 if cache is None else cache.nbytes
-                pipe.send(OpenChannel(channel.key, channel.recipe, layout, nbytes, cache_nbytes))
-                channel.slots.send(pipe, worker.process.pid)
-                if cache is not None:
-                    cache.send(pipe, worker.process.pid)
+                channel.send_to(worker.process)
                 worker.channels.add(channel.key)
-            channel.slots.note_sample(slot, -1)
-            raw = channel.slots.raw_rows(slot, len(item.task))
-            if raw is not None:
-                channel.rows.copy_rows(item.task.spec.indices, raw)
-            pipe.send(Compute(channel.key, slot, item.task))
+            channel.send_task(worker.process, slot, item.task)
         except OSError:
-            self._bury(worker)
+            self._remove(worker)
 
-    def _end_the_late(self) -> None:
-        """Kills workers that are past their deadline, and says over what."""
+    def _end_overdue(self) -> None:
+        """Kills the workers that are past their deadline, and fails their batches."""
         now = time.monotonic()
         for worker in [w for w in self._workers if w.deadline is not None and w.deadline <= now]:
             item, worker.item = worker.item, None
-            self._bury(worker, late=True)
+            self._remove(worker, overdue=True)
             if item is not None:
-                slots = item.channel.slots
-                error = timeout_error(
-                    item.task, item.channel.batch_timeout, slots.sample_at(worker.slot)
-                )
+                slots, seconds = item.channel.slots, item.channel.batch_timeout
+                assert seconds is not None  # otherwise there was no deadline
+                error = timeout_error(item.task, seconds, slots.progress_of(worker.slot))
                 self._free_slot(worker, worker.slot, slots)
                 item.future.set_exception(error)
 
-    def _bury(self, worker: _Worker, *, late: bool = False) -> None:
-        """A worker is dead, or late and now killed: its batch is computed again, by another."""
+    def _remove(self, worker: _Worker, *, overdue: bool = False) -> None:
+        """Removes a worker that has died, or kills one that is overdue, and queues its tasks again."""
         self._workers.remove(worker)
-        how = worker.process.end(0.0 if late else _GRACE_SECONDS)
+        how = worker.process.end(0.0 if overdue else _GRACE_SECONDS)
         self.restarts += 1
         if worker.following is not None:
-            innocent, slot = worker.following
-            self._free_slot(worker, slot, innocent.channel.slots)
-            self.queue.put(innocent, urgent=True)
+            not_begun, slot = worker.following
+            self._free_slot(worker, slot, not_begun.channel.slots)
+            self.queue.put(not_begun, urgent=True)
         if (item := worker.item) is not None:
-            item.deaths_at.append(item.channel.slots.sample_at(worker.slot))
+            item.deaths_at.append(item.channel.slots.progress_of(worker.slot))
             self._free_slot(worker, worker.slot, item.channel.slots)
-            error = _died_over(item, how)
+            error = fatal_batch_error(item.task, item.deaths_at, how)
             if error is None:
                 self.queue.put(item, urgent=True)
             else:
-                self._deaths = 0  # these are explained
-                self._explained += 1
                 item.future.set_exception(error)
-                if self._explained >= _EXPLAINED_IN_A_ROW:
-                    raise WorkerDiedError(
-                        f"Worker processes died over {self._explained} batches or files in a row, and "
-                        f"not one batch was computed in between: {error}"
-                    )
+                self._deaths.note_fatal_batch(error)
         if not worker.ready:
-            self._failed_starts += 1
-            if self._failed_starts >= _FAILED_STARTS:
-                raise WorkerStartError(
-                    f"{self._failed_starts} worker processes in a row ended before they were ready "
-                    f"(the last with {how}); what they printed says why. "
-                    'executor="threads" works without processes.'
-                )
-        elif not late:
-            self._deaths += 1
-            if self._deaths >= _DEATHS_IN_A_ROW * self.size:
-                raise WorkerDiedError(
-                    f"{self._deaths} worker processes have died, the last with {how}, and not one "
-                    f"batch was computed in between. {_likely(how)}"
-                )
+            self._deaths.note_failed_start(how)
+        elif not overdue:
+            self._deaths.note_death(how, self.size)
 
     @staticmethod
-    def _free_slot(worker: _Worker, slot: int, slots: Any) -> None:
-        if worker.process.gone:  # else it may still write there
+    def _free_slot(worker: _Worker, slot: int, slots: SlotPool) -> None:
+        if worker.process.gone:  # otherwise it may still write there
             slots.give_back(slot)
 
-    def _hire(self) -> bool:
-        """Starts a worker; with some there already, doing without one more is no error."""
+    def _start_worker(self) -> bool:
+        """Starts a worker. If that fails, the others go on without it, if there are any."""
         try:
             self._workers.append(_Worker(self._environment))
         except OSError as error:
             if self._workers:
                 self.size = len(self._workers)
                 return False
-            raise WorkerStartError(f"A worker process cannot be started: {error}") from error
+            raise WorkerStartError(f"Could not start a worker process: {error}") from error
         return True
 
-    def _forget_channels(self) -> None:
-        while self._forgotten:
+    def _close_released(self) -> None:
+        while self._released:
             try:
-                channel = self._forgotten.popleft()
-            except IndexError:  # taken by the other thread that empties this
+                channel = self._released.popleft()
+            except IndexError:  # another thread, which calls this too, has taken it
                 return
-            channel.forgotten = True
-            channel.slots.close()
-            if channel.cache_memory is not None:
-                channel.cache_memory.close()
+            channel.close()
             for worker in self._workers:
                 if channel.key in worker.channels:
                     worker.channels.discard(channel.key)
-                    with suppress(OSError):  # it is dead, which the next wait tells
-                        worker.process.connection.send(CloseChannel(channel.key))
+                    with suppress(OSError):  # the worker has died, as its sentinel will tell
+                        channel.send_close(worker.process)
 
     def _shut_down(self, error: Exception) -> None:
-        """The order matters: no new tasks, then no workers, then no memory."""
+        """Ends everything. The order matters: first the tasks, then the workers, then the memory."""
         self.queue.close(error)
         for worker in self._workers:
             worker.process.hang_up()
         until = time.monotonic() + _GRACE_SECONDS
         for worker in self._workers:
-            # One that is still importing holds nothing that it could leave half done.
+            # One that is still importing has nothing to finish.
             worker.process.end(max(0.0, until - time.monotonic()) if worker.ready else 0.0)
             for item in (worker.item, worker.following and worker.following[0]):
                 if item is not None:
                     item.fail(error)
         self._workers.clear()
-        self._forget_channels()
-        self._heard.close()
-        self._waker.close()
-
-
-def _may_follow(item: QueuedTask, worker: _Worker) -> bool:
-    """Whether a worker may have a task beside its own: of the same quick kind, and without a limit."""
-    assert worker.item is not None
-    same = item.channel is worker.item.channel and item.channel.key == worker.quick
-    return same and item.channel.batch_timeout is None
-
-
-def _died_over(item: QueuedTask, how: str) -> WorkerDiedError | None:
-    """The error if there is no use in trying the batch again; it names the file if that is known."""
-    deaths, position = len(item.deaths_at), item.task.spec.position
-    sample, times = Counter(item.deaths_at).most_common(1)[0]
-    if times >= _DEATHS_OVER_SAMPLE and sample >= 0:
-        error = WorkerDiedError(
-            f"{times} worker processes died, one after the other, over {item.task.name(sample)} "
-            f"(sample {sample} of the batch at position {position}); the last with {how}. "
-            f"{_likely(how)}"
-        )
-        error.sample = sample
-        return error
-    if deaths < _DEATHS_OVER_BATCH:
-        return None
-    return WorkerDiedError(
-        f"{deaths} worker processes died over the batch at position {position}, the last with {how}. "
-        f"{_likely(how)} Its files: {item.task.names()}"
-    )
-
-
-def _likely(how: str) -> str:
-    if how == "signal SIGKILL":
-        return (
-            "Likely too little memory (the system or the container kills then): use fewer `cores`, "
-            "smaller batches or `max_batches_pending`; or somebody kills them."
-        )
-    if how.startswith("signal"):
-        return "Likely a decoder or a hook that crashes in native code."
-    return "Likely a hook that ends the process."
+        # Set before the last look at released channels: `release` closes those that come later.
+        self._ended = True
+        self._close_released()
+        self._alarm = None

@@ -1,23 +1,39 @@
-"""What the parent and a worker say to one another, each a pickled record on their connection."""
+"""What the parent and a worker send to one another: pickled records on their connection."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from imageloom._errors import MissingDependencyError
+from imageloom._executors.failed import Failed
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchReport, BatchTask
 
-__all__ = ["CannotStart", "CloseChannel", "Compute", "Done", "Failed", "OpenChannel", "Ready"]
+__all__ = [
+    "Answer",
+    "CannotStart",
+    "CloseChannel",
+    "Compute",
+    "Done",
+    "OpenChannel",
+    "Ready",
+    "Request",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenChannel:
-    """To the worker: batches of this recipe will follow. The handle of the memory comes right after.
+    """Tells a worker that batches of a recipe will follow.
+
+    The handle of the channel's memory comes right after this message, then that of the cache's
+    memory if there is one.
 
     Attributes:
-        recipe: made by cloudpickle, because it carries the user's functions.
-        cache_nbytes: size of the memory for kept pixels, whose handle comes next; 0 for none.
+        channel: The key of the channel.
+        recipe: The recipe, made by cloudpickle because it contains the user's functions.
+        layout: The arrays of a batch in a slot of the memory.
+        nbytes: The size of the memory.
+        cache_nbytes: The size of the memory for cached pixels; 0 for none.
     """
 
     channel: int
@@ -29,14 +45,14 @@ class OpenChannel:
 
 @dataclass(frozen=True, slots=True)
 class CloseChannel:
-    """To the worker: forget a recipe and its memory."""
+    """Tells a worker to forget a recipe and its memory."""
 
     channel: int
 
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """To the worker: compute a batch into a slot."""
+    """Tells a worker to compute a batch into a slot."""
 
     channel: int
     slot: int
@@ -45,33 +61,22 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """From the worker: everything is imported."""
+    """Tells the parent that a worker has imported everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class CannotStart:
-    """From the worker: a library is missing or broken, as it would be in every other worker."""
+    """Tells the parent that a library is missing or broken, as it would be in every other worker."""
 
     error: MissingDependencyError
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """From the worker: the batch is in its slot."""
+    """Tells the parent that a batch is in its slot."""
 
     report: BatchReport
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """From the worker: an exception left the pipeline.
-
-    Attributes:
-        error: the exception, made by cloudpickle, or None where it cannot travel.
-        summary: its type and message.
-        traceback: as the worker saw it.
-    """
-
-    error: bytes | None
-    summary: str
-    traceback: str
+Request = OpenChannel | CloseChannel | Compute
+Answer = Ready | CannotStart | Done | Failed

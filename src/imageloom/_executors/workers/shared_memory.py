@@ -1,4 +1,4 @@
-"""Where the pixels lie: slots of memory that the consumer and all workers see.
+"""Shared memory for batches: slots that the consumer and all workers can access.
 
 ::
 
@@ -7,14 +7,14 @@
       lease() -> slot -> the worker writes --------------> arrays(slot, rows)
       hand_out(slot) -> arrays for the user; when the last of them dies, the slot is free again
 
-The segment has no name anywhere: on Linux it is a memfd, elsewhere an unlinked temporary file (on
-Windows a paging-file mapping). It reaches a worker through the connection to it. So nothing can be
-left behind, whichever process is killed when, and `/dev/shm` may be as small as it likes. Memory is
-taken page by page as slots are used; free slots are reused lowest first, so a loop that keeps up with
-its batches touches few of them.
+The segment has no name: on Linux it is a memfd, elsewhere an unlinked temporary file (on Windows a
+paging-file mapping). A worker receives it through its connection. So nothing is left behind,
+whichever process is killed at whatever time, and the size of `/dev/shm` does not matter. The system
+allocates memory page by page as slots are used. Free slots are reused lowest first, so a loop that
+keeps up with its batches uses few of them.
 
-Order of teardown: the pool forgets the segment; the mapping itself lives until the last array over it
-is gone, because every array holds it.
+When a pool is closed, it drops its reference to the mapping. Every array holds one too, so the
+mapping lives until the last array over it is gone.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Segment:
     """Anonymous memory that can be mapped by several processes."""
 
     def __init__(self, nbytes: int) -> None:
-        """So many bytes, zeros; pages are taken when they are written to."""
+        """Maps `nbytes` zeros; the system allocates a page when it is first written to."""
         self.nbytes = nbytes
         self._fd = -1
         self._tag = ""
@@ -63,12 +63,12 @@ class Segment:
             self.memory = None
             self.close()
             raise BatchMemoryError(
-                f"{nbytes / 2**20:,.0f} MiB of memory for the batches under way are not to be had "
-                f"({error}). Smaller `batch_size`, `max_batches_pending` or `cores` take less."
+                f"Could not allocate {nbytes / 2**20:,.0f} MiB of memory for the batches ({error}). "
+                "Pass a smaller `batch_size`, `max_batches_pending` or `cores`."
             ) from error
 
     def send(self, connection: Connection, pid: int) -> None:
-        """Lets the process at the other end map this memory too."""
+        """Gives the process at the other end of `connection` access to this memory."""
         if sys.platform == "win32":
             connection.send(self._tag)
         else:
@@ -76,7 +76,7 @@ class Segment:
 
     @staticmethod
     def receive(connection: Connection, nbytes: int) -> mmap.mmap:
-        """The memory that the process at the other end has sent."""
+        """Maps the memory that the process at the other end has sent."""
         if sys.platform == "win32":
             return mmap.mmap(-1, nbytes, tagname=connection.recv())
         fd = reduction.recv_handle(connection)
@@ -86,17 +86,17 @@ class Segment:
             os.close(fd)
 
     def close(self) -> None:
-        """Lets go of the memory, which lives on as long as arrays lie on it."""
+        """Drops the references to the memory, which lives as long as there are arrays over it."""
         self.memory = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1  # at once: a second `close` could close another file
+        if fd >= 0:
+            os.close(fd)
 
 
 def _anonymous_file(nbytes: int) -> int:
-    """A descriptor of `nbytes` of memory without a name."""
+    """Returns a descriptor of `nbytes` of memory without a name."""
     if hasattr(os, "memfd_create"):
-        with suppress(OSError):  # an old kernel or a sandbox; a file will do
+        with suppress(OSError):  # an old kernel or a sandbox does not have it; a file works too
             return _sized(os.memfd_create("imageloom", os.MFD_CLOEXEC), nbytes, os.ftruncate)
     with tempfile.TemporaryFile(prefix="imageloom-") as file:
         return _sized(os.dup(file.fileno()), nbytes, _allocate)
@@ -113,22 +113,22 @@ def _sized(fd: int, nbytes: int, size: Callable[[int, int], None]) -> int:
 
 def _allocate(fd: int, nbytes: int) -> None:
     if hasattr(os, "posix_fallocate"):
-        # Without this, a full disk would be a bus error in the middle of a batch.
+        # Without this, a full disk would end the process with a bus error in the middle of a batch.
         os.posix_fallocate(fd, 0, nbytes)
     else:
         os.ftruncate(fd, nbytes)
 
 
 class SlotPool:
-    """The slots of one iterator, in the process of the consumer."""
+    """The slots of one channel, in the process of the consumer."""
 
     def __init__(self, layout: BatchLayout, in_flight: int, kept: int) -> None:
-        """Slots for `in_flight` batches on their way and `kept` batches that the user holds.
+        """Allocates `in_flight + kept` slots.
 
         Args:
-            layout: what a slot holds.
-            in_flight: batches that may be waiting or in work at the same time.
-            kept: batches the user may hold without a copy being made.
+            layout: The arrays in a slot.
+            in_flight: How many batches may be computed or wait at the same time.
+            kept: How many batches the user may hold before further ones are copied.
         """
         self.layout = layout
         self._kept_bound = kept
@@ -137,12 +137,13 @@ class SlotPool:
         self._segment = Segment(self._count * layout.nbytes)
         self._free = list(range(self._count))
         self._lock = threading.RLock()
-        # Finalizers may run anywhere, even where the lock is held: they only append here.
+        # Finalizers may run anywhere, even in a method that holds the lock, so they only append
+        # here.
         self._returned: deque[int] = deque()
 
     @property
     def nbytes(self) -> int:
-        """Size of the memory."""
+        """The size of the memory."""
         return self._segment.nbytes
 
     def send(self, connection: Connection, pid: int) -> None:
@@ -150,7 +151,7 @@ class SlotPool:
         self._segment.send(connection, pid)
 
     def lease(self) -> int | None:
-        """A free slot, or None if all are in use."""
+        """Returns a free slot, which is now in use; None if there is none."""
         with self._lock:
             self._collect()
             return heapq.heappop(self._free) if self._free else None
@@ -165,29 +166,29 @@ class SlotPool:
             self._kept -= 1
             heapq.heappush(self._free, self._returned.popleft())
 
-    def note_sample(self, slot: int, sample: int) -> None:
-        """Sets the sample that the slot's worker is at."""
+    def set_progress(self, slot: int, sample: int) -> None:
+        """Sets the sample that the worker of a slot is working on; -1 for none."""
         if self._segment.memory is not None:
-            self.layout.sample_cell(self._segment.memory, slot * self.layout.nbytes)[0] = sample
+            self.layout.progress(self._segment.memory, slot * self.layout.nbytes)[0] = sample
 
-    def sample_at(self, slot: int) -> int:
-        """The sample that the slot's worker is at, or was at when it died; -1 for none."""
+    def progress_of(self, slot: int) -> int:
+        """The sample that the worker of a slot is working on, or was when it died; -1 for none."""
         if self._segment.memory is None:
             return -1
-        return int(self.layout.sample_cell(self._segment.memory, slot * self.layout.nbytes)[0])
+        return int(self.layout.progress(self._segment.memory, slot * self.layout.nbytes)[0])
 
     def raw_rows(self, slot: int, rows: int) -> NDArray[Any] | None:
-        """Where the input rows of a leased slot go; None if there are none."""
+        """The part of a leased slot that receives the input rows; None if there are none."""
         memory = self._segment.memory
         if memory is None:
             raise IteratorClosedError("The iterator was closed before this batch was computed.")
         return self.layout.raw_rows(memory, slot * self.layout.nbytes, rows)
 
     def hand_out(self, slot: int, rows: int) -> tuple[NDArray[Any], ...]:
-        """The batch in a slot, as writable arrays that are the user's for as long as they like.
+        """Returns the batch in a slot as writable arrays, which the user may keep.
 
-        No copy is made unless the user already holds `kept` batches; a copy then gives the slot back
-        at once, so that keeping batches costs memory but can never stop the stream.
+        The arrays are copies only if the user already holds `kept` batches. The slot of a copy is
+        free at once, so keeping batches takes memory but never blocks the stream.
         """
         memory = self._segment.memory
         if memory is None:
@@ -209,12 +210,12 @@ class SlotPool:
         return arrays
 
     def close(self) -> None:
-        """Forgets the memory; arrays that are still in use keep it alive for themselves."""
+        """Drops the reference to the memory; arrays that are still in use keep it alive."""
         self._segment.close()
 
 
 class _Lease:
-    """Counts the living arrays of a slot that was handed out."""
+    """Counts the arrays of a slot that was handed out, until the last one is gone."""
 
     __slots__ = ("_returned", "_tokens")
 
@@ -223,28 +224,28 @@ class _Lease:
         self._returned = returned
 
     def drop(self) -> None:
-        # Arrays may die in two threads at once; list.pop is atomic, and the last pop gets the slot.
+        # Two threads may drop arrays at the same time. list.pop is atomic; the last gets the slot.
         slot = self._tokens.pop()
         if slot is not None:
             self._returned.append(slot)
 
 
 class AttachedSlots:
-    """The slots of an iterator, in a worker."""
+    """The slots of one channel, in a worker."""
 
     def __init__(self, connection: Connection, layout: BatchLayout, nbytes: int) -> None:
-        """Receives what `SlotPool.send` sends at the other end."""
+        """Maps the memory that `SlotPool.send` sends at the other end."""
         self._layout = layout
         self._memory = Segment.receive(connection, nbytes)
 
     def arrays(self, slot: int, rows: int) -> Sequence[NDArray[Any]]:
-        """The arrays of a slot, to write into."""
+        """The arrays of a slot, which the pipeline writes into."""
         return self._layout.arrays(self._memory, slot * self._layout.nbytes, rows)
 
-    def sample_cell(self, slot: int) -> NDArray[np.int64]:
-        """Where to write which sample of the batch is at work."""
-        return self._layout.sample_cell(self._memory, slot * self._layout.nbytes)
+    def progress(self, slot: int) -> NDArray[np.int64]:
+        """One number in which the pipeline notes the sample that it is working on."""
+        return self._layout.progress(self._memory, slot * self._layout.nbytes)
 
     def raw_rows(self, slot: int, rows: int) -> NDArray[Any] | None:
-        """The input rows that the parent has laid into a slot; None if there are none."""
+        """The input rows that the parent has copied into a slot; None if there are none."""
         return self._layout.raw_rows(self._memory, slot * self._layout.nbytes, rows)

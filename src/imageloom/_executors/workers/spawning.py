@@ -1,8 +1,8 @@
-"""Starts worker processes: clean, hidden from Ctrl-C, with a connection and a lifeline.
+"""Starts worker processes, which Ctrl-C does not reach and which end with their parent.
 
-`multiprocessing.Process` would import the user's main module in every child, which is why scripts then
-need a `__main__` guard. Here the child is an interpreter that is told where to import from and
-nothing else; what the user wrote reaches it by cloudpickle.
+`multiprocessing.Process` imports the user's main module in every child, which is why scripts that
+use it need a `__main__` guard. Here the child is a new interpreter that receives the module search
+path and nothing else. The user's functions reach it by cloudpickle.
 """
 
 from __future__ import annotations
@@ -15,26 +15,13 @@ import sys
 from contextlib import suppress
 from multiprocessing import spawn
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import Final
 
-__all__ = ["WorkerProcess", "worker_additions", "worker_environment"]
+__all__ = ["Waitable", "WorkerProcess"]
 
-_THREAD_CAPS: Final = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
-# By default glibc gives every freed image back to the kernel, which hands out zeroed pages for the next
-# one: measured, 1.4 of 3.4 ms per image. Up to 64 MB a worker keeps what it has.
-_ALLOCATOR: Final = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
-}
-_DYING_SECONDS: Final = 5.0  # even a killed process may take its time to go
+# What `multiprocessing.connection.wait` accepts here: connections, descriptors and process handles.
+Waitable = Connection | int
+_KILL_SECONDS: Final = 5.0  # how long a killed process may take to end
 _BOOT: Final = (
     "import sys; from multiprocessing.connection import {connection} as C; "
     "c = C(int(sys.argv[1])); sys.path[:] = c.recv(); "
@@ -42,34 +29,17 @@ _BOOT: Final = (
 )
 
 
-def worker_environment(*, disable_gpu: bool) -> dict[str, str]:
-    """The environment of a worker: one thread per library, and no GPU if so wished.
-
-    What the user has set already, but for the GPU, stays as it is.
-    """
-    return {**os.environ, **worker_additions(disable_gpu=disable_gpu)}
-
-
-def worker_additions(*, disable_gpu: bool) -> dict[str, str]:
-    """What a worker's environment has beside, or other than, this process's."""
-    added = {**dict.fromkeys(_THREAD_CAPS, "1"), **_ALLOCATOR}
-    added = {name: value for name, value in added.items() if name not in os.environ}
-    if disable_gpu:
-        added |= {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return added
-
-
 class WorkerProcess:
     """One child process.
 
     Attributes:
-        connection: to send tasks and receive results.
-        sentinel: something `multiprocessing.connection.wait` can wait for; ready when the child is
-            dead. Where the system offers nothing better it is the connection, which then ends.
+        connection: The connection that tasks are sent to and results are received from.
+        sentinel: An object for `multiprocessing.connection.wait` that is ready once the child has
+            ended. Where the system offers nothing better, it is the connection, which ends then.
     """
 
     def __init__(self, environment: dict[str, str]) -> None:
-        """Starts the child; it announces itself with `Ready` once it has imported what it needs."""
+        """Starts the child, which sends `Ready` once it has imported what it needs."""
         self.connection, theirs = multiprocessing.Pipe()
         try:
             self._process = _popen(theirs, environment)
@@ -79,43 +49,43 @@ class WorkerProcess:
         finally:
             theirs.close()
         self._pidfd = -1
-        self.sentinel: Any = self.connection
+        self.sentinel: Waitable = self.connection
         if sys.platform == "win32":
             self.sentinel = int(self._process._handle)  # type: ignore[attr-defined]
         elif hasattr(os, "pidfd_open"):
             try:
                 self._pidfd = self.sentinel = os.pidfd_open(self._process.pid)
-            except OSError:  # no descriptor left for it
+            except OSError:  # there is no file descriptor left
                 self.end(0.0)
                 raise
-        with suppress(OSError):  # it has died already, which the sentinel tells
+        with suppress(OSError):  # the child has died already, as its sentinel will tell
             self.connection.send(sys.path)
 
     @property
     def gone(self) -> bool:
-        """Whether the child has ended, as far as `end` has seen."""
+        """Whether `end` has seen the end of the child."""
         return self._process.returncode is not None
 
     @property
     def pid(self) -> int:
-        """Process number."""
+        """The process number."""
         return self._process.pid
 
     def hang_up(self) -> None:
-        """Closes the connection: a worker that waits for a task ends by itself."""
+        """Closes the connection; a worker that waits for a task then ends by itself."""
         self.connection.close()
 
     def end(self, grace: float) -> str:
-        """Waits for the end, kills after `grace` seconds, and says how it came."""
+        """Waits for the end of the child, kills it after `grace` seconds, and returns how it ended."""
         self.connection.close()
         try:
             code = self._process.wait(grace)
         except subprocess.TimeoutExpired:
             self._process.kill()
             try:
-                code = self._process.wait(_DYING_SECONDS)
+                code = self._process.wait(_KILL_SECONDS)
             except subprocess.TimeoutExpired:
-                return "no end, though it was killed: it hangs in the kernel, on a file system perhaps"
+                return "no end although it was killed, perhaps because a file system does not answer"
         if self._process.stdin is not None:
             self._process.stdin.close()
         if self._pidfd >= 0:

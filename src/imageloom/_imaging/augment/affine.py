@@ -1,7 +1,7 @@
-"""The random affine step: one matrix, one warp.
+"""The affine step of a random transform: its matrix, and the warp.
 
-Coordinates: Keras builds its matrix with x first and y second and maps *output* to *input*
-positions. `affine_matrices` returns it in (row, column) order, as `scipy.ndimage` takes it.
+The matrix maps *output* positions to *input* positions. Keras builds it with x first and y second;
+`affine_matrices` returns it in (row, column) order, as `scipy.ndimage` expects it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Image = NDArray[Any]
 Floats = NDArray[np.float64]
 Affine = tuple[Floats, Floats]  # matrix and offset
 
-# What SciPy calls each fill mode. Every documentation draws Keras' 'wrap' as what SciPy calls
+# SciPy's names of the fill modes. The picture of 'wrap' in Keras' documentation shows what SciPy calls
 # 'grid-wrap'.
 _SCIPY_MODES: Final[dict[str, str]] = {
     "nearest": "nearest",
@@ -41,18 +41,24 @@ _SCIPY_MODES: Final[dict[str, str]] = {
     "grid-constant": "grid-constant",
 }
 _IDENTITY: Final = np.eye(3)
-_HAIR: Final = 2**-8  # no error of the float32 warp was seen above this
+_NEAR_WHOLE: Final = 2**-8  # the largest error of the float32 warp that was seen
 
 
 def is_identity(params: Mapping[str, Any]) -> Any:
-    """Whether a transform leaves the geometry alone (flips are not its business); by column, if so."""
+    """Whether a transform does not move pixels, apart from flips.
+
+    If the parameters are columns for several images, so is the result.
+    """
     turn = (params.get("theta", 0) == 0) & (params.get("shear", 0) == 0)
     shift = (params.get("tx", 0) == 0) & (params.get("ty", 0) == 0)
     return turn & shift & (params.get("zx", 1) == 1) & (params.get("zy", 1) == 1)
 
 
 def affine_matrix(params: Mapping[str, Any], height: int, width: int, *, corrected: bool) -> Affine:
-    """The matrix (2, 2) and offset (2,) that map an output to an input position, (row, column)."""
+    """The matrix (2, 2) and offset (2,) that map an output position (row, column) to an input position.
+
+    Arguments as of `affine_matrices`.
+    """
     matrices, offsets = affine_matrices(params, 1, height, width, corrected=corrected)
     return matrices[0], offsets[0]
 
@@ -60,14 +66,20 @@ def affine_matrix(params: Mapping[str, Any], height: int, width: int, *, correct
 def affine_matrices(
     params: Mapping[str, Any], images: int, height: int, width: int, *, corrected: bool
 ) -> Affine:
-    """The matrices (n, 2, 2) and offsets (n, 2) of n images of one size, as in `affine_matrix`.
+    """The matrices (n, 2, 2) and offsets (n, 2) of several images of one size.
 
-    The parameters are columns of n values, or one value for all. Rotation, shift, shear and zoom are
-    multiplied in this order, then moved to the centre.
-    With `corrected=False` the centre's coordinates are exchanged for non-square images, as in
-    Keras; the order of the floating-point operations is Keras' too, because at angles such as
-    90 degrees the last bit decides which border pixels count as outside. (Keras leaves factors out
-    that are the identity; to multiply by them changes no bit.)
+    Rotation, shift, shear and zoom are multiplied in this order, and then moved to the centre. The
+    order of the floating-point operations is Keras', because at angles such as 90 degrees the last bit
+    decides which border pixels count as outside. (Keras leaves out factors that are the identity;
+    multiplying by them changes no bit.)
+
+    Args:
+        params: keys as in `default_transform`; values are columns of n numbers, or one number for all.
+        images: the number n of images.
+        height: the height of the images.
+        width: their width.
+        corrected: without it, the coordinates of the centre are exchanged as in Keras, which matters
+            for images that are not square.
     """
     theta, shear = (np.deg2rad(np.float64(params.get(key, 0))) for key in ("theta", "shear"))
     turn, shift, slant, zoom = np.broadcast_to(_IDENTITY, (4, images, 3, 3)).copy()
@@ -95,18 +107,25 @@ def warp(
     fill_mode: str = "nearest",
     cval: float = 0.0,
     order: int = 1,
-    settle_near_whole: bool = False,
+    exact_near_whole: bool = False,
 ) -> Image:
-    """Resamples an image (height, width, channels); integer images come back rounded.
+    """Resamples an image (height, width, channels); the values of integer images are rounded.
 
-    Order 1 is OpenCV's bilinear warp in float32, which agrees with SciPy's to 0.005 of a grey level
-    for values up to 255; order 0 picks pixels; higher orders are SciPy's splines.
-
-    Float32 may put values that are whole a hair below; where the next step cuts fractions off that
-    is a grey level. With `settle_near_whole` such values are computed again, in float64.
+    Args:
+        x: the image.
+        matrix: maps output to input positions, as `affine_matrix` returns it.
+        offset: likewise.
+        fill_mode: how the image is continued beyond its border.
+        cval: the value beyond the border, with the fill mode "constant".
+        order: the interpolation order. Order 0 picks the nearest pixel. Order 1 is OpenCV's bilinear
+            warp in float32, which agrees with SciPy's to 0.005 grey levels for values up to 255. Higher
+            orders are SciPy's splines.
+        exact_near_whole: whether values near whole numbers are computed again in float64. In float32, a
+            value that should be whole may come out slightly smaller; if the next step cuts off the
+            fraction, the error grows to a whole grey level.
 
     Raises:
-        MissingDependencyError: an order above 1 without SciPy.
+        MissingDependencyError: The order is above 1, and SciPy is not installed.
     """
     if order == 0:
         return _pick(x, matrix, offset, fill_mode, cval)
@@ -120,24 +139,25 @@ def warp(
     else:
         parts = [warp_bilinear(source[..., c], linear, border, cval) for c in range(channels)]
         warped = np.stack(parts, axis=-1)
-    if fill_mode == "constant" or settle_near_whole:
+    if fill_mode == "constant" or exact_near_whole:
         row, column = positions(matrix, offset, height, width)
         if fill_mode == "constant":
-            # OpenCV blends the outermost ring with cval; SciPy calls every point beyond it outside.
+            # OpenCV blends the border pixels with cval; for SciPy every position beyond their centres
+            # is outside.
             warped[outside(row, column, height, width)] = cval
-        if settle_near_whole and fill_mode != "grid-constant":
-            _settle_near_whole(warped, x, row, column, fill_mode)
+        if exact_near_whole and fill_mode != "grid-constant":
+            _recompute_near_whole(warped, x, row, column, fill_mode)
     return _as_dtype(warped, x.dtype)
 
 
-def _settle_near_whole(
+def _recompute_near_whole(
     warped: NDArray[np.float32], x: Image, row: Floats, column: Floats, fill_mode: str
 ) -> None:
-    """Computes again, in float64 and in place, the values that lie within a hair of whole numbers."""
+    """Computes the values near whole numbers again, in float64 and in place."""
     whole = np.rint(warped)
-    # Black and white areas cannot have come from beyond their value, and are large.
-    unsettled = (warped != whole) | ((whole != 0) & (whole != 255))
-    near: NDArray[np.bool_] = np.any((np.abs(warped - whole) < _HAIR) & unsettled, axis=2)
+    # Black and white areas are large, and rounding cannot have moved their values past 0 or 255.
+    uncertain = (warped != whole) | ((whole != 0) & (whole != 255))
+    near: NDArray[np.bool_] = np.any((np.abs(warped - whole) < _NEAR_WHOLE) & uncertain, axis=2)
     if fill_mode == "constant":
         near &= ~outside(row, column, *x.shape[:2])
     rows, columns = row[near], column[near]
@@ -155,7 +175,7 @@ def _settle_near_whole(
 def _pick(
     x: Image, matrix: NDArray[np.float64], offset: NDArray[np.float64], fill_mode: str, cval: float
 ) -> Image:
-    """Nearest-neighbour resampling, every fill mode, any number of channels and any dtype."""
+    """Resamples by picking the nearest pixel, for any number of channels and any dtype."""
     height, width = x.shape[:2]
     row, column = positions(matrix, offset, height, width)
     picked = x[nearest(row, height, fill_mode), nearest(column, width, fill_mode)]
@@ -180,7 +200,7 @@ def _spline(
         from scipy import ndimage
     except ImportError as error:
         raise MissingDependencyError(
-            f"interpolation_order={order} is computed by SciPy, which is not installed: "
+            f"interpolation_order={order} needs SciPy, which is not installed. Install it with "
             "pip install 'imageloom[splines]', or use interpolation_order 0 or 1."
         ) from error
     channels = [
@@ -191,7 +211,7 @@ def _spline(
 
 
 def _as_dtype(warped: Image, dtype: np.dtype[Any]) -> Image:
-    """Rounds halves away from zero and saturates, as SciPy does on its way to integers."""
+    """Converts to a dtype; for integers it rounds halves away from zero and clips, as SciPy does."""
     if dtype.kind not in "iu":
         return warped.astype(dtype, copy=False)
     rounded = np.trunc(warped + np.copysign(0.5, warped))

@@ -1,4 +1,4 @@
-"""Applies a drawn transform to one image: a pure function of (image, parameters)."""
+"""Applies a transform to an image; the result depends on the image and the parameters only."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["apply_geometry", "apply_transform", "scale_warning"]
 _GEOMETRY: Final = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
 
 _SCALE_WARNING: Final = (
-    "Brightness, contrast and noise work on the 0..255 scale, but pixels in {low:.4g}..{high:.4g} "
-    "were found (first in {name}). Scale with `rescale`, which runs after them, and not in "
-    "`noaug_preprocessing_function`."
+    "Brightness, contrast and noise need pixels on the 0..255 scale; pixels in "
+    "{low:.4g}..{high:.4g} were found in {name}. Scale with `rescale`, which runs after these "
+    "transforms, and not in `noaug_preprocessing_function`."
 )
 
 
@@ -31,16 +31,16 @@ def apply_transform(
     options: TransformOptions,
     affine: Affine | None = None,
 ) -> NDArray[Any]:
-    """Affine, channel shift, flips, brightness, contrast, noise, in this order.
+    """Applies the affine step, channel shift, flips, brightness, contrast and noise, in this order.
 
     Args:
-        x: image (height, width, channels); any numeric dtype, colour steps expect 0..255.
-        params: keys as in `default_transform`; a missing key means the step is off.
-        options: only fill mode, fill value, interpolation order and geometry are read.
-        affine: what `affine_matrix` gives for these parameters, if that is known already.
+        x: the image (height, width, channels), of any numeric dtype; colour steps expect 0..255.
+        params: keys as in `default_transform`; a step whose key is missing is left out.
+        options: only the fill mode and value, the interpolation order and the geometry are used.
+        affine: the matrix and offset of these parameters, if they are known already.
 
     Returns:
-        The transformed image, possibly a view; `x` itself if no step is active.
+        The transformed image, which may be a view, or `x` itself if no step changes it.
     """
     if not is_identity(params):
         matrix, offset = affine or affine_matrix(
@@ -53,7 +53,7 @@ def apply_transform(
             fill_mode=options.fill_mode,
             cval=options.cval,
             order=options.interpolation_order,
-            settle_near_whole=(
+            exact_near_whole=(
                 params.get("brightness") is not None or params.get("contrast") is not None
             ),
         )
@@ -78,16 +78,17 @@ def apply_transform(
 def apply_geometry(
     x: NDArray[Any], params: Mapping[str, Any], options: TransformOptions, affine: Affine | None = None
 ) -> NDArray[Any]:
-    """The affine step and the flips alone, for masks: blends nothing, and what comes in is 0.
+    """Applies only the affine step and the flips, as masks need it.
 
-    Arguments as above.
+    It picks the nearest pixel instead of blending, and the value beyond the border is 0. Arguments as
+    of `apply_transform`.
     """
     geometry = {name: params[name] for name in _GEOMETRY if name in params}
     return apply_transform(x, geometry, replace(options, interpolation_order=0, cval=0.0), affine)
 
 
 def scale_warning(x: NDArray[Any], name: str) -> str | None:
-    """What to tell if an image is evidently not on the 0..255 scale; `name` says which it is."""
+    """A warning for an image that is evidently not on the 0..255 scale; None for any other image."""
     low, high = float(x.min()), float(x.max())
     fractions = low >= 0 and high <= 1 and not np.all((x == 0) | (x == 1))
     if fractions or low < 0 or high > 255:

@@ -1,8 +1,8 @@
-"""The transforms of a batch's images, drawn and made into matrices in one go.
+"""Draws the transforms of all images of a batch, and computes their matrices, in one step.
 
-The numbers are those of `draw_transform` and `affine_matrix` for one image after the other, to the
-last bit; together they cost a tenth of it. A dozen calls of NumPy per image are as long as half a warp
-of a small image.
+The numbers are the same to the last bit as those of `draw_transform` and `affine_matrix` for one image
+after another, but take a tenth of the time. A dozen calls of NumPy for each image would take half as
+long as the warp of a small image.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class MirroredWarp:
     """The geometry of one image.
 
     Attributes:
-        matrix: (2, 3) from output to input positions as OpenCV takes it, flips included; None where
-            nothing but the flips is left.
-        horizontal: columns are mirrored.
-        vertical: rows are mirrored.
+        matrix: the matrix (2, 3) from output to input positions, as OpenCV expects it, including the
+            flips; None if there is nothing to do but to flip.
+        horizontal: whether columns are mirrored.
+        vertical: whether rows are mirrored.
     """
 
     matrix: NDArray[np.float64] | None
@@ -44,7 +44,7 @@ class MirroredWarp:
     def of(
         cls, params: TransformParams, affine: Affine | None, height: int, width: int
     ) -> MirroredWarp:
-        """From the parameters of one image and their matrix."""
+        """The geometry for the parameters of one image; `affine` is their matrix and offset."""
         flips = np.array([[params["flip_horizontal"], params["flip_vertical"]]], dtype=bool)
         matrix = None
         if affine is not None:
@@ -53,7 +53,7 @@ class MirroredWarp:
 
 
 class BatchTransforms:
-    """Parameters and geometry of each image of one batch, in the batch's order."""
+    """The parameters and the geometry of each image of a batch, in the batch's order."""
 
     def __init__(
         self,
@@ -62,13 +62,13 @@ class BatchTransforms:
         images: int,
         own_stream: Callable[[int], Stream],
     ) -> None:
-        """Nothing is drawn before it is asked for.
+        """Draws nothing yet.
 
         Args:
-            rng: as for `draw_transform`.
-            options: what may be drawn.
-            images: how many there are.
-            own_stream: by image, as for `draw_transform`.
+            rng: the random stream, as for `draw_transform`.
+            options: the ranges to draw from.
+            images: the number of images.
+            own_stream: returns the `own_stream` of `draw_transform` for an image.
         """
         self._rng = rng
         self._options = options
@@ -79,7 +79,10 @@ class BatchTransforms:
         self._prepared: dict[tuple[int, int], _Prepared] = {}
 
     def of(self, image: int, height: int, width: int) -> tuple[TransformParams, Affine | None]:
-        """The parameters, and the matrix unless it is the identity; images are asked for in order."""
+        """The parameters of an image, and its matrix and offset, or None if they are the identity.
+
+        Must be called for the images in their order.
+        """
         prepared = self._prepare(height, width)
         if prepared is None:
             stream, corrected = self._own_stream(image), self._options.corrected_geometry
@@ -97,7 +100,7 @@ class BatchTransforms:
         return params, (prepared.matrices[image], prepared.offsets[image])
 
     def warp_of(self, image: int, height: int, width: int) -> MirroredWarp:
-        """The geometry alone, which is cheaper."""
+        """Only the geometry of an image, which is faster."""
         prepared = self._prepare(height, width)
         if prepared is None:
             params, affine = self.of(image, height, width)
@@ -111,14 +114,14 @@ class BatchTransforms:
         return MirroredWarp(matrix, horizontal, vertical)
 
     def _prepare(self, height: int, width: int) -> _Prepared | None:
-        """What images of a size share; None where every image has to be drawn by itself."""
+        """Draws for all images of a size; returns None if each image has to be drawn by itself."""
         if (height, width) in self._prepared:
             return self._prepared[height, width]
         if self._bounds is None:
             return None
         if self._uniforms is None:
             lows, highs = self._bounds
-            # Row by row the stream that as many single calls would have given.
+            # One row for each image, with the numbers that single calls would have drawn for it.
             self._uniforms = self._rng.uniform(lows, highs, (self._images, len(lows)))
         columns = draw_as_keras(_Columns(self._uniforms), self._options, height, width)
         corrected = self._options.corrected_geometry
@@ -140,7 +143,7 @@ class BatchTransforms:
 
 @dataclass(slots=True)
 class _Prepared:
-    """Columns of parameters for images of one size, and their geometry."""
+    """The parameters of all images, as columns, and their geometry if they have a certain size."""
 
     columns: TransformParams
     moves: NDArray[np.bool_]
@@ -157,7 +160,7 @@ def _mirrored(
     height: int,
     width: int,
 ) -> NDArray[np.float64]:
-    """Matrices (n, 2, 3) that first mirror the output's positions."""
+    """Matrices (n, 2, 3) for OpenCV that mirror the output positions before anything else."""
     linear = opencv_matrix(matrices, offsets)
     for axis, last in ((0, width - 1), (1, height - 1)):
         mirrored = flips[:, axis, None]
@@ -167,11 +170,11 @@ def _mirrored(
 
 
 class _CannotBeDrawnAhead(Exception):
-    """A draw is no uniform number."""
+    """Some draw is no uniform number, so that its numbers cannot be drawn for all images at once."""
 
 
 class _Recorder:
-    """Stands in for a `RandomState` to find out what is drawn from it."""
+    """Replaces a `RandomState` to record the bounds of all numbers that are drawn."""
 
     def __init__(self) -> None:
         self.bounds: list[tuple[float, float]] = []
@@ -188,7 +191,7 @@ class _Recorder:
 
 
 class _Columns:
-    """Stands in for a `RandomState` whose next numbers are known, for all images at once."""
+    """Replaces a `RandomState` and returns numbers drawn before, as columns for all images."""
 
     def __init__(self, numbers: NDArray[np.float64]) -> None:
         self._columns = iter(numbers.T)
@@ -201,7 +204,7 @@ class _Columns:
 
 
 def _bounds(options: TransformOptions) -> tuple[list[float], list[float]] | None:
-    """Between what an image's numbers lie, in their order; None where not all are uniform."""
+    """The bounds of the numbers that are drawn for an image, or None if not all are uniform."""
     recorder = _Recorder()
     try:
         draw_as_keras(recorder, options, _ANY_SIZE, _ANY_SIZE)

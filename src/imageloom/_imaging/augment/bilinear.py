@@ -1,4 +1,4 @@
-"""OpenCV's exact bilinear warp, and the forms of image it is exact for."""
+"""OpenCV's exact bilinear warp, and the kinds of images for which it is exact."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from imageloom._imaging.opencv import cv2
 
 __all__ = ["BORDERS", "EXACT_CHANNELS", "MAX_SIDE", "opencv_matrix", "warp_bilinear"]
 
-# Only for these, and only for uint8 and float32, does OpenCV 5 take its exact path; two channels or
-# float64 still go the old way, which quantises positions.
+# OpenCV 5 warps images with these numbers of channels exactly, if they are uint8 or float32. For two
+# channels, or for float64, it still uses its old method, which rounds positions.
 EXACT_CHANNELS: Final = (1, 3, 4)
 MAX_SIDE: Final = 2**15 - 1
-# By fill mode. Every documentation draws Keras' 'wrap' as what SciPy calls 'grid-wrap'.
+# OpenCV's names of the fill modes; for 'wrap' see `affine`.
 BORDERS: Final[dict[str, int]] = {
     "nearest": cv2.BORDER_REPLICATE,
     "reflect": cv2.BORDER_REFLECT,
@@ -30,7 +30,7 @@ _FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 def opencv_matrix(matrix: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(row, column) coordinates as OpenCV takes them: (..., 2, 3), with the column first."""
+    """Converts matrices of (row, column) to OpenCV's (..., 2, 3), with the column first."""
     linear = np.empty((*offset.shape, 3))
     linear[..., :2], linear[..., 2] = matrix[..., ::-1, ::-1], offset[..., ::-1]
     return linear
@@ -43,7 +43,15 @@ def warp_bilinear(
     cval: float = 0.0,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Warps an image with 1, 3 or 4 channels; into `out` if given, contiguous and of its shape."""
+    """Warps an image with 1, 3 or 4 channels.
+
+    Args:
+        x: the image.
+        linear: the matrix from `opencv_matrix`.
+        border: a value of `BORDERS`.
+        cval: the value beyond the border, with a constant border.
+        out: a contiguous array of the image's shape for the result; None for a new one.
+    """
     warped: Any = cv2.warpAffine(
         x,
         linear,

@@ -1,7 +1,7 @@
-"""Colour steps: channel shift, brightness, contrast, on images (height, width, channels).
+"""Channel shift, brightness, contrast and flips of images (height, width, channels).
 
-Brightness and contrast are Pillow's, so that the numbers are Keras' to the last bit. Both map each
-byte to a byte, so Pillow is asked once for the 256 values and the image goes through a table.
+Brightness and contrast are Pillow's, so that the numbers are Keras' to the last bit. Both map each byte
+to a byte. So Pillow computes the 256 values once, and the image is looked up in this table.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _CHANNELS: Final = (1, 3, 4)
 
 
 def shift_channels(x: NDArray[Any], intensity: float) -> NDArray[Any]:
-    """Adds one value to all channels, clipped to the image's own range (min, max)."""
+    """Adds a value to all channels, and clips to the range (minimum, maximum) of the image."""
     return np.clip(x + intensity, x.min(), x.max())
 
 
 def flip(x: NDArray[Any], *, horizontal: bool, vertical: bool) -> NDArray[Any]:
-    """Mirrors columns and/or rows; possibly a view."""
+    """Mirrors columns, rows, or both; the result may be a view."""
     if horizontal and x.dtype in (np.float32, np.uint8):
-        # As a view, every later copy of it would go pixel by pixel, at 14 times the cost.
+        # Copying a view with mirrored columns would take 14 times as long, pixel by pixel.
         mirrored: Any = cv2.flip(x, -1 if vertical else 1)
         return mirrored.reshape(x.shape)  # type: ignore[no-any-return]
     if horizontal:
@@ -38,26 +38,27 @@ def flip(x: NDArray[Any], *, horizontal: bool, vertical: bool) -> NDArray[Any]:
 
 
 def adjust_brightness(x: NDArray[Any], factor: float) -> NDArray[np.float32]:
-    """Blends with black: 0.0 is black, 1.0 the image (its fractions cut off, as in Keras)."""
+    """Blends with black; factor 0.0 gives black, 1.0 the image without fractions, as in Keras."""
     pixels, low, span = _to_bytes(x)
     return _through_table(pixels, _blend_table(0, factor), low, span)
 
 
 def adjust_contrast(x: NDArray[Any], factor: float) -> NDArray[np.float32]:
-    """Blends with the image's mean grey: 0.0 is solid grey, 1.0 the image."""
+    """Blends with the mean grey of the image; factor 0.0 gives that grey, 1.0 the image."""
     pixels, low, span = _to_bytes(x)
     return _through_table(pixels, _blend_table(_mean_grey(pixels), factor), low, span)
 
 
 def _to_bytes(x: NDArray[Any]) -> tuple[NDArray[np.uint8], float, float | None]:
-    """The image as bytes; beyond 0..255 stretched, and then with its minimum and its span.
+    """Converts an image to bytes; returns them, the minimum, and the span of the values.
 
-    Inside 0..255 fractions are cut off and nothing is stretched (the span is then None).
+    An image with values outside 0..255 is stretched to this range. For all others, fractions are cut
+    off and the span is None.
     """
     if x.shape[2] not in _CHANNELS:
         raise InvalidArgumentError(
-            f"Unsupported channel number: brightness and contrast work on images with 1, 3 or 4 "
-            f"channels, received {x.shape[2]} (shape {x.shape})."
+            f"Unsupported channel number: brightness and contrast need images with 1, 3 or 4 "
+            f"channels; received {x.shape[2]} (shape {x.shape})."
         )
     low, high = float(x.min()), float(x.max())
     if low >= 0 and high <= 255:
@@ -83,7 +84,7 @@ def _blend_table(degenerate: int, factor: float) -> NDArray[np.float32]:
 def _through_table(
     pixels: NDArray[np.uint8], table: NDArray[np.float32], low: float, span: float | None
 ) -> NDArray[np.float32]:
-    if pixels.shape[2] == 4:  # Pillow's enhancers leave alpha alone
+    if pixels.shape[2] == 4:  # Pillow's enhancers do not change alpha
         alpha = np.arange(256, dtype=np.float32)[None, :]
         table = np.stack([table, table, table, alpha], axis=-1)
     if span is not None:

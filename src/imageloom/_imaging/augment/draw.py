@@ -1,8 +1,8 @@
-"""Where randomness becomes numbers: the parameters of one image's transform.
+"""Draws the parameters of the random transform of an image.
 
-`draw_transform` makes exactly the calls of Keras, in Keras' order, on a `RandomState`; whatever
-Keras does not know (contrast, noise) comes from a stream of its own, so that switching it on
-never changes the geometry.
+`draw_transform` makes the same calls as Keras, in the same order, on a `RandomState`. Contrast and
+noise, which Keras does not have, are drawn from a stream of their own, so that using them never changes
+the other parameters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TransformParams = dict[str, Any]
 
 
 def default_transform() -> TransformParams:
-    """The parameters of the transform that changes nothing; a fresh dictionary."""
+    """A new dictionary with the parameters of the transform that changes nothing."""
     return {
         "theta": 0,
         "tx": 0,
@@ -48,15 +48,15 @@ def draw_transform(
     """Draws the parameters of one image.
 
     Args:
-        rng: the stream that Keras' draws come from; it is advanced as Keras would advance it.
-        options: what may be drawn.
-        height: rows of the image, for shifts given as a fraction.
-        width: columns of the image.
-        own_stream: makes the image's stream for contrast and noise; called only if needed.
+        rng: the stream for the parameters that Keras draws too; it advances as Keras would advance it.
+        options: the ranges to draw from.
+        height: the height of the image, for shifts that are fractions.
+        width: the width of the image.
+        own_stream: makes the image's stream for contrast and noise; it is called only if needed.
 
     Returns:
         A dictionary with the keys of `default_transform`. theta and shear are degrees, tx and ty
-        pixels, zx and zy factors; the drawn noise is a `Noise` that carries its own seed.
+        pixels, zx and zy factors. The noise is a `Noise` that contains its own seed.
     """
     params = draw_as_keras(rng, options, height, width)
     draw_own(params, options, own_stream)
@@ -64,7 +64,7 @@ def draw_transform(
 
 
 def draw_as_keras(rng: Any, options: TransformOptions, height: int, width: int) -> TransformParams:
-    """The part that Keras knows; with a `rng` that gives columns, those of a whole batch."""
+    """Draws the parameters that Keras draws; an `rng` that returns columns draws for a whole batch."""
     params = default_transform()
     if not options.random_transforms_enabled:
         return params
@@ -79,7 +79,7 @@ def draw_as_keras(rng: Any, options: TransformOptions, height: int, width: int) 
     low, high = options.zoom_range
     if not low == high == 1:
         params["zx"], params["zy"] = rng.uniform(low, high, 2)
-    # Both flips consume a draw even where they are off: the stream is Keras'.
+    # Like Keras, each flip draws a number even if it is off.
     params["flip_horizontal"] = (rng.random_sample() < 0.5) * options.horizontal_flip
     params["flip_vertical"] = (rng.random_sample() < 0.5) * options.vertical_flip
     if options.channel_shift_range != 0:
@@ -94,7 +94,7 @@ def draw_as_keras(rng: Any, options: TransformOptions, height: int, width: int) 
 def draw_own(
     params: TransformParams, options: TransformOptions, own_stream: Callable[[], np.random.Generator]
 ) -> None:
-    """Adds what Keras does not know."""
+    """Adds the parameters that Keras does not have."""
     wanted = options.contrast_range is not None or bool(options.noise)
     if not wanted or not options.random_transforms_enabled:
         return
@@ -108,20 +108,20 @@ def draw_own(
 
 
 def _draw_shift(rng: Any, shift: ShiftRange, size: int) -> float:
-    """Keras' shift in pixels.
+    """Draws a shift in pixels, as Keras does.
 
-    An int n or a list gives one of its values with a random sign, a float a uniform value; what is
-    below 1 is a fraction of the image's size.
+    A list gives one of its values with a random sign, and an int n a value below n with a random sign.
+    A float gives a uniform value. If the range is below 1, it is a fraction of the image's size.
     """
     if not shift:
         return 0
-    if isinstance(shift, float):  # has no elements to choose from: the common case, spared the try
+    if isinstance(shift, float):  # the most common case, without the cost of an exception
         pixels: float = rng.uniform(-shift, shift)
         return pixels * size if shift < 1 else pixels
     try:
         drawn = rng.choice(shift)
         drawn *= rng.choice([-1, 1])
-    except ValueError:  # nor have other floats and negative integers
+    except ValueError:  # other floats and negative integers have no elements to choose from
         drawn = rng.uniform(-shift, shift)  # type: ignore[operator]
     if np.max(shift) < 1:
         drawn *= size

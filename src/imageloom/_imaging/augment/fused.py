@@ -1,9 +1,9 @@
-"""Warp, flips and rescaling in two passes over the image instead of five.
+"""Warps, flips and rescales an image in two passes over its pixels instead of five.
 
-For what most scripts ask for: byte images, bilinear interpolation, borders that are continued, and
-nothing between the geometry and one multiplication. The result differs from that of the single steps
-by the rounding of float32 alone: of the values (3e-7 of the largest), and with flips, which are part of
-the matrix here, of the warp's positions (0.01 grey level in photographs).
+It covers what most scripts need: byte images, bilinear interpolation, fill modes other than constant
+ones, and nothing between the geometry and a multiplication. The result differs from that of the single
+steps only by rounding in float32: of the values (3e-7 of the largest) and, because flips are part of
+the matrix here, of the warp's positions (0.01 grey levels in photographs).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from imageloom._options import TransformOptions
 
 __all__ = ["can_fuse", "fits", "transform_and_scale"]
 
-# With "constant", the last bit of a position decides which border pixels count as outside.
+# With constant modes, the last bit of a position decides which border pixels count as outside.
 _CONTINUED: Final = frozenset(BORDERS) - {"constant", "grid-constant"}
 
 
 def can_fuse(options: TransformOptions) -> bool:
-    """Whether the transforms that may be drawn leave colours alone, and borders are continued."""
+    """Whether the options change no colours, interpolate bilinearly, and continue the borders."""
     geometry_only = not options.recolours and not options.channel_shift_range
     return geometry_only and options.interpolation_order == 1 and options.fill_mode in _CONTINUED
 
 
 def fits(x: NDArray[Any], out: NDArray[Any]) -> bool:
-    """Whether this is an image of bytes, and `out` a place for it that OpenCV can write to."""
+    """Whether `x` is an image of bytes, and `out` an array of its shape to which OpenCV can write."""
     return (
         x.dtype == np.uint8
         and out.dtype == np.float32
@@ -50,7 +50,7 @@ def transform_and_scale(
     *,
     fill_mode: str,
 ) -> None:
-    """Writes the transformed image times `factor` into `out`; for what `can_fuse` and `fits` allow."""
+    """Writes the transformed image, times `factor`, into `out`; requires `can_fuse` and `fits`."""
     if warp.matrix is None:
         mirrored = flip(x, horizontal=warp.horizontal, vertical=warp.vertical)
         np.multiply(mirrored, factor, out=out, dtype=np.float32)

@@ -1,6 +1,6 @@
-"""Positions on the pixel grid, to the last bit as SciPy (1.16 and newer) computes them.
+"""Positions on the pixel grid, equal to the last bit to those of SciPy 1.16 and newer.
 
-Matrices and offsets map output to input positions, (row, column).
+Matrices and offsets map output positions (row, column) to input positions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 def positions(matrix: Floats, offset: Floats, height: int, width: int) -> tuple[Floats, Floats]:
-    """Input row and column of every output pixel, each (height, width), summed in SciPy's order."""
+    """The input rows and columns of all output pixels, each (height, width), summed as in SciPy."""
     rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
     return (
         offset[0] + rows * matrix[0, 0] + columns * matrix[0, 1],
@@ -25,15 +25,15 @@ def positions(matrix: Floats, offset: Floats, height: int, width: int) -> tuple[
 
 
 def outside(row: Floats, column: Floats, height: int, width: int) -> NDArray[np.bool_]:
-    """Which positions lie beyond the centres of the border pixels."""
+    """Whether positions lie beyond the centres of the border pixels."""
     return (row < 0) | (row > height - 1) | (column < 0) | (column > width - 1)
 
 
 def nearest(position: Floats, size: int, fill_mode: str) -> NDArray[np.intp]:
-    """The pixel at a position, with the picture continued as the fill mode says.
+    """The index of the pixel at a position, where the fill mode continues the image.
 
-    Positions are folded back into the picture before they are rounded, because a reflection turns
-    the rounding of halves round.
+    Positions are folded back into the image before they are rounded, because a reflection reverses the
+    rounding of halves.
     """
     if fill_mode in ("wrap", "grid-wrap"):
         below = position + size * (np.trunc((-1 - position) / size) + 1)
@@ -56,7 +56,7 @@ def nearest(position: Floats, size: int, fill_mode: str) -> NDArray[np.intp]:
 
 
 def _within(position: Floats, period: int) -> tuple[Floats, Floats]:
-    """The position within one period below zero, and within one above."""
+    """The equivalent positions in the period below zero, and in the period above it."""
     return (
         period * np.trunc(-position / period) + position,
         position - period * np.trunc(position / period),

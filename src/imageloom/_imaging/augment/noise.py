@@ -1,7 +1,7 @@
-"""Noise on images of the 0..255 scale.
+"""Adds noise to images on the 0..255 scale.
 
-All amplitudes are given for full scale = 1.0, so a variance of 0.01 is a standard deviation of a
-tenth of the range, 25.5 grey levels. Results are clipped to 0..255.
+Amplitudes refer to a range of 1.0, so that a variance of 0.01 means a standard deviation of a tenth of
+the range, 25.5 grey levels. Results are clipped to 0..255.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FULL_SCALE: Final = 255.0
 
 
 def add_noise(x: NDArray[Any], noise: Noise) -> NDArray[np.float32]:
-    """Returns `x` (height, width, channels; 0..255) with noise, as float32 clipped to 0..255."""
+    """Returns an image (height, width, channels) with noise, as float32 clipped to 0..255."""
     rng = np.random.Generator(np.random.PCG64(noise.seed))
     image = np.asarray(x, dtype=np.float32)
     if noise.name == "gauss":

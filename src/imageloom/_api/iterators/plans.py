@@ -1,0 +1,256 @@
+"""The data set and the checked arguments of an iterator, from which its recipe is made."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from imageloom._api.planning import FrozenGenerator, OutputSettings, PlanningGenerator, make_recipe
+from imageloom._checks import check_choice
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._executors.base import Channel
+from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom._pipeline.recipe import Recipe
+from imageloom._sources.arrays import ArraySource
+from imageloom._sources.base import SampleSource
+from imageloom._sources.dataframe import DataFrameSource
+from imageloom._sources.directory import DirectorySource
+from imageloom._storage.places import absolute, last_part
+from imageloom._stream.order import StreamOrder
+
+__all__ = ["ArrayPlan", "ChannelOpener", "FilePlan", "FileSettings", "IteratorPlan"]
+
+
+class IteratorPlan(Protocol):
+    """The data set of an iterator, and the arguments that say how it becomes batches."""
+
+    @property
+    def source(self) -> SampleSource:
+        """The table of samples."""
+        ...
+
+    @property
+    def settings(self) -> OutputSettings:
+        """The checked arguments of the flow method."""
+        ...
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one image in a batch."""
+        ...
+
+    @property
+    def decoded_nbytes(self) -> int | None:
+        """The bytes that all decoded images need in a cache; None if no cache can keep them."""
+        ...
+
+    def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
+        """The recipe for batches of a generator in this state."""
+        ...
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the flow method that affect the values of batches."""
+        ...
+
+    def origin(self, named: bool) -> str:
+        """The end of a phrase that says where the images come from; `named` adds details."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOpener:
+    """Opens the channel of an iterator when its first batch is requested.
+
+    It holds no reference to the iterator, which could then never be collected.
+    """
+
+    generator: PlanningGenerator
+    plan: IteratorPlan
+    order: StreamOrder
+
+    def __call__(self) -> Channel:
+        """Freezes the generator's options and opens a channel to its workers."""
+        frozen = self.generator._freeze()
+        recipe = self.plan.recipe(frozen, self.order.batch_size)
+        return self.generator._open_channel(frozen, self.plan.source, recipe)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSettings(OutputSettings):
+    """The checked arguments of the flow methods for files; the fields have the arguments' names."""
+
+    target_size: tuple[int, int]
+    color_mode: str
+    batch_shape: tuple[int, ...] | None
+    interpolation: str | None
+    keep_aspect_ratio: bool
+    split: tuple[float, float] | None
+
+    def __post_init__(self) -> None:
+        """Checks every field.
+
+        Raises:
+            InvalidArgumentError, ArgumentTypeError: a size, mode or shape that is not allowed.
+        """
+        check_choice("color mode", self.color_mode, tuple(COLOUR_CHANNELS))
+        object.__setattr__(self, "target_size", _size(self.target_size))
+        if self.interpolation == "none":
+            object.__setattr__(self, "interpolation", None)
+        if self.interpolation is not None:
+            check_choice("interpolation", self.interpolation, (*INTERPOLATIONS, "none"))
+        if self.batch_shape is not None:
+            object.__setattr__(self, "batch_shape", _shape(self.batch_shape, self.batch_size))
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image after loading."""
+        channels = COLOUR_CHANNELS[self.color_mode]
+        if self.data_format == "channels_last":
+            return (*self.target_size, channels)
+        return (channels, *self.target_size)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """The plan of an iterator over the files of a folder or a data frame."""
+
+    source: DirectorySource | DataFrameSource
+    settings: FileSettings
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one image in a batch, which `batch_shape` may change for cropping hooks."""
+        settings = self.settings
+        return settings.image_shape if settings.batch_shape is None else settings.batch_shape[1:]
+
+    @property
+    def decoded_nbytes(self) -> int | None:
+        """The bytes that all decoded images need; None if they have several sizes."""
+        if self.settings.interpolation is None:
+            return None
+        return len(self.source) * self.source.images * math.prod(self.settings.image_shape)
+
+    def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
+        """The recipe for batches of a generator in this state."""
+        settings = self.settings
+        return make_recipe(
+            frozen,
+            self.source,
+            settings,
+            batch_size=batch_size,
+            row_shape=self.row_shape,
+            read=ReadOptions(
+                color_mode=settings.color_mode,
+                target_size=settings.target_size,
+                interpolation=settings.interpolation,
+                keep_aspect_ratio=settings.keep_aspect_ratio,
+                scaled=frozen.options.decode == "scaled",
+                exact_resize=frozen.options.transform.amplifies,
+            ),
+            hook_params={
+                "directory": self.source.directory,
+                "target_size": settings.target_size,
+                "color_mode": settings.color_mode,
+                "interpolation": settings.interpolation,
+                "class_mode": self.source.class_mode,
+                "split": settings.split,
+            },
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the flow method that affect the values of batches."""
+        arguments = dataclasses.asdict(self.settings)
+        for name in ("batch_size", "batch_shape", "save_to_dir", "save_prefix", "save_format", "split"):
+            del arguments[name]
+        return {**arguments, "row_shape": self.row_shape}
+
+    def origin(self, named: bool) -> str:
+        """The folder: its whole path if `named`, otherwise its last part."""
+        directory = self.source.directory
+        if not directory:
+            return ""
+        if named:
+            return f" in {directory!r}"
+        name = os.path.basename(last_part(absolute(directory)))
+        return f" in {name}" if name else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayPlan:
+    """The plan of an iterator over the rows of an array."""
+
+    source: ArraySource
+    settings: OutputSettings
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one image in a batch."""
+        shape: tuple[int, ...] = self.source.x.shape[1:]
+        return shape
+
+    @property
+    def decoded_nbytes(self) -> int | None:
+        """None, because there is nothing to decode."""
+        return None
+
+    def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
+        """The recipe for batches of a generator in this state.
+
+        Raises:
+            InvalidArgumentError: the generator has a `get_batch_function`, which needs files.
+        """
+        if frozen.options.get_batch_function is not None:
+            raise InvalidArgumentError(
+                "`get_batch_function` makes batches of files, but `flow` reads arrays: leave it out of "
+                "this generator, or use `preprocessing_function`."
+            )
+        return make_recipe(
+            frozen,
+            self.source,
+            self.settings,
+            batch_size=batch_size,
+            row_shape=self.row_shape,
+            read=None,
+            hook_params={},
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the flow method that affect the values of batches."""
+        return {"subset": self.settings.subset}
+
+    def origin(self, named: bool) -> str:
+        """The dtype of the array if `named`, otherwise nothing."""
+        return f" out of an array of {self.source.x.dtype}" if named else ""
+
+
+def _size(size: Any) -> tuple[int, int]:
+    try:
+        height, width = (operator.index(side) for side in size)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(
+            f"`target_size` must be (height, width) in pixels; received {size!r}."
+        ) from None
+    if height < 1 or width < 1:
+        raise InvalidArgumentError(f"`target_size` must be at least (1, 1); received {size!r}.")
+    return height, width
+
+
+def _shape(shape: Sequence[int], batch_size: int) -> tuple[int, ...]:
+    if len(shape) != 4:
+        raise InvalidArgumentError(
+            "`batch_shape` must have four numbers, the batch size and the shape of an image; "
+            f"received {shape!r}."
+        )
+    if shape[0] not in (None, -1, batch_size):
+        raise InvalidArgumentError(
+            f"`batch_shape` must start with `batch_size`, {batch_size}, or with None or -1; "
+            f"received {tuple(shape)}."
+        )
+    if any(int(side) < 1 for side in shape[1:]):
+        raise InvalidArgumentError(f"Sides in `batch_shape` must be >= 1; received {tuple(shape)}.")
+    return (batch_size, *(int(side) for side in shape[1:]))

@@ -1,0 +1,76 @@
+"""What the parent keeps for one channel to its workers: the recipe and the shared memory."""
+
+from __future__ import annotations
+
+import itertools
+
+from imageloom._executors.workers.messages import CloseChannel, Compute, OpenChannel
+from imageloom._executors.workers.shared_memory import Segment, SlotPool
+from imageloom._executors.workers.spawning import WorkerProcess
+from imageloom._pipeline.recipe import BatchTask, Recipe
+
+__all__ = ["ChannelResources"]
+
+
+class ChannelResources:
+    """The recipe and the shared memory of a channel, and the messages that are about them.
+
+    Attributes:
+        key: The number of the channel in messages.
+        slots: The memory for batches.
+        batch_timeout: Seconds after which an unfinished batch is an error; None for no limit.
+        closed: Whether the memory has been released.
+    """
+
+    _keys = itertools.count()
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        pickled_recipe: bytes,
+        *,
+        in_flight: int,
+        kept: int,
+        batch_timeout: float | None,
+    ) -> None:
+        """Allocates the memory: slots for `in_flight` and `kept` batches, and the cache if any."""
+        self.key = next(self._keys)
+        self.slots = SlotPool(recipe.layout, in_flight, kept)
+        self.batch_timeout = batch_timeout
+        self.closed = False
+        self._recipe = pickled_recipe
+        self._rows = recipe.rows
+        plan = recipe.cache
+        in_memory = plan is not None and plan.path is None and plan.rows > 0
+        self._cache_memory = Segment(plan.nbytes) if plan is not None and in_memory else None
+
+    def send_to(self, process: WorkerProcess) -> None:
+        """Sends a worker the recipe and access to the memory."""
+        slots, cache = self.slots, self._cache_memory
+        cache_nbytes = 0 if cache is None else cache.nbytes
+        process.connection.send(
+            OpenChannel(self.key, self._recipe, slots.layout, slots.nbytes, cache_nbytes)
+        )
+        slots.send(process.connection, process.pid)
+        if cache is not None:
+            cache.send(process.connection, process.pid)
+
+    def send_task(self, process: WorkerProcess, slot: int, task: BatchTask) -> None:
+        """Sends a worker a task, once its input rows, if it has any, are in the slot."""
+        self.slots.set_progress(slot, -1)
+        raw = self.slots.raw_rows(slot, len(task))
+        if raw is not None:
+            assert self._rows is not None
+            self._rows.copy_rows(task.spec.indices, raw)
+        process.connection.send(Compute(self.key, slot, task))
+
+    def send_close(self, process: WorkerProcess) -> None:
+        """Tells a worker to forget the recipe and the memory."""
+        process.connection.send(CloseChannel(self.key))
+
+    def close(self) -> None:
+        """Releases the memory; arrays that the user still holds keep their part alive."""
+        self.closed = True
+        self.slots.close()
+        if self._cache_memory is not None:
+            self._cache_memory.close()

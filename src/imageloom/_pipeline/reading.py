@@ -1,0 +1,118 @@
+"""Reads the images and masks of one batch: from files, from an array, or from the cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._errors import BadImageError
+from imageloom._imaging.decode import read_pixels
+from imageloom._options import ReadOptions
+from imageloom._pipeline.cache import PixelStore
+from imageloom._pipeline.recipe import BatchTask, Recipe
+from imageloom._pipeline.whereabouts import Whereabouts
+from imageloom._storage.fetching import Fetcher
+from imageloom._storage.places import join, last_part
+
+__all__ = ["BatchReader", "channels_last"]
+
+
+class BatchReader:
+    """Reads what the whereabouts of the work refer to.
+
+    Attributes:
+        decoded: How many images had to be decoded.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        task: BatchTask,
+        raw: NDArray[Any] | None,
+        store: PixelStore,
+        at: Whereabouts,
+    ) -> None:
+        """`raw` are the images themselves, where they come out of an array of another process."""
+        self.decoded = 0
+        self._recipe = recipe
+        self._task = task
+        self._raw = raw
+        self._store = store
+        self._at = at
+        self._fetcher: Fetcher | None = None  # of remote files
+
+    def prefetch(self) -> None:
+        """Requests the first remote files, if there are any."""
+        if self._recipe.storage is not None:
+            self._at.enter("fetch")
+            self._fetcher = Fetcher(self._task.root, self._files(), self._task.members)
+
+    def close(self) -> None:
+        """Cancels the requests for remote files."""
+        if self._fetcher is not None:
+            self._fetcher.close()
+
+    def _files(self) -> Iterator[str]:
+        """The files that will be read, in this order."""
+        task, images = self._task, self._recipe.images
+        for j, (index, name) in enumerate(zip(task.spec.indices, task.filenames, strict=True)):
+            for k, part in enumerate((name,) if isinstance(name, str) else name):
+                if not self._store.holds(int(index) * images + k):
+                    yield part
+            yield from task.masks[j] if self._recipe.masks else ()
+
+    def image(self) -> NDArray[Any]:
+        """Returns an image as it is stored, (height, width, channels); it may be read-only."""
+        recipe, at = self._recipe, self._at
+        index = int(self._task.spec.indices[at.sample])
+        if self._raw is not None:
+            return channels_last(self._raw[at.sample], recipe)
+        if recipe.rows is not None:
+            return channels_last(recipe.rows[index], recipe)
+        x = self._store.pixels(index * recipe.images + at.part, self._decode)
+        name = at.filename() or ""
+        if self._fetcher is not None:
+            name = last_part(name)
+        return channels_last(x, recipe) if name.lower().endswith(".npy") else x
+
+    def mask(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Returns a mask, (height, width, 1).
+
+        Raises:
+            BadImageError: The mask cannot be read, or does not fit the dtype.
+        """
+        read, name = self._recipe.read, self._at.filename() or ""
+        assert read is not None
+        x = self._read_file(read.for_masks())
+        if not np.can_cast(x.dtype, dtype):
+            raise BadImageError(
+                f"The mask {name!r} is stored as {x.dtype}, but the first mask of its column as "
+                f"{dtype}. Store all masks of a column with the same dtype."
+            )
+        if last_part(name).lower().endswith(".npy"):
+            x = channels_last(x, self._recipe)
+        return x[:, :, None] if x.ndim == 2 else x
+
+    def _decode(self) -> NDArray[Any]:
+        read = self._recipe.read
+        assert read is not None
+        self.decoded += 1
+        return self._read_file(read)
+
+    def _read_file(self, read: ReadOptions) -> NDArray[Any]:
+        name = self._at.filename() or ""
+        if self._fetcher is None:
+            return read_pixels(os.path.join(self._task.root, name), read)
+        self._at.enter("fetch")
+        content = self._fetcher.content(name)
+        self._at.enter("read")
+        return read_pixels(join(self._task.root, name), read, content)
+
+
+def channels_last(x: NDArray[Any], recipe: Recipe) -> NDArray[Any]:
+    """Turns an image in the layout of the user into (height, width, channels)."""
+    return np.moveaxis(x, 0, -1) if recipe.channels_first and x.ndim == 3 else x

@@ -1,0 +1,64 @@
+"""Decides which batches an iterator computes in advance.
+
+With `next`, these are the following positions. Under Keras' protocol they are guessed from the
+requests so far. A wrong guess costs time but never changes a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+from typing import Protocol
+
+from imageloom._adapters.keras import shuffled_batches
+from imageloom._stream.guess import ReadingOrder
+
+__all__ = ["Prefetch"]
+
+
+class _Follower(Protocol):
+    def follow(self, plan: Iterable[int]) -> None:
+        """Prefetches these positions, in this order."""
+        ...
+
+
+class Prefetch:
+    """Plans which positions are computed in advance."""
+
+    def __init__(self, supply: _Follower, batches: int) -> None:
+        """Makes no plan yet; an epoch has `batches` batches."""
+        self._supply = supply
+        self._batches = batches
+        self._reading = ReadingOrder(batches)
+        self._next: int | None = None  # the position that `next` is expected to request
+
+    def interrupt(self) -> None:
+        """Makes the next request start a new plan."""
+        self._next = None
+
+    def step(self, position: int) -> None:
+        """Plans for a request of a position by `next`."""
+        if self._next != position:
+            self._supply.follow(count(position))
+        self._next = position + 1
+
+    def ask(self, first: int, index: int) -> None:
+        """Plans for a request of batch `index` of the pass that begins at `first`."""
+        self._next = None
+        upcoming = self._reading.observe(index)
+        if upcoming is not None:
+            self._supply.follow([first + i for i in (index, *upcoming)])
+
+    def begin_epoch(self) -> None:
+        """Plans for an epoch that Keras is going to read."""
+        self._reading.begin(shuffled_batches(self._batches))
+
+    def next_pass(self, first: int) -> None:
+        """Plans for a new pass at `first`, before its first request."""
+        self._next = None
+        shuffled = shuffled_batches(self._batches)
+        self._reading.expect(())  # batches that were left out are not read later
+        self._reading.begin(shuffled)
+        expected = shuffled if self._reading.shuffled else range(self._batches)
+        self._reading.expect(expected)
+        self._supply.follow([first + i for i in expected])

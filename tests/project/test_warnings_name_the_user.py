@@ -1,0 +1,421 @@
+"""Every warning names the file and line of the user's own code, however many calls lie between."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import inspect
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import imageloom
+from imageloom import ImageDataGenerator
+from imageloom._imaging import opencv
+
+MARK = "# warns"
+EXECUTORS = ("serial", "threads", "processes")
+
+
+@pytest.fixture(scope="session")
+def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of small images: of "cats" one cannot be read, of "dogs" there are none."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for name in ("cats/1.png", "cats/2.png", "cups/1.png", "cups/2.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(folder / name)
+    (folder / "cats/1.png").write_bytes(b"no image")
+    (folder / "dogs").mkdir()
+    return folder
+
+
+@pytest.fixture
+def good(data_set: Path, tmp_path: Path) -> Path:
+    """Two classes of readable images."""
+    folder = shutil.copytree(data_set, tmp_path / "good")
+    (folder / "dogs").rmdir()
+    (folder / "cats/1.png").unlink()
+    return folder
+
+
+def frame_of(folder: Path) -> pd.DataFrame:
+    files = sorted(str(path.relative_to(folder)) for path in (folder / "cups").iterdir())
+    return pd.DataFrame({"filename": files, "class": ["a", "b"], "number": [1, 2]})
+
+
+def images(channels: int = 3) -> np.ndarray[Any, Any]:
+    return np.full((4, 8, 8, channels), 100, np.float32)
+
+
+def dark() -> np.ndarray[Any, Any]:
+    """Images that are not on the 0..255 scale."""
+    return np.full((4, 8, 8, 3), 0.5, np.float32)
+
+
+# What provokes a warning: functions of the folder `good`, the warning's text, and the marked line
+
+
+def overridden_option(_: Path) -> None:
+    ImageDataGenerator(zca_whitening=True)  # warns
+
+
+def overridden_samplewise_option(_: Path) -> None:
+    ImageDataGenerator(samplewise_std_normalization=True)  # warns
+
+
+def overridden_option_by_the_long_name(_: Path) -> None:
+    imageloom.ParallelImageDataGenerator(featurewise_std_normalization=True)  # warns
+
+
+def overridden_option_in_a_subclass(_: Path) -> None:
+    class OfTheUser(ImageDataGenerator):
+        def __init__(self) -> None:
+            super().__init__(zca_whitening=True)  # warns
+
+    OfTheUser()
+
+
+def unfitted_standardize(_: Path) -> None:
+    ImageDataGenerator(featurewise_center=True).standardize(images()[0])  # warns
+
+
+def unfitted_flow(_: Path) -> None:
+    next(ImageDataGenerator(featurewise_center=True).flow(images()))  # warns
+
+
+def exchanged_axes(folder: Path) -> None:
+    generator = ImageDataGenerator(height_shift_range=0.2)
+    generator.flow_from_directory(folder)  # warns
+
+
+def exchanged_axes_of_arrays(_: Path) -> None:
+    ImageDataGenerator(height_shift_range=0.2).flow(images())  # warns
+
+
+def exchanged_axes_of_a_frame(folder: Path) -> None:
+    generator = ImageDataGenerator(height_shift_range=0.2)
+    generator.flow_from_dataframe(frame_of(folder), folder)  # warns
+
+
+def missing_files_of_a_frame(folder: Path) -> None:
+    frame = frame_of(folder).replace({"filename": {os.path.join("cups", "1.png"): "gone.png"}})
+    ImageDataGenerator().flow_from_dataframe(frame, folder)  # warns
+
+
+def ignored_classes_of_a_frame(folder: Path) -> None:
+    frame, mode = frame_of(folder), "raw"
+    ImageDataGenerator().flow_from_dataframe(frame, folder, classes=["a"], class_mode=mode)  # warns
+
+
+def deprecated_keyword(folder: Path) -> None:
+    ImageDataGenerator().flow_from_dataframe(frame_of(folder), folder, sort=True)  # warns
+
+
+def deprecated_class_mode(folder: Path) -> None:
+    frame = frame_of(folder)
+    flow: Any = ImageDataGenerator().flow_from_dataframe
+    flow(frame, folder, y_col="number", class_mode="other")  # warns
+
+
+def class_without_images(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    ImageDataGenerator().flow_from_directory(folder)  # warns
+
+
+def binary_with_three_classes(folder: Path) -> None:
+    shutil.copytree(folder / "cats", folder / "more")
+    ImageDataGenerator().flow_from_directory(folder, class_mode="binary")  # warns
+
+
+def tiff_files(folder: Path) -> None:
+    Image.new("RGB", (8, 8)).save(folder / "cats" / "3.tiff")
+    ImageDataGenerator().flow_from_directory(folder)  # warns
+
+
+def folder_that_cannot_be_listed(folder: Path) -> None:
+    listing, hidden = os.scandir, str(folder / "cats")
+
+    def refusing(path: Any) -> Any:
+        if os.fspath(path) == hidden:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), hidden)
+        return listing(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", refusing)
+        ImageDataGenerator().flow_from_directory(folder)  # warns
+
+
+def odd_channels(_: Path) -> None:
+    ImageDataGenerator().flow(images(channels=2))  # warns
+
+
+def odd_channels_in_fit(_: Path) -> None:
+    ImageDataGenerator(featurewise_center=True).fit(images(channels=2))  # warns
+
+
+def dark_images_in_fit(_: Path) -> None:
+    ImageDataGenerator(brightness_range=(0.5, 1)).fit(dark(), augment=True)  # warns
+
+
+def dark_images_in_fit_of_an_iterator(_: Path) -> None:
+    generator = ImageDataGenerator(brightness_range=(0.5, 1), featurewise_center=True)
+    generator.fit(generator.flow(dark()), augment=True)  # warns
+
+
+def dark_images_in_a_preview(_: Path) -> None:
+    imageloom.preview(ImageDataGenerator(brightness_range=(0.5, 1)), dark())  # warns
+
+
+def dark_images_in_random_transform(_: Path) -> None:
+    generator = ImageDataGenerator(brightness_range=(0.5, 1), executor="serial")
+    next(generator.flow(dark()))  # warns
+
+
+def cache_without_one_size(folder: Path) -> None:
+    generator = ImageDataGenerator(cache="memory", executor="serial")
+    flow: Any = generator.flow_from_directory
+    it = flow(folder, target_size=(8, 8), interpolation=None)
+    next(it)  # warns
+
+
+def cache_below_one_image(folder: Path) -> None:
+    generator = ImageDataGenerator(cache="memory", cache_limit=1, executor="serial")
+    it = generator.flow_from_directory(folder, target_size=(8, 8))
+    it[0]  # warns
+
+
+def keras_multiprocessing(_: Path) -> None:
+    ImageDataGenerator().flow(images()).use_multiprocessing = True  # warns
+
+
+def transparency_in_jpeg(folder: Path) -> None:
+    imageloom.save_img(folder / "x.jpg", images(channels=4)[0])  # warns
+
+
+def clash_of_packages(_: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("imageloom._pipeline.batch.clash_warning", lambda: "OpenCV is not right")
+        next(ImageDataGenerator(executor="serial").flow(images()))  # warns
+
+
+PROVOCATIONS: dict[Callable[[Path], None], str] = {
+    overridden_option: "overrides `featurewise_center`",
+    overridden_samplewise_option: "overrides `samplewise_center`",
+    overridden_option_by_the_long_name: "overrides `featurewise_center`",
+    overridden_option_in_a_subclass: "overrides `featurewise_center`",
+    unfitted_standardize: "has not been fit",
+    unfitted_flow: "has not been fit",
+    exchanged_axes: "exchanges two axes",
+    exchanged_axes_of_arrays: "exchanges two axes",
+    exchanged_axes_of_a_frame: "exchanges two axes",
+    missing_files_of_a_frame: "Found 1 invalid image filename",
+    ignored_classes_of_a_frame: "`classes` will be ignored",
+    deprecated_keyword: "`sort` is deprecated",
+    deprecated_class_mode: 'class_mode="other"` is deprecated',
+    class_without_images: "No images found for the class 'empty'",
+    binary_with_three_classes: 'class_mode="binary"',
+    tiff_files: '".tiff" files',
+    folder_that_cannot_be_listed: "cannot be listed",
+    odd_channels: "expected either 1, 3, or 4 channels",
+    odd_channels_in_fit: "1, 3 or 4 channels",
+    dark_images_in_fit: "0..255 scale",
+    dark_images_in_fit_of_an_iterator: "0..255 scale",
+    dark_images_in_a_preview: "0..255 scale",
+    dark_images_in_random_transform: "0..255 scale",
+    cache_without_one_size: "`cache` keeps nothing",
+    cache_below_one_image: "`cache` keeps nothing",
+    keras_multiprocessing: "use_multiprocessing is ignored",
+    transparency_in_jpeg: "does not support RGBA",
+    clash_of_packages: "OpenCV is not right",
+}
+
+
+def marked_line(function: Callable[..., Any]) -> int:
+    lines, first = inspect.getsourcelines(function)
+    (offset,) = (i for i, line in enumerate(lines) if line.rstrip().endswith(MARK))
+    return first + offset
+
+
+@contextmanager
+def recorded() -> Iterator[list[warnings.WarningMessage]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
+
+
+def places(caught: Sequence[warnings.WarningMessage], text: str) -> set[tuple[str, int]]:
+    found = {(w.filename, w.lineno) for w in caught if text in str(w.message)}
+    assert found, f"{text!r} is not among {[str(w.message) for w in caught]}"
+    return found
+
+
+@pytest.mark.parametrize("provoke", PROVOCATIONS, ids=lambda function: function.__name__)
+def test_the_line_that_calls(provoke: Callable[[Path], None], good: Path) -> None:
+    with recorded() as caught:
+        provoke(good)
+    assert places(caught, PROVOCATIONS[provoke]) == {(__file__, marked_line(provoke))}
+
+
+def test_all_warnings_of_the_package_are_provoked() -> None:
+    """Guards the list above: whoever adds a warning adds what provokes it."""
+    package = Path(imageloom.__file__).parent
+    calls = sum(path.read_text(encoding="utf-8").count("warn_user(") for path in package.rglob("*.py"))
+    assert calls - 1 == 20, "one more or less than the list above was made for"
+
+
+# With a batch, from wherever it was computed
+
+
+def first_by_next(it: Any) -> None:
+    next(it)  # warns
+
+
+def first_by_number(it: Any) -> None:
+    it[0]  # warns
+
+
+def first_by_loop(it: Any) -> None:
+    for _ in it:  # warns
+        break
+
+
+def first_by_standard_library(it: Any) -> None:
+    list(map(len, (it[i] for i in range(2))))  # warns
+
+
+READERS = (
+    first_by_next,
+    first_by_number,
+    first_by_loop,
+    first_by_standard_library,
+)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_bad_images_name_the_reader_of_the_batch(data_set: Path, executor: str) -> None:
+    for read in READERS:
+        generator = ImageDataGenerator(executor=executor, cores=1, on_bad_image="replace")
+        it = generator.flow_from_directory(
+            data_set, (8, 8), classes=["cats", "cups"], batch_size=2, shuffle=False
+        )
+        with recorded() as caught, it:
+            read(it)
+        assert places(caught, "1.png") == {(__file__, marked_line(read))}, read.__name__
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_images_of_the_wrong_scale_name_the_reader_of_the_batch(executor: str) -> None:
+    generator = ImageDataGenerator(executor=executor, cores=1, brightness_range=(0.5, 1))
+    with generator.flow(dark()) as it, recorded() as caught:
+        first_by_next(it)
+    assert places(caught, "0..255 scale") == {(__file__, marked_line(first_by_next))}
+
+
+# With more of the user's code around the call
+
+
+@pytest.fixture
+def users_module(tmp_path: Path) -> Iterator[ModuleType]:
+    """A module of the user's: the line that calls the library is its second."""
+    path = tmp_path / "users_module.py"
+    path.write_text(
+        "def opened(generator, folder):\n    return generator.flow_from_directory(folder)\n"
+    )
+    module = ModuleType("users_module")
+    module.__file__ = str(path)
+    sys.modules["users_module"] = module
+    exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
+    yield module
+    del sys.modules["users_module"]
+
+
+def test_a_function_of_another_module(good: Path, users_module: ModuleType) -> None:
+    with recorded() as caught:
+        users_module.opened(ImageDataGenerator(height_shift_range=0.2), good)
+    assert places(caught, "exchanges two axes") == {(users_module.__file__, 2)}
+
+
+def test_a_context_manager_of_the_user(good: Path) -> None:
+    @contextmanager
+    def opened() -> Iterator[Any]:
+        generator = ImageDataGenerator(height_shift_range=0.2)
+        yield generator.flow_from_directory(good)  # warns
+
+    with recorded() as caught, opened() as it, it:
+        pass
+    assert places(caught, "exchanges two axes") == {(__file__, marked_line(opened))}
+
+
+def test_an_exit_stack(good: Path) -> None:
+    def several() -> None:
+        with ExitStack() as stack:
+            generator = ImageDataGenerator(height_shift_range=0.2)
+            stack.enter_context(generator.flow_from_directory(good))  # warns
+
+    with recorded() as caught:
+        several()
+    assert places(caught, "exchanges two axes") == {(__file__, marked_line(several))}
+
+
+def test_what_functools_calls(good: Path) -> None:
+    flow = functools.partial(ImageDataGenerator(height_shift_range=0.2).flow_from_directory, good)
+
+    class Data:
+        @functools.cached_property
+        def train(self) -> Any:
+            return flow()  # warns
+
+    with recorded() as caught:
+        assert Data().train is not None
+    line = marked_line(Data.__dict__["train"].func)
+    assert places(caught, "exchanges two axes") == {(__file__, line)}
+
+
+def test_a_decorator_of_the_user(good: Path) -> None:
+    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*arguments: Any, **options: Any) -> Any:
+            return function(*arguments, **options)
+
+        return wrapper
+
+    @logged
+    def opened() -> Any:
+        return ImageDataGenerator(height_shift_range=0.2).flow_from_directory(good)  # warns
+
+    with recorded() as caught:
+        opened()
+    assert places(caught, "exchanges two axes") == {(__file__, marked_line(opened))}
+
+
+def test_a_warning_is_shown_once_for_each_line(good: Path) -> None:
+    """Python's default filter works by line: two lines of the user are two warnings."""
+
+    def two_lines() -> None:
+        ImageDataGenerator(zca_whitening=True)
+        ImageDataGenerator(zca_whitening=True)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        globals().pop("__warningregistry__", None)
+        two_lines()
+        two_lines()
+    assert len(caught) == 2
+    assert caught[0].lineno + 1 == caught[1].lineno
+    del good
+
+
+def test_nothing_clashes_here() -> None:
+    assert opencv.clash_warning() is None
