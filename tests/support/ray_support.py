@@ -21,6 +21,7 @@ def ray_on_two_cpus() -> Iterator[Any]:
     """Ray, connected to a cluster that ends with the module."""
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=200 * 2**20)
+    # "local": another program of this machine may have a cluster, which is none of ours.
+    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=200 * 2**20)
     yield ray
     ray.shutdown()
