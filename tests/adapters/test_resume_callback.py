@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import subprocess
@@ -27,10 +26,7 @@ from imageloom import DirectoryIterator, ImageDataGenerator, InvalidArgumentErro
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 
-BEHIND_KERAS = pytest.mark.skipif(
-    importlib.util.find_spec("keras") is None or importlib.util.find_spec("jax") is None,
-    reason="Keras or JAX is not installed",
-)
+BEHIND_KERAS = pytest.mark.frameworks("keras", "jax")
 
 
 # Passes under Keras' protocol
@@ -58,6 +54,7 @@ def one_pass(it: DirectoryIterator, order: list[int]) -> list[Any]:
     return [batches[index] for index in sorted(batches)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", [0, 1, BATCHES - 1, BATCHES, BATCHES + 2])
 def test_passes_begin_with_the_batch_to_come_and_go_on_over_the_epochs_border(
     crops: Path, executor: Executor, position: int

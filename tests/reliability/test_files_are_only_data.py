@@ -190,6 +190,7 @@ def test_a_state_is_json(crops: Path, no_pickle: list[str]) -> None:
 # Arrays
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 @pytest.mark.parametrize("raw", [False, True], ids=["object array", "bare pickle"])
 def test_pickled_objects_in_an_array_file_are_refused(
@@ -224,6 +225,7 @@ def test_plain_array_files_are_read(tmp_path: Path) -> None:
 # Data frames
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 @pytest.mark.parametrize("validate", [True, False], ids=["validated", "not validated"])
 @pytest.mark.parametrize(
