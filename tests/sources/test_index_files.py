@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -131,7 +131,7 @@ def parts(content: bytes) -> tuple[dict[str, Any], Any, bytes]:
 def joined(header: dict[str, Any], classes: Any, body: bytes) -> bytes:
     """An index whose checksum is right."""
     rest = json.dumps(classes).encode() + b"\n" + body
-    own = {"checksum": hashlib.blake2b(rest, digest_size=16).hexdigest()}
+    own = {"checksum": zlib.crc32(rest)}
     return json.dumps({**header, **own}).encode() + b"\n" + rest
 
 
@@ -189,7 +189,7 @@ def naming(*files: str) -> Callable[[bytes], bytes]:
         changed("version", 1),
         changed("format", "other"),
         changed("folder", "/another/folder"),
-        changed("checksum", "0" * 32),
+        changed("checksum", 0),
         with_classes(5),
         with_classes([{"name": "cats"}]),
         naming("cats/../../etc/x.png"),
