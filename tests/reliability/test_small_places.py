@@ -63,6 +63,7 @@ def test_no_descriptor_left_is_an_error_at_once(crops: Path, tmp_path: Path) -> 
 
 def test_without_a_home_and_a_cache_folder(crops: Path, tmp_path: Path) -> None:
     environment = {"HOME": NOWHERE, "XDG_CACHE_HOME": NOWHERE, "MPLCONFIGDIR": NOWHERE}
+    environment["IMAGELOOM_CACHE_DIR"] = ""  # as if it were not set
     assert told_by("reliability/same_as_serial.py", tmp_path, crops, environment=environment) == [GOOD]
 
 
@@ -71,9 +72,9 @@ def test_without_a_home_and_a_cache_folder(crops: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("cache", [True, False], ids=["cache", "no cache"])
 def test_a_data_set_that_cannot_be_written(crops: Path, tmp_path: Path, cache: bool) -> None:
     folder = tmp_path / "data"
-    shutil.copytree(crops, folder, ignore=shutil.ignore_patterns(".imageloom-index*"))
+    shutil.copytree(crops, folder)
     place = tmp_path / "cache" if cache else Path(NOWHERE)
-    environment = {"XDG_CACHE_HOME": str(place), "HOME": NOWHERE}
+    environment = {"IMAGELOOM_CACHE_DIR": "", "XDG_CACHE_HOME": str(place), "HOME": NOWHERE}
     folder.chmod(0o555)
     try:
         for _ in range(2):
