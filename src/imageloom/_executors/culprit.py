@@ -6,6 +6,7 @@ object none of whose parts fails.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
+from imageloom._executors.kinds import reduced
 from imageloom._executors.portable import failure_to_travel
 
 __all__ = ["Culprit", "find_culprit"]
@@ -149,8 +151,10 @@ def _parts_of_object(value: Any, path: str) -> Parts:
     wrapped = getattr(value, "__wrapped__", None)
     if wrapped is not None and callable(wrapped):
         yield path, wrapped
+    if _is_installed(type(value)):
+        return  # nobody knows the attributes of somebody else's class
     try:
-        reduction: Any = value.__reduce_ex__(4)
+        reduction: Any = reduced(value) or value.__reduce_ex__(4)
     except Exception:
         return
     if not isinstance(reduction, tuple):
@@ -177,6 +181,13 @@ def _parts_of_object(value: Any, path: str) -> Parts:
 _ROOTS: Final = frozenset(
     {"preprocessing_function", "noaug_preprocessing_function", "get_batch_function", "the generator"}
 )
+
+
+def _is_installed(kind: type) -> bool:
+    """Whether a class is of an installed package; Python's own often hold the user's objects."""
+    package = kind.__module__.partition(".")[0]
+    file = str(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
+    return package != "imageloom" and ("site-packages" in file or "dist-packages" in file)
 
 
 def _short(key: Any) -> str:
