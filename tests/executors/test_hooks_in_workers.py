@@ -86,7 +86,7 @@ def test_kinds_of_hooks(executor: Executor, crops: Path, hook: Callable[..., Any
 
 
 def test_hook_that_cannot_be_sent(executor: Executor, crops: Path, tmp_path: Path) -> None:
-    """Executors refuse it; `test_hooks_travel` shows what generators do then."""
+    """Executors refuse it; `test_hooks_stay` shows what generators do then."""
     with (tmp_path / "log").open("w") as log:
 
         def writing(x: NDArray[Any]) -> NDArray[Any]:
@@ -104,7 +104,7 @@ def test_hook_that_cannot_be_sent(executor: Executor, crops: Path, tmp_path: Pat
 
 
 def test_hook_that_cannot_be_received(executor: Executor, crops: Path) -> None:
-    """Executors raise it; `test_hooks_travel` shows what generators do then."""
+    """Executors raise it; `test_hooks_stay` shows what generators do then."""
 
     class Poisoned:
         def __reduce__(self) -> Any:
