@@ -87,6 +87,7 @@ def test_kinds_of_hooks(executor: Executor, crops: Path, hook: Callable[..., Any
 
 
 def test_hook_that_cannot_be_sent(executor: Executor, crops: Path, tmp_path: Path) -> None:
+    """Executors refuse it; `test_hooks_stay` shows what generators do then."""
     with (tmp_path / "log").open("w") as log:
 
         def writing(x: NDArray[Any]) -> NDArray[Any]:
@@ -105,6 +106,8 @@ def test_hook_that_cannot_be_sent(executor: Executor, crops: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_hook_that_cannot_be_received(executor: Executor, crops: Path) -> None:
+    """Executors raise it; `test_hooks_stay` shows what generators do then."""
+
     class Poisoned:
         def __reduce__(self) -> Any:
             return int, ("not a number",)

@@ -8,6 +8,7 @@ from typing import Final
 
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
+from imageloom._executors.fallback import FallbackChannel
 from imageloom._executors.shared import SharedExecutor, make_executor
 from imageloom._machine import available_cpus, worker_count
 from imageloom._options import GeneratorOptions
@@ -32,6 +33,7 @@ class Engine:
     def __init__(self) -> None:
         """Starts nothing."""
         self.shared = SharedExecutor()
+        self._here = SharedExecutor()
 
     def open(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
         """Opens a channel for the batches of one iterator.
@@ -51,21 +53,32 @@ class Engine:
                 f'executor="{kind}" are other processes: pass executor="threads".'
             )
         workers = 1 if options.debug else worker_count(options.cores)
-        if self.shared.inherited:  # a forked child cannot use its parent's workers
-            kind, self.shared = "serial", SharedExecutor()
+        if self.shared.inherited or self._here.inherited:
+            # A forked child cannot use its parent's workers.
+            kind, self.shared, self._here = "serial", SharedExecutor(), SharedExecutor()
         if kind != "ray":  # Ray's executor prints its number of workers itself
             _show_default_cores(options, kind, workers)
-        channel = self.shared.open(
-            partial(
-                make_executor,
-                kind,
-                options.cores if kind == "ray" else workers,
-                disable_gpu=bool(options.disable_gpu_in_subprocesses),
-            ),
-            recipe,
-            options.max_batches_pending,
-            options.batch_timeout,
+        make = partial(
+            make_executor,
+            kind,
+            options.cores if kind == "ray" else workers,
+            disable_gpu=bool(options.disable_gpu_in_subprocesses),
         )
+        limits = (options.max_batches_pending, options.batch_timeout)
+
+        def open_here(kind: str, recipe: Recipe) -> Channel:
+            # Only threads are worth sharing.
+            shared = self._here if kind == "threads" else SharedExecutor()
+            return shared.open(
+                partial(make_executor, kind, workers, disable_gpu=False), recipe, *limits
+            )
+
+        channel: Channel
+        if kind in _OTHER_PROCESSES and recipe.user_code:
+            open_far = partial(self.shared.open, make, recipe, *limits)
+            channel = FallbackChannel(recipe, open_far, open_here)
+        else:
+            channel = self.shared.open(make, recipe, *limits)
         return ReplacingChannel(channel, source) if recipe.report.all_bad_samples else channel
 
 

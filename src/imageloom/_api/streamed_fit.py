@@ -134,9 +134,8 @@ class _Sums:
         for bad in batch.replaced:
             self.warnings.setdefault(f"replaced {bad.filename}", bad.in_words)
         for key, text in batch.report.warnings:
-            self.warnings.setdefault(
-                key, f'{text} With geometry="corrected" they are rescaled afterwards.'
-            )
+            afterwards = ' With geometry="corrected" they are rescaled afterwards.'
+            self.warnings.setdefault(key, text + afterwards if key == "scale" else text)
         assert moments is not None
         self._moments = moments if self._moments is None else self._moments.merged(moments)
         if not self._options.zca_whitening:

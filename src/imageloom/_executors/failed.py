@@ -15,8 +15,10 @@ class Failed:
         error: The exception, made by cloudpickle, or None if it cannot be pickled.
         summary: The type and message of the exception.
         traceback: The traceback as the worker saw it.
+        received: Whether the recipe had arrived; False if it could not be unpickled.
     """
 
     error: bytes | None
     summary: str
     traceback: str
+    received: bool = True

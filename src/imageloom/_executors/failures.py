@@ -1,4 +1,8 @@
-"""How an exception travels from a worker to where its batch is waited for."""
+"""How an exception travels from a worker to where its batch is waited for.
+
+If a recipe cannot be unpickled where it arrives, the exception has a `NotReceived` as its cause, and
+its batch may be computed elsewhere (see `fallback`).
+"""
 
 from __future__ import annotations
 
@@ -10,23 +14,48 @@ from imageloom._errors import WorkerError
 from imageloom._executors.failed import Failed
 from imageloom._executors.portable import returning
 
-__all__ = ["as_message", "revived"]
+__all__ = ["NotReceived", "as_message", "received", "revived", "was_not_received"]
+
+
+class NotReceived(WorkerError):
+    """Describes why a recipe could not be unpickled in another process."""
+
+
+def received(blob: bytes) -> Any:
+    """The recipe that another process has sent.
+
+    Raises:
+        NotReceived: it cannot be unpickled, for the reason that is the cause of this.
+    """
+    try:
+        return pickle.loads(blob)
+    except BaseException as error:  # the user's own classes may raise anything
+        raise NotReceived("The recipe cannot be unpickled.") from error
+
+
+def was_not_received(error: BaseException) -> bool:
+    """Whether a worker has failed before it could call any function of the user."""
+    return isinstance(error, NotReceived) or isinstance(error.__cause__, NotReceived)
 
 
 def as_message(error: BaseException) -> Failed:
     """The exception being handled, for the other side; its type need not survive the journey."""
+    arrived = not isinstance(error, NotReceived)
+    if not arrived and error.__cause__ is not None:
+        error = error.__cause__
     try:
         summary = "".join(traceback.format_exception_only(error)).strip()
-        told = traceback.format_exc()
+        told = "".join(traceback.format_exception(error))
     except Exception as another:  # Python cannot print, say, a SyntaxError with a line that is no text
         summary = f"{type(error).__name__} (which cannot be printed: {another})"
         told = "".join([*traceback.format_tb(error.__traceback__), summary])
-    return Failed(_pickled(error), summary, told)
+    return Failed(_pickled(error), summary, told, arrived)
 
 
 def revived(message: Failed) -> Exception:
     """The exception to raise here for one that left a worker."""
-    cause = WorkerError(f"In a worker process: {message.summary}", message.traceback)
+    kind = WorkerError if message.received else NotReceived
+    cause = kind(f"In a worker process: {message.summary}", message.traceback)
     if message.error is None:
         return cause
     try:

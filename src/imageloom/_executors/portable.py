@@ -1,4 +1,4 @@
-"""How what the user wrote travels to workers and back: by cloudpickle, with two exceptions.
+"""How what the user wrote travels to workers and back: by cloudpickle, with three exceptions.
 
 Code travels as Python itself writes it, and with its source text. cloudpickle renames code since 3.1.3,
 to `<dynamic-code>`; tracebacks and warnings of a hook would name neither its file nor show its line.
@@ -6,6 +6,8 @@ The text comes along because a worker cannot always read it: a notebook's cells 
 another node of a cluster does not have the user's files.
 
 Functions that would load a framework become small stand-ins.
+
+Locks, open files, iterators and the like, which cloudpickle refuses, travel as `kinds` describes.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from typing import Any
 import cloudpickle
 
 from imageloom._adapters.applications import stand_in
+from imageloom._executors.kinds import reduced
 
-__all__ = ["portable", "returning"]
+__all__ = ["failure_to_travel", "portable", "returning"]
 
 
 def portable(value: Any) -> bytes:
@@ -29,23 +32,40 @@ def portable(value: Any) -> bytes:
     Functions of `keras.applications` that only scale pixels become small stand-ins wherever they occur,
     also inside the user's own functions.
     """
-    return _pickled(value, with_text=True)
+    return _pickled(value, outwards=True)
+
+
+def failure_to_travel(value: Any) -> Exception | None:
+    """What `portable` raises for `value`; None if it would not."""
+    try:
+        _Pickler(_Nowhere(), outwards=True, with_text=False).dump(value)
+    except Exception as error:
+        return error
+    return None
 
 
 def returning(value: Any) -> bytes:
     """`value` of a worker for `pickle.loads` where the user's code came from, and its text is."""
-    return _pickled(value, with_text=False)
+    return _pickled(value, outwards=False)
 
 
-def _pickled(value: Any, *, with_text: bool) -> bytes:
+def _pickled(value: Any, *, outwards: bool) -> bytes:
     buffer = io.BytesIO()
-    _Pickler(buffer, with_text=with_text).dump(value)
+    _Pickler(buffer, outwards=outwards, with_text=outwards).dump(value)
     return buffer.getvalue()
 
 
+class _Nowhere(io.RawIOBase):
+    """Takes what is written and keeps nothing."""
+
+    def write(self, written: Any) -> int:
+        return memoryview(written).nbytes
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # has no types
-    def __init__(self, buffer: io.BytesIO, *, with_text: bool) -> None:
+    def __init__(self, buffer: io.IOBase, *, outwards: bool, with_text: bool) -> None:
         super().__init__(buffer)
+        self._outwards = outwards
         self._with_text = with_text
         self._texts: dict[str, _Text | None] = {}
 
@@ -58,6 +78,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # has no types
             linecache.lazycache(value.__code__.co_filename, value.__globals__)
         elif isinstance(value, CodeType):
             return self._reduced_code(value)
+        elif self._outwards:
+            special = reduced(value)
+            if special is not None:
+                return special
         return super().reducer_override(value)
 
     def _reduced_code(self, code: CodeType) -> Any:

@@ -272,7 +272,9 @@ class BatchWork:
     def _call(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
         """Runs a hook on an image, which it sees in the layout that the user has chosen."""
         call = self._about()
-        return channels_last(hook(call.params, self._in_user_layout(x), call.extras), self._recipe)
+        with self._recipe.user_code.turns:
+            returned = hook(call.params, self._in_user_layout(x), call.extras)
+        return channels_last(returned, self._recipe)
 
     def _entropy(self, purpose: StreamPurpose) -> tuple[int, ...]:
         return (self._task.spec.seed, self._image_number(), purpose)

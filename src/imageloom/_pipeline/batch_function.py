@@ -40,9 +40,10 @@ def call_batch_function(
         BatchShapeError: The function does not return (batch_index, batch).
     """
     assert recipe.user_code.batch_function is not None
-    returned = recipe.user_code.batch_function(
-        task.spec.index, list(task.filenames), list(task.class_ids), params
-    )
+    with recipe.user_code.turns:
+        returned = recipe.user_code.batch_function(
+            task.spec.index, list(task.filenames), list(task.class_ids), params
+        )
     if not isinstance(returned, (tuple, list)) or len(returned) != 2:
         raise BatchShapeError(
             "`get_batch_function` must return (batch_index, (x, y)); it returned "

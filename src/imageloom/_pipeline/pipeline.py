@@ -44,7 +44,7 @@ class Pipeline:
         self._store = open_store(recipe.cache) if store is None else store
         self._methods = UserMethods(
             recipe.params.image_data_generator,
-            recipe.user_code.overrides,
+            recipe.user_code,
             channels_first=recipe.channels_first,
         )
         self._factor = self._fused_factor()

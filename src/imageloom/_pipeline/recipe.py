@@ -8,6 +8,7 @@ the batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,12 +47,14 @@ class UserCode:
         hook: The hook that runs on float pixels, before the normalisation.
         batch_function: The function that computes the whole batch.
         overrides: The names of the generator's methods that the user has overridden.
+        turns: What is held while any of this runs: a lock if threads must not run it at the same time.
     """
 
     noaug_hook: Hook | None = None
     hook: Hook | None = None
     batch_function: Callable[..., Any] | None = None
     overrides: frozenset[str] = frozenset()
+    turns: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
     def __bool__(self) -> bool:
         """Whether there is any."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._pipeline.hooks import SampleCall, current_sample
+from imageloom._pipeline.recipe import UserCode
 from imageloom._pipeline.seeds import drawing_from
 
 __all__ = ["UserMethods"]
@@ -26,10 +27,15 @@ _DRAWING: Final = frozenset({"get_random_transform", "default_transform"})
 class UserMethods:
     """Calls the methods that the user has overridden on images (height, width, channels)."""
 
-    def __init__(self, generator: Any, overrides: frozenset[str], *, channels_first: bool) -> None:
-        """`generator` is a copy of the user's generator from when the first batch was requested."""
+    def __init__(self, generator: Any, user_code: UserCode, *, channels_first: bool) -> None:
+        """`generator` is a copy of the user's generator from when the first batch was requested.
+
+        It is None in another process if nothing is overridden.
+        """
+        overrides = user_code.overrides
         self._generator = generator
         self._channels_first = channels_first
+        self._turns = user_code.turns
         self.transforms = "random_transform" in overrides
         self.draws = bool(_DRAWING & overrides)
         self.applies = "apply_transform" in overrides
@@ -39,14 +45,14 @@ class UserMethods:
         self, call: SampleCall, state: np.random.RandomState, x: NDArray[Any]
     ) -> NDArray[Any]:
         """Calls `random_transform`, which draws from `state`."""
-        with _current_sample_set_to(call), drawing_from(state):
+        with self._turns, _current_sample_set_to(call), drawing_from(state):
             return self._channels_last(self._generator.random_transform(self._in_user_layout(x)))
 
     def draw(
         self, call: SampleCall, state: np.random.RandomState, x: NDArray[Any]
     ) -> Mapping[str, Any]:
         """Calls `get_random_transform`, which draws from `state`."""
-        with _current_sample_set_to(call), drawing_from(state):
+        with self._turns, _current_sample_set_to(call), drawing_from(state):
             params: Mapping[str, Any] = self._generator.get_random_transform(
                 self._in_user_layout(x).shape
             )
@@ -54,14 +60,14 @@ class UserMethods:
 
     def apply(self, call: SampleCall, x: NDArray[Any], params: Mapping[str, Any]) -> NDArray[Any]:
         """Calls `apply_transform`."""
-        with _current_sample_set_to(call):
+        with self._turns, _current_sample_set_to(call):
             return self._channels_last(
                 self._generator.apply_transform(self._in_user_layout(x), dict(params))
             )
 
     def standardize(self, call: SampleCall, x: NDArray[Any]) -> NDArray[Any]:
         """Calls `standardize`, on an image that is in the layout of the user already."""
-        with _current_sample_set_to(call):
+        with self._turns, _current_sample_set_to(call):
             return np.asarray(self._generator.standardize(x))
 
     def _in_user_layout(self, x: NDArray[Any]) -> NDArray[Any]:

@@ -49,7 +49,7 @@ class RayExecutor(Executor):
         """Opens a channel, and puts its recipe and its array, if any, into the object store.
 
         Raises:
-            ArgumentTypeError: A hook cannot be sent to another process.
+            CannotTravel: A hook cannot be sent to another process.
             InvalidArgumentError: The recipe has `cache="memory"`.
         """
         if recipe.cache is not None and recipe.cache.path is None:

@@ -20,13 +20,13 @@ from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
-from imageloom._errors import ArgumentTypeError, IteratorClosedError, WorkerDiedError, WorkerError
+from imageloom._errors import IteratorClosedError, WorkerDiedError, WorkerError
 from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
-from imageloom._executors.portable import portable
 from imageloom._executors.ray.session import RaySession
 from imageloom._executors.ray.task import Arrays, Outcome, RemoteRecipe, compute
+from imageloom._executors.travelling import recipe_bytes
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._version import __version__
 
@@ -107,16 +107,9 @@ class Dispatcher:
         """Puts a recipe, and its array if it has one, into the object store.
 
         Raises:
-            ArgumentTypeError: A hook cannot be sent to another process.
+            CannotTravel: A hook cannot be sent to another process.
         """
-        try:
-            pickled = portable(recipe)
-        except Exception as error:
-            raise ArgumentTypeError(
-                "A hook, or an object that it refers to, cannot be sent to other nodes "
-                f"({type(error).__name__}: {error}). Create such objects (open files, locks, models) "
-                "inside the hook."
-            ) from error
+        pickled = recipe_bytes(recipe)
         must_travel = recipe.rows is not None and not recipe.rows.reopens
         rows = (self._ray.put(recipe.rows.array),) if must_travel and recipe.rows is not None else ()
         return RemoteRecipe(

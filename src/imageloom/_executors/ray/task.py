@@ -6,7 +6,6 @@ carries only the description of its batch.
 
 from __future__ import annotations
 
-import pickle
 import sys
 import time
 from collections import OrderedDict
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import WorkerStartError
 from imageloom._executors.failed import Failed
-from imageloom._executors.failures import as_message
+from imageloom._executors.failures import as_message, received
 from imageloom._imaging.opencv import cv2
 from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.layout import private_arrays
@@ -118,7 +117,7 @@ def _open(remote: RemoteRecipe) -> Pipeline:
         )
     cv2.setNumThreads(1)
     sys.path += [place for place in remote.search_path if place not in sys.path]
-    recipe = pickle.loads(ray.get(remote.recipe[0]))
+    recipe = received(ray.get(remote.recipe[0]))
     return Pipeline(recipe, open_store(recipe.cache))
 
 

@@ -17,10 +17,9 @@ from __future__ import annotations
 import weakref
 from typing import Final
 
-from imageloom._errors import ArgumentTypeError
 from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask
 from imageloom._executors.environment import worker_environment
-from imageloom._executors.portable import portable
+from imageloom._executors.travelling import recipe_bytes
 from imageloom._executors.workers.dispatcher import Dispatcher
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._machine import available_cpus
@@ -45,7 +44,7 @@ class ProcessExecutor(Executor):
         """Opens a channel with slots of shared memory.
 
         Raises:
-            ArgumentTypeError: A hook cannot be sent to another process.
+            CannotTravel: A hook cannot be sent to another process.
         """
         return _ProcessChannel(self, self._dispatcher, recipe, max_batches_pending, batch_timeout)
 
@@ -67,7 +66,7 @@ class _ProcessChannel:
         self.lookahead = max_batches_pending + dispatcher.size
         self._resources = ChannelResources(
             recipe,
-            _pickled(recipe),
+            recipe_bytes(recipe),
             # One more than may be submitted ahead of time: the batch that the consumer waits for.
             in_flight=self.lookahead + 1,
             kept=KEPT_BATCHES,
@@ -96,14 +95,3 @@ class _ProcessChannel:
     def close(self) -> None:
         self._dispatcher.queue.cancel(self._resources)
         self._dispatcher.release(self._resources)
-
-
-def _pickled(recipe: Recipe) -> bytes:
-    try:
-        return portable(recipe)
-    except Exception as error:
-        raise ArgumentTypeError(
-            "A hook, or an object that it refers to, cannot be sent to worker processes "
-            f"({type(error).__name__}: {error}). Create such objects (open files, locks, database "
-            'connections, models) inside the hook, or pass executor="threads".'
-        ) from error

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -19,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 from imageloom._executors.failed import Failed
-from imageloom._executors.failures import as_message
+from imageloom._executors.failures import as_message, received
 from imageloom._executors.workers.messages import (
     CloseChannel,
     Compute,
@@ -75,7 +74,7 @@ class _WorkerChannel:
     def pipeline(self) -> Pipeline:
         """Returns the pipeline. It is built for the first batch, which fails if that fails."""
         if self._pipeline is None:
-            recipe = pickle.loads(self._recipe)
+            recipe = received(self._recipe)
             self._pipeline = Pipeline(recipe, open_store(recipe.cache, self._cache_memory))
         return self._pipeline
 

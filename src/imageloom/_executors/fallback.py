@@ -1,0 +1,237 @@
+"""Computes in this process what cannot be computed in another one, so that Keras' programs run.
+
+A function of the user may refer to what cannot leave the process: a video reader, a database, a file
+that is written. Keras calls it in the program itself. So if the recipe of an iterator cannot be
+pickled, or no worker can unpickle it, the batches of this one iterator are computed in threads, with
+one warning that says why. Other iterators stay with the workers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from imageloom._errors import IteratorClosedError
+from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
+from imageloom._executors.culprit import Culprit, find_culprit
+from imageloom._executors.failures import was_not_received
+from imageloom._executors.travelling import CannotTravel, what_travels
+from imageloom._pipeline.recipe import BatchTask, Recipe
+
+__all__ = ["FallbackChannel"]
+
+OpenHere = Callable[[str, Recipe], Channel]
+_OF_ONE_THREAD: Final = (sqlite3.Connection, sqlite3.Cursor)  # they refuse every other thread
+# A lock for each object that could not travel, by its `id`, as long as a recipe holds it. Most such
+# objects are not made for several threads, and several iterators may use one object.
+_turns: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+
+class FallbackChannel:
+    """A channel to workers until one of them cannot receive the recipe; then a channel in this process.
+
+    That can happen before the first batch has been computed only. From then on, batches come straight
+    from the workers' channel.
+    """
+
+    def __init__(self, recipe: Recipe, open_far: Callable[[], Channel], open_here: OpenHere) -> None:
+        """`open_far` opens the channel to workers; `open_here` one of "threads" or "serial"."""
+        self._recipe = recipe
+        self._open_here = open_here
+        # The garbage collector may close the channel in the middle of anything.
+        self._lock = threading.RLock()
+        self._inner: dict[BatchFuture, BatchFuture] = {}
+        self._far: Channel | None = None
+        self._here: Channel | None = None
+        self._warning = ""
+        self._proven = False
+        self._closed = False
+        try:
+            self._far = open_far()
+        except CannotTravel as error:
+            self._stay(_culprit_of(recipe), error.__cause__ or error)
+
+    @property
+    def cpus(self) -> int:
+        """The same as the channel that is used."""
+        return self._used.cpus
+
+    @property
+    def lookahead(self) -> int:
+        """The same as the channel that is used."""
+        return self._used.lookahead
+
+    @property
+    def workers(self) -> int:
+        """The same as the channel that is used."""
+        return self._used.workers
+
+    @property
+    def restarts(self) -> int:
+        """The same as the channel that is used."""
+        return self._used.restarts
+
+    def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
+        """Submits a task to the workers, or to this process."""
+        if self._proven:
+            return self._used.submit(task, urgent=urgent)
+        outer: BatchFuture = Future()
+        outer.add_done_callback(self._cancelled)
+        self._try(outer, task, urgent=urgent)
+        return outer
+
+    def prioritise(self, future: BatchFuture) -> None:
+        """Moves the task of this future before all waiting tasks."""
+        self._used.prioritise(self._inner.get(future, future))
+
+    def close(self) -> None:
+        """Closes both channels."""
+        with self._lock:
+            self._closed = True
+            channels = [self._far, self._here]
+        for channel in channels:
+            if channel is not None:
+                channel.close()
+
+    @property
+    def _used(self) -> Channel:
+        channel = self._here or self._far
+        assert channel is not None
+        return channel
+
+    def _stay(self, culprit: Culprit | None, error: BaseException) -> None:
+        """Uses a channel in this process from now on, unless it does already."""
+        with self._lock:
+            if self._is_closed():
+                raise IteratorClosedError("The iterator was closed.")
+            if self._here is not None:
+                return
+            bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
+            kind = "serial" if bound else "threads"
+            code = dataclasses.replace(self._recipe.user_code, turns=_turns_of(culprit))
+            channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
+            self._warning = _in_words(self._recipe, kind, culprit, error)
+            self._here = channel
+        if self._is_closed():  # by the garbage collector, in the lines above
+            channel.close()
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+    def _try(self, outer: BatchFuture, task: BatchTask, *, urgent: bool) -> None:
+        channel = self._used
+        inner = channel.submit(task, urgent=urgent)
+        self._inner[outer] = inner
+        inner.add_done_callback(partial(self._finished, outer, task, channel))
+
+    def _finished(
+        self, outer: BatchFuture, task: BatchTask, channel: Channel, inner: BatchFuture
+    ) -> None:
+        self._inner.pop(outer, None)
+        if inner.cancelled() or outer.cancelled():
+            outer.cancel()
+            _discard(inner)
+            return
+        error = inner.exception()
+        if error is not None and channel is self._far and not self._proven and was_not_received(error):
+            try:
+                self._stay(None, error)
+                self._try(outer, task, urgent=True)
+                return
+            except Exception as failure:  # the iterator was closed, or no thread can be started
+                error = failure
+        if error is None:
+            self._deliver(outer, channel, inner.result())
+        elif outer.set_running_or_notify_cancel():
+            outer.set_exception(error)
+
+    def _deliver(self, outer: BatchFuture, channel: Channel, batch: ComputedBatch) -> None:
+        if channel is self._here:
+            # Shown once for each iterator, in the thread that reads it and at its line.
+            warnings = (*batch.report.warnings, ("fallback", self._warning))
+            batch.report = dataclasses.replace(batch.report, warnings=warnings)
+        else:
+            self._proven = self._here is None
+        if outer.set_running_or_notify_cancel():
+            outer.set_result(batch)
+        else:
+            batch.discard()
+
+    def _cancelled(self, outer: BatchFuture) -> None:
+        inner = self._inner.get(outer)
+        if outer.cancelled() and inner is not None:
+            inner.cancel()
+
+
+def _discard(inner: BatchFuture) -> None:
+    if not inner.cancelled() and inner.exception() is None:
+        inner.result().discard()
+
+
+def _culprit_of(recipe: Recipe) -> Culprit | None:
+    with suppress(Exception):  # whatever the user's classes do to who looks at them
+        return find_culprit(_roots(what_travels(recipe)))
+    return None
+
+
+def _functions(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    code = recipe.user_code
+    for hook in (code.noaug_hook, code.hook):
+        if hook is not None:
+            yield hook.name, hook.function
+    if code.batch_function is not None:
+        yield "get_batch_function", code.batch_function
+
+
+def _roots(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    yield from _functions(recipe)
+    yield "the generator", recipe.params.image_data_generator
+
+
+def _turns_of(culprit: Culprit | None) -> Any:
+    if culprit is None:
+        return threading.RLock()
+    return _turns.setdefault(id(culprit.value), threading.RLock())
+
+
+def _in_words(recipe: Recipe, kind: str, culprit: Culprit | None, error: BaseException) -> str:
+    names = [f"`{name}`" for name, _ in _functions(recipe)]
+    who = " or ".join(names) or "the generator"
+    if culprit is not None:
+        who = culprit.root if culprit.root == "the generator" else f"`{culprit.root}`"
+        reason = _first_line(culprit.error)
+        what = (
+            f"`{culprit.path}`, an object of type {culprit.type_name}, cannot be sent there ({reason})"
+        )
+        remedy = (
+            "make the object inside the function, or give the class that holds it a `__getstate__` "
+            "that leaves it out."
+        )
+    else:
+        what = f"what it refers to cannot be received there ({_first_line(error)})"
+        remedy = "make all that it refers to picklable and importable in other processes."
+    if kind == "threads":
+        where = "in threads of this process instead, with the same values; your functions take turns"
+        silently = (
+            'Pass executor="threads" to run them in several threads at once, without this warning.'
+        )
+    else:
+        where = "in the thread that reads them instead, with the same values"
+        silently = 'Pass executor="serial" for the same without this warning.'
+    return (
+        f"{who[0].upper()}{who[1:]} cannot run in worker processes, because {what}. The batches of "
+        f"this iterator are computed {where}. To use the workers, {remedy} {silently}"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    with suppress(Exception):  # an exception of the user's may not be printable
+        return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    return type(error).__name__
