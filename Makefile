@@ -31,13 +31,19 @@ DIST := build/dist
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test lint format docs coverage test-long test-marked-long test-dist test-oldest demo examples bench
+.PHONY: test quick lint format docs coverage test-long test-marked-long test-dist test-oldest demo examples bench
 .PHONY: hooks lock changelog clean distclean
 # Two targets must not install into the same environment at the same time.
 .NOTPARALLEL:
 
 test: lint docs $(VENV)/stamp-tf-keras
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+# What to run at each save. No framework is installed for it, nor used if one is there.
+quick: $(VENV)/stamp-quick
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m pytest -q --without-frameworks -m "not (long or slow)" $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp-lint
 	$(PY) -m ruff format --check .

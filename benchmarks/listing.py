@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -83,7 +84,11 @@ def measure(program: dict[str, str], root: Path) -> dict[str, float]:
     """Measure in a new interpreter."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _MEASURE.format(**program), str(root)],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "IMAGELOOM_CACHE_DIR": str(root.parent / "cache"),
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -109,8 +114,7 @@ def main() -> None:
         make_folder(root, options.files)
         for _ in range(options.rounds):
             runs["keras"].append(measure(_KERAS, root))
-            for index in root.glob(".imageloom-index"):
-                index.unlink()
+            shutil.rmtree(root.parent / "cache", ignore_errors=True)
             runs["listed"].append(measure(_OURS, root))
             runs["from index"].append(measure(_OURS, root))
     summary = {name: medians(rounds) for name, rounds in runs.items()}

@@ -36,7 +36,7 @@ _DIGIT_SIZE = (32, 32)
 # A dark margin on each side, so that turned and shifted strokes are not cut off.
 _DIGIT_MARGIN = 4
 _JPEG_QUALITY = 90
-# A crop takes at least this share of the largest box of the wanted shape that fits in the
+# A crop takes at least this share of the largest box of the target shape that fits in the
 # photograph: smaller crops would differ more, but would have to be enlarged into a blur.
 _SMALLEST_CROP = 0.6
 
@@ -97,7 +97,7 @@ def write_photographs(
 def write_cells(directory: str | os.PathLike[str], count: int = 2624) -> Path:
     """Write electroluminescence pictures of solar cells, 300x300 grey PNG files, in four classes.
 
-    They are the files of the ``elpv-dataset`` package as they are: mono- or polycrystalline cells,
+    They are the unchanged files of the ``elpv-dataset`` package: mono- or polycrystalline cells,
     by whether a defect is likely. A folder that is already complete is left as it is.
     """
     target = Path(directory)

@@ -2,7 +2,7 @@
 
 The data is one photograph of 24 coins in scikit-image. Its right part is cut into squares for the
 training; the coins on the left are kept for the test. Because of uneven light, no threshold
-separates all coins from the background. The result of the best threshold is printed for comparison.
+separates all coins from the background. The result of Otsu's threshold is printed for comparison.
 The exit status is 1 if the model is not clearly better::
 
     python examples/segmentation.py --epochs 12

@@ -14,6 +14,7 @@ from pictures import Pixels, photograph, write_class_folder
 pytest_plugins = [
     "frameworks",
     "executor_support",
+    "index_support",
     "spoilt_images",
     "cache_support",
     "mask_support",
@@ -27,6 +28,15 @@ hypothesis.settings.register_profile(
     "imageloom", deadline=None, derandomize=True, database=None, print_blob=True
 )
 hypothesis.settings.load_profile("imageloom")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The user's cache directory of all tests, and of the programs that they start."""
+    folder = tmp_path_factory.mktemp("cache of the user")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMAGELOOM_CACHE_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ compared with those of one process that takes the two batches of a round as one.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
@@ -81,6 +80,7 @@ def trained(folder: Path, kernel: np.ndarray[Any, Any], bias: np.ndarray[Any, An
     return [kernel, bias]
 
 
+@pytest.mark.slow
 def test_plain_processes_read_the_whole_stream(class_folder: Path) -> None:
     (first,), (second,) = run_both("adapters/plain_shards.py", class_folder, "")
     it = whole(class_folder)
@@ -89,7 +89,7 @@ def test_plain_processes_read_the_whole_stream(class_folder: Path) -> None:
     assert received == expected
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
+@pytest.mark.frameworks("torch")
 def test_torch_ddp_trains_as_one_process(class_folder: Path, tmp_path: Path) -> None:
     import torch
 
@@ -103,6 +103,7 @@ def test_torch_ddp_trains_as_one_process(class_folder: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(first[1], bias, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_keras_data_parallel_trains_as_one_process(class_folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from programs import run_program
 # What this process and its workers have loaded when batches were made in every way.
 
 
+@pytest.mark.slow
 def test_making_batches_loads_no_framework(crops: Path, tmp_path: Path) -> None:
     done = run_program("adapters/nothing_loaded.py", cwd=tmp_path, environment={"CROPS": str(crops)})
     assert done.returncode == 0, done.stderr
@@ -26,7 +26,7 @@ def test_making_batches_loads_no_framework(crops: Path, tmp_path: Path) -> None:
     assert all(loaded == [] for loaded in seen.values()), seen
 
 
-jax_only = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+jax_only = pytest.mark.frameworks("jax")
 
 
 def jax_array(images: NDArray[Any]) -> Any:

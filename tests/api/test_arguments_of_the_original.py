@@ -116,6 +116,7 @@ def mixed(params, x, filename, *other, batch_index, scale=1, **named):  # type: 
     return write_down(x, params, filename=filename, batch_index=batch_index, **named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hook", [by_position, by_position_optional, by_name, by_any_name, mixed])
 @pytest.mark.parametrize("place", ["preprocessing_function", "noaug_preprocessing_function"])
 def test_hooks_get_whatever_they_ask_for_by_name(

@@ -80,6 +80,7 @@ def test_a_worker_error_keeps_both_its_parts() -> None:
     assert "Traceback: ..." in str(error)
 
 
+@pytest.mark.frameworks("keras")  # one of them is a class of Keras'
 def test_all_public_names_are_there_and_listed() -> None:
     assert len(imageloom.__all__) == len(set(imageloom.__all__))
     for name in imageloom.__all__:
@@ -89,6 +90,7 @@ def test_all_public_names_are_there_and_listed() -> None:
         _ = imageloom.nothing_of_the_kind
 
 
+@pytest.mark.frameworks("keras")
 def test_every_public_name_has_a_docstring() -> None:
     for name in imageloom.__all__:
         assert (getattr(imageloom, name).__doc__ or "").strip(), name

@@ -146,6 +146,7 @@ def test_the_matrix_has_the_dtype_of_that_of_the_array(data: Data) -> None:
     assert generator.zca_whitening_matrix.dtype == expected.dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize("executor", ["threads", "processes"])
 def test_no_executor_changes_a_bit(executor: str, cores: int, data: Data) -> None:
@@ -160,6 +161,7 @@ def test_no_executor_changes_a_bit(executor: str, cores: int, data: Data) -> Non
         assert_identical(found[1], found[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("rounds", [1, 2, 3])
 @pytest.mark.parametrize("options", [RANDOM, AS_KERAS], ids=["corrected", "keras"])
@@ -198,6 +200,7 @@ def pairs(base_directory: str, search_class: str, **named: Any) -> tuple[str, li
     return search_class, list(zip(paths[::2], paths[1::2], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads"])
 @pytest.mark.parametrize(
     ("flow", "images", "arrays"),
@@ -270,6 +273,7 @@ def test_no_hook_runs(hook: str, augment: bool, data: Data, tmp_path: Path) -> N
         next(iterator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 @pytest.mark.parametrize("seen", [0, 1, 4])
 def test_the_iterator_stays_where_it_is(executor: str, seen: int, data: Data) -> None:
@@ -340,6 +344,7 @@ class Interrupted:
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", [True, False], ids=["damaged file", "interrupted"])
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 def test_a_fit_that_fails_leaves_no_trace(
@@ -362,6 +367,7 @@ def test_a_fit_that_fails_leaves_no_trace(
     assert_close(statistics(generator), fit_of_array(data.pixels, **WHITENED))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and named pipes as in POSIX")
 @pytest.mark.parametrize("executor", ["processes", "threads"])
 def test_ctrl_c_while_workers_read(executor: str, crops: Path, tmp_path: Path) -> None:

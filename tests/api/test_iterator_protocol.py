@@ -121,6 +121,7 @@ def test_sizes_of_batches(stream: list[Any]) -> None:
     assert [len(targets) for _, targets in stream] == 3 * sizes
 
 
+@pytest.mark.slow
 def test_no_images_at_all(tmp_path: Path, executor: Executor) -> None:
     with flow(tmp_path, executor, class_mode=None) as it:
         assert len(it) == 0
@@ -186,6 +187,7 @@ def test_reset_goes_to_the_start_of_the_epoch(
     assert_same_batches(take(it, BATCHES), stream[first : first + BATCHES])
 
 
+@pytest.mark.slow
 def test_shuffle_assigned(crops: Path, executor: Executor) -> None:
     ordered = flow(crops, shuffle=False, **AUGMENTED)
     shuffled = flow(crops, **AUGMENTED)
@@ -199,6 +201,7 @@ def test_shuffle_assigned(crops: Path, executor: Executor) -> None:
     assert_same_batches(second, take(ordered, BATCHES + 2)[2:])
 
 
+@pytest.mark.slow
 def test_batch_size_assigned(crops: Path, executor: Executor) -> None:
     with flow(crops, executor, shuffle=False) as it:
         take(it, 2)
@@ -223,6 +226,7 @@ def test_batch_size_that_cannot_be(it: DirectoryIterator, size: Any, error: type
 # Threads
 
 
+@pytest.mark.slow
 def test_eight_threads_ask_by_number(crops: Path, executor: Executor, stream: list[Any]) -> None:
     numbers = [*range(BATCHES)] * 8
     random.Random(6).shuffle(numbers)
@@ -247,6 +251,7 @@ def hasty_threads() -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
+@pytest.mark.slow
 def test_eight_threads_share_the_stream(crops: Path, executor: Executor, hasty_threads: None) -> None:
     start = threading.Barrier(8)
 
@@ -288,6 +293,7 @@ def test_generators_are_copied(it: DirectoryIterator, crops: Path, stream: list[
     assert_same_batches(take(again, 2), stream[:2])
 
 
+@pytest.mark.slow
 def test_closed_iterator(crops: Path, executor: Executor) -> None:
     it = flow(crops, executor)
     assert not it.is_running
@@ -325,6 +331,7 @@ def test_what_keras_asks_for(it: DirectoryIterator) -> None:
     assert it.use_multiprocessing is False
 
 
+@pytest.mark.slow
 def test_import_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
     runs = [run_program("api/import_alone.py", cwd=tmp_path) for _ in range(3)]
     assert all(run.returncode == 0 for run in runs), runs[0].stderr

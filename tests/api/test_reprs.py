@@ -278,6 +278,7 @@ def test_targets_of_arrays(y: Any, rows: int) -> None:
     assert len(page.pictures) == 6
 
 
+@pytest.mark.slow
 def test_a_huge_data_set_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Only the files of the thumbnails are opened, and no file is looked at for a cache."""
     count, opened = 300_000, []

@@ -79,6 +79,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         pause.poll(10)
 
 
+@pytest.mark.slow
 def test_nothing_but_results_in_a_pipe(few: Path, tmp_path: Path) -> None:
     """No bar, no escape code; what is no result is on standard error."""
     for arguments in (
@@ -94,6 +95,7 @@ def test_nothing_but_results_in_a_pipe(few: Path, tmp_path: Path) -> None:
         assert json.loads(out)
 
 
+@pytest.mark.slow
 def test_a_bar_in_a_terminal(many: Path) -> None:
     leading, following = os.openpty()
     fcntl.ioctl(following, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
@@ -130,6 +132,7 @@ def test_a_reader_that_goes_away(few: Path) -> None:
     assert err == ""
 
 
+@pytest.mark.slow
 def test_ctrl_c(many: Path, tmp_path: Path) -> None:
     """Status 130, one word, no worker, and the file of an earlier run as it was."""
     kept = tmp_path / "kept.npz"

@@ -41,8 +41,7 @@ from imageloom._executors.shared import make_executor
 
 RAY = pytest.param(("ray", 2), marks=needs_ray)
 KINDS = [("serial", 1), *[(kind, n) for kind in ("threads", "processes") for n in (1, 2, 3, 5)], RAY]
-FAR = ("processes", "ray")  # errors travel
-WAIT_SECONDS = 20
+FAR, WAIT_SECONDS = ("processes", "ray"), 20  # where errors travel
 
 
 def name_of(parameter: tuple[str, int]) -> str:
@@ -95,6 +94,7 @@ def a_file(folder: Path, position: int, row: int = 1) -> str:
 # The bytes of a batch depend on its task alone
 
 
+@pytest.mark.slow
 def test_two_epochs_are_those_of_the_serial_executor(executor: Executor, crops: Path) -> None:
     options = {**AUGMENTED, "preprocessing_function": jitter}
     expected = take(flow(crops, **options), 2 * BATCHES)
@@ -104,6 +104,7 @@ def test_two_epochs_are_those_of_the_serial_executor(executor: Executor, crops: 
         assert_same_batches(take(it, 2 * BATCHES), expected)
 
 
+@pytest.mark.slow
 def test_batches_asked_for_in_any_order_and_again(executor: Executor, crops: Path) -> None:
     serial = flow(crops, **AUGMENTED)
     expected = [serial[i] for i in range(BATCHES)]
@@ -309,6 +310,7 @@ def test_cancelled_before_it_starts_never_runs(
     assert signals.starting("batch-") == seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["threads", "processes"])
 def test_urgent_and_hurried_go_first(crops: Path, signals: Signals, name: str) -> None:
     done: list[int] = []
@@ -333,6 +335,7 @@ def test_urgent_and_hurried_go_first(crops: Path, signals: Signals, name: str) -
 # Closing
 
 
+@pytest.mark.slow
 def test_close_twice_and_use_after_it(own_executor: Executor, crops: Path) -> None:
     it = flow(crops, own_executor)
     kept = next(it)
@@ -359,6 +362,7 @@ def test_closed_executor_fails_what_is_submitted(crops: Path, name: str) -> None
     channel.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside_another", [False, True], ids=["alone", "beside another"])
 @pytest.mark.parametrize("name", ["threads", "processes"])
 def test_closing_releases_who_waits(

@@ -64,6 +64,7 @@ def closure() -> Callable[[NDArray[Any]], NDArray[Any]]:
     return inner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hook",
     [
@@ -102,6 +103,7 @@ def test_hook_that_cannot_be_sent(executor: Executor, crops: Path, tmp_path: Pat
     assert worker_processes() == {}
 
 
+@pytest.mark.slow
 def test_hook_that_cannot_be_received(executor: Executor, crops: Path) -> None:
     class Poisoned:
         def __reduce__(self) -> Any:
@@ -116,6 +118,7 @@ def test_hook_that_cannot_be_received(executor: Executor, crops: Path) -> None:
                 next(it)
 
 
+@pytest.mark.slow
 def test_hook_keeps_its_state_out_of_the_stream(
     executor: Executor, crops: Path, signals: Signals
 ) -> None:
@@ -128,6 +131,7 @@ def test_hook_keeps_its_state_out_of_the_stream(
 # Global random state
 
 
+@pytest.mark.slow
 def test_hooks_that_draw_globally_are_reproducible(crops: Path) -> None:
     options = {**AUGMENTED, "preprocessing_function": draw_globally}
     expected = take(flow(crops, **options), BATCHES)
@@ -150,6 +154,7 @@ def test_hooks_that_draw_globally_draw_anew_for_each_batch(executor: Executor, c
     assert len(np.unique(values)) == len(values)
 
 
+@pytest.mark.slow
 def test_draws_of_a_hook_do_not_shift_the_transforms(executor: Executor, crops: Path) -> None:
     def wasteful(x: NDArray[Any]) -> NDArray[Any]:
         np.random.random(1000)

@@ -47,6 +47,7 @@ def checksum(array: NDArray[Any]) -> str:
 # Kept for ever
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, KEPT_BATCHES, 2 * KEPT_BATCHES])
 def test_kept_batches_do_not_change_while_200_others_pass(
     crops: Path, two_workers: Executor, count: int
@@ -60,6 +61,7 @@ def test_kept_batches_do_not_change_while_200_others_pass(
     assert [[checksum(part) for part in batch] for batch in kept] == sums, "after the end, too"
 
 
+@pytest.mark.slow
 def test_one_batch_of_each_epoch_is_kept(crops: Path, two_workers: Executor) -> None:
     """Old and young leases mixed: slots come back out of order."""
     expected = take(flow(crops, **AUGMENTED), 20 * BATCHES)
@@ -76,6 +78,7 @@ def test_one_batch_of_each_epoch_is_kept(crops: Path, two_workers: Executor) -> 
     assert_same_batches(list(kept.values()), [expected[number] for number in kept])
 
 
+@pytest.mark.slow
 def test_300_kept_batches_are_right_and_stop_nothing(crops: Path, two_workers: Executor) -> None:
     expected = take(flow(crops, **AUGMENTED), 300)
     with flow(crops, two_workers, pending=2, **AUGMENTED) as it:
@@ -83,6 +86,7 @@ def test_300_kept_batches_are_right_and_stop_nothing(crops: Path, two_workers: E
     assert_same_batches(kept, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readers", [2, 6])
 def test_threads_that_keep_all_they_read(crops: Path, two_workers: Executor, readers: int) -> None:
     share = 300 // readers
@@ -105,6 +109,7 @@ def test_threads_that_keep_all_they_read(crops: Path, two_workers: Executor, rea
     assert all(checksum(images) == first for images, first in kept)
 
 
+@pytest.mark.slow
 def test_batches_asked_for_by_number_from_threads_that_keep_them(
     crops: Path, two_workers: Executor
 ) -> None:
@@ -143,6 +148,7 @@ VIEWS: dict[str, Callable[[NDArray[Any]], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
 def test_a_view_outlives_batch_iterator_and_workers(
     crops: Path, view: Callable[[NDArray[Any]], Any]
@@ -166,6 +172,7 @@ def test_a_view_outlives_batch_iterator_and_workers(
     assert checksum(np.asarray(seen)) == before
 
 
+@pytest.mark.slow
 @linux_only
 def test_the_memory_goes_with_the_last_view(crops: Path) -> None:
     executor = make_executor("processes", 1, disable_gpu=True)
@@ -212,6 +219,7 @@ def places(it: DirectoryIterator, batches: int, keep: int = 0) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [0, 1, 4])
 def test_dropped_batches_are_written_over(crops: Path, two_workers: Executor, keep: int) -> None:
     with flow(crops, two_workers, pending=2) as it:
@@ -220,6 +228,7 @@ def test_dropped_batches_are_written_over(crops: Path, two_workers: Executor, ke
     assert len(found) <= 2 + 2 + 1 + keep + 1
 
 
+@pytest.mark.slow
 def test_batches_kept_for_a_while_make_room_again(crops: Path, two_workers: Executor) -> None:
     with flow(crops, two_workers, pending=2) as it:
         kept = take(it, 5 * KEPT_BATCHES)
@@ -232,6 +241,7 @@ def test_batches_kept_for_a_while_make_room_again(crops: Path, two_workers: Exec
     assert len(everywhere) > len(after), "the count can tell"
 
 
+@pytest.mark.slow
 @linux_only
 def test_a_loop_takes_no_more_memory_than_its_slots(crops: Path, two_workers: Executor) -> None:
     def resident() -> int:

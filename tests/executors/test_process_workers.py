@@ -94,6 +94,7 @@ def workers_of(executor: Executor, folder: Path) -> dict[int, psutil.Process]:
 # Deaths
 
 
+@pytest.mark.slow
 def test_killed_between_batches(executor: Executor, crops: Path) -> None:
     expected = take(flow(crops, **AUGMENTED), 2 * BATCHES)
     with flow(crops, executor, **AUGMENTED) as it:
@@ -110,6 +111,7 @@ def test_killed_between_batches(executor: Executor, crops: Path) -> None:
     assert len(before.keys() & after.keys()) == 1, "only the dead one is replaced"
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_batch(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops, **AUGMENTED), BATCHES)
     file = file_at(flow(crops), 2, row=1)
@@ -129,6 +131,7 @@ def test_killed_in_the_middle_of_a_batch(executor: Executor, crops: Path, signal
     assert len(after) == 2
 
 
+@pytest.mark.slow
 def test_all_killed_at_once(executor: Executor, crops: Path) -> None:
     expected = take(flow(crops), BATCHES)
     with flow(crops, executor) as it:
@@ -139,6 +142,7 @@ def test_all_killed_at_once(executor: Executor, crops: Path) -> None:
     assert_same_batches(received, expected)
 
 
+@pytest.mark.slow
 def test_batch_that_kills_its_worker_once_is_computed_again(
     executor: Executor, crops: Path, signals: Signals
 ) -> None:
@@ -149,6 +153,7 @@ def test_batch_that_kills_its_worker_once_is_computed_again(
     assert len(signals.starting("killed-")) == 2
 
 
+@pytest.mark.slow
 def test_batch_that_always_kills_its_worker(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops), BATCHES)
     files = [file_at(flow(crops), 1, row) for row in range(4)]
@@ -163,6 +168,7 @@ def test_batch_that_always_kills_its_worker(executor: Executor, crops: Path, sig
     assert isinstance(info.value, RuntimeError)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_ctrl_c_is_not_for_workers(executor: Executor, crops: Path, signals: Signals) -> None:
     expected = take(flow(crops), BATCHES)
@@ -178,6 +184,7 @@ def test_ctrl_c_is_not_for_workers(executor: Executor, crops: Path, signals: Sig
         assert worker_processes().keys() == before.keys()
 
 
+@pytest.mark.slow
 def test_hook_that_exits_is_an_error_and_no_death(executor: Executor, crops: Path) -> None:
     before = workers_of(executor, crops)
     hook = RaiseAt(file_at(flow(crops), 1), lambda: SystemExit(3))
@@ -192,6 +199,7 @@ def test_hook_that_exits_is_an_error_and_no_death(executor: Executor, crops: Pat
 # Surroundings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disable_gpu", [True, False])
 def test_environment_of_a_worker(
     crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch, disable_gpu: bool
@@ -218,6 +226,7 @@ def test_environment_of_a_worker(
     assert "OMP_NUM_THREADS" not in os.environ
 
 
+@pytest.mark.slow
 def test_workers_import_no_framework_and_no_main_module(
     executor: Executor, crops: Path, signals: Signals
 ) -> None:

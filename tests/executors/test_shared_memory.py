@@ -244,13 +244,14 @@ class Slots(RuleBasedStateMachine):
             self.pool.close()
 
 
-TestSlots = Slots.TestCase
-TestSlots.settings = settings(max_examples=60, stateful_step_count=40)
+Slots.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+TestSlots = pytest.mark.slow(Slots.TestCase)
 
 
 # Through an iterator
 
 
+@pytest.mark.slow
 def test_kept_batches_never_change(crops: Path) -> None:
     expected = take(flow(crops, **AUGMENTED), 5 * BATCHES)
     executor = make_executor("processes", 2, disable_gpu=True)
@@ -266,6 +267,7 @@ def test_kept_batches_never_change(crops: Path) -> None:
         images.fill(1)
 
 
+@pytest.mark.slow
 def test_a_batch_that_the_user_overwrites_does_not_come_back(crops: Path) -> None:
     expected = take(flow(crops, **AUGMENTED), 3 * BATCHES)
     executor = make_executor("processes", 2, disable_gpu=True)
@@ -277,6 +279,7 @@ def test_a_batch_that_the_user_overwrites_does_not_come_back(crops: Path) -> Non
     executor.close()
 
 
+@pytest.mark.slow
 def test_a_loop_that_keeps_up_touches_few_slots(crops: Path) -> None:
     executor = make_executor("processes", 1, disable_gpu=True)
     with flow(crops, executor, pending=1) as it:
@@ -285,6 +288,7 @@ def test_a_loop_that_keeps_up_touches_few_slots(crops: Path) -> None:
     assert len(places) <= 4, "pages are taken slot by slot; it need not be all of them"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MAPPINGS.exists(), reason="reads Linux' list of mappings")
 def test_close_gives_the_memory_back_while_the_iterator_lives(crops: Path) -> None:
     executor = make_executor("processes", 1, disable_gpu=True)
@@ -298,6 +302,7 @@ def test_close_gives_the_memory_back_while_the_iterator_lives(crops: Path) -> No
     assert "memfd:imageloom" not in MAPPINGS.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="descriptors are listed in /proc")
 def test_iterators_come_and_go_without_a_trace(crops: Path) -> None:
     executor = make_executor("processes", 1, disable_gpu=True)

@@ -29,6 +29,7 @@ from imageloom._executors.shared import make_executor
 from imageloom._executors.workers import spawning
 
 
+@pytest.mark.slow
 def test_nothing_starts_before_the_first_batch(crops: Path) -> None:
     generator = ImageDataGenerator(cores=1)
     it = generator.flow_from_directory(crops, target_size=(24, 24), batch_size=4, seed=SEED)
@@ -46,6 +47,7 @@ def test_nothing_starts_before_the_first_batch(crops: Path) -> None:
     wait_for(lambda: not worker_processes(), "the end of the worker", seconds=2)
 
 
+@pytest.mark.slow
 def test_one_pool_serves_all_iterators_of_a_generator(crops: Path) -> None:
     generator = ImageDataGenerator(cores=1)
     options: dict[str, Any] = {"target_size": (24, 24), "batch_size": 4, "seed": SEED}
@@ -73,6 +75,7 @@ def test_workers_that_cannot_start(
     assert "Python" in capfd.readouterr().err, "the interpreter itself says what is wrong"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="descriptors are listed in /proc")
 def test_workers_that_cannot_start_leave_nothing(
     crops: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -116,6 +119,7 @@ class Starts:
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="looks at a zombie")
 
 
+@pytest.mark.slow
 @posix_only
 def test_worker_that_dies_before_it_is_spoken_to(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Starts(monkeypatch).stillborn = 1

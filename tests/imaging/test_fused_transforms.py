@@ -93,6 +93,7 @@ sides = st.one_of(st.integers(1, 6), st.integers(1, 120))
 channel_numbers = st.sampled_from([1, 3, 4])
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     size=st.tuples(sides, sides, channel_numbers),
@@ -108,6 +109,7 @@ def test_the_single_steps_and_a_factor(
     assert_as_single_steps(noise(*size, seed), params, factor, fill_mode, error)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     size=st.tuples(sides, sides, channel_numbers),

@@ -311,6 +311,7 @@ def test_the_machine_hasfree_memory() -> None:
     assert 0 < moments.free_memory() <= psutil.virtual_memory().total
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="asks the system for the peak of memory")
 @pytest.mark.parametrize(
     ("repeats", "limit"), [(13, 80), pytest.param(51, 150, marks=pytest.mark.long)]

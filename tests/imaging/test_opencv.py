@@ -61,6 +61,7 @@ def test_no_opencv_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_tells_what_to_do(str(caught.value))
 
 
+@pytest.mark.slow
 def test_workers_without_opencv_say_so(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

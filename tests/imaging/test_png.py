@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import itertools
 import random
 import struct
-import warnings
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pictures import Pixels, as_mode, photograph
 from PIL import Image, PngImagePlugin
+from png_files import (
+    END,
+    HARMLESS,
+    RGB,
+    Chunks,
+    assert_as_pillow,
+    assert_decoded,
+    chunk,
+    file_of,
+    filtered,
+    header,
+    header_of,
+    photo,
+    pieces,
+    plain,
+)
 
 from imageloom import BadImageError
 from imageloom._imaging.decode import load_img, read_pixels
@@ -27,128 +40,9 @@ from imageloom._options import ReadOptions
 
 pytest.importorskip("kornia_rs")
 
-RGB = ReadOptions(color_mode="rgb", target_size=(1, 1), interpolation=None,
-                  keep_aspect_ratio=False, exact_resize=False)  # fmt: skip
 GREY = ReadOptions(color_mode="grayscale", target_size=(1, 1), interpolation=None,
                    keep_aspect_ratio=False, exact_resize=False)  # fmt: skip
 HEADER_SIZE = 13
-END = b"IEND"
-# Chunks that say nothing about the pixels.
-HARMLESS: dict[bytes, bytes] = {
-    b"gAMA": struct.pack(">I", 45455),
-    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
-    b"pHYs": struct.pack(">IIB", 2835, 2835, 1),
-    b"sRGB": b"\0",
-    b"tIME": struct.pack(">HBBBBB", 2024, 2, 29, 23, 59, 60),
-    b"tEXt": b"Title\0A cup",
-    b"bKGD": bytes(6),
-    b"sBIT": b"\x08\x08\x08",
-}
-
-Chunks = Sequence[tuple[bytes, bytes]]
-
-
-def chunk(kind: bytes, data: bytes = b"", checksum: int | None = None) -> bytes:
-    if checksum is None:
-        checksum = zlib.crc32(kind + data)
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
-
-
-def header(height: int, width: int, colour: int, depth: int = 8, interlaced: int = 0) -> bytes:
-    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced))
-
-
-def header_of(pixels: Pixels) -> bytes:
-    height, width, channels = pixels.shape
-    return header(height, width, 2 if channels == 3 else 0)
-
-
-def paeth(left: NDArray[Any], above: NDArray[Any], corner: NDArray[Any]) -> NDArray[Any]:
-    to_left, to_above = abs(above - corner), abs(left - corner)
-    to_corner = abs(left + above - 2 * corner)
-    nearest = np.where(to_above <= to_corner, above, corner)
-    return np.where((to_left <= to_above) & (to_left <= to_corner), left, nearest)
-
-
-def filtered(pixels: Pixels, filters: Iterable[int]) -> bytes:
-    """The rows as they are compressed, each with its own filter (0 to 4) in front."""
-    height, width, channels = pixels.shape
-    rows: NDArray[Any] = np.zeros((height + 1, width + 1, channels), np.int64)
-    rows[1:, 1:] = pixels
-    content = b""
-    for y, kind in zip(range(1, height + 1), filters, strict=True):
-        left, above, corner = rows[y, :-1], rows[y - 1, 1:], rows[y - 1, :-1]
-        guess: Any = [0, left, above, (left + above) // 2, paeth(left, above, corner)][kind]
-        content += bytes([kind]) + (rows[y, 1:] - guess).astype(np.uint8).tobytes()
-    return content
-
-
-def pieces(content: bytes, cuts: Sequence[float]) -> list[bytes]:
-    """Cut at these shares of the length; equal ones make empty pieces."""
-    places = [0, *sorted(int(share * len(content)) for share in cuts), len(content)]
-    return [content[a:b] for a, b in itertools.pairwise(places)]
-
-
-def file_of(
-    head: bytes,
-    compressed: bytes,
-    cuts: Sequence[float] = (),
-    before: Chunks = (),
-    after: Chunks = (),
-) -> bytes:
-    parts = [PNG_MAGIC, head, *(chunk(*one) for one in before)]
-    parts += [chunk(b"IDAT", piece) for piece in pieces(compressed, cuts)]
-    return b"".join([*parts, *(chunk(*one) for one in after), chunk(END)])
-
-
-def plain(pixels: Pixels, filters: Iterable[int] | None = None, level: int = 6, **others: Any) -> bytes:
-    """A file of these pixels; without `filters` each row has the next one."""
-    if filters is None:
-        filters = [y % 5 for y in range(len(pixels))]
-    return file_of(header_of(pixels), zlib.compress(filtered(pixels, filters), level), **others)
-
-
-def photo(channels: int = 3, height: int = 24, width: int = 31) -> Pixels:
-    mode = "RGB" if channels == 3 else "L"
-    pixels: Pixels = photograph("coffee", height, width, mode).reshape(height, width, channels)
-    return pixels
-
-
-def by_pillow(content: bytes) -> Image.Image:
-    """Raises whatever Pillow raises."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image = Image.open(io.BytesIO(content), formats=["PNG"])
-        image.load()
-    return image
-
-
-def assert_decoded(content: bytes) -> None:
-    expected = np.asarray(by_pillow(content))
-    decoded = decode_png(content, None)
-    assert decoded is not None
-    assert decoded.dtype == np.uint8
-    np.testing.assert_array_equal(
-        decoded, expected if expected.ndim == 3 else expected[..., None], strict=True
-    )
-
-
-def assert_as_pillow(content: bytes, path: Path, case: object = "") -> bool:
-    """Whether Pillow reads the file; `read_pixels` must do the same with it."""
-    path.write_bytes(content)
-    try:
-        expected = np.asarray(by_pillow(content).convert("RGB"))
-    except Exception:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with pytest.raises(BadImageError):
-                pytest.fail(f"{case}: Pillow refuses it, received {read_pixels(path, RGB).shape}")
-        return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pixels = read_pixels(path, RGB)
-    np.testing.assert_array_equal(pixels, expected, err_msg=str(case), strict=True)
-    return True
 
 
 harmless_chunks = st.lists(st.sampled_from(list(HARMLESS.items())), max_size=3)
@@ -167,6 +61,7 @@ def images(draw: st.DrawFn) -> Pixels:
     return rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     pixels=images(),
@@ -330,6 +225,7 @@ def test_what_is_left_to_pillow(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_pixels(path, GREY), grey, strict=True)
 
 
+@pytest.mark.slow
 def test_more_text_than_pillow_takes(tmp_path: Path) -> None:
     text = (b"tEXt", b"a\0" + b" " * (2**20 - 2))
     content = plain(photo(), before=[text] * (PngImagePlugin.MAX_TEXT_MEMORY // 2**20 + 1))
@@ -376,142 +272,3 @@ def test_texts_that_pillow_takes_for_settings(keyword: str, channels: int, tmp_p
 def test_a_text_that_stops_pillow_from_converting(tmp_path: Path) -> None:
     content = plain(photo(1), before=[(b"tEXt", b"transparency\0words")])
     assert not assert_as_pillow(content, tmp_path / "a.png")
-
-
-@pytest.fixture
-def small_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No gigabytes for a size with a flipped bit."""
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2**20)
-
-
-def random_plain(rng: random.Random) -> tuple[bytes, bytes]:
-    """The header chunk of a small image, and its compressed rows."""
-    pixels = photo(rng.choice([1, 3]), rng.randint(1, 24), rng.randint(1, 24))
-    rows = filtered(pixels, rng.choices(range(5), k=len(pixels)))
-    return header_of(pixels), zlib.compress(rows, rng.choice([0, 1, 6, 9]))
-
-
-def random_around(rng: random.Random) -> dict[str, Any]:
-    return {
-        "cuts": [rng.random() for _ in range(rng.randint(0, 3))],
-        "before": rng.sample(list(HARMLESS.items()), rng.randint(0, 2)),
-        "after": rng.sample(list(HARMLESS.items()), rng.randint(0, 2)),
-    }
-
-
-def flip_bits(content: bytes, rng: random.Random) -> bytes:
-    """One bit or two, most of them in the first 80 or the last 40 bytes."""
-    flipped = bytearray(content)
-    for _ in range(rng.choice([1, 1, 2])):
-        first, last = rng.choice(
-            [(0, 80), (0, 80), (len(content) - 40, len(content)), (0, len(content))]
-        )
-        place = rng.randrange(max(first, 0), min(last, len(content)))
-        flipped[place] ^= 1 << rng.randrange(8)
-    return bytes(flipped)
-
-
-@pytest.mark.usefixtures("small_bound")
-@pytest.mark.parametrize("part", range(4))
-def test_damaged_files_are_refused_as_by_pillow(part: int, tmp_path: Path) -> None:
-    read = 0
-    for number in range(150):
-        rng = random.Random(f"{part} {number}")
-        content = flip_bits(file_of(*random_plain(rng), **random_around(rng)), rng)
-        if number % 3 == 0:
-            content = content[
-                : rng.choice([rng.randrange(80), -rng.randint(1, 40), rng.randrange(999)])
-            ]
-        read += assert_as_pillow(content, tmp_path / "a.png", (part, number))
-    assert 10 < read < 100  # flipped checksums, and the like
-
-
-def flipped_and_repaired(number: int) -> tuple[bytes, bool]:
-    """A file with flipped bits inside its compressed rows, and whether only their sum betrays that."""
-    rng = random.Random(number)
-    head, compressed = random_plain(rng)
-    flipped = flip_bits(compressed, rng)
-    betrayed_by_sum = False
-    try:
-        zlib.decompress(flipped)
-    except zlib.error as error:
-        betrayed_by_sum = "incorrect data check" in str(error)
-    return file_of(head, flipped, **random_around(rng)), betrayed_by_sum
-
-
-def test_damaged_pixels_behind_good_checksums(tmp_path: Path) -> None:
-    read = refused = 0
-    for number in range(500):
-        content, betrayed_by_sum = flipped_and_repaired(number)
-        if betrayed_by_sum:
-            continue  # see below
-        if assert_as_pillow(content, tmp_path / "a.png", number):
-            read += 1
-        else:
-            refused += 1
-    assert read > 5
-    assert refused > 50
-
-
-# Documented, not wanted: see `_is_whole`.
-UNKNOWN_SUM = pytest.mark.xfail(
-    reason="the decoder does not look at zlib's sum (Adler-32), which Pillow checks; see `_is_whole`"
-)
-
-
-@UNKNOWN_SUM
-def test_damaged_pixels_that_zlibs_sum_betrays(tmp_path: Path) -> None:
-    for number in range(500):
-        content, betrayed_by_sum = flipped_and_repaired(number)
-        if betrayed_by_sum:
-            assert_as_pillow(content, tmp_path / "a.png", number)
-
-
-ROWS = filtered(photo(), [0, 1, 2, 3, 4, 0] * 4)
-ROW = 1 + 3 * 31
-
-
-def with_filter(kind: int, row: int) -> bytes:
-    rows = bytearray(ROWS)
-    rows[row * ROW] = kind
-    return zlib.compress(bytes(rows))
-
-
-# What is wrong with the compressed rows -> these, and whether Pillow reads them (None: at times).
-STREAMS: dict[str, tuple[bytes, bool | None]] = {
-    "whole": (zlib.compress(ROWS), True),
-    "a byte short": (zlib.compress(ROWS[:-1]), False),
-    "a row short": (zlib.compress(ROWS[:-ROW]), None),
-    "empty": (zlib.compress(b""), False),
-    "no stream": (b"", False),
-    "half a stream": (zlib.compress(ROWS)[:700], False),
-    "a byte more": (zlib.compress(ROWS + b"\0"), True),
-    "a row more": (zlib.compress(ROWS + ROWS[:ROW]), True),
-    "much more": (zlib.compress(ROWS + bytes(100_000)), True),
-    "bytes behind the stream": (zlib.compress(ROWS) + b"more", True),
-    "two streams": (zlib.compress(ROWS) * 2, True),
-    "no sum": (zlib.compress(ROWS)[:-4], True),
-    "half a sum": (zlib.compress(ROWS)[:-2], True),
-    "filter 5": (with_filter(5, 0), False),
-    "filter 255": (with_filter(255, 11), False),
-    "last row's filter": (with_filter(5, 23), False),
-    "no deflate": (b"\x77\x85" + zlib.compress(ROWS)[2:], False),
-    "a dictionary": (b"\x78\xbb" + zlib.compress(ROWS)[2:], False),
-    "bad header sum": (b"\x78\x9d" + zlib.compress(ROWS)[2:], False),
-    "raw deflate": (zlib.compress(ROWS)[2:-4], False),
-}
-
-
-@pytest.mark.parametrize("cuts", [(), (0.5,), (0.1, 0.1, 0.999)], ids=len)
-@pytest.mark.parametrize("name", STREAMS)
-def test_streams(name: str, cuts: Sequence[float], tmp_path: Path) -> None:
-    stream, readable = STREAMS[name]
-    read = assert_as_pillow(file_of(header_of(photo()), stream, cuts), tmp_path / "a.png")
-    assert readable in (read, None)
-
-
-@UNKNOWN_SUM
-@pytest.mark.parametrize("cuts", [(), (0.5,), (0.1, 0.1, 0.999)], ids=len)
-def test_wrong_sum(cuts: Sequence[float], tmp_path: Path) -> None:
-    stream = zlib.compress(ROWS)[:-4] + b"\1\2\3\4"
-    assert not assert_as_pillow(file_of(header_of(photo()), stream, cuts), tmp_path / "a.png")

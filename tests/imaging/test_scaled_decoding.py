@@ -65,6 +65,7 @@ def assert_near(path: Path, target: tuple[int, int], **others: Any) -> None:
     assert np.quantile(off, 0.999) < (50 if coarse else 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("interpolation", SMOOTH)
 @pytest.mark.parametrize("keep_aspect_ratio", [False, True])
@@ -75,6 +76,7 @@ def test_large_photographs_differ_by_little(
     assert_near(save(tmp_path, large()), target, **how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket"])
 @pytest.mark.parametrize("color_mode", COLOUR_CHANNELS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -109,6 +111,7 @@ def test_small_photographs_are_the_same(
         np.testing.assert_array_equal(scaled, exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.png", "x.bmp", "x.tif"])
 def test_files_that_are_no_jpeg_are_the_same(name: str, tmp_path: Path) -> None:
     for keep_aspect_ratio in (False, True):
@@ -169,6 +172,7 @@ def encoded(size: tuple[int, int], mode: str) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(
     size=sizes,
@@ -224,6 +228,7 @@ def folder_of_large(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 def test_draws_and_labels_of_the_stream_do_not_depend_on_it(executor: str, tmp_path: Path) -> None:
     folder = folder_of_large(tmp_path / "images")

@@ -87,6 +87,7 @@ def assert_as_one_by_one(options: TransformOptions, sizes: list[Size], seed: int
     assert state_of(rng) == state_of(other)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     options=transform_options(),
@@ -102,6 +103,7 @@ def test_a_batch_is_drawn_as_one_image_after_the_other(
     assert_as_one_by_one(options, [sizes[number % len(sizes)] for number in pattern], seed)
 
 
+@pytest.mark.slow
 @given(
     options=transform_options(
         width_shift_range=0.2, height_shift_range=3.5, random_transforms_enabled=True
@@ -225,6 +227,7 @@ def affine_params(draw: st.DrawFn) -> TransformParams:
     return {name: draw(values) for name, values in names.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     several=st.lists(affine_params(), min_size=1, max_size=6),

@@ -73,6 +73,7 @@ def test_each_shift_range_moves_its_own_axis(option: str, moves_rows: bool) -> N
     np.testing.assert_array_equal(as_keras, image)  # the other axis moves, where all is equal
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(params=params_of_all_kinds, half=half_sides)
 def test_square_images_do_not_tell_the_geometries_apart(params: dict[str, Any], half: int) -> None:

@@ -264,6 +264,7 @@ def test_a_memmap_gives_the_bytes_of_the_array_in_memory(
     compare_with_memory(array, in_processes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("offset", [0, 1, 128, 4096, 5000, 70_001])
 @pytest.mark.parametrize("dtype", ["uint8", "<i2", ">i2", ">f4", "<f8", "bool"])

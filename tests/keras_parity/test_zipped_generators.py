@@ -10,7 +10,6 @@ own and move nothing. `class_mode="image"` (test_masks.py) has no such trap.
 from __future__ import annotations
 
 import gc
-import importlib.util
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +102,7 @@ def of_masks() -> Iterator[Executor]:
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "workers"),
     [("serial", 1), ("threads", 1), ("threads", 3), ("processes", 1), ("processes", 3)],
@@ -239,10 +239,11 @@ def test_keras_zipped_generators(pairs: Path, of_images: dict[str, Any]) -> None
 # In `fit`, which takes a Python generator, but no `zip` by itself
 
 
-@pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")
+@pytest.mark.frameworks("keras")
 @pytest.mark.parametrize("closed_by", ["with", "nobody"])
 def test_a_model_is_trained_on_pairs(pairs: Path, closed_by: str) -> None:
-    keras = pytest.importorskip("keras")
+    import keras
+
     trained: list[tuple[int, int]] = []
 
     class Recording(keras.Sequential):  # type: ignore[misc]  # Keras has no types

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from programs import run_program
 
 from imageloom import _machine
 
@@ -193,17 +193,10 @@ def test_quota_of_cpus_follows_the_same_groups(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces RLIMIT_AS")
-def test_ulimit_counts() -> None:
-    program = """
-import resource, psutil
-from imageloom._machine import free_memory
-free_memory()
-used = psutil.Process().memory_info().vms
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, resource.getrlimit(resource.RLIMIT_AS)[1]))
-print(free_memory())
-"""
-    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert 0 < int(output.stdout) <= 2**26
+def test_ulimit_counts(tmp_path: Path) -> None:
+    done = run_program("machine/memory_below_a_limit.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert 0 < int(done.stdout) <= 2**26
 
 
 def test_this_machine_has_memory() -> None:

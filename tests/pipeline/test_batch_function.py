@@ -76,6 +76,7 @@ def batches_of(
 # What it is called with
 
 
+@pytest.mark.slow
 def test_it_is_told_number_files_and_classes_of_the_batch(
     crops: Path, executor: Executor | None
 ) -> None:
@@ -90,6 +91,7 @@ def test_it_is_told_number_files_and_classes_of_the_batch(
         assert it[4][1][0] == 4
 
 
+@pytest.mark.slow
 def test_its_batches_are_those_of_the_stream_in_every_executor(
     crops: Path, executors: dict[str, Executor | None]
 ) -> None:
@@ -174,6 +176,7 @@ def test_kinds_of_functions(
         assert_equal(batches_of(function, crops, executor, 2), expected)
 
 
+@pytest.mark.slow
 def test_a_function_of_the_main_program(crops: Path, tmp_path: Path) -> None:
     done = run_program("pipeline/batch_function_of_the_main_program.py", crops, cwd=tmp_path)
     assert done.stderr == ""

@@ -62,6 +62,7 @@ def hits(it: DirectoryIterator) -> int:
 # The same stream
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("executor", "cores"), EXECUTORS)
 def test_batches_are_those_without_a_cache(
@@ -147,6 +148,7 @@ def test_an_early_hook_may_write_into_what_it_gets(
 # Nothing is decoded twice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("executor", "cores"), EXECUTORS)
 def test_later_epochs_do_without_the_files(
@@ -173,6 +175,7 @@ def test_fit_uses_it_too_and_finds_the_same(kind: str, crops: Path, tmp_path: Pa
     np.testing.assert_array_equal(*means)
 
 
+@pytest.mark.slow
 def test_training_and_validation_have_places_of_their_own(crops: Path, tmp_path: Path) -> None:
     for cache in ("memory", str(tmp_path / "kept")):
         streams = []
@@ -296,6 +299,7 @@ def test_arrays_in_files_are_right(
         assert hits(it) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 def test_bad_images_are_replaced_and_never_kept(
@@ -326,6 +330,7 @@ def mappings(nbytes: int) -> int:
     return found
 
 
+@pytest.mark.slow
 @linux_only
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(

@@ -207,6 +207,7 @@ def test_a_mapped_file_is_found_after_a_change_of_folder(
 SHAPE = (7, 4, 5, 3)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     st.tuples(*map(st.slices, SHAPE)),

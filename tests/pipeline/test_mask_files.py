@@ -106,6 +106,7 @@ def test_masks_of_a_column_are_stored_alike(pairs: pd.DataFrame, tmp_path: Path)
 # Bad ones
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 def test_a_mask_that_is_missing_is_told_or_replaced_with_its_image(
     executor: str, pairs: pd.DataFrame, tmp_path: Path

@@ -90,6 +90,7 @@ def test_channels_first(pairs: pd.DataFrame) -> None:
         np.testing.assert_array_equal(np.moveaxis(a, -1, 1), b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"cache": "memory"}, {"width_shift_range": [0, 3], "height_shift_range": [0, 3]}]
 )
@@ -104,6 +105,7 @@ def test_every_executor_gives_the_same(
         assert_same_batches(take(it, 5), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 def test_the_classic_way_gives_the_same(executor: str, pairs: pd.DataFrame) -> None:
     """Two generators with one seed, zipped: exact with any number of workers."""
@@ -226,6 +228,7 @@ def test_the_users_own_steps_are_for_images(pairs: pd.DataFrame) -> None:
 # The stream
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 def test_pairs_are_resumed_in_mid_epoch(executor: str, pairs: pd.DataFrame) -> None:
     def opened() -> Any:

@@ -83,6 +83,7 @@ def test_substitutes_are_of_the_same_subset(subset: str, crops: Path, folder: Pa
     np.testing.assert_array_equal(y, targets[substitutes(bad, len(names))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "workers"), [("serial", 1), ("threads", 2), ("processes", 1), ("processes", 2)]
 )
@@ -114,6 +115,7 @@ def test_other_images_of_a_batch_keep_their_transforms(crops: Path, folder: Path
     np.testing.assert_array_equal(spoilt[1][0], whole[1][0])
 
 
+@pytest.mark.slow
 def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "class").mkdir()
     for number in range(3):
@@ -232,6 +234,7 @@ class CrashAt:
         return x
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_a_file_that_kills_its_worker_is_replaced(crops: Path, folder: Path) -> None:
     images, targets = joined(take(flow(crops, shuffle=False), BATCHES))

@@ -45,6 +45,7 @@ def kept_global_state() -> Iterator[None]:
     np.random.set_state(states[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hook", [None, draw_globally], ids=["plain", "hook"])
 def test_seeded_iterators_leave_the_global_state_alone(
     crops: Path, executor: Executor, hook: Any, request: pytest.FixtureRequest

@@ -44,6 +44,7 @@ def test_a_program_that_is_killed_in_a_write_leaves_what_was_complete(
     assert decodings == []
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("batches", [1, 5])
 def test_a_program_that_is_killed_with_its_workers(

@@ -96,6 +96,7 @@ class NeverPlain(ImageDataGenerator):
 ROTATED: dict[str, Any] = {"rotation_range": 40, "rescale": 1 / 255, "horizontal_flip": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [AlwaysUpright, Framed, Rolled, Halved])
 def test_an_overridden_method_counts_in_every_executor(
     kind: type[ImageDataGenerator], crops: Path, executors: dict[str, Executor]
@@ -116,6 +117,7 @@ def test_what_the_overridden_methods_do_is_what_comes_out(crops: Path) -> None:
     assert_same_batches(upright, take(flow(ImageDataGenerator(), crops), 2))
 
 
+@pytest.mark.slow
 def test_the_default_transform_counts_where_it_is_used(
     crops: Path, executors: dict[str, Executor]
 ) -> None:
@@ -178,6 +180,7 @@ def telling(params: Any, x: Image, filename: str, class_id: int, batch_index: in
     return (x + len(filename) + class_id * 10 + batch_index + noise).astype("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Calling, CallingAll])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_overrides_that_only_call_ours_change_nothing(

@@ -39,6 +39,7 @@ def script_of(code: str, project: jedi.Project) -> jedi.Script:
     return jedi.Script(code, project=project, environment=jedi.InterpreterEnvironment())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
@@ -56,6 +57,7 @@ def test_names_are_completed(project: jedi.Project, code: str, expected: list[st
     assert completions(project, code) == expected
 
 
+@pytest.mark.slow
 def test_signatures_and_docstrings_show(project: jedi.Project) -> None:
     script = script_of(START + "gen.flow_from_directory(", project)
     forms = script.get_signatures()

@@ -29,14 +29,13 @@ SECONDS = 280
 pytestmark = [
     pytest.mark.skipif(not EXAMPLES.is_dir(), reason="an unpacked distribution has no examples"),
     pytest.mark.timeout(SECONDS + 20),
+    pytest.mark.frameworks("keras", "sklearn"),
 ]
 
 
 @pytest.fixture
 def examples(tmp_path: Path) -> Path:
     """A copy of the folder, beside which the examples find nothing that an earlier run has written."""
-    for module in ("keras", "pandas", "skimage", "sklearn"):
-        pytest.importorskip(module)
     return shutil.copytree(
         EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__", ".ipynb*")
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import functools
-import inspect
 import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -19,26 +18,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from recorded_warnings import dark, marked_line, places, recorded
 
 import imageloom
 from imageloom import ImageDataGenerator
 from imageloom._imaging import opencv
 
-MARK = "# warns"
 EXECUTORS = ("serial", "threads", "processes")
-
-
-@pytest.fixture(scope="session")
-def data_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of small images: of "cats" one cannot be read, of "dogs" there are none."""
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for name in ("cats/1.png", "cats/2.png", "cups/1.png", "cups/2.png"):
-        (folder / name).parent.mkdir(exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(folder / name)
-    (folder / "cats/1.png").write_bytes(b"no image")
-    (folder / "dogs").mkdir()
-    return folder
 
 
 @pytest.fixture
@@ -57,11 +43,6 @@ def frame_of(folder: Path) -> pd.DataFrame:
 
 def images(channels: int = 3) -> np.ndarray[Any, Any]:
     return np.full((4, 8, 8, channels), 100, np.float32)
-
-
-def dark() -> np.ndarray[Any, Any]:
-    """Images that are not on the 0..255 scale."""
-    return np.full((4, 8, 8, 3), 0.5, np.float32)
 
 
 # What provokes a warning: functions of the folder `good`, the warning's text, and the marked line
@@ -242,25 +223,6 @@ PROVOCATIONS: dict[Callable[[Path], None], str] = {
 }
 
 
-def marked_line(function: Callable[..., Any]) -> int:
-    lines, first = inspect.getsourcelines(function)
-    (offset,) = (i for i, line in enumerate(lines) if line.rstrip().endswith(MARK))
-    return first + offset
-
-
-@contextmanager
-def recorded() -> Iterator[list[warnings.WarningMessage]]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield caught
-
-
-def places(caught: Sequence[warnings.WarningMessage], text: str) -> set[tuple[str, int]]:
-    found = {(w.filename, w.lineno) for w in caught if text in str(w.message)}
-    assert found, f"{text!r} is not among {[str(w.message) for w in caught]}"
-    return found
-
-
 @pytest.mark.parametrize("provoke", PROVOCATIONS, ids=lambda function: function.__name__)
 def test_the_line_that_calls(provoke: Callable[[Path], None], good: Path) -> None:
     with recorded() as caught:
@@ -273,54 +235,6 @@ def test_all_warnings_of_the_package_are_provoked() -> None:
     package = Path(imageloom.__file__).parent
     calls = sum(path.read_text(encoding="utf-8").count("warn_user(") for path in package.rglob("*.py"))
     assert calls - 1 == 20, "one more or less than the list above was made for"
-
-
-# With a batch, from wherever it was computed
-
-
-def first_by_next(it: Any) -> None:
-    next(it)  # warns
-
-
-def first_by_number(it: Any) -> None:
-    it[0]  # warns
-
-
-def first_by_loop(it: Any) -> None:
-    for _ in it:  # warns
-        break
-
-
-def first_by_standard_library(it: Any) -> None:
-    list(map(len, (it[i] for i in range(2))))  # warns
-
-
-READERS = (
-    first_by_next,
-    first_by_number,
-    first_by_loop,
-    first_by_standard_library,
-)
-
-
-@pytest.mark.parametrize("executor", EXECUTORS)
-def test_bad_images_name_the_reader_of_the_batch(data_set: Path, executor: str) -> None:
-    for read in READERS:
-        generator = ImageDataGenerator(executor=executor, cores=1, on_bad_image="replace")
-        it = generator.flow_from_directory(
-            data_set, (8, 8), classes=["cats", "cups"], batch_size=2, shuffle=False
-        )
-        with recorded() as caught, it:
-            read(it)
-        assert places(caught, "1.png") == {(__file__, marked_line(read))}, read.__name__
-
-
-@pytest.mark.parametrize("executor", EXECUTORS)
-def test_images_of_the_wrong_scale_name_the_reader_of_the_batch(executor: str) -> None:
-    generator = ImageDataGenerator(executor=executor, cores=1, brightness_range=(0.5, 1))
-    with generator.flow(dark()) as it, recorded() as caught:
-        first_by_next(it)
-    assert places(caught, "0..255 scale") == {(__file__, marked_line(first_by_next))}
 
 
 # With more of the user's code around the call

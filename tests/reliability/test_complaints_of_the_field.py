@@ -57,6 +57,7 @@ def own_flow(folder: Path, executor: str, **options: Any) -> DirectoryIterator:
 # Hangs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, 3, 5, 8])
 def test_no_number_of_workers_hangs_at_the_end_of_an_epoch(crops: Path, workers: int) -> None:
     executor = make_executor("processes", workers, disable_gpu=True)
@@ -106,6 +107,7 @@ def test_jax_threads_and_opencv_in_the_parent_do_not_stop_the_workers(
 # Numbers
 
 
+@pytest.mark.slow
 def test_the_seed_counts_with_several_workers(crops: Path) -> None:
     expected = take(flow(crops, seed=5, **AUGMENTED), 2 * BATCHES)
     other = take(flow(crops, seed=6, **AUGMENTED), 1)
@@ -117,6 +119,7 @@ def test_the_seed_counts_with_several_workers(crops: Path) -> None:
         executor.close()
 
 
+@pytest.mark.slow
 def test_workers_do_not_draw_the_same_numbers(signals: Signals) -> None:
     """Of one and the same picture there are as many versions as samples."""
 
@@ -135,6 +138,7 @@ def test_workers_do_not_draw_the_same_numbers(signals: Signals) -> None:
     assert len(signals.starting("pid-")) > 1, "several workers took part"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 def test_image_and_mask_are_always_in_step(crops: Path, tmp_path: Path, executor: str) -> None:
     masks = tmp_path / "masks"
@@ -181,7 +185,7 @@ def test_a_known_data_set_is_not_walked_again(
     crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "images"
-    shutil.copytree(crops, folder, ignore=shutil.ignore_patterns(".imageloom-index*"))
+    shutil.copytree(crops, folder)
     for number, name in enumerate(("astronaut", "cat", "cup")):
         os.utime(folder / name, ns=(1_600_000_000_000_000_001 + number,) * 2)
     first = flow(folder).filenames
@@ -218,6 +222,7 @@ def test_all_geometry_is_one_warp(crops: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(calls) == len(images)
 
 
+@pytest.mark.slow
 def test_several_batches_are_computed_at_once(crops: Path, signals: Signals) -> None:
     def meet(x: NDArray[Any]) -> NDArray[Any]:
         """Goes on only once another worker has come here, too."""
@@ -231,6 +236,7 @@ def test_several_batches_are_computed_at_once(crops: Path, signals: Signals) -> 
     executor.close()
 
 
+@pytest.mark.slow
 def test_workers_import_no_training_framework(crops: Path, signals: Signals) -> None:
     def look(x: NDArray[Any]) -> NDArray[Any]:
         heavy = {"tensorflow", "keras", "jax", "torch", "scipy", "pandas", "skimage"}
@@ -245,6 +251,7 @@ def test_workers_import_no_training_framework(crops: Path, signals: Signals) -> 
 # Damage and death
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 def test_one_damaged_file_does_not_end_the_training(crops: Path, tmp_path: Path, executor: str) -> None:
     folder = tmp_path / "images"
@@ -263,6 +270,7 @@ def test_one_damaged_file_does_not_end_the_training(crops: Path, tmp_path: Path,
         take(it, BATCHES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 def test_an_error_in_a_worker_is_that_error(crops: Path, executor: str) -> None:
     def faulty(x: NDArray[Any]) -> NDArray[Any]:
@@ -274,6 +282,7 @@ def test_an_error_in_a_worker_is_that_error(crops: Path, executor: str) -> None:
                 next(it)
 
 
+@pytest.mark.slow
 @posix_only
 def test_a_killed_worker_costs_nothing(crops: Path) -> None:
     expected = take(flow(crops, **AUGMENTED), 4 * BATCHES)
@@ -302,6 +311,7 @@ def test_the_size_of_shared_memory_does_not_matter(crops: Path) -> None:
         assert mappings.count("/dev/shm") <= before
 
 
+@pytest.mark.slow
 @linux_only
 def test_descriptors_do_not_grow_with_epochs(crops: Path) -> None:
     counts = []
@@ -312,6 +322,7 @@ def test_descriptors_do_not_grow_with_epochs(crops: Path) -> None:
     assert len(set(counts[1:])) == 1, counts
 
 
+@pytest.mark.slow
 @posix_only
 def test_ctrl_c_is_one_keyboard_interrupt_and_the_program_can_be_started_again(
     crops: Path, tmp_path: Path
@@ -328,6 +339,7 @@ def test_ctrl_c_is_one_keyboard_interrupt_and_the_program_can_be_started_again(
         assert errors.count("KeyboardInterrupt") == errors.count("Traceback") == 1, errors
 
 
+@pytest.mark.slow
 def test_scripts_without_a_guard_and_lambdas_just_work(crops: Path, tmp_path: Path) -> None:
     for command_line in (False, True):
         with running(
@@ -340,6 +352,7 @@ def test_scripts_without_a_guard_and_lambdas_just_work(crops: Path, tmp_path: Pa
             assert program.finish() == ""
 
 
+@pytest.mark.slow
 def test_closing_does_not_take_half_a_minute(crops: Path, signals: Signals) -> None:
     def hang(x: NDArray[Any]) -> NDArray[Any]:
         signals.give("hangs")
@@ -363,6 +376,7 @@ def test_closing_does_not_take_half_a_minute(crops: Path, signals: Signals) -> N
 # Going on, and sharing out
 
 
+@pytest.mark.slow
 def test_the_middle_of_an_epoch_is_resumed_with_other_workers(crops: Path) -> None:
     expected = take(flow(crops, **AUGMENTED), 2 * BATCHES)
     with own_flow(crops, "processes", cores=2, **AUGMENTED) as it:

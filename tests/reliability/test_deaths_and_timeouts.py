@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import pickle
 import random
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from executor_support import (
     AUGMENTED,
@@ -30,15 +27,10 @@ from executor_support import (
 )
 from numpy.typing import NDArray
 
-from imageloom import (
-    BatchTimeoutError,
-    IteratorClosedError,
-    WorkerDiedError,
-    WorkerStartError,
-)
+from imageloom import BatchTimeoutError, IteratorClosedError, WorkerDiedError
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers import deaths, dispatcher, spawning
+from imageloom._executors.workers import deaths
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 TIMEOUT = 2.0  # more than any batch takes here that does not hang
@@ -92,6 +84,7 @@ def files_of_batch(folder: Path, position: int) -> list[str]:
 # Deaths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ENDS)
 def test_a_dead_worker_is_replaced_and_no_byte_is_changed(
     how: str, executor: Executor, crops: Path, signals: Signals
@@ -105,6 +98,7 @@ def test_a_dead_worker_is_replaced_and_no_byte_is_changed(
     assert len(signals.starting("died-")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ENDS)
 def test_a_sample_that_always_kills_is_an_error_that_says_which_and_why(
     how: str, executor: Executor, crops: Path, signals: Signals
@@ -129,6 +123,7 @@ def test_a_sample_that_always_kills_is_an_error_that_says_which_and_why(
     assert (type(copy), str(copy), copy.sample) == (WorkerDiedError, str(error), 2)
 
 
+@pytest.mark.slow
 def test_deaths_at_different_samples_end_in_an_error_that_names_the_files(
     executor: Executor, crops: Path, signals: Signals
 ) -> None:
@@ -144,6 +139,7 @@ def test_deaths_at_different_samples_end_in_an_error_that_names_the_files(
     assert info.value.sample is None
 
 
+@pytest.mark.slow
 def test_workers_that_die_over_everything_end_in_one_error(
     single: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +157,7 @@ def test_workers_that_die_over_everything_end_in_one_error(
     assert worker_processes() == {}
 
 
+@pytest.mark.slow
 def test_deaths_with_batches_in_between_go_on_for_ever(
     single: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +169,7 @@ def test_deaths_with_batches_in_between_go_on_for_ever(
         assert it.report().restarts == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_workers_killed_at_random_change_no_byte(
     seed: int, executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
@@ -212,6 +210,7 @@ class HangOnce:
         return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", [False, True])
 def test_a_process_that_hangs_is_an_error_and_replaced_alone(
     stops: bool, executor: Executor, crops: Path, signals: Signals
@@ -238,6 +237,7 @@ def test_a_process_that_hangs_is_an_error_and_replaced_alone(
     assert type(pickle.loads(pickle.dumps(info.value))) is BatchTimeoutError
 
 
+@pytest.mark.slow
 def test_a_thread_that_hangs_is_an_error_and_another_takes_its_place(
     crops: Path, signals: Signals
 ) -> None:
@@ -259,6 +259,7 @@ def test_a_thread_that_hangs_is_an_error_and_another_takes_its_place(
     assert all(repr(file) in str(info.value) for file in files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_a_time_limit_changes_nothing_where_nothing_hangs(kind: str, crops: Path) -> None:
     executor = make_executor(kind, 2, disable_gpu=True)
@@ -268,6 +269,7 @@ def test_a_time_limit_changes_nothing_where_nothing_hangs(kind: str, crops: Path
     executor.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_who_waits_while_another_thread_closes_gets_an_error(
     kind: str, crops: Path, signals: Signals
@@ -283,117 +285,3 @@ def test_who_waits_while_another_thread_closes_gets_an_error(
             waiting.result(20)
     signals.give("go")
     executor.close()
-
-
-# Starts
-
-
-class Starts:
-    """Stands in for the function that starts a process, and does as it is told."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.hanging = 0  # so many starts hang
-        self.refused_from = 99  # from this start on there are no more processes
-        self.count = 0
-        self._plain = spawning._popen
-        monkeypatch.setattr(spawning, "_popen", self)
-
-    def __call__(self, connection: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        self.count += 1
-        if self.count >= self.refused_from:
-            raise OSError(errno.EAGAIN, "no more processes")
-        if self.count > self.hanging:
-            dispatcher._START_SECONDS = 60.0  # type: ignore[misc]
-            return self._plain(connection, environment)
-        command = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
-        handles = (connection.fileno(),)
-        return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=handles, process_group=0)
-
-
-def test_workers_that_never_get_ready_are_an_error(
-    single: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatcher, "_START_SECONDS", 0.1)
-    starts = Starts(monkeypatch)
-    starts.hanging = 99
-    with flow(crops, single) as it:
-        for _ in range(2):
-            with pytest.raises(WorkerStartError, match="ended before they were ready") as info:
-                next(it)
-    assert starts.count == deaths._FAILED_STARTS
-    assert "threads" in str(info.value)
-    assert psutil.Process().children() == []
-
-
-def test_a_worker_that_never_gets_ready_is_replaced(
-    single: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatcher, "_START_SECONDS", 0.1)
-    starts = Starts(monkeypatch)
-    starts.hanging = 2
-    with flow(crops, single) as it:
-        assert_same_batches(take(it, BATCHES), take(flow(crops), BATCHES))
-        assert it.report().restarts == 2
-    assert starts.count == 3
-
-
-def test_one_worker_less_is_done_without(
-    executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Starts(monkeypatch).refused_from = 2
-    with flow(crops, executor, **AUGMENTED) as it:
-        assert_same_batches(take(it, 2 * BATCHES), take(flow(crops, **AUGMENTED), 2 * BATCHES))
-        assert it.report().workers == 1
-        assert len(worker_processes()) == 1
-
-
-def test_a_dead_worker_that_cannot_be_replaced_is_done_without(
-    executor: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    starts = Starts(monkeypatch)
-    starts.refused_from = 3
-    file = file_at(flow(crops), 2)
-    hook = HoldAt(signals, file)
-    with flow(crops, executor, preprocessing_function=hook, **AUGMENTED) as it:
-        received = take(it, 2)
-        signals.wait(f"held-{file}")
-        wait_for(lambda: len(worker_processes()) == 2, "both workers")
-        worker_processes()[int(signals.content(f"held-{file}"))].kill()
-        signals.give("go")
-        received += take(it, BATCHES - 2)
-        assert it.report().workers == 1
-    assert_same_batches(received, take(flow(crops, **AUGMENTED), BATCHES))
-    assert starts.count == 3
-
-
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open")
-def test_no_descriptor_left_for_one_more_worker(
-    executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The process is there by then, and must not stay behind unattended."""
-    plain, plain_popen = os.pidfd_open, spawning._popen
-    started: list[subprocess.Popen[bytes]] = []
-
-    def pidfd_open(pid: int, flags: int = 0) -> int:
-        if len(started) == 2:
-            raise OSError(errno.EMFILE, "Too many open files")
-        return plain(pid, flags)
-
-    def popen(connection: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        started.append(plain_popen(connection, environment))
-        return started[-1]
-
-    monkeypatch.setattr(os, "pidfd_open", pidfd_open)
-    monkeypatch.setattr(spawning, "_popen", popen)
-    try:
-        with flow(crops, executor) as it:
-            assert_same_batches(take(it, BATCHES), take(flow(crops), BATCHES))
-            assert it.report().workers == 1
-            assert len(started) == 2
-            assert started[1].returncode is not None, "nobody has waited for its end"
-    finally:
-        for process in started[1:]:
-            process.kill()
-            process.wait()
-            assert process.stdin is not None
-            process.stdin.close()

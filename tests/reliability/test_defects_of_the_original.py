@@ -60,6 +60,7 @@ def write_images(folder: Path, *files: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_1_an_error_in_a_worker_reaches_the_consumer_with_its_type(
     executor: Executor, crops: Path
 ) -> None:
@@ -73,12 +74,14 @@ def test_1_an_error_in_a_worker_reaches_the_consumer_with_its_type(
     assert_same_batches(received, [expected[0], *expected[2:]])
 
 
+@pytest.mark.slow
 def test_1_stop_iteration_in_a_hook_does_not_end_the_loop(executor: Executor, crops: Path) -> None:
     it = flow(crops, executor, preprocessing_function=lambda x: next(iter(())))
     with it, pytest.raises(RuntimeError, match="StopIteration"):
         list(it)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_2_a_data_set_of_less_than_half_a_batch(count: int, executor: Executor, tmp_path: Path) -> None:
     folder = write_images(tmp_path, *[f"only/{i}.png" for i in range(count)])
@@ -92,6 +95,7 @@ def test_2_a_data_set_of_less_than_half_a_batch(count: int, executor: Executor, 
             assert sorted(images[:, 0, 0, 0].tolist()) == list(range(count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_3_an_epoch_has_each_sample_once_and_its_last_batch_is_short(
     shuffle: bool, executor: Executor, crops: Path
@@ -103,6 +107,7 @@ def test_3_an_epoch_has_each_sample_once_and_its_last_batch_is_short(
             assert sorted(itertools.chain(*epoch)) == sorted(map(str, it.filenames))
 
 
+@pytest.mark.slow
 def test_4_functions_of_the_main_program_reach_the_workers(crops: Path, tmp_path: Path) -> None:
     done = run_program("reliability/functions_of_the_main_program.py", crops, cwd=tmp_path)
     assert done.stderr == ""
@@ -113,6 +118,7 @@ def test_4_functions_of_the_main_program_reach_the_workers(crops: Path, tmp_path
     ]
 
 
+@pytest.mark.slow
 def test_5_the_parameters_travel_once_a_worker(
     executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +146,7 @@ def test_5_the_parameters_travel_once_a_worker(
     assert max(computed) < 2000
 
 
+@pytest.mark.slow
 def test_6_workers_start_late_and_a_shutdown_in_mid_epoch_waits_for_nobody(
     crops: Path, signals: Signals
 ) -> None:
@@ -155,6 +162,7 @@ def test_6_workers_start_late_and_a_shutdown_in_mid_epoch_waits_for_nobody(
     wait_for(lambda: not worker_processes(), "the end of the workers", seconds=2)
 
 
+@pytest.mark.slow
 def test_6_a_generator_that_is_thrown_away_takes_its_workers_along(crops: Path) -> None:
     it: DirectoryIterator | None = ImageDataGenerator(cores=1).flow_from_directory(crops, (24, 24))
     next(it)  # type: ignore[arg-type]
@@ -219,6 +227,7 @@ def test_9_the_seed_of_a_single_transform_counts() -> None:
     assert ours.get_random_transform(shape, seed=5)["theta"] == theta
 
 
+@pytest.mark.slow
 def test_10_the_end_of_an_epoch_changes_the_order_at_once(executor: Executor, crops: Path) -> None:
     expected = take(flow(crops, get_batch_function=files_of_batches), 2 * BATCHES)
     with flow(crops, executor, get_batch_function=files_of_batches) as it:
@@ -242,6 +251,7 @@ def test_11_nobody_looks_at_the_name_of_the_caller(executor: Executor, crops: Pa
         assert_same_batches([peek(it), _peek_and_restore(it), next(it)], expected)
 
 
+@pytest.mark.slow
 def test_12_tuples_as_their_own_targets_are_copied_deeply(executor: Executor, crops: Path) -> None:
     def listing_function(search_class: str, **_: Any) -> Any:
         return search_class, [("cat/00.jpg", "cat/01.png"), ("cat/02.jpg", "cat/03.png")]
@@ -271,6 +281,7 @@ def test_13_the_number_of_images_is_printed(crops: Path, capsys: pytest.CaptureF
         assert capsys.readouterr() == (line + "\n", "")
 
 
+@pytest.mark.slow
 def test_14_what_a_hook_prints_comes_out_where_it_was_printed(crops: Path, tmp_path: Path) -> None:
     done = run_program("reliability/talking_hook.py", crops, cwd=tmp_path)
     hooks = [line for line in done.stdout.splitlines() if line.startswith("hook:")]
@@ -280,6 +291,7 @@ def test_14_what_a_hook_prints_comes_out_where_it_was_printed(crops: Path, tmp_p
     assert complaints[:SAMPLES] == [f"complaint: {file}" for file in files]
 
 
+@pytest.mark.slow
 def test_14_what_hooks_of_finished_batches_have_printed_is_not_lost(
     crops: Path, tmp_path: Path
 ) -> None:
@@ -289,6 +301,7 @@ def test_14_what_hooks_of_finished_batches_have_printed_is_not_lost(
     assert "hook: astronaut/00.jpg" in done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_14_nothing_else_is_printed_by_the_workers(crops: Path, tmp_path: Path) -> None:
     done = run_program("reliability/talking_hook.py", crops, "silent", cwd=tmp_path)
     assert done.stdout == "Found 23 images belonging to 3 classes.\n"

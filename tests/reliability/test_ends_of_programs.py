@@ -15,6 +15,7 @@ TRACEBACK = "Traceback (most recent call last)"
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and fork as in POSIX")
 
 
+@pytest.mark.slow
 def test_end_without_close(crops: Path, tmp_path: Path) -> None:
     with running("reliability/end_without_close.py", tmp_path, crops) as program:
         assert program.hear()["shape"] == [4, 24, 24, 3]
@@ -23,6 +24,7 @@ def test_end_without_close(crops: Path, tmp_path: Path) -> None:
         assert program.process.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["processes", "threads"])
 def test_end_while_a_batch_is_under_way(crops: Path, tmp_path: Path, executor: str) -> None:
     with running(
@@ -33,6 +35,7 @@ def test_end_while_a_batch_is_under_way(crops: Path, tmp_path: Path, executor: s
         assert program.process.returncode == 0
 
 
+@pytest.mark.slow
 def test_error_in_the_loop(crops: Path, tmp_path: Path) -> None:
     with running("reliability/error_in_the_loop.py", tmp_path, crops) as program:
         program.hear()
@@ -43,6 +46,7 @@ def test_error_in_the_loop(crops: Path, tmp_path: Path) -> None:
     assert "imageloom" not in errors
 
 
+@pytest.mark.slow
 def test_error_of_a_hook_ends_the_program(crops: Path, tmp_path: Path) -> None:
     with running("reliability/error_of_a_hook_ends_the_program.py", tmp_path, crops) as program:
         program.hear()
@@ -54,6 +58,7 @@ def test_error_of_a_hook_ends_the_program(crops: Path, tmp_path: Path) -> None:
     assert "Exception ignored" not in errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["del it", "it = None", "it.close()", "it.shutdown()"])
 def test_iterator_that_is_let_go(crops: Path, tmp_path: Path, how: str) -> None:
     with running("reliability/iterator_that_is_let_go.py", tmp_path, crops, arguments=[how]) as program:
@@ -63,6 +68,7 @@ def test_iterator_that_is_let_go(crops: Path, tmp_path: Path, how: str) -> None:
         assert program.finish() == ""
 
 
+@pytest.mark.slow
 def test_block_and_break_and_start_again(crops: Path, tmp_path: Path) -> None:
     with running("reliability/block_and_break_and_start_again.py", tmp_path, crops) as program:
         rounds = [program.hear() for _ in range(3)]
@@ -71,6 +77,7 @@ def test_block_and_break_and_start_again(crops: Path, tmp_path: Path) -> None:
         assert program.finish() == ""
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("to_group", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize("executor", ["processes", "threads", "serial"])
@@ -117,6 +124,7 @@ def test_ctrl_c_while_workers_start(crops: Path, tmp_path: Path) -> None:
     assert len(program.told) == 1
 
 
+@pytest.mark.slow
 @posix_only
 def test_ctrl_c_may_be_caught_and_the_stream_goes_on(crops: Path, tmp_path: Path) -> None:
     with running(
@@ -130,6 +138,7 @@ def test_ctrl_c_may_be_caught_and_the_stream_goes_on(crops: Path, tmp_path: Path
         assert program.process.returncode == 0
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
@@ -151,6 +160,7 @@ def test_parent_is_killed(crops: Path, tmp_path: Path, number: signal.Signals, b
     assert TRACEBACK not in errors
 
 
+@pytest.mark.slow
 @posix_only
 def test_forked_child(crops: Path, tmp_path: Path) -> None:
     with running("reliability/forked_child.py", tmp_path, crops) as program:
@@ -159,6 +169,7 @@ def test_forked_child(crops: Path, tmp_path: Path) -> None:
         assert program.finish() == ""
 
 
+@pytest.mark.slow
 @posix_only
 def test_forked_child_says_what_is_wrong(crops: Path, tmp_path: Path) -> None:
     with running("reliability/forked_child_says_what_is_wrong.py", tmp_path, crops) as program:
@@ -170,6 +181,7 @@ def test_forked_child_says_what_is_wrong(crops: Path, tmp_path: Path) -> None:
         assert program.finish() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command_line", [False, True], ids=["script", "python -c"])
 def test_hooks_of_the_main_module(crops: Path, tmp_path: Path, command_line: bool) -> None:
     with running(
@@ -180,6 +192,7 @@ def test_hooks_of_the_main_module(crops: Path, tmp_path: Path, command_line: boo
         assert program.finish() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("close", ["", "it.close()", "del it"])
 def test_with_warnings_as_errors(crops: Path, tmp_path: Path, close: str) -> None:
     environment = {"PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1"}
@@ -195,6 +208,7 @@ def test_with_warnings_as_errors(crops: Path, tmp_path: Path, close: str) -> Non
         assert program.process.returncode == 0
 
 
+@pytest.mark.slow
 def test_default_number_of_workers_is_told_once(crops: Path, tmp_path: Path) -> None:
     with running("reliability/default_number_of_workers_is_told_once.py", tmp_path, crops) as program:
         program.hear()
@@ -203,6 +217,7 @@ def test_default_number_of_workers_is_told_once(crops: Path, tmp_path: Path) -> 
     assert "cores" in errors
 
 
+@pytest.mark.slow
 def test_many_ends_in_a_row_leave_nothing(crops: Path, tmp_path: Path) -> None:
     """The second run of a program finds nothing of the first in its way."""
     programs: list[Program] = []

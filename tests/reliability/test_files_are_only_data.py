@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from executor_support import SIZE, flow, take
 
 from imageloom import BadImageError, ImageDataGenerator, ImageLoomError, load_img
-from imageloom._sources.index import INDEX_NAME
+from imageloom._sources.index import EARLIER_NAME, index_path
 
 LONG_AGO = 1_600_000_000_123_456_789
 
@@ -40,7 +41,7 @@ def sign(tmp_path: Path) -> Path:
 def pets(crops: Path, tmp_path: Path) -> Path:
     """A data set of its own, in folders that were not changed lately, and a neighbour of it."""
     folder = tmp_path / "pets"
-    shutil.copytree(crops, folder, ignore=shutil.ignore_patterns(".imageloom-index*"))
+    shutil.copytree(crops, folder)
     outside = tmp_path / "outside"
     outside.mkdir()
     shutil.copy(folder / "cat" / "00.jpg", outside / "00.jpg")
@@ -73,9 +74,9 @@ def contents(sign: Path) -> dict[str, bytes]:
     return {
         "a pickle": trap,
         "a pickle of protocol 0": pickle.dumps(Trap(sign), protocol=0),
-        "a pickle after a line": b'{"format": "imageloom-index", "version": 1}\n' + trap,
+        "a pickle after a line": b'{"format": "imageloom-index", "version": 2}\n' + trap,
         "a pickle in JSON": json.dumps(
-            {"format": "imageloom-index", "version": 1, "classes": trap.decode("latin-1")}
+            {"format": "imageloom-index", "version": 2, "classes": trap.decode("latin-1")}
         ).encode(),
         "rubbish": bytes(range(256)) * 40,
         "an array": b"\x93NUMPY\x01\x00" + trap,
@@ -93,10 +94,17 @@ def test_the_trap_works(sign: Path) -> None:
 # Index files
 
 
+def index_of(pets: Path) -> Path:
+    place = index_path(str(pets))
+    assert place is not None
+    return place
+
+
 @pytest.mark.parametrize("what", CONTENTS)
 def test_an_index_is_not_unpickled(pets: Path, sign: Path, no_pickle: list[str], what: str) -> None:
     right = files_of(pets)
-    (pets / INDEX_NAME).write_bytes(contents(sign)[what])
+    for place in (index_of(pets), pets / EARLIER_NAME):
+        place.write_bytes(contents(sign)[what])
     assert files_of(pets) == right
     assert not sign.exists()
     assert not no_pickle
@@ -122,15 +130,16 @@ FOREIGN = ["../outside/00.jpg", "cat/../../outside/00.jpg", "{root}/outside/00.j
 
 
 def rewritten_index(pets: Path, file: str) -> None:
-    """The index, still fitting to its folders, with another name for the first cat."""
-    header, body = (pets / INDEX_NAME).read_bytes().split(b"\n", 1)
-    description = json.loads(header)
+    """The index, with a checksum that is right, with another name for the first cat."""
+    line, classes, body = index_of(pets).read_bytes().split(b"\n", 2)
+    entries = json.loads(classes)
     old = b"cat/00.jpg"
     assert body.count(old) == 1
-    (cat,) = [entry for entry in description["classes"] if entry["name"] == "cat"]
+    (cat,) = [entry for entry in entries if entry["name"] == "cat"]
     cat["length"] += len(file) - len(old)
-    content = json.dumps(description).encode() + b"\n" + body.replace(old, file.encode())
-    (pets / INDEX_NAME).write_bytes(content)
+    content = json.dumps(entries).encode() + b"\n" + body.replace(old, file.encode())
+    header = {**json.loads(line), "checksum": zlib.crc32(content)}
+    index_of(pets).write_bytes(json.dumps(header).encode() + b"\n" + content)
 
 
 @pytest.mark.skipif(os.sep != "/", reason="paths as in POSIX")
@@ -190,6 +199,7 @@ def test_a_state_is_json(crops: Path, no_pickle: list[str]) -> None:
 # Arrays
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 @pytest.mark.parametrize("raw", [False, True], ids=["object array", "bare pickle"])
 def test_pickled_objects_in_an_array_file_are_refused(
@@ -224,6 +234,7 @@ def test_plain_array_files_are_read(tmp_path: Path) -> None:
 # Data frames
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 @pytest.mark.parametrize("validate", [True, False], ids=["validated", "not validated"])
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def grown(measured: list[dict[str, Any]]) -> dict[str, int]:
     return {name: last[name] - second[name] for name in second if last[name] > second[name]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["processes", "threads", "serial"])
 def test_the_twelfth_epoch_takes_what_the_second_took(
     crops: Path, tmp_path: Path, executor: str
@@ -60,6 +61,7 @@ def test_the_fiftieth_epoch_takes_what_the_second_took(
     assert not grown(measured), measured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("leak", "what"),
     [

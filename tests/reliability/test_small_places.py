@@ -30,6 +30,7 @@ def told_by(program_file: str, folder: Path, crops: Path, **how: Any) -> list[di
 # Descriptors
 
 
+@pytest.mark.slow
 @posix_only
 def test_two_iterators_with_forty_descriptors(crops: Path, tmp_path: Path) -> None:
     assert told_by("reliability/two_iterators_with_forty_descriptors.py", tmp_path, crops) == [
@@ -37,6 +38,7 @@ def test_two_iterators_with_forty_descriptors(crops: Path, tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.slow
 @posix_only
 def test_a_generator_that_is_used_again_and_again_with_forty_descriptors(
     crops: Path, tmp_path: Path
@@ -61,16 +63,18 @@ def test_no_descriptor_left_is_an_error_at_once(crops: Path, tmp_path: Path) -> 
 
 def test_without_a_home_and_a_cache_folder(crops: Path, tmp_path: Path) -> None:
     environment = {"HOME": NOWHERE, "XDG_CACHE_HOME": NOWHERE, "MPLCONFIGDIR": NOWHERE}
+    environment["IMAGELOOM_CACHE_DIR"] = ""  # as if it were not set
     assert told_by("reliability/same_as_serial.py", tmp_path, crops, environment=environment) == [GOOD]
 
 
+@pytest.mark.slow
 @linux_only
 @pytest.mark.parametrize("cache", [True, False], ids=["cache", "no cache"])
 def test_a_data_set_that_cannot_be_written(crops: Path, tmp_path: Path, cache: bool) -> None:
     folder = tmp_path / "data"
-    shutil.copytree(crops, folder, ignore=shutil.ignore_patterns(".imageloom-index*"))
+    shutil.copytree(crops, folder)
     place = tmp_path / "cache" if cache else Path(NOWHERE)
-    environment = {"XDG_CACHE_HOME": str(place), "HOME": NOWHERE}
+    environment = {"IMAGELOOM_CACHE_DIR": "", "XDG_CACHE_HOME": str(place), "HOME": NOWHERE}
     folder.chmod(0o555)
     try:
         for _ in range(2):
@@ -86,6 +90,7 @@ def test_a_data_set_that_cannot_be_written(crops: Path, tmp_path: Path, cache: b
 # Memory
 
 
+@pytest.mark.slow
 @posix_only
 def test_without_memfd_a_temporary_file_without_a_name_does(crops: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"

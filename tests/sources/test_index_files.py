@@ -5,87 +5,25 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import platformdirs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from index_support import age, assert_no_drafts, names_of, place_of, posix, remove, walked, write
 
 from imageloom import ImageDataGenerator
 from imageloom._sources import index, listing
-from imageloom._sources.index import INDEX_NAME, list_classes
-from imageloom._sources.listing import list_class
 
-LONG_AGO = 1_600_000_000_123_456_789  # nanoseconds; not a whole second
-_ages = itertools.count(LONG_AGO, 1_000_000_007)
+pytestmark = pytest.mark.usefixtures("index_cache")
 posix_names = pytest.mark.skipif(sys.platform != "linux", reason="file names as in Linux")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's cache directory."""
-    folder = tmp_path / "the user's cache"
-    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: folder / name)
-    return folder
-
-
-@pytest.fixture
-def pets(tmp_path: Path) -> Path:
-    files = ("cats/1.jpg", "cats/2.jpg", "cats/deep/er/3.png", "dogs/1.bmp", "dogs/x/2.png")
-    return age(write(tmp_path / "pets", *files))
-
-
-def write(root: Path, *files: str) -> Path:
-    for file in files:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).touch()
-    return root
-
-
-def age(root: Path) -> Path:
-    """Dates every folder that was changed lately back, each to a time of its own."""
-    for folder, _, _ in os.walk(root, followlinks=True):
-        if os.stat(folder).st_mtime_ns > LONG_AGO * 1.05:
-            time = next(_ages)
-            os.utime(folder, ns=(time, time))
-    return root
-
-
-def posix(files: Sequence[Any]) -> list[str]:
-    return [file.replace(os.sep, "/") for file in files]
-
-
-def names_of(root: Path, *names: str, follow_links: bool = False) -> list[list[str]]:
-    return [posix(found.files) for found in list_classes(str(root), names, follow_links=follow_links)]
-
-
-def walked(root: Path, *names: str, follow_links: bool = False) -> list[list[str]]:
-    return [posix(list_class(str(root), name, follow_links=follow_links).files) for name in names]
-
-
-def assert_no_drafts(*folders: Path) -> None:
-    assert [p for folder in folders for p in folder.rglob("*-draft-*")] == []
-
-
-@pytest.fixture
-def listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The classes whose folders were walked through, in that order."""
-    seen: list[str] = []
-
-    def record(root: str, name: str, *, follow_links: bool) -> listing.ClassListing:
-        seen.append(name)
-        return list_class(root, name, follow_links=follow_links)
-
-    monkeypatch.setattr("imageloom._sources.index.list_class", record)
-    return seen
 
 
 def flow(folder: Path, *, constructor: dict[str, Any] | None = None, **options: Any) -> list[str]:
@@ -93,21 +31,18 @@ def flow(folder: Path, *, constructor: dict[str, Any] | None = None, **options: 
     return posix(generator.flow_from_directory(folder, (3, 3), **options).filenames)
 
 
-# The hidden index
+# The index
 
 
-def test_the_second_flow_walks_through_nothing(pets: Path, listed: list[str], cache: Path) -> None:
+def test_the_second_flow_walks_through_nothing(
+    pets: Path, listed: list[str], index_cache: Path
+) -> None:
     first = flow(pets)
     assert listed == ["cats", "dogs"]
     assert flow(pets) == first == [name for files in walked(pets, "cats", "dogs") for name in files]
     assert flow(pets, classes=["dogs"]) == walked(pets, "dogs")[0]
     assert listed == ["cats", "dogs"]
-    assert sorted(path.name for path in pets.iterdir()) == [INDEX_NAME, "cats", "dogs"]
-    assert not cache.exists()
-
-
-def remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert [path for path in index_cache.rglob("*") if path.is_file()] == [place_of(pets)]
 
 
 @pytest.mark.parametrize(
@@ -188,24 +123,41 @@ def test_classes_may_be_opened_one_by_one(pets: Path, listed: list[str]) -> None
     assert listed == ["dogs", "cats"]
 
 
-def parts(content: bytes) -> tuple[dict[str, Any], bytes]:
-    header, body = content.split(b"\n", 1)
-    return json.loads(header), body
+def parts(content: bytes) -> tuple[dict[str, Any], Any, bytes]:
+    header, classes, body = content.split(b"\n", 2)
+    return json.loads(header), json.loads(classes), body
 
 
-def test_the_index_is_a_line_of_json_and_the_names(pets: Path) -> None:
+def joined(header: dict[str, Any], classes: Any, body: bytes) -> bytes:
+    """An index whose checksum is right."""
+    rest = json.dumps(classes).encode() + b"\n" + body
+    own = {"checksum": zlib.crc32(rest)}
+    return json.dumps({**header, **own}).encode() + b"\n" + rest
+
+
+def test_the_index_is_two_lines_of_json_and_the_names(pets: Path) -> None:
     names_of(pets, "cats", "dogs")
-    header, body = parts((pets / INDEX_NAME).read_bytes())
+    content = place_of(pets).read_bytes()
+    header, classes, body = parts(content)
     cats, dogs = walked(pets, "cats", "dogs")
     assert body.replace(os.sep.encode(), b"/") == ("\0".join(cats) + "\0".join(dogs)).encode()
-    assert header["format"] == "imageloom-index"
-    assert [(c["name"], c["count"]) for c in header["classes"]] == [("cats", 3), ("dogs", 2)]
+    assert (header["format"], header["folder"]) == ("imageloom-index", os.path.realpath(pets))
+    assert [(c["name"], c["count"]) for c in classes] == [("cats", 3), ("dogs", 2)]
+    assert joined(header, classes, body) == content
 
 
 def changed(name: str, value: Any) -> Callable[[bytes], bytes]:
     def change(content: bytes) -> bytes:
-        header, body = parts(content)
-        return json.dumps({**header, name: value}).encode() + b"\n" + body
+        header, rest = content.split(b"\n", 1)
+        return json.dumps({**json.loads(header), name: value}).encode() + b"\n" + rest
+
+    return change
+
+
+def with_classes(value: Any) -> Callable[[bytes], bytes]:
+    def change(content: bytes) -> bytes:
+        header, _, body = parts(content)
+        return joined(header, value, body)
 
     return change
 
@@ -214,11 +166,11 @@ def naming(*files: str) -> Callable[[bytes], bytes]:
     """An index whose first class has these files."""
 
     def change(content: bytes) -> bytes:
-        header, body = parts(content)
+        header, classes, body = parts(content)
         own = "\0".join(files).replace("/", os.sep)
-        rest = body[header["classes"][0]["length"] :]
-        header["classes"][0] |= {"length": len(own), "count": len(files)}
-        return json.dumps(header).encode() + b"\n" + own.encode() + rest
+        rest = body[classes[0]["length"] :]
+        classes[0] |= {"length": len(own), "count": len(files)}
+        return joined(header, classes, own.encode() + rest)
 
     return change
 
@@ -232,28 +184,33 @@ def naming(*files: str) -> Callable[[bytes], bytes]:
         lambda content: content[: len(content) // 2],
         lambda content: content.replace(b"1.jpg", b"1\0jpg"),
         lambda content: b"[]\n" + content,
-        changed("version", 2),
+        lambda content: content.replace(b"1.jpg", b"7.jpg"),
+        lambda content: b"[" * 50_000 + b"\n" + content,
+        changed("version", 1),
         changed("format", "other"),
-        changed("classes", 5),
-        changed("classes", [{"name": "cats"}]),
+        changed("folder", "/another/folder"),
+        changed("checksum", 0),
+        with_classes(5),
+        with_classes([{"name": "cats"}]),
         naming("cats/../../etc/x.png"),
         naming("cats/1.jpg", "/etc/x.png"),
         naming("dogs/1.bmp"),
         naming("cats/1.jpg", "catsanddogs/1.jpg"),
     ],
-    ids=["empty", "binary", "cut", "half", "count", "list", "version", "format", "classes", "bare",
-         "upwards", "absolute", "of-another-class", "prefix"],
+    ids=["empty", "binary", "cut", "half", "count", "list", "name", "nested", "version", "format",
+         "folder", "checksum", "classes", "bare", "upwards", "absolute", "of-another-class", "prefix"],
 )  # fmt: skip
 def test_an_index_that_cannot_be_right_counts_as_none(
     damage: Callable[[bytes], bytes], pets: Path, listed: list[str]
 ) -> None:
     right = names_of(pets, "cats", "dogs")
-    place = pets / INDEX_NAME
+    place = place_of(pets)
     content = place.read_bytes()
+    assert damage(content) != content
     place.write_bytes(damage(content))
     assert names_of(pets, "cats", "dogs") == right
     assert listed == ["cats", "dogs"] * 2
-    assert parts(place.read_bytes())[1] == parts(content)[1], "it was replaced by a good one"
+    assert parts(place.read_bytes())[2] == parts(content)[2], "it was replaced by a good one"
     assert names_of(pets, "cats", "dogs") == right
     assert len(listed) == 4
 
@@ -261,42 +218,37 @@ def test_an_index_that_cannot_be_right_counts_as_none(
 def test_a_well_formed_index_is_believed(pets: Path) -> None:
     """So that the test above does not pass because nothing is ever believed."""
     names_of(pets, "cats", "dogs")
-    place = pets / INDEX_NAME
+    place = place_of(pets)
     place.write_bytes(naming("cats/7.jpg")(place.read_bytes()))
     assert names_of(pets, "cats", "dogs") == [["cats/7.jpg"], walked(pets, "dogs")[0]]
 
 
-def block(place: Path) -> None:
-    """Nobody can put a file in this place, not even root."""
-    write(place, "in the way")
+def test_every_byte_is_checked(pets: Path) -> None:
+    right = names_of(pets, "cats", "dogs")
+    content = place_of(pets).read_bytes()
+    for number in range(len(content)):
+        damaged = bytearray(content)
+        damaged[number] ^= 1
+        place_of(pets).write_bytes(damaged)
+        assert names_of(pets, "cats", "dogs") == right
 
 
-def test_where_the_data_set_cannot_be_written_the_index_is_in_the_cache(
-    pets: Path, listed: list[str], cache: Path
-) -> None:
-    block(pets / INDEX_NAME)
-    first = names_of(pets, "cats", "dogs")
-    assert names_of(pets, "cats", "dogs") == first == walked(pets, "cats", "dogs")
-    assert listed == ["cats", "dogs"]
-    assert len([path for path in cache.rglob("*") if path.is_file()]) == 1
-    assert_no_drafts(pets)
-    other = age(write(pets.parent / "other", "cats/z.png"))
-    block(other / INDEX_NAME)
-    assert names_of(other, "cats") == [["cats/z.png"]], "each data set has one of its own"
-    assert names_of(pets, "cats") == first[:1]
-    assert listed == ["cats", "dogs", "cats"]
+def test_an_index_of_another_folder_counts_as_none(pets: Path, tmp_path: Path) -> None:
+    names_of(pets, "cats")
+    other = age(write(tmp_path / "other", "cats/z.png"))
+    place_of(other).write_bytes(place_of(pets).read_bytes())
+    assert names_of(other, "cats") == [["cats/z.png"]]
 
 
-def test_without_any_place_for_an_index_everything_works(pets: Path, cache: Path) -> None:
-    block(pets / INDEX_NAME)
-    cache.write_text("not a folder")
-    for _ in range(2):
-        assert names_of(pets, "cats", "dogs") == walked(pets, "cats", "dogs")
-    assert_no_drafts(pets)
+def test_classes_that_are_gone_are_forgotten(pets: Path) -> None:
+    names_of(pets, "cats", "dogs")
+    remove(pets / "cats")
+    names_of(age(write(pets, "hens/1.png")), "hens")
+    assert [c["name"] for c in parts(place_of(pets).read_bytes())[1]] == ["dogs", "hens"]
 
 
 def test_no_draft_stays_behind_when_writing_fails_half_way(
-    pets: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    pets: Path, index_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(source: Any, target: Any) -> None:
         assert Path(source).stat().st_size > 0, "the draft is there"
@@ -304,27 +256,7 @@ def test_no_draft_stays_behind_when_writing_fails_half_way(
 
     monkeypatch.setattr(index.os, "replace", full)
     assert names_of(pets, "cats") == walked(pets, "cats")
-    assert sorted(path.name for path in pets.iterdir()) == ["cats", "dogs"]
-    assert [path for path in cache.rglob("*") if path.is_file()] == []
-
-
-def test_an_outdated_index_that_cannot_be_replaced_does_not_hide_the_one_in_the_cache(
-    pets: Path, listed: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names_of(pets, "cats", "dogs")
-    write(pets, "cats/new.png")
-    age(pets)
-    genuine = index.replace_file
-
-    def read_only(place: Path, content: bytes, **options: bool) -> None:
-        if place.parent == pets:
-            raise PermissionError(place)
-        genuine(place, content, **options)
-
-    monkeypatch.setattr(index, "replace_file", read_only)
-    for _ in range(3):
-        assert names_of(pets, "cats", "dogs") == walked(pets, "cats", "dogs")
-    assert listed == ["cats", "dogs", "cats"]
+    assert [path for path in index_cache.rglob("*") if path.is_file()] == []
 
 
 @posix_names
@@ -345,8 +277,8 @@ def test_several_threads_may_open_a_data_set_at_once(pets: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: names_of(pets, "cats", "dogs"), range(48)))
     assert found == [expected] * 48
-    assert parts((pets / INDEX_NAME).read_bytes())[0]["classes"][0]["count"] == 3
-    assert_no_drafts(pets)
+    assert parts(place_of(pets).read_bytes())[1][0]["count"] == 3
+    assert_no_drafts(place_of(pets).parent)
 
 
 def test_arrays_and_tiff_files_are_told_through_the_index(tmp_path: Path, listed: list[str]) -> None:

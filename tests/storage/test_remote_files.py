@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import threading
-import weakref
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,58 +22,20 @@ from executor_support import (
     take,
 )
 from PIL import Image
-from remote_support import remote, tarred, zipped
+from remote_support import PLACES, remote, tarred, zipped
 from s3_support import BUCKET, S3, needs_s3, upload
 
 from imageloom import (
     ImageDataGenerator,
     InvalidArgumentError,
-    MissingDependencyError,
     MissingDirectoryError,
-    MissingImageError,
     StateMismatchError,
-    StorageError,
     load_img,
 )
 from imageloom._storage import stamps
-from imageloom._storage.fetching import Fetcher
-from imageloom._storage.places import members_of
 
 fsspec = pytest.importorskip("fsspec")
 pytestmark = needs_s3
-
-
-@pytest.fixture(scope="module")
-def places(s3_server: S3, crops: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The crops, wherever they can be."""
-    folder = tmp_path_factory.mktemp("archives")
-    zip_file, tar_file = (
-        zipped(crops, folder / "crops.zip", "images/"),
-        tarred(crops, folder / "crops.tar"),
-    )
-    fsspec.filesystem("memory").put(str(crops), "/crops", recursive=True)
-    return {
-        "s3": upload(crops, "crops"),
-        "zip": f"zip://images::{zip_file}",
-        "tar": f"tar://images::{tar_file}",
-        "zip on s3": f"zip://images::{upload(zip_file, 'crops.zip')}",
-        "tar on s3": f"tar://images/::{upload(tar_file, 'crops.tar')}",
-        "memory": "memory://crops",
-        "file": crops.as_uri(),
-        "cached": f"simplecache::s3://{BUCKET}/crops/",
-    }
-
-
-PLACES = ["s3", "zip", "tar", "zip on s3", "tar on s3", "memory", "file", "cached"]
-
-
-@pytest.fixture
-def own(s3: S3, crops: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A copy of the crops on S3 that a test may spoil."""
-    url = upload(crops, request.node.name.partition("[")[0])
-    s3.requests.clear()
-    yield url
-    fsspec.filesystem("s3").rm(url, recursive=True)
 
 
 # The same batches as from a disk
@@ -217,109 +175,6 @@ def test_a_cached_file_that_has_changed_is_fetched(own: str, tmp_path: Path, cro
     fsspec.filesystem("s3").put_file(str(crops / "cat" / "00.jpg"), f"{own}/cat/02.jpg")
     received = take(remote(own, cache=tmp_path), BATCHES)
     assert_same_batches(received, take(remote(own), BATCHES))
-
-
-# What goes wrong
-
-
-def test_a_broken_and_a_missing_object_are_replaced(own: str, crops: Path, tmp_path: Path) -> None:
-    it = remote(own, on_bad_image="replace", shuffle=False)
-    files = fsspec.filesystem("s3")
-    files.pipe_file(f"{own}/astronaut/01.png", b"this is not an image")
-    files.rm_file(f"{own}/cat/03.png")
-    with pytest.warns(UserWarning, match="replaced") as told:
-        received = take(it, BATCHES)
-    assert len(told) == 2
-    whole = np.concatenate([x for x, _ in take(flow(crops, shuffle=False), BATCHES)])
-    bad = [it.filenames.index(name) for name in ("astronaut/01.png", "cat/03.png")]
-    for number in bad:
-        whole[number] = whole[number + 1]
-    np.testing.assert_array_equal(np.concatenate([x for x, _ in received]), whole)
-    assert "does not exist" in it.bad_images[1].reason
-    with pytest.raises(MissingImageError, match=r"cat/03\.png"):
-        _ = ImageDataGenerator(executor="serial").flow_from_dataframe(
-            pd.DataFrame({"filename": ["cat/03.png"]}), own, class_mode=None, validate_filenames=False
-        )[0]
-
-
-@pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
-def test_a_storage_that_is_away_is_no_fault_of_the_images(
-    executor: str, places: dict[str, str], crops: Path, s3: S3
-) -> None:
-    expected = take(flow(crops), BATCHES)
-    received = []
-    options: dict[str, Any] = {"on_bad_image": "replace", "max_batches_pending": 1}
-    with remote(places["s3"], executor, **options) as it:
-        received += take(it, 1)
-        s3.stop()
-        try:
-            with pytest.raises(StorageError, match="s3://data/crops/"):
-                received.extend(next(it) for _ in range(BATCHES))  # some have been fetched before
-        finally:
-            s3.start()
-        received.append(it[len(received)])
-        assert_same_batches(received, expected[: len(received)])
-        assert it.bad_images == []
-
-
-@pytest.mark.parametrize("place", ["s3", "cached", "zip on s3"])
-def test_an_error_keeps_no_batch_alive(place: str, places: dict[str, str], crops: Path, s3: S3) -> None:
-    """In a cycle, it would keep the batch's memory mapped until the collector comes."""
-    name = str(flow(crops).filenames[0])
-    archive = places[place].startswith("zip")
-    fetcher = Fetcher(places[place], [name], members_of(places[place], [name]) if archive else {})
-    s3.before = lambda request: "403 Forbidden"
-    fetcher.close()  # what was asked for already may have come
-    forgotten = weakref.ref(fetcher)
-    gc.disable()
-    try:
-        with suppress(StorageError):
-            fetcher.content(name)
-        del fetcher
-        assert forgotten() is None
-    finally:
-        gc.enable()
-
-
-def test_a_storage_that_refuses_is_told(places: dict[str, str], crops: Path, s3: S3) -> None:
-    it = remote(places["s3"], on_bad_image="replace", shuffle=False)
-    s3.before = lambda request: "403 Forbidden" if "00.jpg" in request else None
-    with pytest.raises(StorageError, match=r"crops/astronaut/00\.jpg.*Forbidden"):
-        next(it)
-    s3.before = lambda request: None
-    assert_same_batches([it[0]], take(flow(crops, shuffle=False), 1))
-    s3.before = lambda request: "403 Forbidden"
-    with pytest.raises(StorageError, match="Forbidden"):
-        remote(places["s3"])
-
-
-def test_what_is_not_there_is_told(places: dict[str, str]) -> None:
-    archive = places["zip"].partition("::")[2]
-    for url in (
-        f"s3://{BUCKET}/nothing",
-        "s3://no-such-bucket/x",
-        "memory://nothing",
-        f"zip://nothing::{archive}",
-        f"zip://::{archive}.zip",
-    ):
-        with pytest.raises(MissingDirectoryError, match="not an existing folder"):
-            remote(url)
-    with pytest.raises(MissingDirectoryError, match="passed as a string"):
-        remote(Path("s3://data/crops"))  # type: ignore[arg-type]
-    with pytest.raises(MissingDirectoryError, match=r"zip://::.*crops\.zip"):
-        remote(archive)
-    for url in ("nosuch://data", "zip://images"):
-        with pytest.raises(InvalidArgumentError, match=url):
-            remote(url)
-
-
-def test_what_is_not_installed_is_told(places: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "gcsfs", None)
-    with pytest.raises(MissingDependencyError, match="gcsfs"):
-        remote("gs://bucket/photos")
-    monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(MissingDependencyError, match=r"imageloom\[remote\]"):
-        remote(places["memory"])
 
 
 # Data frames

@@ -168,6 +168,7 @@ def follow(
             executors.close()
 
 
+@pytest.mark.slow
 @hypothesis.given(plan=plans())
 @hypothesis.settings(max_examples=12)
 def test_every_position_has_the_bytes_of_the_serial_reference(
@@ -192,6 +193,7 @@ def test_every_position_has_the_bytes_of_the_serial_reference_in_many_more_cases
     follow(plan, crops, executors, streams)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_a_worker_killed_in_every_epoch_changes_nothing(
     workers: int, crops: Path, streams: Streams

@@ -85,6 +85,7 @@ def test_a_wrong_expectation_is_given_up() -> None:
     assert order.observe(3) is None
 
 
+@pytest.mark.slow
 @given(st.integers(1, 12), st.randoms(use_true_random=False), st.data())
 def test_whatever_is_asked_the_guess_names_only_batches_that_exist(
     batches: int, rng: random.Random, data: st.DataObject

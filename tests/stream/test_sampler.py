@@ -77,6 +77,7 @@ def test_every_epoch_is_a_permutation(
         np.testing.assert_array_equal(np.concatenate(batches), sampler.order(epoch))
 
 
+@pytest.mark.slow
 @given(st.integers(1, 60), BATCH_SIZES, st.booleans(), SEEDS, st.lists(POSITIONS, min_size=1))
 def test_a_spec_is_a_pure_function_of_its_position(
     samples: int, batch_size: int, shuffle: bool, seed: int, positions: list[int]
@@ -104,6 +105,7 @@ def test_a_spec_is_what_its_formula_says(
     assert spec.permuted == (samples if index == 0 else 0)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 60), BATCH_SIZES, POSITIONS)
 def test_seeds_wrap(samples: int, batch_size: int, position: int) -> None:
     low = Sampler(samples, batch_size, shuffle=True, seed=0)

@@ -32,6 +32,7 @@ def make_sampler(samples: int, order: Any, **options: Any) -> Sampler:
     return Sampler(samples, shuffle=balanced or order, class_numbers=classes, **options)
 
 
+@pytest.mark.slow
 @given(
     samples=st.integers(1, 80),
     batch_size=st.integers(1, 10),
@@ -61,6 +62,7 @@ def test_shards_are_the_rounds_of_the_whole_stream(
 # The order that is computed on demand
 
 
+@pytest.mark.slow
 @given(n=st.integers(1, 700), key=st.tuples(SEEDS, st.integers(0, 9)))
 def test_a_keyed_permutation_is_one(n: int, key: tuple[int, int]) -> None:
     permutation = KeyedPermutation(n, key)
@@ -125,6 +127,7 @@ def open_folder(folder: Path, executor: str = "serial", **options: Any) -> Any:
     return generator.flow_from_directory(folder, **(usual | options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("options", [{}, {"shuffle": "fast"}, {"balance": True}], ids=repr)
 def test_parts_are_together_the_whole(

@@ -106,6 +106,7 @@ def own_crops(crops: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(crops, tmp_path / "images"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "ordered"])
 @pytest.mark.parametrize("kind", FLOWS)
 def test_the_stream_goes_on_from_every_position_of_two_epochs_in_any_executor(

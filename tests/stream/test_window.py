@@ -87,6 +87,7 @@ def test_the_window_reaches_into_the_next_epoch(executor: Executor, workers: int
         assert settle(it) == [BATCHES - 1 + i for i in range(2 + workers)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order",
     [range(BATCHES), range(BATCHES - 1, -1, -1), [3, 0, 5, 1, 4, 2], [0, 0, 3, 3, 2]],
@@ -151,6 +152,7 @@ def test_window_is_dropped_where_the_user_turns_elsewhere(
         it.close()
 
 
+@pytest.mark.slow
 def test_abandoned_requests_give_their_slots_back(crops: Path) -> None:
     """Jumping about drops what was prefetched, finished or not; the memory for it must not run out."""
     executor = make_executor("processes", 1, disable_gpu=True)

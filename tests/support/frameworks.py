@@ -1,9 +1,10 @@
 """Which tests need a framework, or another large package that users may lack: a pytest plugin.
 
-They are marked `frameworks`, and `make quick` does without them. Most marks are set here: a test
-needs a framework if its module imports one, or if it imports one itself, in a fixture, through a
-function of its module or of tests/support, or in a program of tests/programs. What cannot be seen in
-this way is marked by hand: `@pytest.mark.frameworks("ray")` also skips the test where there is no Ray.
+They are marked `frameworks`, and `--without-frameworks`, as in `make quick`, leaves them out. Most
+marks are set here: a test needs a framework if its module imports one, or if it imports one itself, in
+a fixture, through a function of its module or of tests/support, or in a program of tests/programs. What
+cannot be seen in this way is marked by hand: `@pytest.mark.frameworks("ray")` also skips the test where
+there is no Ray.
 """
 
 from __future__ import annotations
@@ -30,17 +31,25 @@ _OF_THE_MODULE: Final = ""
 Needs = dict[str, set[str]]
 
 
-def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leaves out the modules that could not even be imported without a framework."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option of `make quick`."""
+    parser.addoption(
+        "--without-frameworks", action="store_true", help="leave out what needs Keras or the like"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out the modules that import a framework which is not there, or not wanted."""
     if collection_path.suffix != ".py":
         return None
-    missing = {name for name in _imported(collection_path, _OF_THE_MODULE) if not _installed(name)}
-    return True if missing else None
+    without = config.getoption("without_frameworks")
+    left_out = [n for n in _imported(collection_path, _OF_THE_MODULE) if without or not _installed(n)]
+    return True if left_out else None
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs a framework, before pytest selects by marks."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks what needs a framework, before pytest selects by marks; or leaves it out."""
     for item in items:
         marks = [name for mark in item.iter_markers("frameworks") for name in mark.args]
         for name in marks:
@@ -49,6 +58,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         function = getattr(item, "originalname", item.name)
         if not marks and any(_reach(item.path, name) for name in (_OF_THE_MODULE, function)):
             item.add_marker(pytest.mark.frameworks)
+    if config.getoption("without_frameworks"):
+        needing = [item for item in items if item.get_closest_marker("frameworks")]
+        config.hook.pytest_deselected(items=needing)
+        items[:] = [item for item in items if not item.get_closest_marker("frameworks")]
 
 
 @cache
@@ -100,15 +113,17 @@ def _definitions(path: Path) -> Needs:
         match statement:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 names = [name]
+            case ast.Assign(value=ast.Call(func=ast.Attribute(attr="importorskip"))):
+                names = [_OF_THE_MODULE]
             case ast.Assign(targets=targets):
                 names = [target.id for target in targets if isinstance(target, ast.Name)]
             case ast.AnnAssign(target=ast.Name(id=name)):
                 names = [name]
             case _:
                 names = [_OF_THE_MODULE]
+        uses = set(_uses(statement))
         if "pytestmark" in names:
             names = [_OF_THE_MODULE]
-        uses = set(_uses(statement))
         for name in names:
             found[name] = found.get(name, set()) | uses
     return found

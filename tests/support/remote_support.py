@@ -7,7 +7,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from executor_support import BATCH, SEED, SIZE
+from executor_support import (
+    BATCH,
+    SEED,
+    SIZE,
+)
 
 from imageloom import DirectoryIterator, ImageDataGenerator
 
@@ -33,3 +37,6 @@ def remote(url: str, executor: str = "serial", **options: Any) -> DirectoryItera
     }
     generator = ImageDataGenerator(executor=executor, cores=2, **options)
     return generator.flow_from_directory(url, target_size=SIZE, batch_size=BATCH, seed=SEED, **given)
+
+
+PLACES = ["s3", "zip", "tar", "zip on s3", "tar on s3", "memory", "file", "cached"]

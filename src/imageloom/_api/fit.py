@@ -75,7 +75,7 @@ class _Drawing:
     """The random transforms of `fit(augment=True)`.
 
     As in Keras, one random state is used for all images, one after the other. The contrast and the
-    noise of each image have a stream of their own. It depends on the seed, or without one on the
+    noise of each image use a separate stream. It depends on the seed, or without one on the
     global state.
     """
 

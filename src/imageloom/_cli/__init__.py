@@ -15,6 +15,7 @@ import click
 from imageloom import ImageLoomError, __version__
 from imageloom._cli.arguments import WithExamples
 from imageloom._cli.bench import bench
+from imageloom._cli.cache import cache
 from imageloom._cli.inspect import inspect
 from imageloom._cli.preview import preview
 from imageloom._cli.stats import stats
@@ -55,6 +56,7 @@ class _Program(WithExamples, click.Group):
     imageloom preview photos -o sheet.png --rotation-range 20 --horizontal-flip
     imageloom stats photos -o stats.npz     mean and deviation, for generator.fit("stats.npz")
     imageloom bench photos                  how many workers to use
+    imageloom cache list                    what is kept in your cache directory
     """,
 )
 @click.version_option(__version__, prog_name="imageloom")
@@ -69,5 +71,5 @@ def main() -> None:
     """
 
 
-for command in (inspect, preview, stats, bench):
+for command in (inspect, preview, stats, bench, cache):
     main.add_command(command)

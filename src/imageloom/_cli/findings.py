@@ -20,7 +20,6 @@ from imageloom._machine import available_cpus
 from imageloom._options import ReadOptions
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.directory import DirectorySource
-from imageloom._sources.index import INDEX_NAME
 from imageloom._sources.listing import WHITE_LIST_FORMATS, list_single_class
 
 __all__ = ["Findings", "examine"]
@@ -166,7 +165,7 @@ def _others(root: str, listed: set[str]) -> dict[str, int]:
         inside = os.path.relpath(place, root)
         for name in names:
             path = name if inside == "." else os.path.join(inside, name)
-            if path not in listed and not name.startswith((".", INDEX_NAME)):
+            if path not in listed and not name.startswith("."):
                 found[os.path.splitext(name)[1].lower() or "without suffix"] += 1
     return dict(found.most_common())
 

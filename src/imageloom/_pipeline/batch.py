@@ -22,7 +22,7 @@ from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
 from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
-from imageloom._pipeline.saving import save_images
+from imageloom._pipeline.saving import encoded_pictures
 from imageloom._pipeline.seeds import StreamPurpose
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
@@ -90,8 +90,9 @@ class BatchWork:
             raise BadSamplesError(words, tuple(self._bad))
         for image, copied in zip(images, further[len(masks) :], strict=False):
             copied[...] = image
+        pictures: tuple[tuple[str, bytes], ...] = ()
         if recipe.params.save_to_dir is not None:
-            save_images(recipe, self._task, images, self._state, at)
+            pictures = encoded_pictures(recipe, self._task, images, self._state, at)
         moments = _moments(recipe, images) if recipe.report.moments else None
         at.enter("finish")
         hits = len(self._task) * recipe.images - self._reader.decoded if recipe.cache is not None else 0
@@ -101,6 +102,7 @@ class BatchWork:
             seconds=at.seconds,
             cache_hits=hits,
             transforms=tuple(self._transforms),
+            pictures=pictures,
         )
 
     def close(self) -> None:

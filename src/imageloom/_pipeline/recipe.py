@@ -198,6 +198,8 @@ class BatchReport:
         cache_hits: How many images did not have to be decoded.
         transforms: The parameters of each image, sample by sample, if the recipe asks for them.
             Images that an overridden `random_transform` has transformed have none.
+        pictures: The path and the content of each file that is written to `save_to_dir` when the
+            batch is handed out.
         node: The node of a cluster that has computed the batch; "" on this machine.
         away_seconds: The time between its submission to a cluster and its arrival, without the
             computation.
@@ -209,5 +211,6 @@ class BatchReport:
     seconds: Mapping[str, float] = field(default_factory=dict)
     cache_hits: int = 0
     transforms: tuple[Mapping[str, Any], ...] = ()
+    pictures: tuple[tuple[str, bytes], ...] = ()
     node: str = ""
     away_seconds: float = 0.0

@@ -1,7 +1,12 @@
-"""Saves finished images to `save_to_dir`, under the names that Keras gives them."""
+"""Encodes the finished images of a batch for `save_to_dir`, under the names that Keras gives them.
+
+A batch may be computed ahead and never be asked for, or be computed twice. So the worker only encodes
+the pictures, and the consumer writes them when the batch is handed out (see `_stream.supply`).
+"""
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,17 +18,25 @@ from imageloom._imaging.convert import array_to_img
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.whereabouts import Whereabouts
 
-__all__ = ["save_images"]
+__all__ = ["encoded_pictures"]
 
 
-def save_images(
+class _NamedBuffer(io.BytesIO):
+    """A file in memory. Pillow takes the format from its name, as it does with a file on disk."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+def encoded_pictures(
     recipe: Recipe,
     task: BatchTask,
     images: Sequence[NDArray[Any]],
     state: np.random.RandomState,
     at: Whereabouts,
-) -> None:
-    """Saves all images of a batch.
+) -> tuple[tuple[str, bytes], ...]:
+    """Returns the path and the content of one file for each image of a batch.
 
     Args:
         recipe: Says where to and in which format.
@@ -34,11 +47,15 @@ def save_images(
     """
     params = recipe.params
     at.enter("save")
+    pictures = []
     for j, index in enumerate(task.spec.indices):
         for k, array in enumerate(images):
             at.sample, at.part = j, k
             number = state.randint(recipe.saved_name_range)
             name = f"{params.save_prefix}_{index}_{number}.{params.save_format}"
-            image = array_to_img(array[j], params.data_format, scale=True)
-            image.save(os.path.join(params.save_to_dir or "", name))
+            path = os.path.join(params.save_to_dir or "", name)
+            buffer = _NamedBuffer(path)
+            array_to_img(array[j], params.data_format, scale=True).save(buffer)
+            pictures.append((path, buffer.getvalue()))
     at.enter("finish")
+    return tuple(pictures)

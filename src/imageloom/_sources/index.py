@@ -1,15 +1,16 @@
-r"""The index of a data set: a hidden file with its listing, so that it need not be listed again.
+r"""The index of a data set: a file with its listing, so that it need not be listed again.
 
-The file lies in the folder of the data set or, if that cannot be written, in the user's cache
-directory. It contains only data::
+The data folder stays as it is. The file lies in the user's cache directory, and its name is a digest of
+the folder's real path. It contains only data::
 
-    {"format": "imageloom-index", "version": 1, "classes": [{"name": ..., "folders": ..., ...}]}\n
+    {"format": "imageloom-index", "version": 2, "folder": "/data/pets", "checksum": 123}\n
+    [{"name": "cats", "folders": ..., ...}, ...]\n
     cats/001.jpg \0 cats/002.jpg \0 ... dogs/001.jpg \0 ...
 
-A class is read from the index if none of its folders has changed. Otherwise the class is listed again,
-and the index is replaced in one step. An index is ignored if it is damaged, has another version, or
-names files outside its classes. No error about an index reaches the user, because the folder can always
-be listed instead.
+The checksum covers what follows the first line. A class is read from the index if none of its folders
+has changed. Otherwise the class is listed again, and the index is replaced in one step. An index is
+ignored if it is damaged, belongs to another folder, has another version, or names files outside its
+classes. No error about an index reaches the user, because the folder can always be listed instead.
 """
 
 from __future__ import annotations
@@ -17,20 +18,54 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
-from imageloom._storage.atomic import replace_file
 from imageloom._storage.places import is_url
+from imageloom._storage.user_cache import cache_folder, keep, kept_files, note_use
 
-__all__ = ["INDEX_NAME", "all_inside", "list_classes"]
+__all__ = [
+    "EARLIER_NAME",
+    "KeptIndex",
+    "all_inside",
+    "index_folder",
+    "index_path",
+    "kept_indexes",
+    "list_classes",
+]
 
-INDEX_NAME: Final = ".imageloom-index"
+EARLIER_NAME: Final = ".imageloom-index"  # what earlier versions wrote into the data folder
 _FORMAT: Final = "imageloom-index"
-_VERSION: Final = 1
+_VERSION: Final = 2
+_OWN_NAME: Final = re.compile("[0-9a-f]{32}")
+_LONGEST_HEADER: Final = 100_000  # bytes; a path has 4096 characters at most
+# What reading bytes of any kind may raise.
+_UNREADABLE: Final = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class KeptIndex:
+    """An index in the user's cache directory.
+
+    Attributes:
+        path: its file.
+        folder: the data folder; None if the file is damaged or of another version.
+        nbytes: the size of the file.
+        used: when it was last used, to the day, in seconds since 1970.
+    """
+
+    path: Path
+    folder: str | None
+    nbytes: int
+    used: float
 
 
 def list_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list[ClassListing]:
@@ -41,42 +76,82 @@ def list_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list
     """
     if is_url(root):
         return list_remote_classes(root, names)
-    paths = (Path(root, INDEX_NAME), _path_in_cache(root))
-    known: dict[str, ClassListing] = {}
+    path = index_path(root)
+    known = {} if path is None else _read(path, os.path.realpath(root))
     listings: dict[str, ClassListing] = {}
-    for path in paths:
-        if all(name in listings for name in names):
-            break
-        found = _read(path)
-        known = {**found, **known}
-        for name in names:
-            listing = found.get(name)
-            if name not in listings and listing and listing.is_current(root, follow_links=follow_links):
-                listings[name] = listing
-    missing = [name for name in names if name not in listings]
-    for name in dict.fromkeys(missing):
+    for name in names:
+        listing = known.get(name)
+        if listing is not None and listing.is_current(root, follow_links=follow_links):
+            listings[name] = listing
+    missing = [name for name in dict.fromkeys(names) if name not in listings]
+    for name in missing:
         listings[name] = list_class(root, name, follow_links=follow_links)
-    if missing:
-        _write(paths, {**known, **{n: listing for n, listing in listings.items() if listing.folders}})
+    if path is not None and missing:
+        others = {n: known[n] for n in known if os.path.isdir(os.path.join(root, n))}
+        listed = {n: listing for n, listing in listings.items() if listing.folders}
+        keep(path, _content(os.path.realpath(root), {**others, **listed}))
+    elif path is not None and listings:
+        note_use(path)
     return [listings[name] for name in names]
 
 
-def _path_in_cache(root: str) -> Path:
-    import platformdirs
-
-    digest = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
-    return platformdirs.user_cache_path("imageloom") / "index" / digest
+def index_folder() -> Path | None:
+    """The folder of all indexes; None if the user has no cache directory."""
+    return cache_folder("index")
 
 
-def _read(path: Path) -> dict[str, ClassListing]:
+def index_path(root: str) -> Path | None:
+    """The place of the index of a data folder; None if there is none."""
+    folder, root = index_folder(), os.path.realpath(root)
+    # A data folder in which the cache directory lies, such as a home, stays as it is, too.
+    if folder is None or Path(os.path.realpath(folder)).is_relative_to(root):
+        return None
+    return folder / hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
+
+
+def kept_indexes() -> list[KeptIndex]:
+    """All indexes in the user's cache directory, those that were used last first."""
+    folder = index_folder()
+    files = [] if folder is None else kept_files(folder)
+    return [
+        KeptIndex(path, _folder_of(path), status.st_size, status.st_mtime)
+        for path, status in files
+        if _OWN_NAME.fullmatch(path.name)
+    ]
+
+
+def _folder_of(path: Path) -> str | None:
     try:
-        header, body = path.read_bytes().split(b"\n", 1)
-        description = json.loads(header)
-        if (description["format"], description["version"]) != (_FORMAT, _VERSION):
+        with path.open("rb") as file:
+            folder = _header(file.readline(_LONGEST_HEADER))["folder"]
+    except _UNREADABLE:
+        return None
+    return folder if isinstance(folder, str) else None
+
+
+def _header(line: bytes) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads(line)
+    if (header["format"], header["version"]) != (_FORMAT, _VERSION):
+        raise ValueError("this is no index, or one of another version")
+    return header
+
+
+def _checksum(content: bytes) -> int:
+    """Finds damage, not malice, which would take several times as long for a million names."""
+    return zlib.crc32(content)
+
+
+def _read(path: Path, folder: str) -> dict[str, ClassListing]:
+    """Reads the index of a folder; returns nothing if the file is not certainly what was written."""
+    try:
+        line, content = path.read_bytes().split(b"\n", 1)
+        header = _header(line)
+        if header["folder"] != folder or header["checksum"] != _checksum(content):
             return {}
+        classes, body = content.split(b"\n", 1)
         text = os.fsdecode(body)
         listings, start = {}, 0
-        for entry in description["classes"]:
+        for entry in json.loads(classes):
             name, length = entry["name"], entry["length"]
             files = _names(text[start : start + length], name, entry["count"])
             listings[name] = ClassListing(
@@ -89,7 +164,7 @@ def _read(path: Path) -> dict[str, ClassListing]:
             start += length
         if start != len(text):
             return {}  # the file is incomplete, or too long
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except _UNREADABLE:
         return {}
     return listings
 
@@ -117,7 +192,7 @@ def all_inside(joined: str, class_name: str, count: int) -> bool:
     return starting == count and joined.count(upwards) == count * prefix.count(upwards)
 
 
-def _write(paths: Sequence[Path], listings: dict[str, ClassListing]) -> None:
+def _content(folder: str, listings: dict[str, ClassListing]) -> bytes:
     parts, classes = [], []
     for name, listing in listings.items():
         part = "\0".join(listing.files)
@@ -132,12 +207,11 @@ def _write(paths: Sequence[Path], listings: dict[str, ClassListing]) -> None:
             "has_tiff": listing.has_tiff,
         }
         classes.append(entry)
-    header = json.dumps({"format": _FORMAT, "version": _VERSION, "classes": classes})
-    content = header.encode() + b"\n" + os.fsencode("".join(parts))
-    for path in paths:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, content, follow_link=False)
-        except OSError:
-            continue
-        return
+    content = json.dumps(classes).encode() + b"\n" + os.fsencode("".join(parts))
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "folder": folder,
+        "checksum": _checksum(content),
+    }
+    return json.dumps(header).encode() + b"\n" + content

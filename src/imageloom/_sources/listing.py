@@ -123,7 +123,7 @@ def class_folders(folder: str | os.PathLike[str]) -> list[str]:
 def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:
     """Lists a folder that has no sub-folders for classes.
 
-    It uses no index file, which would lie in the folder above, where it is not expected.
+    It uses no index, because that would be the index of the folder above, which holds other things.
     """
     root, name = os.path.split(os.path.abspath(folder))
     return SingleClass(root, name, list_class(root, name, follow_links=False).files)

@@ -16,7 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["replace_file", "replacing"]
+__all__ = ["DRAFT_PREFIX", "replace_file", "replacing"]
+
+DRAFT_PREFIX: Final = ".imageloom-draft-"
 
 # Windows refuses to rename over a file that another program reads, a virus scanner for example.
 _RENAMING_SECONDS: Final = 2.0 if os.name == "nt" else 0.0
@@ -43,7 +45,7 @@ def replacing(
     """
     target = Path(os.path.realpath(path) if follow_link else path)
     # Not made of the target's name, which may be as long as the file system allows.
-    draft = target.with_name(f".imageloom-draft-{uuid.uuid4().hex}{target.suffix}")
+    draft = target.with_name(f"{DRAFT_PREFIX}{uuid.uuid4().hex}{target.suffix}")
     try:
         yield draft
         if durable:

@@ -16,6 +16,7 @@ from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._sources.base import SampleSource
+from imageloom._storage.atomic import replace_file
 from imageloom._stream.order import Sampler
 from imageloom._stream.report import Meter, Report
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
@@ -114,16 +115,17 @@ class BatchSupply:
             raise IteratorClosedError(
                 "Another thread has changed this iterator; request the batch again."
             )
-        asked = time.perf_counter()
+        requested = time.perf_counter()
         computed = stream.get(spec.position)
         report = computed.report
-        self._meter.note(asked, len(spec.indices), report)
-        for key, text in (*computed.report.warnings, *map(_replacement_in_words, computed.replaced)):
+        arrays = computed.hand_out()
+        _write(report.pictures)  # before the clock is read: the consumer waits for this, too
+        self._meter.note(requested, len(spec.indices), report)
+        for key, text in (*report.warnings, *map(_replacement_in_words, computed.replaced)):
             if self._shown.first(key):
                 warn_user(text)
-        arrays = computed.hand_out()
-        if computed.report.batch is not None:
-            return completed(computed.report.batch[0], arrays[0])
+        if report.batch is not None:
+            return completed(report.batch[0], arrays[0])
         return self._assembled(arrays, spec.indices if computed.indices is None else computed.indices)
 
     def _assembled(self, arrays: tuple[NDArray[Any], ...], indices: NDArray[np.int64]) -> Batch:
@@ -166,6 +168,16 @@ class BatchSupply:
     def _note(self, channel: Channel) -> None:
         self._workers, self._restarts = channel.workers, channel.restarts
         self._lookahead, self._cpus = channel.lookahead, channel.cpus
+
+
+def _write(pictures: Iterable[tuple[str, bytes]]) -> None:
+    """Writes the pictures of a batch that is handed out, and of no other one, to `save_to_dir`."""
+    for path, content in pictures:
+        try:
+            replace_file(path, content)
+        except OSError as error:
+            error.add_note("imageloom: while saving the image (save_to_dir)")
+            raise
 
 
 def _replacement_in_words(bad: Replacement) -> tuple[str, str]:

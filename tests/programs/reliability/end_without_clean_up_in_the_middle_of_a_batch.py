@@ -1,3 +1,7 @@
+import os
+import signal
+import sys
+
 from holding import hold_on
 from pressing import lead_a_group, wait_until_held
 from telling import ARGUMENTS, FLOW, FOLDER, tell, workers
@@ -12,4 +16,11 @@ tell(workers=workers())
 lead_a_group()
 wait_until_held()
 
-exec(ARGUMENTS[0])  # a statement that ends the process
+ways = {
+    "_exit": lambda: os._exit(3),
+    "abort": os.abort,
+    "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "exec": lambda: os.execv(sys.executable, [sys.executable, "-c", ""]),
+}
+ways[ARGUMENTS[0]]()

@@ -138,7 +138,8 @@ def flow(
         sample_weight: n weights, which are used only with `y`.
         seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
             None, the first batch draws a seed from NumPy's global state.
-        save_to_dir: an existing folder, to which every finished image is written.
+        save_to_dir: an existing folder, to which the images of each batch are written when the
+                batch is handed out.
         save_prefix: prefix of the saved files' names.
         save_format: format of the saved files.
         ignore_class_split: allow subsets that lack some classes.

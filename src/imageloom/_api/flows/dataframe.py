@@ -249,7 +249,8 @@ def flow_from_dataframe(
             from Keras', for data sets whose permutation would not fit into memory.
         seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
             None, the first batch draws a seed from NumPy's global state.
-        save_to_dir: an existing folder, to which every finished image is written.
+        save_to_dir: an existing folder, to which the images of each batch are written when the
+                batch is handed out.
         save_prefix: prefix of the saved files' names.
         save_format: format of the saved files.
         subset: `"training"` or `"validation"` (the first rows), with `validation_split`.

@@ -157,7 +157,8 @@ def flow_from_directory(
             a random part of its class, the same one in every run.
         seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed. For
             None, the first batch draws a seed from NumPy's global state.
-        save_to_dir: an existing folder, to which every finished image is written.
+        save_to_dir: an existing folder, to which the images of each batch are written when the
+                batch is handed out.
         save_prefix: prefix of the saved files' names.
         save_format: format of the saved files.
         follow_links: follow links to directories inside a class.
