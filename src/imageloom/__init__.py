@@ -39,10 +39,11 @@ from imageloom._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from imageloom._adapters.resume import ResumeCallback
-    from imageloom._api.generator import ImageDataGenerator, ParallelImageDataGenerator
+    from imageloom._api.generator import ImageDataGenerator
     from imageloom._api.iterators.arrays import NumpyArrayIterator
     from imageloom._api.iterators.base import BatchIterator
     from imageloom._api.iterators.files import DataFrameIterator, DirectoryIterator
+    from imageloom._api.parallel_generator import ParallelImageDataGenerator
     from imageloom._api.previews import preview
     from imageloom._imaging.convert import array_to_img, img_to_array, save_img
     from imageloom._imaging.decode import UnidentifiedImageError, load_img
@@ -61,7 +62,7 @@ _LAZY = {
     "ImageDataGenerator": "_api.generator",
     "Noise": "_options",
     "NumpyArrayIterator": "_api.iterators.arrays",
-    "ParallelImageDataGenerator": "_api.generator",
+    "ParallelImageDataGenerator": "_api.parallel_generator",
     "ParallelProcessParams": "_pipeline.hooks",
     "Report": "_stream.report",
     "ResumeCallback": "_adapters.resume",

@@ -112,11 +112,13 @@ def check_int(
 
 
 def check_cores(cores: Any) -> None:
-    """Raises unless `cores` is a number of workers, or a share of the cores."""
+    """Raises unless `cores` is a number of workers, a share of the cores, or None."""
+    if cores is None:
+        return
     if isinstance(cores, bool) or not _is_real(cores):
         raise ArgumentTypeError(
             "`cores` must be a number of workers (int, -1 for all cores) or a share of the cores "
-            f"(float in 0..1); received {cores!r}."
+            f"(float in 0..1), or None; received {cores!r}."
         )
     if not _is_integer(cores) and not 0 <= cores <= 1:
         raise InvalidArgumentError(

@@ -19,6 +19,8 @@ from typing import Final
 
 __all__ = ["available_cpus", "free_memory", "worker_count"]
 
+# Beyond this, more workers rarely help one training, and each takes memory.
+_MOST_BY_DEFAULT: Final = 16
 _CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
 _OWN_GROUPS: Final = Path("/proc/self/cgroup")
 
@@ -30,13 +32,16 @@ def available_cpus() -> int:
     return cpus if math.isinf(quota) else max(1, min(cpus, math.ceil(quota)))
 
 
-def worker_count(cores: float) -> int:
+def worker_count(cores: float | None) -> int:
     """Returns the number of workers for a `cores` argument.
 
-    -1 means all CPUs. An int is a number of workers, which is brought between 1 and the number of
-    CPUs. A float is a share of the CPUs; it is rounded, and gives at least one worker.
+    None means one per CPU, 16 at most. -1 means all CPUs. An int is a number of workers, which is
+    brought between 1 and the number of CPUs. A float is a share of the CPUs; it is rounded, and
+    gives at least one worker.
     """
     cpus = available_cpus()
+    if cores is None:
+        return min(cpus, _MOST_BY_DEFAULT)
     if cores == -1:
         return cpus
     is_share = not hasattr(cores, "__index__")

@@ -1,6 +1,6 @@
 """The options of a generator, as checked and frozen records.
 
-`GeneratorOptions` has a field for each argument of `ParallelImageDataGenerator`. The generator has
+`GeneratorOptions` has a field for each argument of `ImageDataGenerator`. The generator has
 an attribute for each field, which may be reassigned until the first batch. The first batch makes a
 new record from the attributes and checks it again. Later assignments do not affect its iterator.
 """
@@ -32,6 +32,7 @@ __all__ = [
     "FILL_MODES",
     "INTERPOLATIONS",
     "NOISE_NAMES",
+    "OPTION_DEFAULTS",
     "OPTION_NAMES",
     "GeneratorOptions",
     "Noise",
@@ -181,7 +182,7 @@ class ReadOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorOptions:
-    """All arguments of `ParallelImageDataGenerator`, which documents each of them."""
+    """All arguments of `ImageDataGenerator`, which documents each of them."""
 
     featurewise_center: bool = False
     samplewise_center: bool = False
@@ -206,7 +207,7 @@ class GeneratorOptions:
     validation_split: float | None = 0.0
     interpolation_order: int = 1
     dtype: str = "float32"
-    cores: float = 0.25
+    cores: float | None = None
     debug: bool = False
     max_batches_pending: int = 4
     get_batch_function: Hook | None = None
@@ -328,7 +329,8 @@ class GeneratorOptions:
         )
 
 
-OPTION_NAMES: Final = tuple(field.name for field in fields(GeneratorOptions))
+OPTION_DEFAULTS: Final = {field.name: field.default for field in fields(GeneratorOptions)}
+OPTION_NAMES: Final = tuple(OPTION_DEFAULTS)
 
 
 def _noise_records(noise: Any) -> tuple[Noise, ...] | None:

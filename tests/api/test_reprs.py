@@ -18,13 +18,21 @@ from pictures import CLASSES, FILE_COUNT
 from PIL import Image
 
 import imageloom._preview.samples
-from imageloom import BadImageError, DirectoryIterator, ImageDataGenerator, Noise, preview
+from imageloom import (
+    BadImageError,
+    DirectoryIterator,
+    ImageDataGenerator,
+    Noise,
+    ParallelImageDataGenerator,
+    preview,
+)
 from imageloom._machine import available_cpus
 from imageloom._preview.html import Thumbnail, html_form
 from imageloom._sources import base
 
 NAMES = {
-    "ParallelImageDataGenerator": ImageDataGenerator,
+    "ImageDataGenerator": ImageDataGenerator,
+    "ParallelImageDataGenerator": ParallelImageDataGenerator,
     "Noise": Noise,
 }
 
@@ -49,8 +57,9 @@ def half(x: Any) -> Any:
     ],
     ids="-".join,
 )  # fmt: skip
-def test_a_generator_is_its_call(options: dict[str, Any]) -> None:
-    generator = ImageDataGenerator(**options)
+@pytest.mark.parametrize("kind", [ImageDataGenerator, ParallelImageDataGenerator])
+def test_a_generator_is_its_call(kind: type[ImageDataGenerator], options: dict[str, Any]) -> None:
+    generator = kind(**options)
     again = eval(repr(generator), {**NAMES, "half": half})
     before, after = (
         {name: value for name, value in vars(g).items() if not name.startswith("_")}

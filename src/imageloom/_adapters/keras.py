@@ -29,6 +29,7 @@ class Reader(Enum):
     USER = auto()
     KERAS = auto()
     TF_KERAS = auto()
+    MLTK = auto()
     TF_KERAS_QUEUE = auto()  # its threads with `workers` above 1, which read ahead of the training
 
 
@@ -42,6 +43,8 @@ def reader_asking() -> Reader:
             return Reader.TF_KERAS_QUEUE
         case ["tf_keras", *_]:
             return Reader.TF_KERAS
+        case ["mltk", *_]:
+            return Reader.MLTK
     return Reader.USER
 
 

@@ -61,7 +61,7 @@ class Engine:
         make = partial(
             make_executor,
             kind,
-            options.cores if kind == "ray" else workers,
+            (-1 if options.cores is None else options.cores) if kind == "ray" else workers,
             disable_gpu=bool(options.disable_gpu_in_subprocesses),
         )
         limits = (options.max_batches_pending, options.batch_timeout)
@@ -83,12 +83,12 @@ class Engine:
 
 
 def _show_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:
-    """Prints once how many workers the default is, which is fewer than users of MLTK expect."""
-    default = GeneratorOptions.cores
-    if kind == "serial" or options.debug or options.cores != default or not _shown.first("cores"):
+    """Prints once how few workers a quarter of the CPUs is, the default of MLTK's class."""
+    quarter = 0.25
+    if kind == "serial" or options.debug or options.cores != quarter or not _shown.first("cores"):
         return
     print(
-        f"imageloom: {workers} worker(s) of {kind} on {available_cpus()} CPUs (cores={default}); "
+        f"imageloom: {workers} worker(s) of {kind} on {available_cpus()} CPUs (cores={quarter}); "
         "pass `cores`, a number or a share, for more.",
         file=sys.stderr,
     )

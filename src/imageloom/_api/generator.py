@@ -1,4 +1,4 @@
-"""The class `ParallelImageDataGenerator`, which users import as `ImageDataGenerator`.
+"""`ImageDataGenerator`: Keras' class, over an engine that computes batches in the background.
 
 It holds the options. Other modules do the work: `flows` makes iterators, `transforms` transforms
 single images, `fit` computes statistics, and `engine` opens the workers.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -23,7 +23,7 @@ from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams, default_transform
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions, warn_if_unfitted
-from imageloom._options import OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
+from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
 from imageloom._pipeline.hooks import Hook
 from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.words import generator_in_words
@@ -32,15 +32,16 @@ from imageloom._sources.base import SampleSource
 from imageloom._storage.places import is_url
 from imageloom._warnings import Once
 
-__all__ = ["ImageDataGenerator", "ParallelImageDataGenerator"]
+__all__ = ["ImageDataGenerator"]
 
 
 @public
-class ParallelImageDataGenerator:
+class ImageDataGenerator:
     """A replacement for Keras' `ImageDataGenerator` that computes batches in the background.
 
-    All arguments are keyword-only. Each is checked at once and becomes an attribute of the same
-    name. Attributes may be reassigned until an iterator hands out its first batch.
+    Keras' arguments come first, in Keras' order; those beyond them are keyword-only. Each is
+    checked at once and becomes an attribute of the same name. Attributes may be reassigned until an
+    iterator hands out its first batch.
 
     Args:
         featurewise_center: subtract the data set's mean per channel; needs `fit`.
@@ -80,7 +81,8 @@ class ParallelImageDataGenerator:
         interpolation_order: degree of the resampling splines: 0 nearest, 1 linear; above 1 needs
             SciPy.
         dtype: dtype of batches and targets; None takes Keras' `floatx`, or else float32.
-        cores: number of workers: an int, -1 for all CPUs, or a float for a share of the CPUs.
+        cores: number of workers; -1 for one per CPU, a float for a share of the CPUs; None is one per
+            CPU, 16 at most, and with Ray one per CPU of the cluster.
         debug: compute in one thread of this process, so that breakpoints work.
         max_batches_pending: the largest number of finished batches that wait to be read; each
             worker may compute one more.
@@ -158,7 +160,7 @@ class ParallelImageDataGenerator:
     validation_split: float | None
     interpolation_order: int
     dtype: str
-    cores: float
+    cores: float | None
     debug: bool
     max_batches_pending: int
     get_batch_function: Callable[..., Any] | None
@@ -181,12 +183,12 @@ class ParallelImageDataGenerator:
     on_bad_image: str
     batch_timeout: float | None
 
+    _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
     _checked_options: GeneratorOptions | None = None
 
     def __init__(
         self,
-        *,
         featurewise_center: bool = False,
         samplewise_center: bool = False,
         featurewise_std_normalization: bool = False,
@@ -210,7 +212,8 @@ class ParallelImageDataGenerator:
         validation_split: float | None = 0.0,
         interpolation_order: int = 1,
         dtype: str | None = None,
-        cores: float = 0.25,
+        *,
+        cores: float | None = None,
         debug: bool = False,
         max_batches_pending: int = 4,
         get_batch_function: Callable[..., Any] | None = None,
@@ -385,7 +388,7 @@ class ParallelImageDataGenerator:
 
     def _freeze(self) -> FrozenGenerator:
         """The generator's present state, which later assignments do not change."""
-        return freeze(self, ParallelImageDataGenerator, self._options(), self._statistics())
+        return freeze(self, ImageDataGenerator, self._options(), self._statistics())
 
     def _open_channel(self, frozen: FrozenGenerator, source: SampleSource, recipe: Recipe) -> Channel:
         """Opens the workers for the batches of an iterator."""
@@ -405,7 +408,7 @@ class ParallelImageDataGenerator:
 
     def __repr__(self) -> str:
         """The constructor call, with the arguments that differ from the defaults."""
-        return generator_in_words(self)
+        return generator_in_words(self, self._defaults)
 
     def __getstate__(self) -> dict[str, Any]:
         """The state without the workers, because a copy starts its own."""
@@ -415,6 +418,3 @@ class ParallelImageDataGenerator:
         """Restores a copy, without workers."""
         self.__dict__.update(state)
         self._engine = Engine()
-
-
-ImageDataGenerator = ParallelImageDataGenerator

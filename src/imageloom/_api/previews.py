@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageloom._api.generator import ParallelImageDataGenerator
+from imageloom._api.generator import ImageDataGenerator
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
 from imageloom._checks import check_choice, check_int, check_seed
@@ -35,7 +35,7 @@ Pixels = NDArray[Any]
 
 @public
 def preview(
-    gen: ParallelImageDataGenerator,
+    gen: ImageDataGenerator,
     images: Any,
     *,
     samples: int = 4,
@@ -75,7 +75,7 @@ def preview(
         MissingFileError: a file or folder does not exist.
         BadImageError: none of the images can be read.
     """
-    if not isinstance(gen, ParallelImageDataGenerator):
+    if not isinstance(gen, ImageDataGenerator):
         raise ArgumentTypeError(
             "The first argument of `preview` must be a generator of imageloom, such as "
             f"ImageDataGenerator(rotation_range=20); received {type(gen).__name__}."

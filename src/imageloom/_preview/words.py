@@ -8,11 +8,10 @@ from functools import partial
 from typing import Any, Final
 
 from imageloom._machine import worker_count
-from imageloom._options import GeneratorOptions, Noise
+from imageloom._options import OPTION_DEFAULTS, Noise
 
 __all__ = ["counted", "generator_in_words", "geometry_notes", "transforms_in_words"]
 
-_DEFAULTS: Final = {field.name: field.default for field in dataclasses.fields(GeneratorOptions)}
 _TRANSFORMS: Final = (
     "rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range",
     "channel_shift_range", "horizontal_flip", "vertical_flip", "brightness_range", "contrast_range",
@@ -26,12 +25,12 @@ _MOST_ITEMS: Final = 6
 _LARGEST_DENOMINATOR: Final = 1000
 
 
-def generator_in_words(generator: Any) -> str:
+def generator_in_words(generator: Any, defaults: Mapping[str, Any] = OPTION_DEFAULTS) -> str:
     """Describes a generator by the call of its constructor, with a comment about its state.
 
     The call has the arguments that differ from their defaults. It is one line if it fits.
     """
-    arguments = list(_arguments(generator, tuple(_DEFAULTS)))
+    arguments = list(_arguments(generator, tuple(defaults), defaults))
     name = type(generator).__name__
     call = f"{name}({', '.join(arguments)})"
     if len(call) > _LONGEST_LINE:
@@ -65,9 +64,11 @@ def geometry_notes(generator: Any) -> list[str]:
     ]
 
 
-def _arguments(generator: Any, names: Sequence[str]) -> Iterator[str]:
+def _arguments(
+    generator: Any, names: Sequence[str], defaults: Mapping[str, Any] = OPTION_DEFAULTS
+) -> Iterator[str]:
     for name in names:
-        default = _DEFAULTS[name]
+        default = defaults[name]
         value = getattr(generator, name, default)
         if not _equal(name, value, default):
             yield f"{name}={_value(value)}"

@@ -16,10 +16,9 @@ from imageloom._api.flows.base import (
 )
 from imageloom._api.iterators.files import DirectoryIterator
 from imageloom._checks import check_choice
-from imageloom._errors import ArgumentTypeError
 from imageloom._sources.directory import DirectorySource
 
-__all__ = ["flow_from_directory"]
+__all__ = ["flow_from_directory", "open_directory"]
 
 _CLASS_MODES: Final = ("categorical", "binary", "sparse", "input")
 
@@ -37,20 +36,20 @@ def flow_from_directory(
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "input"] = "categorical",
     batch_size: int = 32,
-    batch_shape: Sequence[int] | None = None,
     shuffle: bool | str = True,
-    shuffle_index_dir: str | os.PathLike[str] | None = None,
     seed: int | None = None,
     save_to_dir: str | os.PathLike[str] | None = None,
     save_prefix: str = "",
     save_format: str = "png",
     follow_links: bool = False,
     subset: str | None = None,
-    interpolation: str | None = "bilinear",
+    interpolation: str | None = "nearest",
+    keep_aspect_ratio: bool = False,
+    *,
+    batch_shape: Sequence[int] | None = None,
+    shuffle_index_dir: str | os.PathLike[str] | None = None,
     list_valid_filenames_in_directory_function: None = None,
     class_counts: dict[str, int] | None = None,
-    *,
-    keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
 ) -> DirectoryIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
@@ -65,20 +64,20 @@ def flow_from_directory(
     classes: Sequence[str] | None = None,
     class_mode: None = ...,
     batch_size: int = 32,
-    batch_shape: Sequence[int] | None = None,
     shuffle: bool | str = True,
-    shuffle_index_dir: str | os.PathLike[str] | None = None,
     seed: int | None = None,
     save_to_dir: str | os.PathLike[str] | None = None,
     save_prefix: str = "",
     save_format: str = "png",
     follow_links: bool = False,
     subset: str | None = None,
-    interpolation: str | None = "bilinear",
+    interpolation: str | None = "nearest",
+    keep_aspect_ratio: bool = False,
+    *,
+    batch_shape: Sequence[int] | None = None,
+    shuffle_index_dir: str | os.PathLike[str] | None = None,
     list_valid_filenames_in_directory_function: None = None,
     class_counts: dict[str, int] | None = None,
-    *,
-    keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
 ) -> DirectoryIterator[NDArray[Any]]: ...
@@ -93,20 +92,20 @@ def flow_from_directory(
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
-    batch_shape: Sequence[int] | None = None,
     shuffle: bool | str = True,
-    shuffle_index_dir: str | os.PathLike[str] | None = None,
     seed: int | None = None,
     save_to_dir: str | os.PathLike[str] | None = None,
     save_prefix: str = "",
     save_format: str = "png",
     follow_links: bool = False,
     subset: str | None = None,
-    interpolation: str | None = "bilinear",
+    interpolation: str | None = "nearest",
+    keep_aspect_ratio: bool = False,
+    *,
+    batch_shape: Sequence[int] | None = None,
+    shuffle_index_dir: str | os.PathLike[str] | None = None,
     list_valid_filenames_in_directory_function: Callable[..., Any] | None = None,
     class_counts: dict[str, int] | None = None,
-    *,
-    keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
 ) -> DirectoryIterator[Any]: ...
@@ -120,20 +119,20 @@ def flow_from_directory(
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
-    batch_shape: Sequence[int] | None = None,
     shuffle: bool | str = True,
-    shuffle_index_dir: str | os.PathLike[str] | None = None,
     seed: int | None = None,
     save_to_dir: str | os.PathLike[str] | None = None,
     save_prefix: str = "",
     save_format: str = "png",
     follow_links: bool = False,
     subset: str | None = None,
-    interpolation: str | None = "bilinear",
+    interpolation: str | None = "nearest",
+    keep_aspect_ratio: bool = False,
+    *,
+    batch_shape: Sequence[int] | None = None,
+    shuffle_index_dir: str | os.PathLike[str] | None = None,
     list_valid_filenames_in_directory_function: Callable[..., Any] | None = None,
     class_counts: dict[str, int] | None = None,
-    *,
-    keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
 ) -> DirectoryIterator[Any]:
@@ -192,13 +191,60 @@ def flow_from_directory(
         MissingDependencyError: a package that fsspec needs for a URL is not installed.
         InvalidArgumentError, ArgumentTypeError: a value that is not allowed.
     """
+    return open_directory(
+        self,
+        directory,
+        target_size=target_size,
+        color_mode=color_mode,
+        classes=classes,
+        class_mode=class_mode,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        save_to_dir=save_to_dir,
+        save_prefix=save_prefix,
+        save_format=save_format,
+        follow_links=follow_links,
+        subset=subset,
+        interpolation=interpolation,
+        keep_aspect_ratio=keep_aspect_ratio,
+        batch_shape=batch_shape,
+        shuffle_index_dir=shuffle_index_dir,
+        list_valid_filenames_in_directory_function=list_valid_filenames_in_directory_function,
+        class_counts=class_counts,
+        shard=shard,
+        balance=balance,
+    )
+
+
+def open_directory(
+    generator: FlowingGenerator,
+    directory: str | os.PathLike[str],
+    *,
+    target_size: tuple[int, int],
+    color_mode: str,
+    classes: Sequence[str] | None,
+    class_mode: str | None,
+    batch_size: int,
+    shuffle: bool | str,
+    seed: int | None,
+    save_to_dir: str | os.PathLike[str] | None,
+    save_prefix: str,
+    save_format: str,
+    follow_links: bool,
+    subset: str | None,
+    interpolation: str | None,
+    keep_aspect_ratio: bool,
+    batch_shape: Sequence[int] | None,
+    shuffle_index_dir: str | os.PathLike[str] | None,
+    list_valid_filenames_in_directory_function: Callable[..., Any] | None,
+    class_counts: dict[str, int] | None,
+    shard: tuple[int, int] | str | None,
+    balance: bool,
+) -> DirectoryIterator[Any]:
+    """Makes the iterator; the arguments are those of `flow_from_directory`."""
     order = order_options(shuffle, seed, balance, shard)
-    if isinstance(batch_shape, bool):
-        raise ArgumentTypeError(
-            "The argument after `batch_size` is `batch_shape`, as in MLTK, not `shuffle`, as in Keras; "
-            f"received {batch_shape!r}: pass `shuffle` by name."
-        )
-    options = self._options()
+    options = generator._options()
     check_directory("directory", directory, remote=True)
     settings = file_settings(
         options,
@@ -232,9 +278,9 @@ def flow_from_directory(
     iterator = DirectoryIterator(
         source,
         settings,
-        image_data_generator=self,
+        image_data_generator=generator,
         order=order,
     )
-    warn_about_geometry(self, options, settings.target_size)
+    warn_about_geometry(generator, options, settings.target_size)
     print(f"Found {len(source)} images belonging to {source.num_classes} classes.")
     return iterator

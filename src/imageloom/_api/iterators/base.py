@@ -11,7 +11,7 @@ The first request freezes the generator's options and opens a channel to its wor
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 import numpy as np
@@ -158,9 +158,9 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
 
     # Reading
 
-    def __iter__(self) -> Self:
-        """Returns the iterator itself, which is endless."""
-        return self
+    def __iter__(self) -> Iterator[BatchT_co]:
+        """The iterator itself, which never ends; for MLTK's own loops one epoch, which they expect."""
+        return self._stream.one_pass() if reader_asking() is Reader.MLTK else self
 
     def __next__(self) -> BatchT_co:
         """Returns the next batch of the stream.
@@ -193,7 +193,7 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
             )
         reader = reader_asking()
         batch: BatchT_co = self._stream.get(int(index) % length, reader)
-        if reader is not Reader.USER and not self._is_users_own(batch):
+        if reader not in (Reader.USER, Reader.MLTK) and not self._is_users_own(batch):
             batch = for_keras(batch)
         return batch
 
