@@ -38,8 +38,21 @@ from imageloom._errors import (
 from imageloom._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from imageloom import image as image
     from imageloom._adapters.resume import ResumeCallback
     from imageloom._api.generator import ImageDataGenerator, ParallelImageDataGenerator
+    from imageloom._api.image_functions import (
+        apply_affine_transform,
+        apply_brightness_shift,
+        apply_channel_shift,
+        random_brightness,
+        random_channel_shift,
+        random_rotation,
+        random_shear,
+        random_shift,
+        random_zoom,
+        smart_resize,
+    )
     from imageloom._api.iterators.arrays import NumpyArrayIterator
     from imageloom._api.iterators.base import BatchIterator
     from imageloom._api.iterators.files import DataFrameIterator, DirectoryIterator
@@ -66,11 +79,21 @@ _LAZY = {
     "Report": "_stream.report",
     "ResumeCallback": "_adapters.resume",
     "UnidentifiedImageError": "_imaging.decode",
+    "apply_affine_transform": "_api.image_functions",
+    "apply_brightness_shift": "_api.image_functions",
+    "apply_channel_shift": "_api.image_functions",
     "array_to_img": "_imaging.convert",
     "img_to_array": "_imaging.convert",
     "load_img": "_imaging.decode",
     "preview": "_api.previews",
+    "random_brightness": "_api.image_functions",
+    "random_channel_shift": "_api.image_functions",
+    "random_rotation": "_api.image_functions",
+    "random_shear": "_api.image_functions",
+    "random_shift": "_api.image_functions",
+    "random_zoom": "_api.image_functions",
     "save_img": "_imaging.convert",
+    "smart_resize": "_api.image_functions",
 }
 
 __all__ = [
@@ -106,11 +129,21 @@ __all__ = [
     "WorkerDiedError",
     "WorkerError",
     "WorkerStartError",
+    "apply_affine_transform",
+    "apply_brightness_shift",
+    "apply_channel_shift",
     "array_to_img",
     "img_to_array",
     "load_img",
     "preview",
+    "random_brightness",
+    "random_channel_shift",
+    "random_rotation",
+    "random_shear",
+    "random_shift",
+    "random_zoom",
     "save_img",
+    "smart_resize",
 ]
 
 
@@ -121,9 +154,11 @@ if not TYPE_CHECKING:  # otherwise type checkers would accept every misspelt nam
         if name in _LAZY:
             globals()[name] = value = getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
             return value
+        if name == "image":  # a module, so no name for `from imageloom import *`
+            return importlib.import_module("imageloom.image")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """Returns all public names, including those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "image"})

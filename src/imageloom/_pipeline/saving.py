@@ -39,6 +39,6 @@ def save_images(
             at.sample, at.part = j, k
             number = state.randint(recipe.saved_name_range)
             name = f"{params.save_prefix}_{index}_{number}.{params.save_format}"
-            image = array_to_img(array[j], params.data_format, scale=True)
+            image = array_to_img(array[j], params.data_format, scale=True, dtype="float32")
             image.save(os.path.join(params.save_to_dir or "", name))
     at.enter("finish")
