@@ -51,14 +51,14 @@ if TYPE_CHECKING:
         random_shear,
         random_shift,
         random_zoom,
-        smart_resize,
     )
     from imageloom._api.iterators.arrays import NumpyArrayIterator
     from imageloom._api.iterators.base import BatchIterator
     from imageloom._api.iterators.files import DataFrameIterator, DirectoryIterator
     from imageloom._api.previews import preview
+    from imageloom._api.resizing import smart_resize
     from imageloom._imaging.convert import array_to_img, img_to_array, save_img
-    from imageloom._imaging.decode import UnidentifiedImageError, load_img
+    from imageloom._imaging.decode import DecompressionBombError, UnidentifiedImageError, load_img
     from imageloom._options import Noise
     from imageloom._pipeline.hooks import ParallelProcessParams
     from imageloom._stream.report import Report
@@ -70,6 +70,7 @@ _LAZY = {
     "BadImage": "_stream.substitutions",
     "BatchIterator": "_api.iterators.base",
     "DataFrameIterator": "_api.iterators.files",
+    "DecompressionBombError": "_imaging.decode",
     "DirectoryIterator": "_api.iterators.files",
     "ImageDataGenerator": "_api.generator",
     "Noise": "_options",
@@ -93,7 +94,7 @@ _LAZY = {
     "random_shift": "_api.image_functions",
     "random_zoom": "_api.image_functions",
     "save_img": "_imaging.convert",
-    "smart_resize": "_api.image_functions",
+    "smart_resize": "_api.resizing",
 }
 
 __all__ = [
@@ -107,6 +108,7 @@ __all__ = [
     "BatchShapeError",
     "BatchTimeoutError",
     "DataFrameIterator",
+    "DecompressionBombError",
     "DirectoryIterator",
     "ImageDataGenerator",
     "ImageLoomError",

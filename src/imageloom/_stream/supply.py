@@ -118,9 +118,10 @@ class BatchSupply:
         computed = stream.get(spec.position)
         report = computed.report
         self._meter.note(asked, len(spec.indices), report)
-        for key, text in (*computed.report.warnings, *map(_replacement_in_words, computed.replaced)):
+        replaced = map(_replacement_in_words, computed.replaced)
+        for key, text, category in (*computed.report.warnings, *replaced):
             if self._shown.first(key):
-                warn_user(text)
+                warn_user(text, category)
         arrays = computed.hand_out()
         if computed.report.batch is not None:
             return completed(computed.report.batch[0], arrays[0])
@@ -168,5 +169,5 @@ class BatchSupply:
         self._lookahead, self._cpus = channel.lookahead, channel.cpus
 
 
-def _replacement_in_words(bad: Replacement) -> tuple[str, str]:
-    return f"replaced {bad.filename}", bad.in_words
+def _replacement_in_words(bad: Replacement) -> tuple[str, str, type[Warning]]:
+    return f"replaced {bad.filename}", bad.in_words, UserWarning
