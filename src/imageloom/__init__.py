@@ -38,15 +38,28 @@ from imageloom._errors import (
 from imageloom._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from imageloom import image as image
     from imageloom._adapters.resume import ResumeCallback
     from imageloom._api.generator import ImageDataGenerator
+    from imageloom._api.image_functions import (
+        apply_affine_transform,
+        apply_brightness_shift,
+        apply_channel_shift,
+        random_brightness,
+        random_channel_shift,
+        random_rotation,
+        random_shear,
+        random_shift,
+        random_zoom,
+    )
     from imageloom._api.iterators.arrays import NumpyArrayIterator
     from imageloom._api.iterators.base import BatchIterator
     from imageloom._api.iterators.files import DataFrameIterator, DirectoryIterator
     from imageloom._api.parallel_generator import ParallelImageDataGenerator
     from imageloom._api.previews import preview
+    from imageloom._api.resizing import smart_resize
     from imageloom._imaging.convert import array_to_img, img_to_array, save_img
-    from imageloom._imaging.decode import UnidentifiedImageError, load_img
+    from imageloom._imaging.decode import DecompressionBombError, UnidentifiedImageError, load_img
     from imageloom._options import Noise
     from imageloom._pipeline.hooks import ParallelProcessParams
     from imageloom._stream.report import Report
@@ -58,6 +71,7 @@ _LAZY = {
     "BadImage": "_stream.substitutions",
     "BatchIterator": "_api.iterators.base",
     "DataFrameIterator": "_api.iterators.files",
+    "DecompressionBombError": "_imaging.decode",
     "DirectoryIterator": "_api.iterators.files",
     "ImageDataGenerator": "_api.generator",
     "Noise": "_options",
@@ -67,11 +81,21 @@ _LAZY = {
     "Report": "_stream.report",
     "ResumeCallback": "_adapters.resume",
     "UnidentifiedImageError": "_imaging.decode",
+    "apply_affine_transform": "_api.image_functions",
+    "apply_brightness_shift": "_api.image_functions",
+    "apply_channel_shift": "_api.image_functions",
     "array_to_img": "_imaging.convert",
     "img_to_array": "_imaging.convert",
     "load_img": "_imaging.decode",
     "preview": "_api.previews",
+    "random_brightness": "_api.image_functions",
+    "random_channel_shift": "_api.image_functions",
+    "random_rotation": "_api.image_functions",
+    "random_shear": "_api.image_functions",
+    "random_shift": "_api.image_functions",
+    "random_zoom": "_api.image_functions",
     "save_img": "_imaging.convert",
+    "smart_resize": "_api.resizing",
 }
 
 __all__ = [
@@ -85,6 +109,7 @@ __all__ = [
     "BatchShapeError",
     "BatchTimeoutError",
     "DataFrameIterator",
+    "DecompressionBombError",
     "DirectoryIterator",
     "ImageDataGenerator",
     "ImageLoomError",
@@ -107,11 +132,21 @@ __all__ = [
     "WorkerDiedError",
     "WorkerError",
     "WorkerStartError",
+    "apply_affine_transform",
+    "apply_brightness_shift",
+    "apply_channel_shift",
     "array_to_img",
     "img_to_array",
     "load_img",
     "preview",
+    "random_brightness",
+    "random_channel_shift",
+    "random_rotation",
+    "random_shear",
+    "random_shift",
+    "random_zoom",
     "save_img",
+    "smart_resize",
 ]
 
 
@@ -122,9 +157,11 @@ if not TYPE_CHECKING:  # otherwise type checkers would accept every misspelt nam
         if name in _LAZY:
             globals()[name] = value = getattr(importlib.import_module(f"imageloom.{_LAZY[name]}"), name)
             return value
+        if name == "image":  # a module, so no name for `from imageloom import *`
+            return importlib.import_module("imageloom.image")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """Returns all public names, including those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "image"})

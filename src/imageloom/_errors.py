@@ -11,7 +11,8 @@ Each class derives from `ImageLoomError` and from the built-in class that users 
     ├── MissingDependencyError      ImportError            an option needs a package that is missing
     ├── BadImageError               OSError                a file could not be read as an image
     │   ├── BadSamplesError                                several files of a batch could not be read
-    │   ├── UnidentifiedImageError  (also PIL's)           an unknown format; see `_imaging.decode`
+    │   ├── UnidentifiedImageError  (also PIL's)           an unknown format; see `_imaging.opening`
+    │   ├── DecompressionBombError  (also PIL's)           too many pixels for Pillow's setting
     │   └── MissingImageError       FileNotFoundError      an image file does not exist
     ├── MissingDirectoryError       FileNotFoundError      a folder does not exist
     ├── MissingFileError            FileNotFoundError      a file that an argument names is missing

@@ -4,7 +4,7 @@ import copy
 import inspect
 import pickle
 
-import PIL
+import PIL.Image
 import pytest
 
 import imageloom
@@ -20,6 +20,7 @@ BUILT_IN: dict[str, tuple[type[Exception], ...]] = {
     "BatchMemoryError": (OSError,),
     "BatchShapeError": (ValueError,),
     "BatchTimeoutError": (TimeoutError,),
+    "DecompressionBombError": (PIL.Image.DecompressionBombError, OSError, errors.BadImageError),
     "ImageLoomError": (Exception,),
     "InvalidArgumentError": (ValueError,),
     "IteratorClosedError": (RuntimeError,),
@@ -49,7 +50,7 @@ def error_classes() -> dict[str, type[ImageLoomError]]:
 
 def test_no_error_class_was_forgotten() -> None:
     assert set(error_classes()) == set(BUILT_IN)
-    assert set(errors.__all__) == set(BUILT_IN) - {"UnidentifiedImageError"}
+    assert set(errors.__all__) == set(BUILT_IN) - {"DecompressionBombError", "UnidentifiedImageError"}
     assert set(BUILT_IN) <= set(imageloom.__all__)
 
 

@@ -28,7 +28,8 @@ CLASSES = ("ImageDataGenerator", "BatchIterator", "DirectoryIterator", "Parallel
 def test_modules_beneath_the_package_are_marked_as_private() -> None:
     names = [module.name for module in pkgutil.iter_modules(imageloom.__path__)]
     assert names
-    assert [name for name in names if not name.startswith("_")] == []
+    # The only module that users import, because Keras has one of that name.
+    assert [name for name in names if not name.startswith("_")] == ["image"]
 
 
 @pytest.mark.parametrize("name", imageloom.__all__)

@@ -176,13 +176,11 @@ def test_extreme_sizes(size: tuple[int, int], interpolation: str, tmp_path: Path
                 assert np.abs(pixels.astype(int) - 90).max() <= 1
 
 
-@pytest.mark.parametrize("kind", ["EPS", "ICO", "PCX", "TGA", "SGI", "PDF", "PSD", "JPEG2000"])
-def test_formats_that_are_not_documented_are_refused(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["EPS", "PDF"])
+def test_programs_are_refused(kind: str, tmp_path: Path) -> None:
+    """Pillow would have Ghostscript run a file of PostScript."""
     path = tmp_path / "a.png"
-    if kind == "PSD":  # which Pillow reads only: a header for 8 by 8 grey pixels, and these, raw
-        path.write_bytes(b"8BPS\0\1" + bytes(6) + b"\0\1\0\0\0\x08\0\0\0\x08\0\x08\0\1" + bytes(78))
-    else:
-        Image.fromarray(photograph("coffee", 32, 32)).save(path, format=kind)
+    Image.fromarray(photograph("coffee", 32, 32)).save(path, format=kind)
     if kind != "PDF":  # which Pillow writes only
         with Image.open(path) as image:
             assert image.format == kind, "Pillow itself would read it"

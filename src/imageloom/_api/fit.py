@@ -14,7 +14,7 @@ from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, PlanningGenerator, recipe_for_fit
 from imageloom._api.streamed_fit import stream_statistics
 from imageloom._api.transforms import draw_from
-from imageloom._checks import check_int, check_seed
+from imageloom._checks import check_int, check_seed, computing_dtype
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
@@ -171,7 +171,7 @@ def _of_array(
     _check_images(shape, options.data_format, channel_axis)
     if options.zca_whitening:
         check_whitening_fits(shape[1:], shape[channel_axis])
-    images = np.array(x, dtype=options.dtype)
+    images = np.array(x, dtype=computing_dtype(options.dtype))
     # Keras rescales before it transforms here, which makes brightness ranges wrong.
     last = drawing is not None and options.geometry == "corrected"
     if options.rescale and not last:
@@ -207,7 +207,8 @@ def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -
         raise InvalidArgumentError(f"`.fit()` needs at least one image; received shape {shape}.")
     if shape[channel_axis] not in (1, 3, 4):
         warn_user(
-            f"Expected input to be images following the data format convention {data_format!r}, with "
-            f"1, 3 or 4 channels on axis {channel_axis}. However, it was passed an array with shape "
-            f"{shape} ({shape[channel_axis]} channels)."
+            "Expected input to be images (as Numpy array) following the data format convention "
+            f'"{data_format}" (channels on axis {channel_axis}), i.e. expected either 1, 3 or 4 '
+            f"channels on axis {channel_axis}. However, it was passed an array with shape {shape} "
+            f"({shape[channel_axis]} channels)."
         )

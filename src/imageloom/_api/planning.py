@@ -11,9 +11,11 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from imageloom._checks import computing_dtype
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
+from imageloom._imaging.pillow_settings import program_settings
 from imageloom._machine import free_memory
 from imageloom._options import GeneratorOptions, ReadOptions
 from imageloom._pipeline.cache import CachePlan
@@ -193,8 +195,9 @@ def make_recipe(
         ),
         report=ReportOptions(all_bad_samples=options.on_bad_image == "replace" and rows is None),
         storage=fsspec_options() if source.protocols else None,
+        pillow=program_settings(),
         channels_first=settings.data_format == "channels_first",
-        working_dtype="float32" if rows is None else settings.dtype,
+        working_dtype="float32" if rows is None else computing_dtype(settings.dtype),
         # Keras' values for file iterators and for array iterators.
         saved_name_range=10_000_000 if rows is None else 10_000,
     )
@@ -221,7 +224,12 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
         masks=0,
         transform=options.transform if augment else None,
         standardize=standardize,
-        layout=dataclasses.replace(recipe.layout, copies=recipe.images, mask_dtypes=()),
+        layout=dataclasses.replace(
+            recipe.layout,
+            dtype=computing_dtype(recipe.layout.dtype),
+            copies=recipe.images,
+            mask_dtypes=(),
+        ),
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         user_code=UserCode(
             overrides=recipe.user_code.overrides - {"standardize"} if augment else frozenset()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Final
 
 import numpy as np
 
@@ -34,6 +35,8 @@ from imageloom._stream.window import BatchStream
 from imageloom._warnings import warn_user
 
 __all__ = ["stream_statistics"]
+
+_SCALE_REMEDY: Final = ' With geometry="corrected" they are rescaled afterwards.'
 
 
 def stream_statistics(
@@ -80,8 +83,8 @@ def stream_statistics(
                 bar.update(len(sampler.spec(position).indices))
     finally:
         stream.close()
-    for text in sums.warnings.values():
-        warn_user(text)
+    for text, category in sums.warnings.values():
+        warn_user(text, category)
     return sums.statistics()
 
 
@@ -127,15 +130,15 @@ class _Sums:
         self._channel_axis = channel_axis
         self._moments: FeatureMoments | None = None
         self._products: OuterProducts | None = None
-        self.warnings: dict[str, str] = {}
+        self.warnings: dict[str, tuple[str, type[Warning]]] = {}
 
     def add(self, batch: ComputedBatch) -> None:
         moments = batch.report.moments
         for bad in batch.replaced:
-            self.warnings.setdefault(f"replaced {bad.filename}", bad.in_words)
-        for key, text in batch.report.warnings:
-            afterwards = ' With geometry="corrected" they are rescaled afterwards.'
-            self.warnings.setdefault(key, text + afterwards if key == "scale" else text)
+            self.warnings.setdefault(f"replaced {bad.filename}", (bad.in_words, UserWarning))
+        for key, text, category in batch.report.warnings:
+            remedy = _SCALE_REMEDY if key == "scale" else ""
+            self.warnings.setdefault(key, (text + remedy, category))
         assert moments is not None
         self._moments = moments if self._moments is None else self._moments.merged(moments)
         if not self._options.zca_whitening:

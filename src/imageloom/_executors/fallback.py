@@ -155,8 +155,7 @@ class FallbackChannel:
     def _deliver(self, outer: BatchFuture, channel: Channel, batch: ComputedBatch) -> None:
         if channel is self._here:
             # Shown once for each iterator, in the thread that reads it and at its line.
-            warnings = (*batch.report.warnings, ("fallback", self._warning))
-            batch.report = dataclasses.replace(batch.report, warnings=warnings)
+            batch.report = batch.report.with_warnings([("fallback", self._warning, UserWarning)])
         else:
             self._proven = self._here is None
         if outer.set_running_or_notify_cancel():

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from PIL import Image
 
-from imageloom._checks import check_choice
+from imageloom._adapters.keras import configured
+from imageloom._checks import as_dtype, check_choice
 from imageloom._errors import InvalidArgumentError
 from imageloom._public import public
 from imageloom._warnings import warn_user
@@ -24,18 +25,19 @@ _PILLOW_NAMES = {"jpg": "jpeg", "tif": "tiff"}
 @public
 def array_to_img(
     x: ArrayLike,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
     scale: bool = True,
-    dtype: DTypeLike = "float32",
+    dtype: DTypeLike | None = None,
 ) -> Image.Image:
     """Converts an array of rank 3 to a Pillow image.
 
     Args:
         x: the array, (height, width, channels), or (channels, height, width) with `"channels_first"`.
-        data_format: the position of the channels, `"channels_last"` or `"channels_first"`.
+        data_format: the position of the channels, `"channels_last"` or `"channels_first"`; None takes
+            what is configured in Keras, or else `"channels_last"`.
         scale: whether to stretch the range of the values to 0..255. Without it, the values are
             converted to bytes as they are.
-        dtype: the dtype of the computation.
+        dtype: the dtype of the computation; None takes Keras' `floatx`, or else float32.
 
     Returns:
         An image of mode L, RGB or RGBA. A single channel with values above 255 gives mode I (32 bits).
@@ -43,8 +45,8 @@ def array_to_img(
     Raises:
         InvalidArgumentError: The rank is not 3, or the number of channels is not 1, 3 or 4.
     """
-    check_choice("data_format", data_format, _DATA_FORMATS)
-    array = np.asarray(x, dtype=dtype)
+    data_format = _layout(data_format)
+    array = np.asarray(x, dtype=_float_dtype(dtype))
     if array.ndim != 3:
         raise InvalidArgumentError(
             f"Expected image array to have rank 3 (single image). Got array with shape: {array.shape}"
@@ -69,22 +71,22 @@ def array_to_img(
 @public
 def img_to_array(
     img: Image.Image | NDArray[Any],
-    data_format: str = "channels_last",
-    dtype: DTypeLike = "float32",
+    data_format: str | None = None,
+    dtype: DTypeLike | None = None,
 ) -> NDArray[Any]:
     """Converts a Pillow image to an array of rank 3; grey images get an axis of one channel.
 
     Args:
         img: the image, or an array of rank 2 or 3.
         data_format: `"channels_last"` for (height, width, channels), or `"channels_first"` for
-            (channels, height, width).
-        dtype: the dtype of the array.
+            (channels, height, width); None takes what is configured in Keras.
+        dtype: the dtype of the array; None takes Keras' `floatx`, or else float32.
 
     Raises:
         InvalidArgumentError: The rank is neither 2 nor 3.
     """
-    check_choice("data_format", data_format, _DATA_FORMATS)
-    array = np.asarray(img, dtype=dtype)
+    data_format = _layout(data_format)
+    array = np.asarray(img, dtype=_float_dtype(dtype))
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3:
@@ -96,7 +98,7 @@ def img_to_array(
 def save_img(
     path: str | os.PathLike[str] | IO[bytes],
     x: ArrayLike,
-    data_format: str = "channels_last",
+    data_format: str | None = None,
     file_format: str | None = None,
     scale: bool = True,
     **kwargs: Any,
@@ -106,7 +108,7 @@ def save_img(
     Args:
         path: the name of the file, or a binary file object.
         x: the array, as for `array_to_img`.
-        data_format: the position of the channels.
+        data_format: the position of the channels; None takes what is configured in Keras.
         file_format: the format of the file; by default, the suffix of `path`.
         scale: whether to stretch the range of the values to 0..255.
         **kwargs: further arguments of Pillow's `Image.save`.
@@ -120,3 +122,14 @@ def save_img(
         warn_user("The JPEG format does not support RGBA images, converting to RGB.")
         image = image.convert("RGB")
     image.save(path, format=file_format, **kwargs)
+
+
+def _layout(data_format: str | None) -> str:
+    if data_format is None:
+        return configured("image_data_format", "channels_last")
+    check_choice("data_format", data_format, _DATA_FORMATS)
+    return data_format
+
+
+def _float_dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
+    return as_dtype(configured("floatx", "float32") if dtype is None else dtype)

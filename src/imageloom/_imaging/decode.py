@@ -17,19 +17,9 @@ import threading
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import PIL
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import (  # noqa: F401  # importing a plug-in registers it; `Image.init` would load them all
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image
 
 from imageloom._checks import check_choice
 from imageloom._errors import (
@@ -37,31 +27,36 @@ from imageloom._errors import (
     BadImageError,
     MissingImageError,
 )
+from imageloom._imaging.opening import (
+    DecompressionBombError,
+    UnidentifiedImageError,
+    open_image,
+    read_by_plugin,
+)
 from imageloom._imaging.png import PNG_MAGIC, decode_png
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._public import public
 from imageloom._storage.fetching import fetch
 from imageloom._storage.places import is_url, join, last_part
 
-__all__ = ["UnidentifiedImageError", "load_img", "read_pixels", "read_stored"]
+__all__ = [
+    "DecompressionBombError",
+    "UnidentifiedImageError",
+    "load_img",
+    "read_pixels",
+    "read_stored",
+]
 
 try:
     import cykooz_resizer
 except ImportError:  # some processors have no wheels of it; Pillow resizes everything there
     cykooz_resizer = None
-# The documented formats only: some of Pillow's other formats run programs or read other files.
-_FORMATS: Final = ("JPEG", "PNG", "BMP", "DIB", "PPM", "TIFF", "GIF", "WEBP")
 _TEMPORARY_ERRNOS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _GREY_MODES: Final = ("L", "I;16", "I")
 _NUMBER_MODES: Final = ("L", "P", "F", "I", "I;16", "I;16B")
 _MODES: Final = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
-
-
-@public
-class UnidentifiedImageError(BadImageError, PIL.UnidentifiedImageError):
-    """A file has no known image format."""
 
 
 @public
@@ -74,8 +69,9 @@ def load_img(
 ) -> Image.Image:
     """Reads an image file as a Pillow image.
 
-    It reads PNG, JPEG, BMP, PPM, TIFF, GIF and WebP files, whatever their suffix. Of an animation it
-    reads the first picture. It ignores orientation tags, as Keras does.
+    It reads every format that Pillow reads, whatever the suffix of the file, except EPS, which would
+    start Ghostscript. Of an animation it reads the first picture. It ignores orientation tags, as Keras
+    does. Pillow's switches and the formats that a program has registered with it have their effect.
 
     Args:
         path: the name or URL of the file, or its content as `io.BytesIO`.
@@ -88,16 +84,18 @@ def load_img(
 
     Raises:
         BadImageError: The file is damaged, has no known format, or does not exist.
+        DecompressionBombError: The image has more than twice the pixels of Pillow's
+            `Image.MAX_IMAGE_PIXELS`.
         StorageError: The storage of a URL cannot be reached, or refuses the request.
         InvalidArgumentError: The colour mode or the interpolation is unknown.
         ArgumentTypeError: `path` has another type.
     """
     name = "the given bytes"
     if isinstance(path, io.BytesIO):
-        image = _open(path.getvalue(), name)
+        image = open_image(path.getvalue(), name)
     elif isinstance(path, (str, bytes, os.PathLike)):
         name = os.fsdecode(path)
-        image = _open(fetch(name) if is_url(path) else _read(path), name)
+        image = open_image(fetch(name) if is_url(path) else _read(path), name)
     else:
         raise ArgumentTypeError(
             f"path should be path-like or io.BytesIO, received {type(path).__name__}"
@@ -132,7 +130,7 @@ def read_pixels(
         content = _read(path)
     decoded = _decode(content, options)
     if decoded is None:
-        image = _open(content, name)
+        image = open_image(content, name)
         size = image.size
     else:
         resized = _resize_simd(decoded, options)
@@ -198,9 +196,9 @@ class _Decoded(NamedTuple):
 
 def _decode(content: bytes, options: ReadOptions) -> _Decoded | None:
     """Decodes a file by a faster decoder; returns None if Pillow has to decode it."""
-    if content.startswith(_JPEG_MAGIC):
+    if content.startswith(_JPEG_MAGIC) and not read_by_plugin(content, "JPEG"):
         return _decode_jpeg(content, options)
-    if content.startswith(PNG_MAGIC):
+    if content.startswith(PNG_MAGIC) and not read_by_plugin(content, "PNG"):
         pixels = decode_png(content, Image.MAX_IMAGE_PIXELS)
         return None if pixels is None else _Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
     return None
@@ -242,21 +240,6 @@ def _least_size(size: tuple[int, int], options: ReadOptions) -> tuple[int, int]:
 
 def _as_image(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-
-
-def _open(content: bytes, name: str) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(content), formats=_FORMATS)
-        image.load()
-    except PIL.UnidentifiedImageError as error:
-        raise UnidentifiedImageError(
-            f"{name!r} ({len(content)} bytes) is not an image of a known format."
-        ) from error
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise errors of many classes for damaged files
-        raise BadImageError(f"{name!r} ({len(content)} bytes) cannot be decoded: {error}") from error
-    return image
 
 
 def _in_colour_mode(image: Image.Image, color_mode: str, name: str) -> Image.Image:

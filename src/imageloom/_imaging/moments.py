@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks import computing_dtype
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.normalise import EPSILON, FeatureStatistics
 from imageloom._machine import free_memory
@@ -112,8 +113,8 @@ def statistics_of_moments(
     """The statistics that the options ask for, in the shapes that `FeatureStatistics` describes."""
     shape = [1, 1, 1]
     shape[channel_axis - 1] = -1
-    mean = moments.mean.reshape(shape).astype(options.dtype)
-    std = np.sqrt(moments.squares / moments.count).reshape(shape).astype(options.dtype)
+    mean = moments.mean.reshape(shape).astype(computing_dtype(options.dtype))
+    std = np.sqrt(moments.squares / moments.count).reshape(shape).astype(computing_dtype(options.dtype))
     return FeatureStatistics(
         mean=mean if options.featurewise_center else None,
         std=std if options.featurewise_std_normalization else None,

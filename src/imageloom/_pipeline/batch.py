@@ -97,7 +97,7 @@ class BatchWork:
         at.enter("finish")
         hits = len(self._task) * recipe.images - self._reader.decoded if recipe.cache is not None else 0
         return BatchReport(
-            warnings=tuple(self._warnings.items()),
+            warnings=tuple((key, text, UserWarning) for key, text in self._warnings.items()),
             moments=moments,
             seconds=at.seconds,
             cache_hits=hits,

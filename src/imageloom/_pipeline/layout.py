@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks import as_dtype
+
 __all__ = ["BatchLayout", "private_arrays"]
 
 _PAGE: Final = 4096
@@ -52,7 +54,7 @@ class BatchLayout:
         return (*[(self.row_shape, self.dtype)] * self.copies, *masks)
 
     def _array_nbytes(self, row_shape: tuple[int, ...], dtype: str) -> int:
-        nbytes = self.rows * math.prod(row_shape) * np.dtype(dtype).itemsize
+        nbytes = self.rows * math.prod(row_shape) * as_dtype(dtype).itemsize
         return -(-nbytes // _ALIGNMENT) * _ALIGNMENT
 
     @property
@@ -79,7 +81,7 @@ class BatchLayout:
         """
         arrays = []
         for row_shape, dtype in self.row_kinds:
-            arrays.append(np.ndarray((rows, *row_shape), dtype, buffer=buffer, offset=offset))
+            arrays.append(np.ndarray((rows, *row_shape), as_dtype(dtype), buffer=buffer, offset=offset))
             offset += self._array_nbytes(row_shape, dtype)
         return tuple(arrays)
 
@@ -97,5 +99,6 @@ def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + _ALIGNMENT, np.uint8)
-    return np.ndarray(shape, dtype, buffer=memory.data, offset=-memory.ctypes.data % _ALIGNMENT)
+    found = as_dtype(dtype)
+    memory = np.empty(math.prod(shape) * found.itemsize + _ALIGNMENT, np.uint8)
+    return np.ndarray(shape, found, buffer=memory.data, offset=-memory.ctypes.data % _ALIGNMENT)

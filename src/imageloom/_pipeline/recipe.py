@@ -7,9 +7,9 @@ the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import StandardizeOptions
+from imageloom._imaging.pillow_settings import PillowSettings
 from imageloom._options import ReadOptions, TransformOptions
 from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
@@ -101,6 +102,8 @@ class Recipe:
         saved_name_range: The number in a saved file's name is below this.
         report: What is reported about each batch.
         storage: The options of fsspec if some files are URLs; else None.
+        pillow: What the program has changed in Pillow, for other processes; None if it has not loaded
+            it.
     """
 
     read: ReadOptions | None
@@ -119,6 +122,7 @@ class Recipe:
     saved_name_range: int = 10_000_000
     report: ReportOptions = ReportOptions()
     storage: Mapping[str, Any] | None = None
+    pillow: PillowSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class BatchReport:
     """The results of computing a batch, beside its pixels.
 
     Attributes:
-        warnings: Keys and sentences; the user sees one sentence for each key.
+        warnings: Keys, sentences and classes; the user sees one sentence for each key.
         batch: What the user's `get_batch_function` has returned, in a tuple of one. A placeholder
             is in the place of images that are in the batch's memory (see `batch_function`).
         moments: The moments of the pixels, if the recipe asks for them.
@@ -208,7 +212,7 @@ class BatchReport:
             computation.
     """
 
-    warnings: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str, type[Warning]], ...] = ()
     batch: tuple[Any] | None = None
     moments: FeatureMoments | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -217,3 +221,7 @@ class BatchReport:
     pictures: tuple[tuple[str, bytes], ...] = ()
     node: str = ""
     away_seconds: float = 0.0
+
+    def with_warnings(self, further: Sequence[tuple[str, str, type[Warning]]]) -> BatchReport:
+        """The same report with further warnings."""
+        return replace(self, warnings=(*self.warnings, *further)) if further else self

@@ -55,7 +55,7 @@ def encoded_pictures(
             name = f"{params.save_prefix}_{index}_{number}.{params.save_format}"
             path = os.path.join(params.save_to_dir or "", name)
             buffer = _NamedBuffer(path)
-            array_to_img(array[j], params.data_format, scale=True).save(buffer)
+            array_to_img(array[j], params.data_format, scale=True, dtype="float32").save(buffer)
             pictures.append((path, buffer.getvalue()))
     at.enter("finish")
     return tuple(pictures)

@@ -240,8 +240,8 @@ def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) ->
     task = source.task(_spec(index, seed))
     with seeded_globals(task, restore=True):  # as in workers
         report = Pipeline(recipe).run(task, arrays)
-    for _, text in report.warnings:
-        warn_user(text)
+    for _, text, category in report.warnings:
+        warn_user(text, category)
     images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
     masks = [_channels_last(array[0], recipe) for array in arrays[recipe.images :]]
     params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)

@@ -191,6 +191,8 @@ def _subset_rows(
 
 def _images(x: Any, data_format: str) -> NDArray[Any]:
     images = x if isinstance(x, np.ndarray) else np.asarray(x)
+    if images.dtype.name == "bfloat16":  # no library that transforms images knows it
+        images = images.astype(np.float32)
     if images.dtype.kind not in "biuf":
         raise ArgumentTypeError(
             f"`x` must be an array of numbers; received one of dtype {images.dtype} and shape "

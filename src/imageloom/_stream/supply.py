@@ -121,9 +121,10 @@ class BatchSupply:
         arrays = computed.hand_out()
         _write(report.pictures)  # before the clock is read: the consumer waits for this, too
         self._meter.note(requested, len(spec.indices), report)
-        for key, text in (*report.warnings, *map(_replacement_in_words, computed.replaced)):
+        replaced = map(_replacement_in_words, computed.replaced)
+        for key, text, category in (*report.warnings, *replaced):
             if self._shown.first(key):
-                warn_user(text)
+                warn_user(text, category)
         if report.batch is not None:
             return completed(report.batch[0], arrays[0])
         return self._assembled(arrays, spec.indices if computed.indices is None else computed.indices)
@@ -180,5 +181,5 @@ def _write(pictures: Iterable[tuple[str, bytes]]) -> None:
             raise
 
 
-def _replacement_in_words(bad: Replacement) -> tuple[str, str]:
-    return f"replaced {bad.filename}", bad.in_words
+def _replacement_in_words(bad: Replacement) -> tuple[str, str, type[Warning]]:
+    return f"replaced {bad.filename}", bad.in_words, UserWarning

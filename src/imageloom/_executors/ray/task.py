@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import WorkerStartError
+from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import as_message, received
 from imageloom._imaging.opencv import cv2
@@ -23,7 +24,6 @@ from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchReport, BatchTask
-from imageloom._pipeline.seeds import seeded_for_hooks
 from imageloom._version import __version__
 
 __all__ = ["Arrays", "Outcome", "RemoteRecipe", "compute"]
@@ -81,8 +81,9 @@ def compute(recipe: RemoteRecipe, task: BatchTask) -> tuple[Outcome, Arrays]:
         pipeline = _pipeline_for(recipe)
         arrays = private_arrays(pipeline.recipe.layout, len(task))
         raw = _raw_rows(recipe, task)
-        with seeded_for_hooks(pipeline.recipe, task, restore=False):
-            result = pipeline.run(task, arrays, raw)
+        with as_in_program(pipeline.recipe, task) as pillow:
+            report = pipeline.run(task, arrays, raw)
+        result = report.with_warnings(pillow)
     except BaseException as error:  # a hook may even raise SystemExit
         result, arrays = as_message(error), ()
     return Outcome(result, _node(), time.monotonic() - started), arrays

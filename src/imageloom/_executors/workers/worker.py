@@ -17,6 +17,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Final
 
+from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import as_message, received
 from imageloom._executors.workers.messages import (
@@ -31,7 +32,6 @@ from imageloom._executors.workers.shared_memory import AttachedSlots, Segment
 from imageloom._imaging.opencv import cv2
 from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.pipeline import Pipeline
-from imageloom._pipeline.seeds import seeded_for_hooks
 
 __all__ = ["serve"]
 
@@ -94,8 +94,9 @@ def _compute_into_slot(channel: _WorkerChannel, message: Compute) -> Done | Fail
         arrays = channel.slots.arrays(message.slot, len(message.task))
         raw = channel.slots.raw_rows(message.slot, len(message.task))
         progress = channel.slots.progress(message.slot)
-        with seeded_for_hooks(pipeline.recipe, message.task, restore=False):
-            return Done(pipeline.run(message.task, arrays, raw, progress))
+        with as_in_program(pipeline.recipe, message.task) as pillow:
+            report = pipeline.run(message.task, arrays, raw, progress)
+        return Done(report.with_warnings(pillow))
     except BaseException as error:  # a hook may even raise SystemExit, which must not end the worker
         return as_message(error)
 

@@ -1,0 +1,103 @@
+"""Opens image files with Pillow, which finds out their format from their content.
+
+Every format that the program's Pillow reads is read, with one exception: an EPS file is a program,
+which Pillow would have Ghostscript run.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import PIL
+from PIL import (  # noqa: F401  # importing a plug-in registers it; `Image.init` loads the others
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from imageloom._errors import BadImageError
+from imageloom._imaging.pillow_settings import is_added
+from imageloom._public import public
+
+__all__ = ["DecompressionBombError", "UnidentifiedImageError", "open_image", "read_by_plugin"]
+
+_REFUSED: Final = frozenset({"EPS"})
+_PREFIX_NBYTES: Final = 16  # what Pillow shows to plug-ins
+# What plug-ins raise for files of another format; Pillow ignores it.
+_NOT_MINE: Final = (SyntaxError, IndexError, TypeError)
+
+
+@public
+class UnidentifiedImageError(BadImageError, PIL.UnidentifiedImageError):
+    """A file has no known image format."""
+
+
+@public
+class DecompressionBombError(BadImageError, Image.DecompressionBombError):
+    """An image has more than twice the pixels of Pillow's `Image.MAX_IMAGE_PIXELS`."""
+
+
+def open_image(content: bytes, name: str) -> Image.Image:
+    """Decodes a file.
+
+    Raises:
+        BadImageError: The file is damaged, or has no known format; `name` is in the message.
+    """
+    try:
+        image = _opened(content)
+        image.load()
+    except PIL.UnidentifiedImageError as error:
+        raise UnidentifiedImageError(
+            f"{name!r} ({len(content)} bytes) is not an image of a known format."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise DecompressionBombError(
+            f"{name!r} ({len(content)} bytes) is not decoded: {error} If you trust the file, raise "
+            "PIL.Image.MAX_IMAGE_PIXELS."
+        ) from error
+    except (MemoryError, Image.DecompressionBombWarning):
+        raise  # the latter only if the program has made an error of the warning
+    except Exception as error:  # decoders raise errors of many classes for damaged files
+        raise BadImageError(f"{name!r} ({len(content)} bytes) cannot be decoded: {error}") from error
+    return image
+
+
+def _opened(content: bytes) -> Image.Image:
+    tried = [name for name in Image.ID if name not in _REFUSED]
+    try:
+        return Image.open(io.BytesIO(content), formats=tried)
+    except PIL.UnidentifiedImageError:
+        if not Image.init():  # all of Pillow's plug-ins are loaded already
+            raise
+    return Image.open(
+        io.BytesIO(content),
+        formats=[name for name in Image.ID if name not in _REFUSED and name not in tried],
+    )
+
+
+def read_by_plugin(content: bytes, kind: str) -> bool:
+    """Whether a plug-in of the program would read this file instead of Pillow's own for its format.
+
+    Args:
+        content: the file.
+        kind: its format, `"JPEG"` or `"PNG"`.
+    """
+    prefix = content[:_PREFIX_NBYTES]
+    for name in Image.ID:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        if factory is not None and is_added(factory):
+            try:
+                accepted = name == kind or accept is None or accept(prefix)
+            except _NOT_MINE:
+                continue
+            if accepted and not isinstance(accepted, str):  # a text says why not
+                return True
+        elif name == kind:
+            return False
+    return False
