@@ -11,7 +11,9 @@ from s3_support import BUCKET, S3, upload
 
 
 @pytest.fixture(scope="module")
-def places(s3_server: S3, crops: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def places(
+    s3_server: S3, crops: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """The crops, wherever they can be."""
     import fsspec
 
@@ -21,7 +23,7 @@ def places(s3_server: S3, crops: Path, tmp_path_factory: pytest.TempPathFactory)
         tarred(crops, folder / "crops.tar"),
     )
     fsspec.filesystem("memory").put(str(crops), "/crops", recursive=True)
-    return {
+    yield {
         "s3": upload(crops, "crops"),
         "zip": f"zip://images::{zip_file}",
         "tar": f"tar://images::{tar_file}",
@@ -31,6 +33,9 @@ def places(s3_server: S3, crops: Path, tmp_path_factory: pytest.TempPathFactory)
         "file": crops.as_uri(),
         "cached": f"simplecache::s3://{BUCKET}/crops/",
     }
+    # Both keep what they hold for the next module, whose crops would come into a folder of these.
+    fsspec.filesystem("s3").rm(BUCKET, recursive=True)
+    fsspec.filesystem("memory").rm("/crops", recursive=True)
 
 
 @pytest.fixture

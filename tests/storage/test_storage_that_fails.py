@@ -113,7 +113,7 @@ def test_what_is_not_there_is_told(places: dict[str, str]) -> None:
     ):
         with pytest.raises(MissingDirectoryError, match="not an existing folder"):
             remote(url)
-    with pytest.raises(MissingDirectoryError, match="passed as a string"):
+    with pytest.raises(MissingDirectoryError, match="Pass a URL as a string"):
         remote(Path("s3://data/crops"))  # type: ignore[arg-type]
     with pytest.raises(MissingDirectoryError, match=r"zip://::.*crops\.zip"):
         remote(archive)
