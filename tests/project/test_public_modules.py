@@ -32,7 +32,12 @@ def test_modules_beneath_the_package_are_marked_as_private() -> None:
     assert [name for name in names if not name.startswith("_")] == ["image"]
 
 
-@pytest.mark.parametrize("name", imageloom.__all__)
+NEEDS_KERAS = {"ResumeCallback": pytest.mark.frameworks("keras")}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=NEEDS_KERAS.get(name, ())) for name in imageloom.__all__]
+)
 def test_public_names_come_from_the_package(name: str) -> None:
     thing = getattr(imageloom, name)
     assert thing.__module__ == "imageloom"
