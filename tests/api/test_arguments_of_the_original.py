@@ -16,7 +16,7 @@ from executor_support import AUGMENTED, Lent, assert_same_batches, take
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageloom import ImageDataGenerator
+from imageloom import ParallelImageDataGenerator
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._errors import ArgumentTypeError, BatchShapeError
 from imageloom._executors.base import Executor
@@ -38,7 +38,9 @@ def files_of(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*g"))
 
 
-def open_flow(kind: str, generator: ImageDataGenerator, folder: Path, **options: Any) -> BatchIterator:
+def open_flow(
+    kind: str, generator: ParallelImageDataGenerator, folder: Path, **options: Any
+) -> BatchIterator:
     """The same 23 images, in the same order, in each kind of flow."""
     options = {"batch_size": 4, "seed": 11, "shuffle": False} | options
     if kind == "directory":
@@ -54,12 +56,12 @@ def open_flow(kind: str, generator: ImageDataGenerator, folder: Path, **options:
     return generator.flow(np.stack(images), labels, ignore_class_split=True, **options)
 
 
-def serial(**options: Any) -> ImageDataGenerator:
-    return ImageDataGenerator(executor="serial", **options)
+def serial(**options: Any) -> ParallelImageDataGenerator:
+    return ParallelImageDataGenerator(executor="serial", **options)
 
 
-def lent(executor: Executor, **options: Any) -> ImageDataGenerator:
-    generator = ImageDataGenerator(**options)
+def lent(executor: Executor, **options: Any) -> ParallelImageDataGenerator:
+    generator = ParallelImageDataGenerator(**options)
     generator._engine.shared = Lent(executor)  # type: ignore[assignment]
     return generator
 
@@ -160,7 +162,7 @@ def demanding_by_name(x: Pixels, *, colour: str) -> Pixels:
 def test_hooks_that_ask_for_something_else_are_refused_at_once(hook: Callable[..., Any]) -> None:
     for place in ("preprocessing_function", "noaug_preprocessing_function"):
         with pytest.raises(ArgumentTypeError, match=f"{place}.*colour.*batch_filenames"):
-            ImageDataGenerator(**{place: hook})
+            ParallelImageDataGenerator(**{place: hook})
 
 
 @pytest.mark.parametrize("kind", FLOWS)
@@ -323,7 +325,7 @@ def test_only_the_validation_subset_can_be_spared(kind: str, crops: Path) -> Non
     enabled = serial(validation_split=0.4, **AUGMENTED)
     plain = serial(validation_split=0.4, rescale=1 / 255)
 
-    def batches(generator: ImageDataGenerator, subset: str) -> list[Any]:
+    def batches(generator: ParallelImageDataGenerator, subset: str) -> list[Any]:
         return take(open_flow(kind, generator, crops, subset=subset), 2)
 
     if kind == "arrays":  # read with another resize, nothing else

@@ -276,7 +276,7 @@ def test_batches_are_those_of_the_long_way(
             **(GEOMETRY | option), executor="serial", preprocessing_function=hook
         )
         with generator.flow_from_directory(
-            crops, target_size=(36, 28), batch_size=4, seed=5, color_mode=color_mode
+            crops, (36, 28), batch_size=4, seed=5, color_mode=color_mode, interpolation="bilinear"
         ) as it:
             batches.append(joined(take(it, BATCHES)))
         assert len(fused_images) == len(batches[0][0]), "one way each"

@@ -14,7 +14,7 @@ import pytest
 from document_blocks import DOCUMENTS, PAGES, ROOT, blocks_of, name_of
 
 import imageloom
-from imageloom import ParallelImageDataGenerator
+from imageloom import ImageDataGenerator
 
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
@@ -114,7 +114,7 @@ def described(sections: list[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("method", SECTIONS)
 def test_every_argument_is_described_with_its_default(method: str) -> None:
-    function = getattr(ParallelImageDataGenerator, method)
+    function = getattr(ImageDataGenerator, method)
     rows = described(SECTIONS[method])
     parameters = {
         name: parameter

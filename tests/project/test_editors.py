@@ -65,7 +65,7 @@ def test_signatures_and_docstrings_show(project: jedi.Project) -> None:
     shown = forms[0].to_string()
     assert "target_size: tuple[int, int]=(256, 256)" in shown
     assert 'class_mode: Literal["categorical", "binary"' in shown
-    assert "keep_aspect_ratio: cut the centre out" in forms[0].docstring()
+    assert "keep_aspect_ratio: crop" in forms[0].docstring()
     script = script_of(START + "ImageDataGenerator(", project)
     (constructor,) = script.get_signatures()
     assert "rotation_range: float=0" in constructor.to_string()

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
-from imageloom import DirectoryIterator, ParallelImageDataGenerator
+from imageloom import DirectoryIterator, ImageDataGenerator
 from imageloom._executors.base import Channel, Executor
 from imageloom._pipeline.recipe import BatchTask
 from imageloom._stream.order import Sampler
@@ -210,7 +210,7 @@ def flow(
 ) -> DirectoryIterator:
     """An iterator in batches of 4 of 24x24 images; serial unless an executor is lent."""
     options.setdefault("executor", "serial")
-    generator = ParallelImageDataGenerator(max_batches_pending=pending, **options)
+    generator = ImageDataGenerator(max_batches_pending=pending, **options)
     if executor is not None:
         generator._engine.shared = Lent(executor)  # type: ignore[assignment]
     return generator.flow_from_directory(
@@ -227,7 +227,7 @@ def flow(
 def flow_with(folder: Path, executor: str, **options: Any) -> DirectoryIterator:
     """As `flow`, with an executor of the generator's own and one worker."""
     class_mode = options.pop("class_mode", "categorical")
-    generator = ParallelImageDataGenerator(executor=executor, cores=1, max_batches_pending=1, **options)
+    generator = ImageDataGenerator(executor=executor, cores=1, max_batches_pending=1, **options)
     return generator.flow_from_directory(
         folder, SIZE, batch_size=BATCH, seed=SEED, class_mode=class_mode
     )

@@ -13,14 +13,14 @@ import pytest
 from executor_support import BATCH, SEED, SIZE, Lent, assert_same_batches, take
 from numpy.typing import NDArray
 
-from imageloom import DirectoryIterator, ParallelImageDataGenerator
+from imageloom import DirectoryIterator, ImageDataGenerator
 from imageloom._executors.base import Executor
 
 STAYS = "cannot run in worker processes"
 Number = Callable[[Any], float]
 
 
-def flow_of(generator: ParallelImageDataGenerator, folder: Path, batch_size: int = BATCH) -> Any:
+def flow_of(generator: ImageDataGenerator, folder: Path, batch_size: int = BATCH) -> Any:
     return generator.flow_from_directory(folder, SIZE, batch_size=batch_size, seed=SEED)
 
 
@@ -28,7 +28,7 @@ def flow_with(
     folder: Path, lent: Executor | None = None, kind: str = "processes", **options: Any
 ) -> DirectoryIterator:
     """An iterator of a generator of this kind, which may use workers that run already."""
-    own = options.pop("cls", ParallelImageDataGenerator)
+    own = options.pop("cls", ImageDataGenerator)
     generator = own(executor=kind, cores=2, **options)
     if lent is not None:
         generator._engine.shared = Lent(lent)
@@ -81,7 +81,7 @@ def as_default(thing: Any, number: Number) -> dict[str, Any]:
 
 
 def on_subclass(thing: Any, number: Number) -> dict[str, Any]:
-    class Own(ParallelImageDataGenerator):
+    class Own(ImageDataGenerator):
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             self.thing = thing
