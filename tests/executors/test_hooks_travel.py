@@ -94,6 +94,7 @@ TRAVELS: dict[str, tuple[Callable[[Path, Path], Any], Number]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TRAVELS)
 @pytest.mark.parametrize("way", [in_closure, on_object, on_subclass], ids=lambda way: way.__name__)
 def test_what_travels(
@@ -147,6 +148,7 @@ def test_an_iterator_that_is_asked_for_a_batch_in_a_worker_says_what_to_do(
 # Programs
 
 
+@pytest.mark.slow
 def test_a_script_with_everything_in_one_object(tmp_path: Path, crops: Path) -> None:
     done = run_program("executors/everything_in_one_object.py", crops, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -97,6 +97,7 @@ def assert_same_frames(name: str, received: str, right: str, *, with_text: bool 
         assert len(frame) > 3 or not with_text or frame[0] == "<string>", (name, frame)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("renaming")
 def test_frames_are_those_of_the_serial_executor(executor: Executor, crops: Path) -> None:
     program = runpy.run_path(str(PROGRAM), run_name="of_the_user")
@@ -133,6 +134,7 @@ def unprintable(x: Any) -> Any:
     raise SyntaxError("of a parser", ("a.cfg", 1, 2.5, ["no text"]))
 
 
+@pytest.mark.slow
 def test_error_that_python_cannot_print(crops: Path) -> None:
     with (
         flow_with(crops, "processes", preprocessing_function=unprintable) as it,
@@ -144,6 +146,7 @@ def test_error_that_python_cannot_print(crops: Path) -> None:
     assert "SyntaxError (which cannot be printed" in cause
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["script", "-c", "archive"])
 def test_frames_of_the_main_module(crops: Path, tmp_path: Path, how: str) -> None:
     if how == "archive":

@@ -150,6 +150,7 @@ def test_no_process_can_be_started(crops: Path, monkeypatch: pytest.MonkeyPatch)
     executor.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(30)
 def test_no_replacement_can_be_started(
     crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch

@@ -204,6 +204,7 @@ def test_training_and_validation_have_places_of_their_own(crops: Path, tmp_path:
 # Limits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 def test_only_the_first_images_are_kept_within_a_limit(
@@ -360,6 +361,7 @@ def test_memory_is_given_back_when_it_closes_while_a_batch_lives_on(
     np.testing.assert_array_equal(images, copied)
 
 
+@pytest.mark.slow
 def test_memory_leaves_no_files(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

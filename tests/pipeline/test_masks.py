@@ -83,6 +83,7 @@ def test_masks_are_resized_without_blending(pairs: pd.DataFrame) -> None:
         np.testing.assert_array_equal(mask[..., 0], np.asarray(expected))
 
 
+@pytest.mark.slow
 def test_channels_first(pairs: pd.DataFrame) -> None:
     last = next(open_frame(pairs, serial(**GEOMETRY)))
     first = next(open_frame(pairs, serial(**GEOMETRY, data_format="channels_first")))

@@ -73,6 +73,7 @@ def test_a_failing_hook_leaves_the_global_state_alone(crops: Path) -> None:
     assert global_state() == before
 
 
+@pytest.mark.slow
 def test_without_a_seed_one_is_drawn_once(
     crops: Path, executor: Executor, kept_global_state: None
 ) -> None:

@@ -25,6 +25,7 @@ from imageloom._pipeline import cache as cache_module
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="restricts and kills as POSIX does")
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("moment", [1, 2, 21, 46])
 def test_a_program_that_is_killed_in_a_write_leaves_what_was_complete(
@@ -65,6 +66,7 @@ def test_a_program_that_is_killed_with_its_workers(
         assert_same_batches(fill(crops, kept), expected)
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("executor", ["serial", "processes"])
 def test_a_full_disk_only_ends_the_keeping(
@@ -88,6 +90,7 @@ def test_a_full_disk_only_ends_the_keeping(
     assert told["hits"] <= 2 * kept_rows
 
 
+@pytest.mark.slow
 def test_two_programs_at_once_share_a_directory(crops: Path, kept: Path, tmp_path: Path) -> None:
     places = [tmp_path / "one", tmp_path / "two"]
     for where in places:

@@ -129,6 +129,7 @@ def test_the_default_transform_counts_where_it_is_used(
         np.testing.assert_array_equal(images, plain[:, ::-1])
 
 
+@pytest.mark.slow
 def test_methods_assigned_to_the_object_count(crops: Path, executors: dict[str, Executor]) -> None:
     generator = ImageDataGenerator(rotation_range=40)
     plain = take(flow(generator, crops), BATCHES)
@@ -312,6 +313,7 @@ def test_an_error_in_an_own_method_names_the_file(crops: Path, executors: dict[s
         assert "transforming the image, file '" in "".join(caught.value.__notes__)
 
 
+@pytest.mark.slow
 def test_a_subclass_of_the_main_program(crops: Path, tmp_path: Path) -> None:
     done = run_program("pipeline/subclass_of_the_main_program.py", crops, cwd=tmp_path)
     assert done.stderr == ""

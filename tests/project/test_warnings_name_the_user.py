@@ -223,6 +223,7 @@ PROVOCATIONS: dict[Callable[[Path], None], str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("provoke", PROVOCATIONS, ids=lambda function: function.__name__)
 def test_the_line_that_calls(provoke: Callable[[Path], None], good: Path) -> None:
     with recorded() as caught:

@@ -38,6 +38,7 @@ READERS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_bad_images_name_the_reader_of_the_batch(data_set: Path, executor: str) -> None:
     for read in READERS:

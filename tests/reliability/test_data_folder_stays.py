@@ -84,6 +84,7 @@ def test_iterators_leave_it_as_it_is(use: Callable[[Path], Any], unchanged: Path
     use(unchanged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -239,6 +239,7 @@ def test_10_the_end_of_an_epoch_changes_the_order_at_once(executor: Executor, cr
     assert first != expected[BATCHES:]
 
 
+@pytest.mark.slow
 def test_11_nobody_looks_at_the_name_of_the_caller(executor: Executor, crops: Path) -> None:
     def peek(it: DirectoryIterator) -> Any:
         return next(it)

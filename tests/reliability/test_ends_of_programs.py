@@ -101,6 +101,7 @@ def test_ctrl_c_while_waiting_for_a_batch(
     assert len(program.told) == 1
 
 
+@pytest.mark.slow
 @posix_only
 def test_ctrl_c_while_workers_start(crops: Path, tmp_path: Path) -> None:
     # Every Python that finds this module runs it first; workers then are held before their own code.

@@ -61,6 +61,7 @@ def test_no_descriptor_left_is_an_error_at_once(crops: Path, tmp_path: Path) -> 
 # Folders
 
 
+@pytest.mark.slow
 def test_without_a_home_and_a_cache_folder(crops: Path, tmp_path: Path) -> None:
     environment = {"HOME": NOWHERE, "XDG_CACHE_HOME": NOWHERE, "MPLCONFIGDIR": NOWHERE}
     environment["IMAGELOOM_CACHE_DIR"] = ""  # as if it were not set
@@ -105,12 +106,14 @@ def test_without_memfd_a_temporary_file_without_a_name_does(crops: Path, tmp_pat
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 @linux_only
 def test_without_memfd_and_temporary_folder_another_is_found(crops: Path, tmp_path: Path) -> None:
     environment = {"TMPDIR": NOWHERE}
     assert told_by("reliability/without_memfd.py", tmp_path, crops, environment=environment) == [GOOD]
 
 
+@pytest.mark.slow
 @linux_only
 @pytest.mark.parametrize("memfd", [True, False], ids=["memfd", "file"])
 def test_memory_that_is_not_granted_is_an_error_and_no_bus_error(
@@ -127,6 +130,7 @@ def test_memory_that_is_not_granted_is_an_error_and_no_bus_error(
     assert second == GOOD, "a smaller batch goes"
 
 
+@pytest.mark.slow
 @linux_only
 def test_an_address_space_that_is_too_small_is_an_error(crops: Path, tmp_path: Path) -> None:
     first, second = told_by(
@@ -156,6 +160,7 @@ def test_memory_that_is_not_granted_costs_no_descriptor(
     ) == [{"kinds": ["BatchMemoryError"], "more": 0}]
 
 
+@pytest.mark.slow
 @linux_only
 def test_shared_memory_file_system_is_not_touched(crops: Path, tmp_path: Path) -> None:
     assert told_by("reliability/shared_memory_file_system_is_not_touched.py", tmp_path, crops) == [
@@ -166,6 +171,7 @@ def test_shared_memory_file_system_is_not_touched(crops: Path, tmp_path: Path) -
 # CPUs
 
 
+@pytest.mark.slow
 @linux_only
 @pytest.mark.parametrize("cores", [1, 2, -1, 0.25])
 def test_on_one_core(crops: Path, tmp_path: Path, cores: float) -> None:
@@ -179,6 +185,7 @@ def test_on_one_core(crops: Path, tmp_path: Path, cores: float) -> None:
 # Streams
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("descriptor", [0, 1, 2], ids=["stdin", "stdout", "stderr"])
 def test_with_a_standard_stream_closed(crops: Path, tmp_path: Path, descriptor: int) -> None:
@@ -190,6 +197,7 @@ def test_with_a_standard_stream_closed(crops: Path, tmp_path: Path, descriptor: 
     assert '"same": true' in (tmp_path / "told").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @posix_only
 def test_with_all_standard_streams_closed_later(crops: Path, tmp_path: Path) -> None:
     """As programs do that turn themselves into services."""
@@ -202,6 +210,7 @@ def test_with_all_standard_streams_closed_later(crops: Path, tmp_path: Path) -> 
 # Ways to run a program
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command_line", [False, True], ids=["script", "python -c"])
 def test_without_a_guard(crops: Path, tmp_path: Path, command_line: bool) -> None:
     assert told_by("reliability/same_as_serial.py", tmp_path, crops, command_line=command_line) == [
@@ -209,10 +218,12 @@ def test_without_a_guard(crops: Path, tmp_path: Path, command_line: bool) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_in_a_thread_of_the_program(crops: Path, tmp_path: Path) -> None:
     assert told_by("reliability/in_a_thread_of_the_program.py", tmp_path, crops) == [GOOD]
 
 
+@pytest.mark.slow
 def test_workers_outlive_the_thread_that_asked_for_the_first_batch(crops: Path, tmp_path: Path) -> None:
     assert told_by(
         "reliability/workers_outlive_the_thread_that_asked_for_the_first_batch.py", tmp_path, crops

@@ -223,6 +223,7 @@ def test_a_well_formed_index_is_believed(pets: Path) -> None:
     assert names_of(pets, "cats", "dogs") == [["cats/7.jpg"], walked(pets, "dogs")[0]]
 
 
+@pytest.mark.slow
 def test_every_byte_is_checked(pets: Path) -> None:
     right = names_of(pets, "cats", "dogs")
     content = place_of(pets).read_bytes()
@@ -295,6 +296,7 @@ PATHS = st.sampled_from([f"{c}/{f}" for c in "ab" for f in ("1.png", "2.npy", "x
                                                             "z/5.png", "6.txt")])  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(st.lists(st.tuples(st.sampled_from(("add", "remove", "rename")), PATHS)), max_size=6))
 def test_the_index_is_right_whatever_happens(steps: list[list[tuple[str, str]]]) -> None:

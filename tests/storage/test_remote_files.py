@@ -29,7 +29,6 @@ from imageloom import (
     ImageDataGenerator,
     InvalidArgumentError,
     MissingDirectoryError,
-    ParallelImageDataGenerator,
     StateMismatchError,
     load_img,
 )
@@ -57,7 +56,7 @@ def test_batches_are_those_of_the_local_folder(
 def test_worker_processes_read_by_themselves(places: dict[str, str], crops: Path, s3: S3) -> None:
     """They learn of the endpoint, which stands in fsspec's settings of this process."""
     expected = take(flow(crops, **AUGMENTED), BATCHES + 2)
-    generator = ParallelImageDataGenerator(cores=2, **AUGMENTED)
+    generator = ImageDataGenerator(cores=2, **AUGMENTED)
     with ExitStack() as opened:  # all of them: so long the workers stay
         for place, url in places.items():
             if place == "memory":

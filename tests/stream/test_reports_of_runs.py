@@ -47,6 +47,7 @@ def test_before_the_first_batch(crops: Path) -> None:
     assert not it.is_running
 
 
+@pytest.mark.slow
 def test_stages_and_totals_of_a_real_run(executor: Executor, crops: Path, tmp_path: Path) -> None:
     with flow(crops, executor, save_to_dir=str(tmp_path), **AUGMENTED) as it:
         take(it, 2 * BATCHES)
@@ -95,6 +96,7 @@ def test_a_real_iterator_knows_what_a_cache_would_take(crops: Path) -> None:
         assert it.report().decoded_nbytes is None, "arrays are decoded already"
 
 
+@pytest.mark.slow
 def test_a_slow_hook_is_named(executor: Executor, crops: Path) -> None:
     with flow(crops, executor, preprocessing_function=slow_hook) as it:
         take(it, 2 * BATCHES)

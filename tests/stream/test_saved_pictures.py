@@ -69,6 +69,7 @@ def test_jumping_about_saves_what_was_asked_for(executor: Executor, crops: Path,
         assert len(contents(saved)) == 2 * BATCH
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_saves_nothing_twice(crops: Path, saved: Path, signals: Signals) -> None:
     held = file_at(flow(crops), 0, row=BATCH - 1)
     executor = make_executor("processes", 1, disable_gpu=True)
@@ -122,6 +123,7 @@ def test_a_folder_that_goes_away_is_an_error_of_its_batch(
         assert len(contents(saved)) == BATCH
 
 
+@pytest.mark.slow
 def test_the_folder_is_that_of_the_program(crops: Path, saved: Path, monkeypatch: Any) -> None:
     """A relative path means what it means to the program, as in Keras, and not to a worker."""
     monkeypatch.chdir(saved.parent)

@@ -65,6 +65,7 @@ def computed(it: DirectoryIterator, signals: Signals, positions: int) -> set[int
     return {position for position, name in first.items() if name in seen}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pending", [1, 4])
 def test_a_consumer_that_stops_is_not_run_away_from(
     executor: Executor, workers: int, crops: Path, signals: Signals, pending: int

@@ -13,7 +13,7 @@ from executor_support import (
     SIZE,
 )
 
-from imageloom import DirectoryIterator, ParallelImageDataGenerator
+from imageloom import DirectoryIterator, ImageDataGenerator
 
 
 def zipped(folder: Path, archive: Path, inside: str = "") -> Path:
@@ -35,7 +35,7 @@ def remote(url: str, executor: str = "serial", **options: Any) -> DirectoryItera
     given = {
         key: options.pop(key) for key in ("subset", "shuffle", "shuffle_index_dir") if key in options
     }
-    generator = ParallelImageDataGenerator(executor=executor, cores=2, **options)
+    generator = ImageDataGenerator(executor=executor, cores=2, **options)
     return generator.flow_from_directory(url, target_size=SIZE, batch_size=BATCH, seed=SEED, **given)
 
 
