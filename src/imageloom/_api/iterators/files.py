@@ -139,5 +139,5 @@ class DataFrameIterator(_FileIterator[BatchT_co]):
 
     @property
     def labels(self) -> Any:
-        """The values that targets are made of: class numbers, an array, or a list of arrays."""
+        """What the targets are made of, which is class numbers, an array, or a list of arrays."""
         return self.classes if self._columns is None else self._columns
