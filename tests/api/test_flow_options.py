@@ -286,7 +286,7 @@ def test_where_the_exchange_does_not_show_nothing_is_said(
 
 
 @pytest.mark.slow
-def test_the_default_number_of_cores_is_told_once(class_folder: Path) -> None:
+def test_the_default_number_of_cores_of_mltk_is_shown_once(class_folder: Path) -> None:
     done = run_program("api/default_number_of_cores.py", class_folder, cwd=class_folder, timeout=60)
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stderr.splitlines() if "cores=0.25" in line]
