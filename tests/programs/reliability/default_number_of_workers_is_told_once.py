@@ -1,8 +1,8 @@
 from telling import FLOW, FOLDER, tell, workers
 
-from imageloom import ImageDataGenerator
+from imageloom import ParallelImageDataGenerator
 
 for _ in range(2):
-    with ImageDataGenerator().flow_from_directory(FOLDER, **FLOW) as it:
+    with ParallelImageDataGenerator().flow_from_directory(FOLDER, **FLOW) as it:
         next(it)
         tell(workers=workers())
