@@ -66,7 +66,7 @@ docs: $(VENV)/stamp-docs
 coverage: $(VENV)/stamp-tf-keras $(VENV)/stamp-coverage
 	rm -rf build/coverage
 	mkdir -p build/coverage
-	$(PY) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(PY) -m coverage run -m pytest $(PYTEST_ARGS) $(addprefix --deselect ,$(MEASURING_DISTURBS))
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage html --quiet --fail-under 0
 	$(PY) -m coverage report
