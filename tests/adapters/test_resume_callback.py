@@ -302,3 +302,13 @@ def test_the_file_is_replaced_at_once_or_stays(
     assert file.read_text() == before
     callback.on_epoch_end(1)
     assert json.loads(file.read_text())["epoch"] == 2
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"7", b'{"epoch": 1}', b'{"epoch": "x", "iterator": {}}', b"\xff\xfe"]
+)
+def test_a_damaged_file_is_an_error_that_names_it(content: bytes, crops: Path, file: Path) -> None:
+    file.write_bytes(content)
+    with flow(crops) as it, pytest.raises(InvalidArgumentError, match=f"{file.name}.*damaged"):
+        imageloom.ResumeCallback(it, file)
+    assert file.read_bytes() == content

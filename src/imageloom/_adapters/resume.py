@@ -67,7 +67,7 @@ class ResumeCallback(keras.callbacks.Callback):
                 pass.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: `save_freq` is not allowed.
+            InvalidArgumentError, ArgumentTypeError: `save_freq` is not allowed, or the file is damaged.
             StateMismatchError: the file belongs to another stream.
         """
         super().__init__()
@@ -78,9 +78,8 @@ class ResumeCallback(keras.callbacks.Callback):
         self._every = None if save_freq == "epoch" else save_freq
         self.epoch = 0
         if self._path.exists():
-            saved = json.loads(self._path.read_text(encoding="utf-8"))
-            iterator.load_state_dict(saved["iterator"])
-            self.epoch = int(saved["epoch"])
+            state, self.epoch = _saved(self._path)
+            iterator.load_state_dict(state)
         self.position = self._start = iterator.total_batches_seen
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -117,3 +116,15 @@ class ResumeCallback(keras.callbacks.Callback):
         state = {**self._iterator.state_dict(), "position": self.position}
         content = json.dumps({"epoch": self.epoch, "iterator": state})
         replace_file(self._path, content.encode(), durable=True)
+
+
+def _saved(path: Path) -> tuple[Mapping[str, Any], int]:
+    """Reads the state of the iterator and the number of finished epochs from a file."""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return saved["iterator"], int(saved["epoch"])
+    except (ValueError, LookupError, TypeError) as error:  # JSON's and the decoder's are ValueErrors
+        raise InvalidArgumentError(
+            f"{str(path)!r} is not a file that `ResumeCallback` has written, or it is damaged. Delete "
+            "it to start from the first batch, or name another file."
+        ) from error
