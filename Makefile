@@ -62,6 +62,10 @@ docs: $(VENV)/stamp-docs
 	$(PY) -m sphinx -q -n -W --keep-going -d build/doctrees docs build/docs
 	$(PY) tools/check_site.py build/docs
 
+# These look at what a program imports, and at what it writes when the disk is full: coverage does both, too.
+MEASURING_DISTURBS := tests/cli/test_command_line.py::test_help_loads_nothing_heavy \
+	tests/pipeline/test_shared_cache.py::test_a_full_disk_only_ends_the_keeping
+
 # Runs the tests and measures which lines run, also in workers; pyproject.toml has the limit.
 coverage: $(VENV)/stamp-tf-keras $(VENV)/stamp-coverage
 	rm -rf build/coverage
