@@ -65,10 +65,11 @@ def statistics_for(
     if isinstance(x, (str, os.PathLike)):
         return _of_file(x, generator._freeze().options)
     check_int("rounds", rounds, 1)
-    drawing = _Drawing(generator, check_seed(seed)) if augment else None
+    frozen = generator._freeze()
+    drawing = _Drawing(generator, frozen, check_seed(seed)) if augment else None
     if isinstance(x, BatchIterator):
-        return _of_iterator(generator, x, drawing, rounds if augment else 1)
-    return _of_array(generator, x, drawing, rounds)
+        return _of_iterator(generator, frozen, x, drawing, rounds if augment else 1)
+    return _of_array(frozen.options, x, drawing, rounds)
 
 
 class _Drawing:
@@ -79,9 +80,9 @@ class _Drawing:
     global state.
     """
 
-    def __init__(self, generator: FittingGenerator, seed: int | None) -> None:
+    def __init__(self, generator: FittingGenerator, frozen: FrozenGenerator, seed: int | None) -> None:
         self._generator = generator
-        self._frozen = generator._freeze()
+        self._frozen = frozen
         self.seed = seed
         self.state = global_state() if seed is None else np.random.RandomState(seed)
         self._own = fork(self.state).entropy if seed is None else seed
@@ -136,9 +137,12 @@ def _of_file(path: str | os.PathLike[str], options: GeneratorOptions) -> Feature
 
 
 def _of_iterator(
-    generator: FittingGenerator, iterator: BatchIterator, drawing: _Drawing | None, rounds: int
+    generator: FittingGenerator,
+    frozen: FrozenGenerator,
+    iterator: BatchIterator,
+    drawing: _Drawing | None,
+    rounds: int,
 ) -> FeatureStatistics:
-    frozen: FrozenGenerator = generator._freeze()
     options, source = frozen.options, iterator._plan.source
     recipe = recipe_for_fit(
         iterator._plan.recipe(frozen, iterator.batch_size), options, augment=drawing is not None
@@ -164,9 +168,9 @@ def _of_iterator(
 
 
 def _of_array(
-    generator: FittingGenerator, x: ArrayLike, drawing: _Drawing | None, rounds: int
+    options: GeneratorOptions, x: ArrayLike, drawing: _Drawing | None, rounds: int
 ) -> FeatureStatistics:
-    options, shape = generator._freeze().options, np.shape(x)
+    shape = np.shape(x)
     channel_axis = _channel_axis(options)
     _check_images(shape, options.data_format, channel_axis)
     if options.zca_whitening:

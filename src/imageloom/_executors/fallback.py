@@ -22,6 +22,7 @@ from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
 from imageloom._executors.culprit import Culprit, find_culprit
 from imageloom._executors.failures import was_not_received
+from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.travelling import CannotTravel, what_travels
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
@@ -34,7 +35,7 @@ _OF_ONE_THREAD: Final = (sqlite3.Connection, sqlite3.Cursor)  # they refuse ever
 _turns: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
-class FallbackChannel:
+class FallbackChannel(ForwardingChannel):
     """A channel to workers until one of them cannot receive the recipe; then a channel in this process.
 
     That can happen before the first batch has been computed only. From then on, batches come straight
@@ -57,26 +58,6 @@ class FallbackChannel:
             self._far = open_far()
         except CannotTravel as error:
             self._stay(_culprit_of(recipe), error.__cause__ or error)
-
-    @property
-    def cpus(self) -> int:
-        """The same as the channel that is used."""
-        return self._used.cpus
-
-    @property
-    def lookahead(self) -> int:
-        """The same as the channel that is used."""
-        return self._used.lookahead
-
-    @property
-    def workers(self) -> int:
-        """The same as the channel that is used."""
-        return self._used.workers
-
-    @property
-    def restarts(self) -> int:
-        """The same as the channel that is used."""
-        return self._used.restarts
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         """Submits a task to the workers, or to this process."""

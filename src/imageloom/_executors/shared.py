@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from imageloom._executors.base import BatchFuture, Channel, Executor
+from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["SharedExecutor", "make_executor"]
@@ -85,27 +86,15 @@ class SharedExecutor:
             self._executor = None
 
 
-class _SharedChannel:
+class _SharedChannel(ForwardingChannel):
     def __init__(self, shared: SharedExecutor, channel: Channel) -> None:
         self._shared = shared
         self._channel = channel
         self._open = True
 
     @property
-    def cpus(self) -> int:
-        return self._channel.cpus
-
-    @property
-    def lookahead(self) -> int:
-        return self._channel.lookahead
-
-    @property
-    def workers(self) -> int:
-        return self._channel.workers
-
-    @property
-    def restarts(self) -> int:
-        return self._channel.restarts
+    def _used(self) -> Channel:
+        return self._channel
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         return self._channel.submit(task, urgent=urgent)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, BadSamplesError, WorkerDiedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
+from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._pipeline.recipe import BatchTask, SampleName
 from imageloom._public import public
 from imageloom._sources.base import SampleSource
@@ -97,7 +98,7 @@ class Substitutions:
         return BadImage(names[sample], names[self.of(sample)], self._reasons[sample])
 
 
-class ReplacingChannel:
+class ReplacingChannel(ForwardingChannel):
     """A channel that computes batches again, with other samples, until all samples can be read.
 
     It passes everything else on to the channel of an executor.
@@ -115,24 +116,8 @@ class ReplacingChannel:
         self._inner: dict[BatchFuture, BatchFuture] = {}
 
     @property
-    def cpus(self) -> int:
-        """The same as the executor's channel."""
-        return self._channel.cpus
-
-    @property
-    def lookahead(self) -> int:
-        """The same as the executor's channel."""
-        return self._channel.lookahead
-
-    @property
-    def workers(self) -> int:
-        """The same as the executor's channel."""
-        return self._channel.workers
-
-    @property
-    def restarts(self) -> int:
-        """The same as the executor's channel."""
-        return self._channel.restarts
+    def _used(self) -> Channel:
+        return self._channel
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         """Submits a task; its batch has samples that can be read."""

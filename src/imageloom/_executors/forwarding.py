@@ -1,0 +1,38 @@
+"""Channels that pass their tasks on to another channel."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from imageloom._executors.base import Channel
+
+__all__ = ["ForwardingChannel"]
+
+
+class ForwardingChannel(ABC):
+    """Has the figures of the channel that it passes tasks to."""
+
+    @property
+    @abstractmethod
+    def _used(self) -> Channel:
+        """The channel that tasks are passed to."""
+
+    @property
+    def cpus(self) -> int:
+        """The same as the channel that is used."""
+        return self._used.cpus
+
+    @property
+    def lookahead(self) -> int:
+        """The same as the channel that is used."""
+        return self._used.lookahead
+
+    @property
+    def workers(self) -> int:
+        """The same as the channel that is used."""
+        return self._used.workers
+
+    @property
+    def restarts(self) -> int:
+        """The same as the channel that is used."""
+        return self._used.restarts
