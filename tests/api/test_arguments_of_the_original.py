@@ -62,7 +62,7 @@ def serial(**options: Any) -> ParallelImageDataGenerator:
 
 def lent(executor: Executor, **options: Any) -> ParallelImageDataGenerator:
     generator = ParallelImageDataGenerator(**options)
-    generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+    generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     return generator
 
 

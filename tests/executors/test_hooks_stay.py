@@ -194,7 +194,7 @@ def test_functions_that_stay_take_turns(crops: Path) -> None:
 
 def test_other_iterators_of_the_generator_stay_with_the_workers(crops: Path, workers: Executor) -> None:
     generator = ParallelImageDataGenerator(executor="processes", cores=2)
-    generator._engine.shared = Lent(workers)  # type: ignore[assignment]
+    generator._engine.lent = Lent(workers)  # type: ignore[assignment]
     thing = cv2.createCLAHE()
     generator.preprocessing_function = lambda x: x + equalised(thing)
     with flow_of(generator, crops) as first:

@@ -62,7 +62,7 @@ def errors_of(crops: Path, executor: Executor | None, program: dict[str, Any]) -
     assert len(hooks) <= len(files)
     generator.preprocessing_function = program["InTurn"](files, hooks)
     if executor is not None:
-        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+        generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     errors = []
     with generator.flow_from_directory(crops, SIZE, batch_size=1, shuffle=False) as it:
         for position in range(len(hooks)):

@@ -75,7 +75,7 @@ def half(
     """The images or the masks, by a generator of their own."""
     generator = ImageDataGenerator(executor="serial", **(GEOMETRY | options))
     if executor is not None:
-        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+        generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     return generator.flow_from_directory(folder / kind, **(FLOW | {"seed": seed}))
 
 

@@ -48,7 +48,7 @@ def open_folder(
 ) -> DirectoryIterator:
     generator = ImageDataGenerator(executor="serial", **(constructor or {}))
     if executor is not None:
-        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+        generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     usual: dict[str, Any] = {"target_size": (5, 4), "shuffle": False, "seed": 2, "batch_size": 3}
     return generator.flow_from_directory(folder, **(usual | options))
 

@@ -295,7 +295,7 @@ def test_files_of_a_data_frame(crops: Path, executor: Executor | None) -> None:
     frame = pd.DataFrame({"filename": files, "class": [name.split("/")[0] for name in files]})
     generator = ImageDataGenerator(get_batch_function=told, executor="serial")
     if executor is not None:
-        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+        generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     with generator.flow_from_dataframe(
         frame, crops, target_size=(24, 24), batch_size=4, shuffle=False, seed=1
     ) as it:

@@ -58,7 +58,7 @@ def travelled(rows: ImageRows) -> ImageRows:
 def flow(x: Any, executor: Executor | None = None, **options: Any) -> NumpyArrayIterator:
     generator = ImageDataGenerator(executor="serial", **options)
     if executor is not None:
-        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+        generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     return generator.flow(x, batch_size=4, seed=7)
 
 
@@ -242,7 +242,7 @@ def test_a_view_of_another_dtype_is_opened_again(tmp_path: Path) -> None:
 def test_a_subset_of_a_mapped_file_is_opened_again(tmp_path: Path, executor: Executor) -> None:
     content = images()
     generator = ImageDataGenerator(executor="serial", validation_split=0.3)
-    generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+    generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     with generator.flow(
         mapped(tmp_path, content), subset="training", shuffle=False, batch_size=4, seed=1
     ) as it:

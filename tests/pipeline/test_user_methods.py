@@ -43,7 +43,7 @@ def flow(
 ) -> DirectoryIterator:
     """Of a copy of the generator, so that it may be lent another executor."""
     generator = copy.copy(generator)
-    generator._engine.shared = Lent(executor or make_executor("serial", 1, disable_gpu=True))  # type: ignore[assignment]
+    generator._engine.lent = Lent(executor or make_executor("serial", 1, disable_gpu=True))  # type: ignore[assignment]
     return generator.flow_from_directory(folder, (24, 24), batch_size=4, seed=SEED, **options)
 
 
@@ -221,7 +221,7 @@ def test_overrides_count_for_arrays_of_images(executors: dict[str, Executor]) ->
     def batches(kind: type[ImageDataGenerator], executor: Executor | None = None) -> list[Any]:
         generator = kind(executor="serial", **AUGMENTED)
         if executor is not None:
-            generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+            generator._engine.lent = Lent(executor)  # type: ignore[assignment]
         with generator.flow(images, np.arange(6), batch_size=4, seed=1) as it:
             assert isinstance(it, NumpyArrayIterator)
             return take(it, 4)

@@ -130,7 +130,7 @@ def test_workers_do_not_draw_the_same_numbers(signals: Signals) -> None:
     x = np.random.default_rng(1).integers(0, 255, (1, 24, 24, 3), dtype="uint8").repeat(40, axis=0)
     executor = make_executor("processes", 3, disable_gpu=True)
     generator = ImageDataGenerator(rotation_range=90, preprocessing_function=note)
-    generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+    generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     with generator.flow(x, batch_size=4, seed=1) as it:
         versions = {image.tobytes() for _ in range(30) for image in next(it)}
     executor.close()

@@ -86,7 +86,7 @@ def test_1_stop_iteration_in_a_hook_does_not_end_the_loop(executor: Executor, cr
 def test_2_a_data_set_of_less_than_half_a_batch(count: int, executor: Executor, tmp_path: Path) -> None:
     folder = write_images(tmp_path, *[f"only/{i}.png" for i in range(count)])
     generator = ImageDataGenerator()
-    generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+    generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     with generator.flow_from_directory(folder, (9, 9), batch_size=8, class_mode="sparse", seed=1) as it:
         assert len(it) == 1
         for images, labels in take(it, 5):
@@ -258,7 +258,7 @@ def test_12_tuples_as_their_own_targets_are_copied_deeply(executor: Executor, cr
         return search_class, [("cat/00.jpg", "cat/01.png"), ("cat/02.jpg", "cat/03.png")]
 
     generator = ImageDataGenerator()
-    generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+    generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     with generator.flow_from_directory(
         crops, (24, 24), classes=["cat"], class_mode="input", seed=1,
         list_valid_filenames_in_directory_function=listing_function,

@@ -65,7 +65,7 @@ def make(
     of_flow = {name: options.pop(name) for name in OF_FLOW & set(options)}
     generator = ImageDataGenerator(**{"executor": "serial", **options})
     if lent is not None:
-        generator._engine.shared = Lent(lent)  # type: ignore[assignment]
+        generator._engine.lent = Lent(lent)  # type: ignore[assignment]
     arguments: dict[str, Any] = {"batch_size": BATCH, "seed": seed, **of_flow}
     if kind == "arrays":
         return generator.flow(data, **arguments)

@@ -212,7 +212,7 @@ def flow(
     options.setdefault("executor", "serial")
     generator = ImageDataGenerator(max_batches_pending=pending, **options)
     if executor is not None:
-        generator._engine.shared = Lent(executor)  # type: ignore[assignment]
+        generator._engine.lent = Lent(executor)  # type: ignore[assignment]
     return generator.flow_from_directory(
         folder,
         target_size=SIZE,

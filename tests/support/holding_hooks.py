@@ -31,7 +31,7 @@ def flow_with(
     own = options.pop("cls", ImageDataGenerator)
     generator = own(executor=kind, cores=2, **options)
     if lent is not None:
-        generator._engine.shared = Lent(lent)
+        generator._engine.lent = Lent(lent)
     it: DirectoryIterator = flow_of(generator, folder)
     return it
 

@@ -1,15 +1,22 @@
-"""The workers of a generator: one executor that all its iterators share."""
+"""What computes the batches of a generator's iterators."""
 
 from __future__ import annotations
 
+import math
+import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from imageloom._errors import InvalidArgumentError
+from imageloom._executors.adaptive import AdaptiveChannel
 from imageloom._executors.base import Channel
 from imageloom._executors.fallback import FallbackChannel
+from imageloom._executors.own_process import needs_own_process
+from imageloom._executors.program import open_channel
 from imageloom._executors.shared import SharedExecutor, make_executor
+from imageloom._executors.travelling import CannotTravel, recipe_bytes
 from imageloom._machine import available_cpus, worker_count
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
@@ -24,16 +31,22 @@ _shown: Final = Once()  # the notes that this process has printed
 
 
 class Engine:
-    """Opens channels to workers, which start with the first channel and end with the last one.
+    """Opens channels for the iterators of one generator.
+
+    Worker processes are those of the whole program. Threads, and what Ray keeps for a program, start
+    with the generator's first channel and end with its last one.
 
     Attributes:
-        shared: the executor that all channels use.
+        shared: the executor of this generator.
+        lent: an executor to use in the place of any other.
     """
 
     def __init__(self) -> None:
         """Starts nothing."""
         self.shared = SharedExecutor()
+        self.lent: SharedExecutor | None = None
         self._here = SharedExecutor()
+        self._owner: int | None = None
 
     def open(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
         """Opens a channel for the batches of one iterator.
@@ -53,18 +66,39 @@ class Engine:
                 f'executor="{kind}" are other processes: pass executor="threads".'
             )
         workers = 1 if options.debug else worker_count(options.cores)
-        if self.shared.inherited or self._here.inherited:
-            # A forked child cannot use its parent's workers.
-            kind, self.shared, self._here = "serial", SharedExecutor(), SharedExecutor()
+        if self._is_inherited():
+            kind = "serial"
         if kind != "ray":  # Ray's executor prints its number of workers itself
             _show_default_cores(options, kind, workers)
-        make = partial(
-            make_executor,
-            kind,
-            (-1 if options.cores is None else options.cores) if kind == "ray" else workers,
-            disable_gpu=bool(options.disable_gpu_in_subprocesses),
-        )
+        channel = self._opened(kind, options, recipe, workers, len(source))
+        return ReplacingChannel(channel, source) if recipe.report.all_bad_samples else channel
+
+    def _is_inherited(self) -> bool:
+        """Whether this is a forked child of the process that has used the generator before.
+
+        Such children belong to a pool that computes already, and live shortly.
+        """
+        if self._owner is None:
+            self._owner = os.getpid()
+        inherited = self._owner != os.getpid()
+        if inherited:
+            self.shared, self._here = SharedExecutor(), SharedExecutor()
+        return inherited
+
+    def _opened(
+        self, kind: str, options: GeneratorOptions, recipe: Recipe, workers: int, samples: int
+    ) -> Channel:
         limits = (options.max_batches_pending, options.batch_timeout)
+        disable_gpu = bool(options.disable_gpu_in_subprocesses)
+        cores: float = workers
+        if kind == "ray":
+            cores = -1 if options.cores is None else options.cores
+        make = partial(make_executor, kind, cores, disable_gpu=disable_gpu)
+        open_far: Callable[[], Channel] = partial(self.shared.open, make, recipe, *limits)
+        if self.lent is not None:
+            open_far = partial(self.lent.open, make, recipe, *limits)
+        elif kind == "processes":
+            open_far = partial(open_channel, recipe, *limits, workers=workers, disable_gpu=disable_gpu)
 
         def open_here(kind: str, recipe: Recipe) -> Channel:
             # Only threads are worth sharing.
@@ -73,13 +107,29 @@ class Engine:
                 partial(make_executor, kind, workers, disable_gpu=False), recipe, *limits
             )
 
-        channel: Channel
+        open_any = open_far
         if kind in _OTHER_PROCESSES and recipe.user_code:
-            open_far = partial(self.shared.open, make, recipe, *limits)
-            channel = FallbackChannel(recipe, open_far, open_here)
-        else:
-            channel = self.shared.open(make, recipe, *limits)
-        return ReplacingChannel(channel, source) if recipe.report.all_bad_samples else channel
+            open_any = partial(FallbackChannel, recipe, open_far, open_here)
+        if kind != "processes" or self.lent is not None or not _may_compute_here(recipe, options):
+            return open_any()
+        epoch = math.ceil(samples / recipe.layout.rows)
+        return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=workers)
+
+
+def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
+    """Whether the thread that reads may compute batches: no function of the user speaks against it.
+
+    Nothing could end a batch that takes too long. What cannot be sent to workers has to be told at
+    once.
+    """
+    if options.batch_timeout is not None or needs_own_process(recipe):
+        return False
+    if recipe.user_code:
+        try:
+            recipe_bytes(recipe)
+        except CannotTravel:
+            return False
+    return True
 
 
 def _show_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "QueuedTask",
     "Replacement",
     "TaskQueue",
+    "WorkersCompute",
     "timeout_error",
 ]
 
@@ -102,6 +103,11 @@ class Channel(Protocol):
         """How many batches are worth submitting before they are asked for; 0 for none."""
         ...
 
+    @property
+    def ready(self) -> bool:
+        """Whether a submitted task is begun as soon as those before it are."""
+        ...
+
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         """Submits a task; an urgent one goes before all waiting tasks."""
         ...
@@ -110,17 +116,53 @@ class Channel(Protocol):
         """Moves the task of this future before all waiting tasks, because its batch is needed now."""
         ...
 
+    def work_on(self, future: BatchFuture) -> None:
+        """Computes the batch of this future in the calling thread, if that is the quickest.
+
+        The caller is about to wait for it, and holds no lock.
+        """
+        ...
+
     def close(self) -> None:
         """Cancels the waiting tasks and releases the memory."""
         ...
 
+    def give_back(self) -> None:
+        """Ends the workers now, if they only linger for channels that may come."""
+        ...
+
+
+class WorkersCompute:
+    """What channels have in common whose batches are computed by workers, never by the caller."""
+
+    @property
+    def ready(self) -> bool:
+        """True: workers of most kinds need no time to start."""
+        return True
+
+    def work_on(self, future: BatchFuture) -> None:
+        """Does nothing."""
+
+    def give_back(self) -> None:
+        """Does nothing: workers of most kinds do not linger."""
+
 
 class Executor(ABC):
-    """Computes the batches of all iterators of one generator."""
+    """Computes the batches of iterators."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has closed itself, because its workers could not go on."""
+        return False
 
     @abstractmethod
     def open(
-        self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
+        self,
+        recipe: Recipe,
+        max_batches_pending: int,
+        batch_timeout: float | None = None,
+        *,
+        workers: int | None = None,
     ) -> Channel:
         """Opens a channel for the batches of one recipe.
 
@@ -128,7 +170,21 @@ class Executor(ABC):
             recipe: How the batches are computed.
             max_batches_pending: How many finished batches may wait at most.
             batch_timeout: Seconds after which an unfinished batch is an error; None for no limit.
+            workers: How many workers may compute for this channel at the same time; None for all.
+                Only executors that many generators share grow for a channel that wants more.
         """
+
+    def linger(self, may_end: Callable[[], bool]) -> bool:
+        """Keeps the workers for a while, although no channel is open.
+
+        Args:
+            may_end: Called when the time is over; returns whether there still is no channel.
+
+        Returns:
+            Whether the workers linger; else the caller should close the executor.
+        """
+        del may_end
+        return False
 
     @abstractmethod
     def close(self) -> None:
@@ -215,14 +271,21 @@ class TaskQueue(Generic[ChannelT]):
         """
         with self._changed:
             while True:
-                while self._tasks:
-                    item = self._tasks.popleft()
+                item = self.take_of(lambda _: True)
+                if item is not None or self._closed is not None or not wait:
+                    return item
+                self._changed.wait()
+
+    def take_of(self, accepts: Callable[[ChannelT], bool]) -> QueuedTask[ChannelT] | None:
+        """Removes and returns the next task whose channel is accepted and that was not cancelled."""
+        with self._changed:
+            for item in tuple(self._tasks):
+                if accepts(item.channel):
+                    self._tasks.remove(item)
                     if item.started or item.future.set_running_or_notify_cancel():
                         item.started = True
                         return item
-                if self._closed is not None or not wait:
-                    return None
-                self._changed.wait()
+        return None
 
     def cancel(self, channel: ChannelT) -> None:
         """Removes all waiting tasks of a channel."""

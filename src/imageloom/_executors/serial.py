@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, Executor
+from imageloom._executors.base import BatchFuture, Channel, Executor, WorkersCompute
+from imageloom._executors.here import computed_here
 from imageloom._machine import available_cpus
-from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchTask, Recipe
-from imageloom._pipeline.seeds import seeded_for_hooks
 
 __all__ = ["SerialExecutor"]
 
@@ -18,17 +17,22 @@ class SerialExecutor(Executor):
     """Starts no threads and no processes, and computes nothing ahead of time."""
 
     def open(
-        self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
+        self,
+        recipe: Recipe,
+        max_batches_pending: int,
+        batch_timeout: float | None = None,
+        *,
+        workers: int | None = None,
     ) -> Channel:
         """Opens a channel that computes in `submit`, which no timeout can interrupt."""
-        del max_batches_pending, batch_timeout
+        del max_batches_pending, batch_timeout, workers
         return _SerialChannel(recipe)
 
     def close(self) -> None:
         """Does nothing: there is nothing to release."""
 
 
-class _SerialChannel:
+class _SerialChannel(WorkersCompute):
     lookahead = 0
     workers = 1
     restarts = 0
@@ -41,15 +45,10 @@ class _SerialChannel:
         del urgent
         future: BatchFuture = Future()
         future.set_running_or_notify_cancel()
-        recipe = self._pipeline.recipe
-        arrays = private_arrays(recipe.layout, len(task))
         try:
-            with seeded_for_hooks(recipe, task, restore=True):
-                report = self._pipeline.run(task, arrays)
+            future.set_result(computed_here(self._pipeline, task))
         except Exception as error:
             future.set_exception(error)
-        else:
-            future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))
         return future
 
     def prioritise(self, future: BatchFuture) -> None:

@@ -1,10 +1,12 @@
-"""Shares one executor between all iterators of a generator, for as long as any of them needs it."""
+"""Shares one executor between iterators, for as long as any of them needs it."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from imageloom._executors.base import BatchFuture, Channel, Executor
 from imageloom._executors.forwarding import ForwardingChannel
@@ -41,19 +43,29 @@ def make_executor(kind: str, cores: float, *, disable_gpu: bool) -> Executor:
 
 
 class SharedExecutor:
-    """Makes an executor for the first channel that is opened, and closes it with the last one."""
+    """Makes an executor for the first channel that is opened, and closes it after the last one."""
 
-    def __init__(self) -> None:
-        """Makes no executor yet."""
+    def __init__(self, *, lingers: bool = False) -> None:
+        """Makes no executor yet; with `lingers`, its workers stay a while after the last channel."""
         self._lock = threading.RLock()  # the garbage collector may call `release` during `open`
-        self._executor: Executor | None = None
-        self._channels = 0
+        self._current: _InUse | None = None
+        self._lingers = lingers
         self._owner = os.getpid()
 
     @property
     def inherited(self) -> bool:
         """Whether this process is a forked child, so that the executor belongs to its parent."""
-        return self._executor is not None and os.getpid() != self._owner
+        return self._current is not None and os.getpid() != self._owner
+
+    @property
+    def idle(self) -> bool:
+        """Whether no channel is open."""
+        return self._current is None or self._current.channels == 0
+
+    @property
+    def running(self) -> bool:
+        """Whether there is an executor that works."""
+        return self._current is not None and not self._current.executor.ended
 
     def open(
         self,
@@ -61,34 +73,68 @@ class SharedExecutor:
         recipe: Recipe,
         max_batches_pending: int,
         batch_timeout: float | None = None,
+        *,
+        workers: int | None = None,
     ) -> Channel:
-        """Opens a channel of the common executor, which `make` makes if there is none."""
+        """Opens a channel of the common executor, which `make` makes if there is none that works."""
         with self._lock:
-            if self._executor is None:
-                self._executor, self._owner = make(), os.getpid()
+            if self._current is None or self._current.executor.ended:
+                self._current, self._owner = _InUse(make()), os.getpid()
+            used = self._current
+            used.channels += 1
             try:
-                channel = self._executor.open(recipe, max_batches_pending, batch_timeout)
+                channel = used.executor.open(
+                    recipe, max_batches_pending, batch_timeout, workers=workers
+                )
             except BaseException:
-                self._close_unused()
+                self.release(used)
                 raise
-            self._channels += 1
-            return _SharedChannel(self, channel)
+            return _SharedChannel(self, used, channel)
 
-    def release(self) -> None:
-        """Counts one channel less, and closes the executor if it was the last one."""
+    def release(self, used: _InUse) -> None:
+        """Counts one channel less; without channels, its executor lingers, or is closed."""
         with self._lock:
-            self._channels -= 1
-            self._close_unused()
+            used.channels -= 1
+            if used.channels == 0 and not (
+                self._lingers and used.executor.linger(partial(self._may_end, used))
+            ):
+                self._close(used)
 
-    def _close_unused(self) -> None:
-        if self._channels == 0 and self._executor is not None:
-            self._executor.close()
-            self._executor = None
+    def give_back(self) -> None:
+        """Closes the executor if it only lingers."""
+        with self._lock:
+            if self._current is not None and self._current.channels == 0:
+                self._close(self._current)
+
+    def _close(self, used: _InUse) -> None:
+        used.executor.close()
+        if self._current is used:
+            self._current = None
+
+    def _may_end(self, used: _InUse) -> bool:
+        """Asked by an executor that lingers. It is not made to wait: `give_back` may wait for it."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if used.channels == 0 and self._current is used:
+                self._current = None
+            return used.channels == 0
+        finally:
+            self._lock.release()
+
+
+@dataclass(eq=False, slots=True)
+class _InUse:
+    """An executor and the number of its open channels."""
+
+    executor: Executor
+    channels: int = 0
 
 
 class _SharedChannel(ForwardingChannel):
-    def __init__(self, shared: SharedExecutor, channel: Channel) -> None:
+    def __init__(self, shared: SharedExecutor, used: _InUse, channel: Channel) -> None:
         self._shared = shared
+        self._in_use = used
         self._channel = channel
         self._open = True
 
@@ -106,4 +152,7 @@ class _SharedChannel(ForwardingChannel):
         if self._open:
             self._open = False
             self._channel.close()
-            self._shared.release()
+            self._shared.release(self._in_use)
+
+    def give_back(self) -> None:
+        self._shared.give_back()

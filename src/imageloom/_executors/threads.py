@@ -22,6 +22,7 @@ from imageloom._executors.base import (
     Executor,
     QueuedTask,
     TaskQueue,
+    WorkersCompute,
     timeout_error,
 )
 from imageloom._machine import available_cpus
@@ -65,9 +66,15 @@ class ThreadExecutor(Executor):
         self._pool = _Pool(workers)
 
     def open(
-        self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
+        self,
+        recipe: Recipe,
+        max_batches_pending: int,
+        batch_timeout: float | None = None,
+        *,
+        workers: int | None = None,
     ) -> Channel:
         """Opens a channel on the common queue."""
+        del workers
         return _ThreadChannel(self._pool, recipe, max_batches_pending, batch_timeout)
 
     def close(self) -> None:
@@ -103,7 +110,7 @@ class _Pool:
         self._start()
 
 
-class _ThreadChannel:
+class _ThreadChannel(WorkersCompute):
     def __init__(
         self, pool: _Pool, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None
     ) -> None:

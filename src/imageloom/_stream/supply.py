@@ -99,9 +99,12 @@ class BatchSupply:
         self._stream = self._closer = self._channel = None
 
     def close(self) -> None:
-        """Closes the channel for good."""
+        """Closes the channel for good, and ends workers that only linger."""
         self.closed = True
+        channel = self._channel
         self.stop()
+        if channel is not None:
+            channel.give_back()
 
     def follow(self, plan: Iterable[int]) -> None:
         """Prefetches these positions from now on; has no effect before `start`."""

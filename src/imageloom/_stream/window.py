@@ -37,6 +37,7 @@ class BatchStream:
         self._window: dict[int, BatchFuture] = {}
         self._waiters: set[BatchFuture] = set()
         self._plan: Iterator[int] = iter(())
+        self._upcoming: int | None = None  # the first position of the plan, if it was looked at
         self._closed = False
         self._owner = os.getpid()
 
@@ -52,7 +53,7 @@ class BatchStream:
             near = list(islice(upcoming, self._channel.lookahead))
             for position in [p for p in self._window if p not in near]:
                 _discard(self._window.pop(position))
-            self._plan = chain(near, upcoming)
+            self._plan, self._upcoming = chain(near, upcoming), None
             if not self._closed:
                 self._refill()
 
@@ -67,6 +68,8 @@ class BatchStream:
             self._check_usable()
             future = self._window.pop(position, None)
             if future is None:
+                if self._peek() == position:
+                    self._upcoming = None
                 future = self._channel.submit(self._task_at(position), urgent=True)
             else:
                 self._channel.prioritise(future)
@@ -79,6 +82,7 @@ class BatchStream:
             self._waiters.add(waiter)
         future.add_done_callback(partial(_pass_on, waiter))
         try:
+            self._channel.work_on(future)
             return waiter.result()
         except CancelledError:
             if waiter.cancelled():
@@ -99,7 +103,7 @@ class BatchStream:
             if self._closed:
                 return
             self._closed = True
-            self._plan = iter(())
+            self._plan, self._upcoming = iter(()), None
             window, self._window = self._window, {}
         if self.inherited:
             return
@@ -111,11 +115,18 @@ class BatchStream:
 
     def _refill(self) -> None:
         while len(self._window) + len(self._waiters) < self._channel.lookahead:
-            position = next(self._plan, None)
+            position = self._peek()
             if position is None:
                 return
+            self._upcoming = None
             if position not in self._window:
                 self._window[position] = self._channel.submit(self._task_at(position), urgent=False)
+
+    def _peek(self) -> int | None:
+        """The first position of the plan, which stays there; None if there is none."""
+        if self._upcoming is None:
+            self._upcoming = next(self._plan, None)
+        return self._upcoming
 
     def _check_usable(self) -> None:
         if self._closed:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import weakref
 
 from imageloom._errors import InvalidArgumentError
-from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask
+from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
 from imageloom._executors.environment import added_variables
 from imageloom._executors.ray.dispatcher import Dispatcher, RemoteChannel
 from imageloom._executors.ray.session import RaySession
@@ -44,7 +44,12 @@ class RayExecutor(Executor):
         self._finalizer = weakref.finalize(self, self._dispatcher.close)
 
     def open(
-        self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
+        self,
+        recipe: Recipe,
+        max_batches_pending: int,
+        batch_timeout: float | None = None,
+        *,
+        workers: int | None = None,
     ) -> Channel:
         """Opens a channel, and puts its recipe and its array, if any, into the object store.
 
@@ -52,6 +57,7 @@ class RayExecutor(Executor):
             CannotTravel: A hook cannot be sent to another process.
             InvalidArgumentError: The recipe has `cache="memory"`.
         """
+        del workers
         if recipe.cache is not None and recipe.cache.path is None:
             raise InvalidArgumentError(
                 'executor="ray" does not support cache="memory", because nodes do not share memory. '
@@ -67,7 +73,7 @@ class RayExecutor(Executor):
         self._finalizer()
 
 
-class _RayChannel:
+class _RayChannel(WorkersCompute):
     restarts = 0  # Ray does not report them
 
     def __init__(

@@ -15,9 +15,10 @@ worker writes into a slot at a time, so when a worker has died, its slots are fr
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Final
 
-from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask
+from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
 from imageloom._executors.environment import worker_environment
 from imageloom._executors.travelling import recipe_bytes
 from imageloom._executors.workers.dispatcher import Dispatcher
@@ -31,29 +32,47 @@ KEPT_BATCHES: Final = 8  # how many batches the user may hold before further one
 
 
 class ProcessExecutor(Executor):
-    """Runs a fixed number of worker processes, which are started with the first task."""
+    """Runs worker processes, which are started with the first task."""
 
     def __init__(self, workers: int, *, disable_gpu: bool) -> None:
         """Starts the dispatcher's thread, and no process yet."""
+        self._workers = workers
         self._dispatcher = Dispatcher(workers, worker_environment(disable_gpu=disable_gpu))
         self._finalizer = weakref.finalize(self, self._dispatcher.close)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it can compute no more."""
+        return self._dispatcher.ended
+
     def open(
-        self, recipe: Recipe, max_batches_pending: int, batch_timeout: float | None = None
+        self,
+        recipe: Recipe,
+        max_batches_pending: int,
+        batch_timeout: float | None = None,
+        *,
+        workers: int | None = None,
     ) -> Channel:
         """Opens a channel with slots of shared memory.
 
         Raises:
             CannotTravel: A hook cannot be sent to another process.
         """
-        return _ProcessChannel(self, self._dispatcher, recipe, max_batches_pending, batch_timeout)
+        wanted = self._workers if workers is None else workers
+        return _ProcessChannel(
+            self, self._dispatcher, recipe, max_batches_pending, batch_timeout, wanted
+        )
+
+    def linger(self, may_end: Callable[[], bool]) -> bool:
+        """Keeps the workers for `LINGER_SECONDS`, so that the next iterator need not start any."""
+        return self._dispatcher.linger(may_end)
 
     def close(self) -> None:
         """Ends the workers; each has half a second to finish its batch."""
         self._finalizer()
 
 
-class _ProcessChannel:
+class _ProcessChannel(WorkersCompute):
     def __init__(
         self,
         executor: ProcessExecutor,
@@ -61,9 +80,10 @@ class _ProcessChannel:
         recipe: Recipe,
         max_batches_pending: int,
         batch_timeout: float | None,
+        workers: int,
     ) -> None:
         self.cpus = available_cpus()
-        self.lookahead = max_batches_pending + dispatcher.size
+        self.lookahead = max_batches_pending + workers
         self._resources = ChannelResources(
             recipe,
             recipe_bytes(recipe),
@@ -71,17 +91,24 @@ class _ProcessChannel:
             in_flight=self.lookahead + 1,
             kept=KEPT_BATCHES,
             batch_timeout=batch_timeout,
+            workers=workers,
         )
         self._executor = executor  # keeps it alive
         self._dispatcher = dispatcher
+        self._restarts_before = dispatcher.restarts
+        dispatcher.attach(self._resources)
 
     @property
     def workers(self) -> int:
-        return self._dispatcher.size
+        return min(self._resources.workers, self._dispatcher.size)
 
     @property
     def restarts(self) -> int:
-        return self._dispatcher.restarts
+        return self._dispatcher.restarts - self._restarts_before
+
+    @property
+    def ready(self) -> bool:
+        return self._dispatcher.ready
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         item = QueuedTask(self._resources, task)

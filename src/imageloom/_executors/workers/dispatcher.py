@@ -19,7 +19,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe, connection
 from multiprocessing.connection import Connection
@@ -34,6 +34,7 @@ from imageloom._executors.workers.messages import Answer, CannotStart, Ready
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.shared_memory import SlotPool
 from imageloom._executors.workers.spawning import Waitable, WorkerProcess
+from imageloom._executors.workers.staffing import Staffing
 
 __all__ = ["Dispatcher"]
 
@@ -71,19 +72,25 @@ class _Worker:
         self.short = -1
         self.deadline: float | None = time.monotonic() + _START_SECONDS
 
-    def may_have_next(self, item: Task) -> bool:
-        """Whether it may get this task beside its own: one of the same short kind, without a limit."""
+    def may_have_next(self, channel: ChannelResources) -> bool:
+        """Whether it may get a task beside its own: one of the same short kind, without a limit."""
         assert self.item is not None
-        same = item.channel is self.item.channel and item.channel.key == self.short
-        return same and item.channel.batch_timeout is None
+        same = channel is self.item.channel and channel.key == self.short
+        return same and channel.batch_timeout is None
 
 
 class Dispatcher:
-    """Gives the tasks of a queue to worker processes."""
+    """Gives the tasks of a queue to worker processes.
+
+    Attributes:
+        queue: The tasks that no worker has begun.
+        restarts: How many workers have died or hung, and were replaced.
+        ended: Whether everything is released, and no task can be computed any more.
+    """
 
     def __init__(self, size: int, environment: dict[str, str]) -> None:
-        """Starts the thread; the `size` workers are started with the first task."""
-        self.size = size
+        """Starts the thread; the workers are started with the first task, `size` at first."""
+        self._staffing = Staffing(size)
         self.queue: TaskQueue[ChannelResources] = TaskQueue()
         self.restarts = 0
         self._released: deque[ChannelResources] = deque()
@@ -98,9 +105,31 @@ class Dispatcher:
         # are closed with the last reference to them, which such a thread holds too.
         self._alarm: tuple[Connection, Connection] | None = Pipe(duplex=False)
         self._woken = False
-        self._ended = False
+        self.ended = False
         self._thread = threading.Thread(target=self._run, name="imageloom", daemon=True)
         self._thread.start()
+
+    @property
+    def size(self) -> int:
+        """How many workers there are if there are enough tasks."""
+        return self._staffing.size
+
+    @property
+    def ready(self) -> bool:
+        """Whether at least one worker has started."""
+        return any(worker.ready for worker in tuple(self._workers))
+
+    def attach(self, channel: ChannelResources) -> None:
+        """Notes that tasks of a channel may come; any thread may call this."""
+        self._staffing.attach(channel.key, channel.workers)
+
+    def linger(self, may_end: Callable[[], bool]) -> bool:
+        """Notes that no channel is open; returns whether the workers stay for a while."""
+        if self.ended or self._closing or not self._workers:
+            return False
+        self._staffing.linger(may_end)
+        self.wake()
+        return True
 
     def wake(self) -> None:
         """Makes the dispatcher look at the queue; any thread may call this."""
@@ -114,7 +143,7 @@ class Dispatcher:
         """Releases the memory of a channel, here and in the workers; any thread may call this."""
         self._released.append(channel)
         self.wake()
-        if self._ended:
+        if self.ended:
             self._close_released()
 
     def close(self) -> None:
@@ -137,6 +166,7 @@ class Dispatcher:
                 self._process_events(connection.wait(self._waitables(), self._seconds_to_wait()))
                 self._end_overdue()
                 self._close_released()
+                self._end_unneeded()
         except Exception as failure:
             error = failure
         finally:
@@ -157,7 +187,10 @@ class Dispatcher:
         """Seconds until something is due even if no worker answers; None if nothing is."""
         deadlines = [worker.deadline for worker in self._workers if worker.deadline is not None]
         due = [max(0.0, min(deadlines) - time.monotonic())] if deadlines else []
-        return min([*due, _NO_SLOT_SECONDS] if self._without_slot else due, default=None)
+        if self._without_slot:
+            due.append(_NO_SLOT_SECONDS)
+        idle = self._staffing.seconds_to_wait(len(self._workers))
+        return min(due if idle is None else [*due, idle], default=None)
 
     def _process_events(self, ready: Sequence[object]) -> None:
         # The loop is over the workers that were waited for. Removing a dead one frees its
@@ -217,22 +250,33 @@ class Dispatcher:
             pass
         idle = [worker for worker in self._workers if worker.ready and worker.item is None]
         nearly_idle = [w for w in self._workers if w.short >= 0 and w.following is None]
-        for worker in (*idle, *nearly_idle):
-            item = self.queue.take(wait=False)
-            if item is None:
-                return
+        full: set[int] = set()
+        for worker in idle:
+            self._give(worker, self._may_have_more, full)
+        for worker in nearly_idle:
+            if worker.item is not None:
+                self._give(worker, worker.may_have_next, full)
+
+    def _give(
+        self, worker: _Worker, accepts: Callable[[ChannelResources], bool], full: set[int]
+    ) -> None:
+        """Gives a worker the next task of an accepted channel that has a slot; notes those without."""
+        while item := self.queue.take_of(lambda channel: channel.key not in full and accepts(channel)):
             if item.channel.closed:  # its worker died, and then the channel was closed
                 item.fail(IteratorClosedError("The iterator was closed."))
                 continue
-            if worker.item is not None and not worker.may_have_next(item):
-                self.queue.put(item, urgent=True)
-                continue
             slot = item.channel.slots.lease()
-            if slot is None:
-                self.queue.put(item, urgent=True)
-                self._without_slot = True
+            if slot is not None:
+                self._send_task(worker, item, slot)
                 return
-            self._send_task(worker, item, slot)
+            self.queue.put(item, urgent=True)
+            full.add(item.channel.key)
+            self._without_slot = True
+
+    def _may_have_more(self, channel: ChannelResources) -> bool:
+        """Whether a channel does not use all the workers yet that it wants."""
+        busy = sum(w.item is not None and w.item.channel is channel for w in self._workers)
+        return busy < channel.workers
 
     def _send_task(self, worker: _Worker, item: Task, slot: int) -> None:
         channel = item.channel
@@ -297,7 +341,7 @@ class Dispatcher:
             self._workers.append(_Worker(self._environment))
         except OSError as error:
             if self._workers:
-                self.size = len(self._workers)
+                self._staffing.limit(len(self._workers))
                 return False
             raise WorkerStartError(f"Could not start a worker process: {error}") from error
         return True
@@ -309,11 +353,22 @@ class Dispatcher:
             except IndexError:  # another thread, which calls this too, has taken it
                 return
             channel.close()
+            self._staffing.detach(channel.key)
             for worker in self._workers:
                 if channel.key in worker.channels:
                     worker.channels.discard(channel.key)
                     with suppress(OSError):  # the worker has died, as its sentinel will tell
                         channel.send_close(worker.process)
+
+    def _end_unneeded(self) -> None:
+        """Ends workers that nobody needs any more; perhaps all, and this thread."""
+        count = self._staffing.unneeded(len(self._workers))
+        idle = [worker for worker in self._workers if worker.ready and worker.item is None]
+        for worker in idle[:count]:
+            self._workers.remove(worker)
+            worker.process.end(_GRACE_SECONDS)
+        if self._staffing.is_over():
+            self._closing = True
 
     def _shut_down(self, error: Exception) -> None:
         """Ends everything. The order matters: first the tasks, then the workers, then the memory."""
@@ -329,6 +384,6 @@ class Dispatcher:
                     item.fail(error)
         self._workers.clear()
         # Set before the last look at released channels: `release` closes those that come later.
-        self._ended = True
+        self.ended = True
         self._close_released()
         self._alarm = None

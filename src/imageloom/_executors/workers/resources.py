@@ -19,6 +19,7 @@ class ChannelResources:
         key: The number of the channel in messages.
         slots: The memory for batches.
         batch_timeout: Seconds after which an unfinished batch is an error; None for no limit.
+        workers: How many workers may compute for the channel at the same time.
         closed: Whether the memory has been released.
     """
 
@@ -32,11 +33,13 @@ class ChannelResources:
         in_flight: int,
         kept: int,
         batch_timeout: float | None,
+        workers: int,
     ) -> None:
         """Allocates the memory: slots for `in_flight` and `kept` batches, and the cache if any."""
         self.key = next(self._keys)
         self.slots = SlotPool(recipe.layout, in_flight, kept)
         self.batch_timeout = batch_timeout
+        self.workers = workers
         self.closed = False
         self._recipe = pickled_recipe
         self._rows = recipe.rows

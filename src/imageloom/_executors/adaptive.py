@@ -1,0 +1,217 @@
+"""Computes in the thread that reads, until workers are worth their start and have started.
+
+A worker process needs half a second to start. Programs often read one batch of a small data set, and
+the next one of another: Keras, which computes in the program, needs no time to begin. So does this::
+
+    the first batches         computed by the thread that asks for them
+    more work than a start    workers start; that thread goes on computing what it asks for
+    a worker is ready         all batches come from the workers
+
+Which process computes a batch does not change it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Final
+
+from imageloom._errors import IteratorClosedError
+from imageloom._executors.base import BatchFuture, Channel, WorkersCompute
+from imageloom._executors.forwarding import ForwardingChannel
+from imageloom._executors.here import computed_here
+from imageloom._machine import available_cpus
+from imageloom._pipeline.pipeline import Pipeline
+from imageloom._pipeline.recipe import BatchTask, Recipe
+
+__all__ = ["AdaptiveChannel"]
+
+_START_SECONDS: Final = 0.5  # what starting workers costs
+# Functions of the user need not be made for several threads, and share the global random generators.
+_turn: Final = threading.RLock()
+
+
+class _Habits:
+    """What the program usually does with its iterators.
+
+    Attributes:
+        reads_on: Whether it read more than one batch of the last one that workers were started for.
+    """
+
+    reads_on = True
+
+
+class _NoWorkers(WorkersCompute):
+    """The figures of a channel before its workers start."""
+
+    restarts = 0
+    lookahead = 0
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.cpus = available_cpus()
+
+    def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
+        """Returns a future that somebody has to work on."""
+        del task, urgent
+        return Future()
+
+    def prioritise(self, future: BatchFuture) -> None:
+        """Does nothing: there is no queue."""
+
+    def close(self) -> None:
+        """Does nothing: there is nothing to release."""
+
+
+class AdaptiveChannel(ForwardingChannel):
+    """A channel that uses workers once the work is more than their start."""
+
+    def __init__(
+        self, recipe: Recipe, open_workers: Callable[[], Channel], *, epoch: int, workers: int
+    ) -> None:
+        """Starts nothing.
+
+        Args:
+            recipe: How the batches are computed.
+            open_workers: Opens the channel to the workers.
+            epoch: The number of batches in an epoch.
+            workers: How many workers there will be.
+        """
+        self._recipe = recipe
+        self._open_workers = open_workers
+        self._epoch = epoch
+        self._pipeline: Pipeline | None = None
+        self._no_workers: Channel = _NoWorkers(workers)
+        self._workers: Channel | None = None
+        # The garbage collector may close the channel in the middle of anything.
+        self._lock = threading.RLock()
+        self._tasks: dict[BatchFuture, BatchTask] = {}  # that may be computed here
+        self._inner: dict[BatchFuture, BatchFuture] = {}  # of these, those that workers may take
+        self._batches = 0  # that were asked for
+        self._seconds = 0.0  # that batches took here
+        self._closed = False
+
+    @property
+    def _used(self) -> Channel:
+        return self._workers or self._no_workers
+
+    def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
+        """Submits a task to workers, or keeps it for `work_on`."""
+        if self._workers is None and self._is_worth_workers():
+            self._start_workers()
+        if self._workers is not None and self._workers.ready:
+            self._pipeline = None  # with its cache, if it has one
+            return self._workers.submit(task, urgent=urgent)
+        outer: BatchFuture = Future()
+        self._tasks[outer] = task
+        outer.add_done_callback(self._forget)
+        if self._workers is not None:
+            self._pass_on(outer, self._workers, urgent=urgent)
+        return outer
+
+    def prioritise(self, future: BatchFuture) -> None:
+        """Moves the task of this future before all waiting tasks."""
+        self._used.prioritise(self._inner.get(future, future))
+
+    def work_on(self, future: BatchFuture) -> None:
+        """Computes the batch here, unless a worker is ready to do so."""
+        self._batches += 1
+        if self._workers is not None and self._workers.ready:
+            return
+        task = self._tasks.pop(future, None)
+        inner = self._inner.get(future)
+        if task is None or (inner is not None and not inner.cancel()):
+            return  # it is finished, or a worker has just begun it
+        with _own_turn(self._recipe) as mine:
+            if mine:
+                self._compute(future, task)
+            else:  # another thread computes here, perhaps in a function that waits for this one
+                self._tasks[future] = task
+                self._start_workers()
+                if self._workers is not None:
+                    self._pass_on(future, self._workers, urgent=True)
+        if self._workers is None and self._is_worth_workers() and _Habits.reads_on:
+            with suppress(Exception):  # the next `submit` tries again, and raises it
+                self._start_workers()  # while this batch is used
+
+    def close(self) -> None:
+        """Gives up what is not computed, and closes the channel to the workers."""
+        with self._lock:
+            self._closed = True
+        for future in tuple(self._tasks):
+            future.cancel()
+        if self._workers is not None:
+            _Habits.reads_on = self._batches > 1
+            self._workers.close()
+
+    def _is_worth_workers(self) -> bool:
+        """Whether what was computed here, or what is left of the epoch, takes longer than a start."""
+        if self._batches == 0:
+            return False
+        left = max(0, self._epoch - self._batches) * self._seconds / self._batches
+        return max(left, self._seconds) >= _START_SECONDS
+
+    def _start_workers(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise IteratorClosedError("The iterator was closed.")
+            if self._workers is None:
+                self._workers = self._open_workers()
+        if self._is_closed():  # by the garbage collector, in the lines above
+            self._workers.close()
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+    def _compute(self, outer: BatchFuture, task: BatchTask) -> None:
+        if not outer.set_running_or_notify_cancel():
+            return
+        begun = time.perf_counter()
+        try:
+            self._pipeline = pipeline = self._pipeline or Pipeline(self._recipe)
+            outer.set_result(computed_here(pipeline, task))
+        except Exception as error:
+            outer.set_exception(error)
+        self._seconds += time.perf_counter() - begun
+
+    def _pass_on(self, outer: BatchFuture, workers: Channel, *, urgent: bool) -> None:
+        """Lets a worker take a task, as long as nobody works on it here."""
+        inner = workers.submit(self._tasks[outer], urgent=urgent)
+        self._inner[outer] = inner
+        inner.add_done_callback(partial(self._finished, outer))
+
+    def _finished(self, outer: BatchFuture, inner: BatchFuture) -> None:
+        """Passes on what a worker has computed. A task that was taken from it is cancelled."""
+        current = self._inner.pop(outer, None) is inner and not inner.cancelled()
+        if not current or not outer.set_running_or_notify_cancel():
+            _discard(inner)
+        elif (error := inner.exception()) is not None:
+            outer.set_exception(error)
+        else:
+            outer.set_result(inner.result())
+
+    def _forget(self, outer: BatchFuture) -> None:
+        self._tasks.pop(outer, None)
+        inner = self._inner.get(outer) if outer.cancelled() else None
+        if inner is not None:
+            inner.cancel()
+
+
+def _discard(inner: BatchFuture) -> None:
+    if not inner.cancelled() and inner.exception() is None:
+        inner.result().discard()
+
+
+@contextmanager
+def _own_turn(recipe: Recipe) -> Iterator[bool]:
+    """Holds the lock that functions of the user need here; False if another thread holds it."""
+    mine = not recipe.user_code or _turn.acquire(blocking=False)
+    try:
+        yield mine
+    finally:
+        if mine and recipe.user_code:
+            _turn.release()

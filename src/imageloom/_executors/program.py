@@ -1,0 +1,135 @@
+"""The worker processes of this program, which all generators share.
+
+They linger for a while after the last iterator is gone. What a worker has imported meanwhile is what
+the program had then. So code of the user goes to workers that were started in the present state of the
+program: the same search path, working directory, environment and modules.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+from imageloom._executors.base import Channel
+from imageloom._executors.shared import SharedExecutor, make_executor
+from imageloom._pipeline.recipe import Recipe
+
+__all__ = ["open_channel"]
+
+_LIBRARIES: Final = ("site-packages", "dist-packages")
+_STANDARD: Final = str(Path(os.__file__).parent)
+
+
+@dataclass(frozen=True, slots=True)
+class _ProgramState:
+    """What the functions of the user find in a worker that was started now."""
+
+    path: tuple[str, ...]
+    folder: str
+    environment: dict[str, str]
+    modules: dict[str, tuple[Any, Any]]
+
+    @classmethod
+    def now(cls) -> _ProgramState:
+        modules = {
+            name: (module, getattr(module, "__spec__", None))
+            for name, module in tuple(sys.modules.items())
+            if _is_users_own(getattr(module, "__file__", None))
+        }
+        return cls(tuple(sys.path), _folder(), dict(os.environ), modules)
+
+    def is_that_of(self, before: _ProgramState) -> bool:
+        """Whether nothing has changed but that further modules were imported."""
+        return (
+            (self.path, self.folder, self.environment)
+            == (before.path, before.folder, before.environment)
+        ) and all(
+            (found := self.modules.get(name)) is not None
+            and found[0] is module
+            and found[1] is spec  # another one after `importlib.reload`
+            for name, (module, spec) in before.modules.items()
+        )
+
+
+@lru_cache(maxsize=10_000)
+def _is_users_own(file: object) -> bool:
+    return (
+        isinstance(file, str)
+        and not file.startswith(_STANDARD)
+        and not any(folder in file for folder in _LIBRARIES)
+    )
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted
+        return ""
+
+
+@dataclass(eq=False, slots=True)
+class _Workers:
+    """Workers that were started in one state of the program."""
+
+    disable_gpu: bool
+    state: _ProgramState
+    shared: SharedExecutor = field(default_factory=lambda: SharedExecutor(lingers=True))
+
+    def suit(self, recipe: Recipe, state: _ProgramState) -> bool:
+        """Whether they may compute batches of a recipe in the present state of the program."""
+        if not recipe.user_code:
+            return True
+        if not state.is_that_of(self.state):
+            return False
+        self.state = state  # workers may import the new modules from now on
+        return True
+
+
+class _Registry:
+    """All workers of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._all: list[_Workers] = []
+
+    def of(self, recipe: Recipe, *, disable_gpu: bool) -> SharedExecutor:
+        """The workers for a recipe: those of other channels if they suit it, else new ones."""
+        state = _ProgramState.now()
+        with self._lock:
+            self._all = [workers for workers in self._all if workers.shared.running]
+            for workers in reversed(self._all):
+                if workers.disable_gpu == disable_gpu and workers.suit(recipe, state):
+                    return workers.shared
+            for workers in self._all:
+                if workers.shared.idle:  # they take memory, and their state is over
+                    workers.shared.give_back()
+            self._all.append(_Workers(disable_gpu, state))
+            return self._all[-1].shared
+
+
+# By process: a forked child has no workers, and must not end those of its parent.
+_registries: Final[dict[int, _Registry]] = {}
+
+
+def open_channel(
+    recipe: Recipe,
+    max_batches_pending: int,
+    batch_timeout: float | None,
+    *,
+    workers: int,
+    disable_gpu: bool,
+) -> Channel:
+    """Opens a channel to the workers of this program, for at most `workers` of them.
+
+    Raises:
+        CannotTravel: A hook cannot be sent to another process.
+    """
+    registry = _registries.setdefault(os.getpid(), _Registry())
+    shared = registry.of(recipe, disable_gpu=disable_gpu)
+    make = partial(make_executor, "processes", workers, disable_gpu=disable_gpu)
+    return shared.open(make, recipe, max_batches_pending, batch_timeout, workers=workers)
