@@ -8,6 +8,12 @@ import warnings
 
 import psutil
 
+from imageloom._api import engine
+from imageloom._executors.workers import staffing
+
+staffing.LINGER_SECONDS = 0.2
+# Worker processes compute from the first batch on. Few images would never reach them.
+engine._may_compute_here = lambda *_: False
 # Whoever started the tests may have switched Ctrl-C off for all that comes.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Newer Pythons warn of any fork beside threads; here it is on purpose.

@@ -163,7 +163,10 @@ def test_6_workers_start_late_and_a_shutdown_in_mid_epoch_waits_for_nobody(
 
 
 @pytest.mark.slow
-def test_6_a_generator_that_is_thrown_away_takes_its_workers_along(crops: Path) -> None:
+def test_6_a_generator_that_is_thrown_away_takes_its_workers_along(
+    crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imageloom._executors.workers.staffing.LINGER_SECONDS", 0.05)
     it: DirectoryIterator | None = ImageDataGenerator(cores=1).flow_from_directory(crops, (24, 24))
     next(it)  # type: ignore[arg-type]
     assert len(worker_processes()) == 1

@@ -76,6 +76,16 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_crops(tmp_path_factory.mktemp("crops") / "images")
 
 
+@pytest.fixture(autouse=True)
+def workers_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets worker processes compute from the first batch on, except in tests marked `adaptive`.
+
+    Otherwise the small data sets of tests would never reach them.
+    """
+    if request.node.get_closest_marker("adaptive") is None:
+        monkeypatch.setattr("imageloom._api.engine._may_compute_here", lambda *_: False)
+
+
 @pytest.fixture
 def signals(tmp_path: Path) -> Signals:
     """Through which the hooks of this test and the test itself talk."""

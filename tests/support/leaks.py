@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from imageloom._executors.program import end_idle_workers
+
 _SHARED_MEMORY = Path("/dev/shm")
 _DESCRIPTORS = Path("/proc/self/fd")
 _MAPPINGS = Path("/proc/self/maps")
@@ -45,6 +47,7 @@ def _compare(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     pause = threading.Event()
     for _ in range(_ATTEMPTS):
+        end_idle_workers()  # they linger on purpose
         left = _left_behind(before)
         if not left:
             return

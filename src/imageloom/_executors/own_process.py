@@ -2,7 +2,7 @@
 
 The first batches of an iterator may be computed by the thread that reads them, in the program itself.
 That is no place for a function that ends or limits its process, crashes it on purpose, asks which
-process it is in, or sleeps. Such functions are known by the names that they use.
+process it is in, sleeps or waits. Such functions are known by the names that they use.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAMES: Final = frozenset(
         *("_exit", "abort", "exit", "quit", "SystemExit", "KeyboardInterrupt", "interrupt_main"),
         *("kill", "killpg", "raise_signal", "pthread_kill", "setitimer", "alarm"),
         *("getpid", "getppid", "current_process", "parent_process", "getpgid", "setsid"),
-        *("setrlimit", "ctypes", "faulthandler", "_sigsegv", "psutil", "sleep"),
+        *("setrlimit", "ctypes", "faulthandler", "_sigsegv", "psutil", "sleep", "wait"),
     }
 )
 _MOST_FUNCTIONS: Final = 100

@@ -19,7 +19,7 @@ from imageloom._executors.base import Channel
 from imageloom._executors.shared import SharedExecutor, make_executor
 from imageloom._pipeline.recipe import Recipe
 
-__all__ = ["open_channel"]
+__all__ = ["end_idle_workers", "open_channel"]
 
 _LIBRARIES: Final = ("site-packages", "dist-packages")
 _STANDARD: Final = str(Path(os.__file__).parent)
@@ -97,19 +97,36 @@ class _Registry:
         self._lock = threading.RLock()
         self._all: list[_Workers] = []
 
-    def of(self, recipe: Recipe, *, disable_gpu: bool) -> SharedExecutor:
-        """The workers for a recipe: those of other channels if they suit it, else new ones."""
-        state = _ProgramState.now()
+    def open(
+        self,
+        recipe: Recipe,
+        max_batches_pending: int,
+        batch_timeout: float | None,
+        *,
+        workers: int,
+        disable_gpu: bool,
+    ) -> Channel:
+        make = partial(make_executor, "processes", workers, disable_gpu=disable_gpu)
         with self._lock:
-            self._all = [workers for workers in self._all if workers.shared.running]
-            for workers in reversed(self._all):
-                if workers.disable_gpu == disable_gpu and workers.suit(recipe, state):
-                    return workers.shared
+            shared = self._suiting(recipe, disable_gpu=disable_gpu)
+            return shared.open(make, recipe, max_batches_pending, batch_timeout, workers=workers)
+
+    def _suiting(self, recipe: Recipe, *, disable_gpu: bool) -> SharedExecutor:
+        """The workers of other channels if they suit the recipe, else new ones."""
+        state = _ProgramState.now()
+        self._all = [workers for workers in self._all if workers.shared.running]
+        for workers in reversed(self._all):
+            if workers.disable_gpu == disable_gpu and workers.suit(recipe, state):
+                return workers.shared
+        self.end_idle()  # they take memory, and the state that they were started in is over
+        self._all.append(_Workers(disable_gpu, state))
+        return self._all[-1].shared
+
+    def end_idle(self) -> None:
+        """Ends the workers that only linger."""
+        with self._lock:
             for workers in self._all:
-                if workers.shared.idle:  # they take memory, and their state is over
-                    workers.shared.give_back()
-            self._all.append(_Workers(disable_gpu, state))
-            return self._all[-1].shared
+                workers.shared.give_back()
 
 
 # By process: a forked child has no workers, and must not end those of its parent.
@@ -130,6 +147,12 @@ def open_channel(
         CannotTravel: A hook cannot be sent to another process.
     """
     registry = _registries.setdefault(os.getpid(), _Registry())
-    shared = registry.of(recipe, disable_gpu=disable_gpu)
-    make = partial(make_executor, "processes", workers, disable_gpu=disable_gpu)
-    return shared.open(make, recipe, max_batches_pending, batch_timeout, workers=workers)
+    return registry.open(
+        recipe, max_batches_pending, batch_timeout, workers=workers, disable_gpu=disable_gpu
+    )
+
+
+def end_idle_workers() -> None:
+    """Ends the workers of this program that only linger, for who counts what is left of it."""
+    for registry in tuple(_registries.values()):
+        registry.end_idle()

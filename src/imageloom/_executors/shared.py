@@ -58,11 +58,6 @@ class SharedExecutor:
         return self._current is not None and os.getpid() != self._owner
 
     @property
-    def idle(self) -> bool:
-        """Whether no channel is open."""
-        return self._current is None or self._current.channels == 0
-
-    @property
     def running(self) -> bool:
         """Whether there is an executor that works."""
         return self._current is not None and not self._current.executor.ended
@@ -103,13 +98,15 @@ class SharedExecutor:
     def give_back(self) -> None:
         """Closes the executor if it only lingers."""
         with self._lock:
+            if self.inherited:
+                return
             if self._current is not None and self._current.channels == 0:
                 self._close(self._current)
 
     def _close(self, used: _InUse) -> None:
-        used.executor.close()
         if self._current is used:
-            self._current = None
+            self._current = None  # first, because Ctrl-C may end the wait in `close`
+        used.executor.close()
 
     def _may_end(self, used: _InUse) -> bool:
         """Asked by an executor that lingers. It is not made to wait: `give_back` may wait for it."""
