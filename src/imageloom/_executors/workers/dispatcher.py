@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -168,6 +169,8 @@ class Dispatcher:
                 self._close_released()
                 self._end_unneeded()
         except Exception as failure:
+            # Its frames refer to errors that consumers have, and so to what the consumers hold.
+            traceback.clear_frames(failure.__traceback__)
             error = failure
         finally:
             self._shut_down(error)
