@@ -74,7 +74,7 @@ class Setting:
         self.recipe: Recipe = it._plan.recipe(it.image_data_generator._freeze(), it.batch_size)
         self.workers = Workers()
         self.opened = 0
-        self.channel = AdaptiveChannel(self.recipe, self._open, epoch=BATCHES, workers=2)
+        self.channel = AdaptiveChannel(self.recipe, self._open, epoch=BATCHES, workers=lambda: 2)
         sampler = it._stream.order.sampler()
         self.window = BatchStream(self.channel, lambda p: it._plan.source.task(sampler.spec(p)))
         self.window.follow(range(100))

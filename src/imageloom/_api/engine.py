@@ -65,12 +65,11 @@ class Engine:
                 "Only this process can read files of memory://, and the workers of "
                 f'executor="{kind}" are other processes: pass executor="threads".'
             )
-        workers = 1 if options.debug else worker_count(options.cores)
         if self._is_inherited():
             kind = "serial"
         if kind != "ray":  # Ray's executor prints its number of workers itself
-            _show_default_cores(options, kind, workers)
-        channel = self._opened(kind, options, recipe, workers, len(source))
+            _show_default_cores(options, kind)
+        channel = self._opened(kind, options, recipe, len(source))
         return ReplacingChannel(channel, source) if recipe.report.all_bad_samples else channel
 
     def _is_inherited(self) -> bool:
@@ -85,35 +84,38 @@ class Engine:
             self.shared, self._here = SharedExecutor(), SharedExecutor()
         return inherited
 
-    def _opened(
-        self, kind: str, options: GeneratorOptions, recipe: Recipe, workers: int, samples: int
-    ) -> Channel:
+    def _opened(self, kind: str, options: GeneratorOptions, recipe: Recipe, samples: int) -> Channel:
         limits = (options.max_batches_pending, options.batch_timeout)
-        disable_gpu = bool(options.disable_gpu_in_subprocesses)
-        cores: float = workers
-        if kind == "ray":
-            cores = -1 if options.cores is None else options.cores
-        make = partial(make_executor, kind, cores, disable_gpu=disable_gpu)
-        open_far: Callable[[], Channel] = partial(self.shared.open, make, recipe, *limits)
-        if self.lent is not None:
-            open_far = partial(self.lent.open, make, recipe, *limits)
-        elif kind == "processes":
-            open_far = partial(open_channel, recipe, *limits, workers=workers, disable_gpu=disable_gpu)
+
+        def open_far() -> Channel:
+            disable_gpu = bool(options.disable_gpu_in_subprocesses)
+            workers = _count(options)
+            if self.lent is None and kind == "processes":
+                return open_channel(recipe, *limits, workers=workers, disable_gpu=disable_gpu)
+            cores: float = workers
+            if kind == "ray":
+                cores = -1 if options.cores is None else options.cores
+            make = partial(make_executor, kind, cores, disable_gpu=disable_gpu)
+            return (self.lent or self.shared).open(make, recipe, *limits)
 
         def open_here(kind: str, recipe: Recipe) -> Channel:
             # Only threads are worth sharing.
             shared = self._here if kind == "threads" else SharedExecutor()
-            return shared.open(
-                partial(make_executor, kind, workers, disable_gpu=False), recipe, *limits
-            )
+            make = partial(make_executor, kind, _count(options), disable_gpu=False)
+            return shared.open(make, recipe, *limits)
 
-        open_any = open_far
+        open_any: Callable[[], Channel] = open_far
         if kind in _OTHER_PROCESSES and recipe.user_code:
             open_any = partial(FallbackChannel, recipe, open_far, open_here)
         if kind != "processes" or self.lent is not None or not _may_compute_here(recipe, options):
             return open_any()
         epoch = math.ceil(samples / recipe.layout.rows)
-        return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=workers)
+        return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=partial(_count, options))
+
+
+def _count(options: GeneratorOptions) -> int:
+    """The number of workers."""
+    return 1 if options.debug else worker_count(options.cores)
 
 
 def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
@@ -132,13 +134,13 @@ def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
     return True
 
 
-def _show_default_cores(options: GeneratorOptions, kind: str, workers: int) -> None:
+def _show_default_cores(options: GeneratorOptions, kind: str) -> None:
     """Prints once how few workers a quarter of the CPUs is, the default of MLTK's class."""
     quarter = 0.25
     if kind == "serial" or options.debug or options.cores != quarter or not _shown.first("cores"):
         return
     print(
-        f"imageloom: {workers} worker(s) of {kind} on {available_cpus()} CPUs (cores={quarter}); "
+        f"imageloom: {_count(options)} worker(s) of {kind} on {available_cpus()} CPUs (cores={quarter}); "
         "pass `cores`, a number or a share, for more.",
         file=sys.stderr,
     )

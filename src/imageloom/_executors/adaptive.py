@@ -51,9 +51,18 @@ class _NoWorkers(WorkersCompute):
     restarts = 0
     lookahead = 0
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self.cpus = available_cpus()
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+
+    @property
+    def workers(self) -> int:
+        """How many there will be; to ask takes longer than a small batch."""
+        return self._count()
+
+    @property
+    def cpus(self) -> int:
+        """All that this process may use."""
+        return available_cpus()
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         """Returns a future that somebody has to work on."""
@@ -71,7 +80,12 @@ class AdaptiveChannel(ForwardingChannel):
     """A channel that uses workers once the work is more than their start."""
 
     def __init__(
-        self, recipe: Recipe, open_workers: Callable[[], Channel], *, epoch: int, workers: int
+        self,
+        recipe: Recipe,
+        open_workers: Callable[[], Channel],
+        *,
+        epoch: int,
+        workers: Callable[[], int],
     ) -> None:
         """Starts nothing.
 
@@ -79,7 +93,7 @@ class AdaptiveChannel(ForwardingChannel):
             recipe: How the batches are computed.
             open_workers: Opens the channel to the workers.
             epoch: The number of batches in an epoch.
-            workers: How many workers there will be.
+            workers: Returns how many workers there will be.
         """
         self._recipe = recipe
         self._open_workers = open_workers
