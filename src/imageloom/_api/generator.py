@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike, NDArray
 
 from imageloom._adapters.keras import configured
+from imageloom._adapters.mltk import MltkSurface
 from imageloom._api.engine import Engine
 from imageloom._api.fit import statistics_for
 from imageloom._api.flows import arrays, dataframe, directory
@@ -36,7 +37,7 @@ __all__ = ["ImageDataGenerator"]
 
 
 @public
-class ImageDataGenerator:
+class ImageDataGenerator(MltkSurface):
     """A replacement for Keras' `ImageDataGenerator` that computes batches in the background.
 
     Keras' arguments come first, in Keras' order; those beyond them are keyword-only. Each is
