@@ -25,9 +25,9 @@ class MltkSurface:
     @property  # type: ignore[misc]  # the property of `object` is writable
     def __class__(self) -> type[Any]:
         """The object's class; for code of MLTK one that derives from MLTK's class too."""
-        own = type(self)
+        own: type[Any] = type(self)
         if reader_asking() is not Reader.MLTK:
             return own
-        theirs = getattr(sys.modules.get(_PACKAGE), _NAME, own)
+        theirs: type[Any] = getattr(sys.modules.get(_PACKAGE), _NAME, own)
         # A program may have put our class in the place of theirs.
         return own if issubclass(own, theirs) else combined(own, theirs)
