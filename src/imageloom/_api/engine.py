@@ -74,7 +74,7 @@ class Engine:
             )
 
         channel: Channel
-        if kind in _OTHER_PROCESSES and recipe.user_code:
+        if kind in _OTHER_PROCESSES and recipe.carries_code:
             open_far = partial(self.shared.open, make, recipe, *limits)
             channel = FallbackChannel(recipe, open_far, open_here)
         else:

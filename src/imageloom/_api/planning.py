@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
@@ -110,11 +109,22 @@ def freeze(
         for name in _OVERRIDABLE
         if name in vars(generator) or getattr(type(generator), name) is not getattr(base, name)
     )
-    frozen = copy.copy(generator)
-    frozen._frozen_options = options
+    frozen = _snapshot(generator, base)
+    vars(frozen)["_frozen_options"] = options
     return FrozenGenerator(
         options=options, statistics=statistics, generator=frozen, overrides=overrides
     )
+
+
+def _snapshot(generator: Any, base: Any) -> Any:
+    """A copy that shares all values; it asks nothing of the user's class, which nobody copies in Keras.
+
+    `copy.copy` would call the `__getstate__` of that class, which may raise, or leave out what only
+    other processes cannot have.
+    """
+    snapshot = object.__new__(type(generator))
+    base.__setstate__(snapshot, base.__getstate__(generator))
+    return snapshot
 
 
 def make_recipe(
