@@ -30,4 +30,4 @@ class MltkSurface:
             return own
         theirs: type[Any] = getattr(sys.modules.get(_PACKAGE), _NAME, own)
         # A program may have put our class in the place of theirs.
-        return own if issubclass(own, theirs) else combined(own, theirs)
+        return own if issubclass(own, theirs) else combined(own, theirs)  # type: ignore[arg-type]

@@ -33,6 +33,7 @@ __all__ = [
     "QueuedTask",
     "Replacement",
     "TaskQueue",
+    "WorkersCompute",
     "timeout_error",
 ]
 
@@ -110,9 +111,23 @@ class Channel(Protocol):
         """Moves the task of this future before all waiting tasks, because its batch is needed now."""
         ...
 
+    def work_on(self, future: BatchFuture) -> None:
+        """Computes the batch of this future in the calling thread, if that is the quickest.
+
+        The caller is about to wait for it, and holds no lock.
+        """
+        ...
+
     def close(self) -> None:
         """Cancels the waiting tasks and releases the memory."""
         ...
+
+
+class WorkersCompute:
+    """What channels have in common whose batches are computed by workers, never by the caller."""
+
+    def work_on(self, future: BatchFuture) -> None:
+        """Does nothing."""
 
 
 class Executor(ABC):
@@ -223,6 +238,17 @@ class TaskQueue(Generic[ChannelT]):
                 if self._closed is not None or not wait:
                     return None
                 self._changed.wait()
+
+    def withdraw(self, future: BatchFuture) -> QueuedTask[ChannelT] | None:
+        """Removes and returns the task of a future; None if it does not wait, or was cancelled."""
+        with self._changed:
+            for item in tuple(self._tasks):
+                if item.future is future:
+                    self._tasks.remove(item)
+                    if item.started or future.set_running_or_notify_cancel():
+                        item.started = True
+                        return item
+        return None
 
     def cancel(self, channel: ChannelT) -> None:
         """Removes all waiting tasks of a channel."""

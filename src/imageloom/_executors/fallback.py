@@ -26,6 +26,7 @@ from imageloom._executors.failures import was_not_received
 from imageloom._executors.fallback_words import why_here
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.travelling import CannotTravel, what_travels
+from imageloom._executors.turns import Turn, Turns
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["FallbackChannel"]
@@ -34,7 +35,7 @@ OpenHere = Callable[[str, Recipe], Channel]
 _OF_ONE_THREAD: Final = (sqlite3.Connection, sqlite3.Cursor)  # they refuse every other thread
 # A lock for each object that could not travel, by its `id`, as long as a recipe holds it. Most such
 # objects are not made for several threads, and several iterators may use one object.
-_turns: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+_turns: weakref.WeakValueDictionary[int, Turns] = weakref.WeakValueDictionary()
 
 
 class FallbackChannel(ForwardingChannel):
@@ -53,6 +54,7 @@ class FallbackChannel(ForwardingChannel):
         self._inner: dict[BatchFuture, BatchFuture] = {}
         self._far: Channel | None = None
         self._here: Channel | None = None
+        self._turn: Turn | None = None
         self._warning = ""
         self._proven = False
         self._closed = False
@@ -73,6 +75,18 @@ class FallbackChannel(ForwardingChannel):
     def prioritise(self, future: BatchFuture) -> None:
         """Moves the task of this future before all waiting tasks."""
         self._used.prioritise(self._inner.get(future, future))
+
+    def work_on(self, future: BatchFuture) -> None:
+        """Lets the calling thread compute; if it has to wait, its function lends its turn.
+
+        Otherwise a function that reads an iterator would wait for ever for the function of that
+        iterator, if both hold the same object.
+        """
+        self._used.work_on(self._inner.get(future, future))
+        if self._turn is not None:
+            with self._turn.turns.lent_to(self._turn) as lends:
+                if lends:
+                    _wait_for(future)
 
     def close(self) -> None:
         """Closes both channels."""
@@ -98,7 +112,8 @@ class FallbackChannel(ForwardingChannel):
                 return
             bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
             kind = "serial" if bound else "threads"
-            code = dataclasses.replace(self._recipe.user_code, turns=_turns_of(culprit))
+            self._turn = Turn(_turns_of(culprit))
+            code = dataclasses.replace(self._recipe.user_code, turns=self._turn)
             channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
             functions = [name for name, _ in _functions(self._recipe)]
             plugins = [name for name, _ in _plugins(self._recipe)]
@@ -155,6 +170,12 @@ class FallbackChannel(ForwardingChannel):
             inner.cancel()
 
 
+def _wait_for(future: BatchFuture) -> None:
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())  # also if it is cancelled
+    done.wait()
+
+
 def _discard(inner: BatchFuture) -> None:
     if not inner.cancelled() and inner.exception() is None:
         inner.result().discard()
@@ -186,7 +207,5 @@ def _roots(recipe: Recipe) -> Iterator[tuple[str, Any]]:
     yield "the generator", recipe.params.image_data_generator
 
 
-def _turns_of(culprit: Culprit | None) -> Any:
-    if culprit is None:
-        return threading.RLock()
-    return _turns.setdefault(id(culprit.value), threading.RLock())
+def _turns_of(culprit: Culprit | None) -> Turns:
+    return Turns() if culprit is None else _turns.setdefault(id(culprit.value), Turns())

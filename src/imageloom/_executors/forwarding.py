@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from imageloom._executors.base import Channel
+from imageloom._executors.base import BatchFuture, Channel
 
 __all__ = ["ForwardingChannel"]
 
@@ -36,3 +36,7 @@ class ForwardingChannel(ABC):
     def restarts(self) -> int:
         """The same as the channel that is used."""
         return self._used.restarts
+
+    def work_on(self, future: BatchFuture) -> None:
+        """Passes it on."""
+        self._used.work_on(future)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, Executor
+from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, Executor, WorkersCompute
 from imageloom._machine import available_cpus
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
@@ -28,7 +28,7 @@ class SerialExecutor(Executor):
         """Does nothing: there is nothing to release."""
 
 
-class _SerialChannel:
+class _SerialChannel(WorkersCompute):
     lookahead = 0
     workers = 1
     restarts = 0

@@ -132,6 +132,13 @@ class ReplacingChannel(ForwardingChannel):
         if inner is not None:
             self._channel.prioritise(inner)
 
+    def work_on(self, future: BatchFuture) -> None:
+        """Lets the calling thread compute, until the samples that it found to be bad are replaced."""
+        while (inner := self._inner.get(future)) is not None:
+            self._channel.work_on(inner)
+            if self._inner.get(future) is inner:
+                return  # workers compute it
+
     def close(self) -> None:
         """Closes the executor's channel."""
         self._channel.close()

@@ -79,6 +79,7 @@ class BatchStream:
             self._waiters.add(waiter)
         future.add_done_callback(partial(_pass_on, waiter))
         try:
+            self._channel.work_on(future)
             return waiter.result()
         except CancelledError:
             if waiter.cancelled():

@@ -17,7 +17,7 @@ from __future__ import annotations
 import weakref
 
 from imageloom._errors import InvalidArgumentError
-from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask
+from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
 from imageloom._executors.environment import added_variables
 from imageloom._executors.ray.dispatcher import Dispatcher, RemoteChannel
 from imageloom._executors.ray.session import RaySession
@@ -67,7 +67,7 @@ class RayExecutor(Executor):
         self._finalizer()
 
 
-class _RayChannel:
+class _RayChannel(WorkersCompute):
     restarts = 0  # Ray does not report them
 
     def __init__(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import weakref
 from typing import Final
 
-from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask
+from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
 from imageloom._executors.environment import worker_environment
 from imageloom._executors.travelling import recipe_bytes
 from imageloom._executors.workers.dispatcher import Dispatcher
@@ -53,7 +53,7 @@ class ProcessExecutor(Executor):
         self._finalizer()
 
 
-class _ProcessChannel:
+class _ProcessChannel(WorkersCompute):
     def __init__(
         self,
         executor: ProcessExecutor,
