@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import types
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from executor_support import BATCHES, SIZE
+from executor_support import SIZE
 from reference import keras_generator
 
 from imageloom import ImageDataGenerator, ParallelImageDataGenerator, _machine
@@ -93,41 +92,3 @@ def test_the_name_that_was_used_is_shown(kind: type[ImageDataGenerator]) -> None
 
     assert repr(kind()).startswith(f"{kind.__name__}()")
     assert repr(OfAUser()).startswith("OfAUser()")
-
-
-LOOPS = """
-def all_of(batches):
-    found = []
-    for batch in batches:
-        found.append(batch)
-    return found
-
-def of_pairs(batches):
-    return [x for x, _ in zip(batches, range(1000))]
-
-def counted(batches):
-    return [x for _, x in enumerate(batches)]
-"""
-
-
-@pytest.mark.parametrize("loop", ["all_of", "of_pairs", "counted"])
-@pytest.mark.parametrize("module", ["mltk.core.tflite_model.imp", "mltk", "mltk.core.evaluate_model"])
-def test_loops_of_mltk_end_after_an_epoch(module: str, loop: str, crops: Path) -> None:
-    theirs = types.ModuleType(module)
-    exec(LOOPS, theirs.__dict__)
-    generator = ParallelImageDataGenerator(executor="serial")
-    with generator.flow_from_directory(crops, SIZE, batch_size=4, seed=1) as it:
-        first = getattr(theirs, loop)(it)
-        assert len(first) == BATCHES
-        second = getattr(theirs, loop)(it)
-        assert len(second) == BATCHES
-        assert not np.array_equal(first[0][0], second[0][0]), "the next epoch"
-
-
-def test_loops_of_everybody_else_go_on(crops: Path) -> None:
-    with ImageDataGenerator(executor="serial").flow_from_directory(crops, SIZE, batch_size=4) as it:
-        assert iter(it) is it
-        for number, _ in enumerate(it):
-            if number == 2 * BATCHES:
-                break
-        assert it.total_batches_seen == 2 * BATCHES + 1

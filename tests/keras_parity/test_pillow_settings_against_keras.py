@@ -13,14 +13,32 @@ import pytest
 from numpy.typing import NDArray
 from pictures import photograph
 from PIL import Image, ImageFile
+from ray_support import needs_ray, ray_on_two_cpus
 from reference import keras_generator
 
 import imageloom
 from imageloom import BadImageError, ImageDataGenerator
 
+__all__ = ["ray_on_two_cpus"]
+
 EXECUTORS = ["serial", "threads", "processes"]
 SIDE = 40
 FLOW: dict[str, Any] = {"target_size": (SIDE, SIDE), "class_mode": None, "shuffle": False}
+
+
+@pytest.fixture(params=[*EXECUTORS, pytest.param("ray", marks=needs_ray)])
+def executor(request: pytest.FixtureRequest) -> str:
+    if request.param == "ray":
+        request.getfixturevalue("ray_on_two_cpus")
+    return str(request.param)
+
+
+@pytest.fixture(params=["processes", pytest.param("ray", marks=needs_ray)])
+def elsewhere(request: pytest.FixtureRequest) -> str:
+    """An executor whose workers take over what the program has changed in Pillow."""
+    if request.param == "ray":
+        request.getfixturevalue("ray_on_two_cpus")
+    return str(request.param)
 
 
 def picture(number: int = 0) -> Image.Image:
@@ -53,7 +71,6 @@ def of_keras(folder: Path) -> NDArray[Any]:
 # Switches
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
 def test_truncated_files_are_read_as_in_keras(
     executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +95,6 @@ def test_damaged_checksums_are_overlooked_as_in_keras(
         np.testing.assert_array_equal(ours(folder, executor), wanted)
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
 def test_huge_images_are_errors_and_warnings_as_in_keras(
     kind: str, executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -101,7 +117,6 @@ def test_huge_images_are_errors_and_warnings_as_in_keras(
         np.testing.assert_array_equal(ours(folder, executor), wanted)
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_program_may_make_an_error_of_the_warning(
     executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,11 +129,11 @@ def test_a_program_may_make_an_error_of_the_warning(
 
 
 def test_one_worker_serves_iterators_with_different_switches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    elsewhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jpeg = encoded("JPEG")
     folder = folder_with(tmp_path, {"a.jpg": jpeg[: len(jpeg) * 4 // 5]})
-    generator = ImageDataGenerator(executor="processes", cores=1)
+    generator = ImageDataGenerator(executor=elsewhere, cores=1)
     patient, strict = (generator.flow_from_directory(folder, **FLOW) for _ in range(2))
     with patient, strict:
         with monkeypatch.context() as patch:
@@ -193,7 +208,6 @@ def register_plugin(magic: bytes, *, kind: str = "PLAIN", side: int = SIDE) -> N
 
 
 @pytest.mark.usefixtures("registered")
-@pytest.mark.parametrize("executor", EXECUTORS)
 def test_formats_that_the_program_registered_are_read(executor: str, tmp_path: Path) -> None:
     folder = folder_with(tmp_path, {"a.jpg": b"PLAIN" + np.arange(SIDE * SIDE).astype("u1").tobytes()})
     with pytest.raises(imageloom.UnidentifiedImageError):
@@ -203,7 +217,6 @@ def test_formats_that_the_program_registered_are_read(executor: str, tmp_path: P
 
 
 @pytest.mark.usefixtures("registered")
-@pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_plugin_may_take_the_place_of_pillows_own(executor: str, tmp_path: Path) -> None:
     jpeg = encoded("JPEG", quality=95)
     assert len(jpeg) > 10 * 10 + 3
@@ -216,9 +229,9 @@ def test_a_plugin_may_take_the_place_of_pillows_own(executor: str, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_worker_forgets_the_plugins_of_another_iterator(tmp_path: Path) -> None:
+def test_a_worker_forgets_the_plugins_of_another_iterator(elsewhere: str, tmp_path: Path) -> None:
     folder = folder_with(tmp_path, {"a.jpg": b"PLAIN" + bytes(SIDE * SIDE)})
-    generator = ImageDataGenerator(executor="processes", cores=1)
+    generator = ImageDataGenerator(executor=elsewhere, cores=1)
     flow = {**FLOW, "interpolation": "nearest"}
     without, having = (generator.flow_from_directory(folder, **flow) for _ in range(2))
     with without, having:

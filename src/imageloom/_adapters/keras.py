@@ -18,7 +18,15 @@ from typing import Any, Final
 
 from imageloom._warnings import warn_user
 
-__all__ = ["KerasSurface", "Reader", "configured", "for_keras", "reader_asking", "shuffled_batches"]
+__all__ = [
+    "KerasSurface",
+    "Reader",
+    "combined",
+    "configured",
+    "for_keras",
+    "reader_asking",
+    "shuffled_batches",
+]
 
 _BASES: Final = (("keras", "PyDataset"), ("tf_keras", "Sequence"))
 
@@ -61,7 +69,7 @@ class KerasSurface:
             getattr(getattr(sys.modules.get(package), "utils", None), name, None)
             for package, name in _BASES
         ]
-        return _combined(type(self), *[base for base in bases if base is not None])  # type: ignore[arg-type]
+        return combined(type(self), *[base for base in bases if base is not None])  # type: ignore[arg-type]
 
     @property
     def use_multiprocessing(self) -> bool:
@@ -78,7 +86,8 @@ class KerasSurface:
 
 
 @cache
-def _combined(own: type[Any], *bases: type[Any]) -> type[Any]:
+def combined(own: type[Any], *bases: type[Any]) -> type[Any]:
+    """A class with the name of `own` that derives from it and from `bases`; `own` without them."""
     if not bases:
         return own
     return type(own.__name__, (own, *bases), {"__module__": own.__module__, "__doc__": own.__doc__})

@@ -105,7 +105,7 @@ class Engine:
             return shared.open(make, recipe, *limits)
 
         open_any: Callable[[], Channel] = open_far
-        if kind in _OTHER_PROCESSES and recipe.user_code:
+        if kind in _OTHER_PROCESSES and recipe.carries_code:
             open_any = partial(FallbackChannel, recipe, open_far, open_here)
         if kind != "processes" or self.lent is not None or not _may_compute_here(recipe, options):
             return open_any()
@@ -126,7 +126,7 @@ def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
     """
     if options.batch_timeout is not None or needs_own_process(recipe):
         return False
-    if recipe.user_code:
+    if recipe.carries_code:
         try:
             recipe_bytes(recipe)
         except CannotTravel:
@@ -140,7 +140,7 @@ def _show_default_cores(options: GeneratorOptions, kind: str) -> None:
     if kind == "serial" or options.debug or options.cores != quarter or not _shown.first("cores"):
         return
     print(
-        f"imageloom: {_count(options)} worker(s) of {kind} on {available_cpus()} CPUs (cores={quarter}); "
-        "pass `cores`, a number or a share, for more.",
+        f"imageloom: {_count(options)} worker(s) of {kind} on {available_cpus()} CPUs "
+        f"(cores={quarter}); pass `cores`, a number or a share, for more.",
         file=sys.stderr,
     )

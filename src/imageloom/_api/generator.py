@@ -13,9 +13,11 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike, NDArray
 
 from imageloom._adapters.keras import configured
+from imageloom._adapters.mltk import MltkSurface
 from imageloom._api.engine import Engine
 from imageloom._api.fit import statistics_for
 from imageloom._api.flows import arrays, dataframe, directory
+from imageloom._api.generator_state import restore, state_of
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, freeze
 from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
@@ -36,7 +38,7 @@ __all__ = ["ImageDataGenerator"]
 
 
 @public
-class ImageDataGenerator:
+class ImageDataGenerator(MltkSurface):
     """A replacement for Keras' `ImageDataGenerator` that computes batches in the background.
 
     Keras' arguments come first, in Keras' order; those beyond them are keyword-only. Each is
@@ -412,9 +414,16 @@ class ImageDataGenerator:
 
     def __getstate__(self) -> dict[str, Any]:
         """The state without the workers, because a copy starts its own."""
-        return {name: value for name, value in self.__dict__.items() if name != "_engine"}
+        return state_of(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores a copy, without workers."""
-        self.__dict__.update(state)
-        self._engine = Engine()
+        restore(self, state)
+        self.__dict__["_engine"] = Engine()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As for every object; a subclass whose `__getstate__` returns None loses nothing."""
+        reduced: Any = super().__reduce_ex__(protocol)
+        if len(reduced) > 2 and reduced[2] is None:
+            return (*reduced[:2], state_of(self), *reduced[3:])
+        return reduced

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +14,7 @@ from imageloom._checks import computing_dtype
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
-from imageloom._imaging.pillow_settings import program_settings
+from imageloom._imaging.pillow_settings import PillowSettings, program_settings
 from imageloom._machine import free_memory
 from imageloom._options import GeneratorOptions, ReadOptions
 from imageloom._pipeline.cache import CachePlan
@@ -110,11 +109,22 @@ def freeze(
         for name in _OVERRIDABLE
         if name in vars(generator) or getattr(type(generator), name) is not getattr(base, name)
     )
-    frozen = copy.copy(generator)
-    frozen._frozen_options = options
+    frozen = _snapshot(generator, base)
+    vars(frozen)["_frozen_options"] = options
     return FrozenGenerator(
         options=options, statistics=statistics, generator=frozen, overrides=overrides
     )
+
+
+def _snapshot(generator: Any, base: Any) -> Any:
+    """A copy that shares all values; it asks nothing of the user's class, which nobody copies in Keras.
+
+    `copy.copy` would call the `__getstate__` of that class, which may raise, or leave out what only
+    other processes cannot have.
+    """
+    snapshot = object.__new__(type(generator))
+    base.__setstate__(snapshot, base.__getstate__(generator))
+    return snapshot
 
 
 def make_recipe(
@@ -167,11 +177,12 @@ def make_recipe(
         get_batch_function=options.get_batch_function,
         **hook_params,
     )
+    pillow = program_settings()
     is_sent = rows is not None and not rows.reopens  # with the task, to the worker
     return Recipe(
         read=read,
         rows=rows,
-        cache=None if read is None else _cache_plan(options, source, read),
+        cache=None if read is None else _cache_plan(options, source, read, pillow),
         images=source.images,
         masks=source.masks,
         transform=None if unaugmented else options.transform,
@@ -195,7 +206,7 @@ def make_recipe(
         ),
         report=ReportOptions(all_bad_samples=options.on_bad_image == "replace" and rows is None),
         storage=fsspec_options() if source.protocols else None,
-        pillow=program_settings(),
+        pillow=pillow,
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else computing_dtype(settings.dtype),
         # Keras' values for file iterators and for array iterators.
@@ -262,7 +273,9 @@ def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
     return tuple(dtype or "|u1" for dtype in found)
 
 
-def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptions) -> CachePlan | None:
+def _cache_plan(
+    options: GeneratorOptions, source: SampleSource, read: ReadOptions, pillow: PillowSettings | None
+) -> CachePlan | None:
     if options.cache is None:
         return None
     names = [part for name in source.filenames for part in ((name,) if isinstance(name, str) else name)]
@@ -273,6 +286,7 @@ def _cache_plan(options: GeneratorOptions, source: SampleSource, read: ReadOptio
         names=names,
         stamps=source.stamps,
         read=read,
+        pillow=pillow,
         free_memory=free_memory,
     )
     if plan is None or plan.rows == 0:

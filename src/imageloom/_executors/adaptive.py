@@ -135,6 +135,7 @@ class AdaptiveChannel(ForwardingChannel):
         """Computes the batch here, unless a worker is ready to do so."""
         self._batches += 1
         if self._workers is not None and self._workers.ready:
+            self._workers.work_on(self._inner.get(future, future))
             return
         task = self._tasks.pop(future, None)
         inner = self._inner.get(future)

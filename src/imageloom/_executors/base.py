@@ -287,6 +287,17 @@ class TaskQueue(Generic[ChannelT]):
                         return item
         return None
 
+    def withdraw(self, future: BatchFuture) -> QueuedTask[ChannelT] | None:
+        """Removes and returns the task of a future; None if it does not wait, or was cancelled."""
+        with self._changed:
+            for item in tuple(self._tasks):
+                if item.future is future:
+                    self._tasks.remove(item)
+                    if item.started or future.set_running_or_notify_cancel():
+                        item.started = True
+                        return item
+        return None
+
     def cancel(self, channel: ChannelT) -> None:
         """Removes all waiting tasks of a channel."""
         error = IteratorClosedError("The iterator was closed before this batch was computed.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ __all__ = ["Culprit", "find_culprit"]
 _SECONDS: Final = 2.0  # large arrays may be among what is tried
 _DEPTH: Final = 50
 _MOST_ITEMS: Final = 1000
+_WEAK: Final = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary, weakref.WeakSet)
 _ATOMS: Final = (type(None), bool, int, float, complex, str, bytes)
 Parts = Iterator[tuple[str, Any]]
 
@@ -99,6 +101,8 @@ class _Search:
 
 def _parts(value: Any, path: str) -> Parts:
     """What an object consists of, with names that continue its own or, for variables, replace it."""
+    if isinstance(value, _WEAK):
+        return  # users know it as a whole
     if isinstance(value, FunctionType):
         yield from _parts_of_function(value)
     elif isinstance(value, MethodType):

@@ -1,7 +1,8 @@
 """Computes in this process what cannot be computed in another one, so that Keras' programs run.
 
 A function of the user may refer to what cannot leave the process: a video reader, a database, a file
-that is written. Keras calls it in the program itself. So if the recipe of an iterator cannot be
+that is written. So may a class that the program has registered with Pillow. Keras calls them in the
+program itself. So if the recipe of an iterator cannot be
 pickled, or no worker can unpickle it, the batches of this one iterator are computed in threads, with
 one warning that says why. Other iterators stay with the workers.
 """
@@ -22,8 +23,10 @@ from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
 from imageloom._executors.culprit import Culprit, find_culprit
 from imageloom._executors.failures import was_not_received
+from imageloom._executors.fallback_words import why_here
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.travelling import CannotTravel, what_travels
+from imageloom._executors.turns import Turn, Turns
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["FallbackChannel"]
@@ -32,7 +35,7 @@ OpenHere = Callable[[str, Recipe], Channel]
 _OF_ONE_THREAD: Final = (sqlite3.Connection, sqlite3.Cursor)  # they refuse every other thread
 # A lock for each object that could not travel, by its `id`, as long as a recipe holds it. Most such
 # objects are not made for several threads, and several iterators may use one object.
-_turns: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+_turns: weakref.WeakValueDictionary[int, Turns] = weakref.WeakValueDictionary()
 
 
 class FallbackChannel(ForwardingChannel):
@@ -51,6 +54,7 @@ class FallbackChannel(ForwardingChannel):
         self._inner: dict[BatchFuture, BatchFuture] = {}
         self._far: Channel | None = None
         self._here: Channel | None = None
+        self._turn: Turn | None = None
         self._warning = ""
         self._proven = False
         self._closed = False
@@ -71,6 +75,18 @@ class FallbackChannel(ForwardingChannel):
     def prioritise(self, future: BatchFuture) -> None:
         """Moves the task of this future before all waiting tasks."""
         self._used.prioritise(self._inner.get(future, future))
+
+    def work_on(self, future: BatchFuture) -> None:
+        """Lets the calling thread compute; if it has to wait, its function lends its turn.
+
+        Otherwise a function that reads an iterator would wait for ever for the function of that
+        iterator, if both hold the same object.
+        """
+        self._used.work_on(self._inner.get(future, future))
+        if self._turn is not None:
+            with self._turn.turns.lent_to(self._turn) as lends:
+                if lends:
+                    _wait_for(future)
 
     def close(self) -> None:
         """Closes both channels."""
@@ -96,9 +112,12 @@ class FallbackChannel(ForwardingChannel):
                 return
             bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
             kind = "serial" if bound else "threads"
-            code = dataclasses.replace(self._recipe.user_code, turns=_turns_of(culprit))
+            self._turn = Turn(_turns_of(culprit))
+            code = dataclasses.replace(self._recipe.user_code, turns=self._turn)
             channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
-            self._warning = _in_words(self._recipe, kind, culprit, error)
+            functions = [name for name, _ in _functions(self._recipe)]
+            plugins = [name for name, _ in _plugins(self._recipe)]
+            self._warning = why_here(functions, plugins, kind, culprit, error)
             self._here = channel
         if self._is_closed():  # by the garbage collector, in the lines above
             channel.close()
@@ -136,7 +155,8 @@ class FallbackChannel(ForwardingChannel):
     def _deliver(self, outer: BatchFuture, channel: Channel, batch: ComputedBatch) -> None:
         if channel is self._here:
             # Shown once for each iterator, in the thread that reads it and at its line.
-            batch.report = batch.report.with_warnings([("fallback", self._warning, UserWarning)])
+            shown = batch.report.with_warnings([("fallback", self._warning, UserWarning)])
+            batch.report = dataclasses.replace(shown, fallback=self._warning)
         else:
             self._proven = self._here is None
         if outer.set_running_or_notify_cancel():
@@ -148,6 +168,12 @@ class FallbackChannel(ForwardingChannel):
         inner = self._inner.get(outer)
         if outer.cancelled() and inner is not None:
             inner.cancel()
+
+
+def _wait_for(future: BatchFuture) -> None:
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())  # also if it is cancelled
+    done.wait()
 
 
 def _discard(inner: BatchFuture) -> None:
@@ -170,48 +196,16 @@ def _functions(recipe: Recipe) -> Iterator[tuple[str, Any]]:
         yield "get_batch_function", code.batch_function
 
 
+def _plugins(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    for table, key, value in () if recipe.pillow is None else recipe.pillow.added:
+        yield f"the program's plug-in of Pillow for {key} (Image.{table})", value
+
+
 def _roots(recipe: Recipe) -> Iterator[tuple[str, Any]]:
     yield from _functions(recipe)
+    yield from _plugins(recipe)
     yield "the generator", recipe.params.image_data_generator
 
 
-def _turns_of(culprit: Culprit | None) -> Any:
-    if culprit is None:
-        return threading.RLock()
-    return _turns.setdefault(id(culprit.value), threading.RLock())
-
-
-def _in_words(recipe: Recipe, kind: str, culprit: Culprit | None, error: BaseException) -> str:
-    names = [f"`{name}`" for name, _ in _functions(recipe)]
-    who = " or ".join(names) or "the generator"
-    if culprit is not None:
-        who = culprit.root if culprit.root == "the generator" else f"`{culprit.root}`"
-        reason = _first_line(culprit.error)
-        what = (
-            f"`{culprit.path}`, an object of type {culprit.type_name}, cannot be sent there ({reason})"
-        )
-        remedy = (
-            "make the object inside the function, or give the class that holds it a `__getstate__` "
-            "that leaves it out."
-        )
-    else:
-        what = f"what it refers to cannot be received there ({_first_line(error)})"
-        remedy = "make all that it refers to picklable and importable in other processes."
-    if kind == "threads":
-        where = "in threads of this process instead, with the same values; your functions take turns"
-        silently = (
-            'Pass executor="threads" to run them in several threads at once, without this warning.'
-        )
-    else:
-        where = "in the thread that reads them instead, with the same values"
-        silently = 'Pass executor="serial" for the same without this warning.'
-    return (
-        f"{who[0].upper()}{who[1:]} cannot run in worker processes, because {what}. The batches of "
-        f"this iterator are computed {where}. To use the workers, {remedy} {silently}"
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    with suppress(Exception):  # an exception of the user's may not be printable
-        return f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    return type(error).__name__
+def _turns_of(culprit: Culprit | None) -> Turns:
+    return Turns() if culprit is None else _turns.setdefault(id(culprit.value), Turns())

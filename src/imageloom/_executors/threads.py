@@ -133,6 +133,13 @@ class _ThreadChannel(WorkersCompute):
     def prioritise(self, future: BatchFuture) -> None:
         self._pool.queue.prioritise(future)
 
+    def work_on(self, future: BatchFuture) -> None:
+        """Computes the batch here if this is a thread of the pool, whose function reads an iterator."""
+        if threading.current_thread() in self._pool.threads:
+            item = self._pool.queue.withdraw(future)
+            if item is not None:
+                _compute(item)
+
     def close(self) -> None:
         self._pool.queue.cancel(self)
 

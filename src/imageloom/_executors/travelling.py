@@ -12,20 +12,21 @@ __all__ = ["CannotTravel", "recipe_bytes", "what_travels"]
 
 
 class CannotTravel(ArgumentTypeError):
-    """Something that the user's functions refer to cannot be sent to other processes."""
+    """Something that the user's functions or plug-ins refer to cannot be sent to other processes."""
 
 
 def recipe_bytes(recipe: Recipe) -> bytes:
     """The recipe for `pickle.loads` in another process.
 
     Raises:
-        CannotTravel: a function of the user, or an object that it refers to, cannot be sent.
+        CannotTravel: a function or a plug-in of the user, or an object that it refers to, cannot be
+            sent.
     """
     try:
         return portable(what_travels(recipe))
     except Exception as error:
         raise CannotTravel(
-            "A hook, or an object that it refers to, cannot be sent to other processes "
+            "A hook or a plug-in of Pillow, or what it refers to, cannot be sent to other processes "
             f"({type(error).__name__}: {error}). Create such objects (open files, database "
             'connections, video readers) inside the hook, or pass executor="threads".'
         ) from error

@@ -19,7 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["PillowSettings", "program_settings", "use_settings", "warnings_of_pillow"]
+__all__ = [
+    "PillowSettings",
+    "loads_truncated",
+    "program_settings",
+    "use_settings",
+    "warnings_of_pillow",
+]
 
 _OWN_PACKAGE: Final = "PIL."
 _MISSING: Final = object()
@@ -43,13 +49,23 @@ class PillowSettings:
     order: tuple[str, ...] = ()
     added: tuple[tuple[str, str, Any], ...] = ()
 
+    @property
+    def of_pixels(self) -> list[str]:
+        """What may change the pixels of a file, in words that are the same in every run."""
+        words = ["LOAD_TRUNCATED_IMAGES"] if self.load_truncated else []
+        for table, key, value in self.added:
+            driver = value[0] if table == "OPEN" else value
+            kind = driver if hasattr(driver, "__qualname__") else type(driver)
+            words.append(f"{table} {key} {kind.__module__}.{kind.__qualname__}")
+        return words
+
 
 _TABLES: Final = ("OPEN", "SAVE", "DECODERS", "ENCODERS")
 
 
 def program_settings() -> PillowSettings | None:
     """The settings of this process; None if it has not loaded Pillow."""
-    image, file = sys.modules.get("PIL.Image"), sys.modules.get("PIL.ImageFile")
+    image = sys.modules.get("PIL.Image")
     if image is None:
         return None
     added = tuple(
@@ -59,11 +75,16 @@ def program_settings() -> PillowSettings | None:
         if is_added(value[0] if table == "OPEN" else value)
     )
     return PillowSettings(
-        load_truncated=bool(getattr(file, "LOAD_TRUNCATED_IMAGES", False)),
+        load_truncated=loads_truncated(),
         max_pixels=image.MAX_IMAGE_PIXELS,
         order=tuple(image.ID) if added else (),
         added=added,
     )
+
+
+def loads_truncated() -> bool:
+    """Whether Pillow reads files that end too early, at this moment and in this process."""
+    return bool(getattr(sys.modules.get("PIL.ImageFile"), "LOAD_TRUNCATED_IMAGES", False))
 
 
 def is_added(driver: Any) -> bool:
@@ -125,6 +146,7 @@ def warnings_of_pillow() -> Iterator[list[tuple[str, str, type[Warning]]]]:
 
     from PIL import Image
 
+    _warn_each_time()
     found: list[tuple[str, str, type[Warning]]] = []
     show: Callable[..., None] = warnings.showwarning
 
@@ -139,3 +161,13 @@ def warnings_of_pillow() -> Iterator[list[tuple[str, str, type[Warning]]]]:
         yield found
     finally:
         warnings.showwarning = show
+
+
+@functools.cache
+def _warn_each_time() -> None:
+    """Python shows a warning once in a process, but a worker serves several iterators."""
+    import warnings
+
+    from PIL import Image
+
+    warnings.filterwarnings("always", category=Image.DecompressionBombWarning)

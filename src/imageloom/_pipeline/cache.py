@@ -12,8 +12,8 @@ same bytes.
 
 The rows are in memory that is released with the iterator, or in a directory. There, `<name>.npy` is
 a flat array that NumPy can open, `<name>.marks` contains the marks, and `<name>.json` the files, the
-read options and the versions of the libraries. If any of these change, the files are created anew
-(see `cache_files`).
+read options, what the program has changed in Pillow, and the versions of the libraries. If any of
+these change, the files are created anew (see `cache_files`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from typing import IO, Any, Final, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from imageloom._imaging.pillow_settings import loads_truncated
 
 __all__ = ["MARK", "CachePlan", "CachedPixels", "DecodeAlways", "PixelStore", "open_store"]
 
@@ -76,12 +78,15 @@ class CachePlan:
         path: The path of the files in a directory, without suffix; None for memory.
         inode: The inode of the pixels' file. A file with another inode was created for another
             plan.
+        truncated: Whether Pillow reads files that end too early. While it is otherwise, the cache is
+            not used.
     """
 
     rows: int
     row_shape: tuple[int, int, int]
     path: str | None = None
     inode: int = -1
+    truncated: bool = False
 
     @property
     def row_nbytes(self) -> int:
@@ -98,9 +103,14 @@ class CachedPixels:
     """A store over the shared rows, in one process."""
 
     def __init__(
-        self, pixels: Pixels, marks: NDArray[np.uint32], put: Callable[[int, Pixels, int], None]
+        self,
+        plan: CachePlan,
+        pixels: Pixels,
+        marks: NDArray[np.uint32],
+        put: Callable[[int, Pixels, int], None],
     ) -> None:
         """`put` writes a row and then its mark."""
+        self._truncated = plan.truncated
         self._pixels = pixels
         self._marks = marks
         self._put = put
@@ -109,7 +119,7 @@ class CachedPixels:
 
     def pixels(self, sample: int, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """Returns a cached row, or the image that `decode` returns, which is cached if it fits."""
-        if sample >= len(self._marks):
+        if sample >= len(self._marks) or loads_truncated() != self._truncated:
             return decode()
         mark, row = int(self._marks[sample]), cast(Pixels, self._pixels[sample])
         if mark and (self._trusted[sample] or _checksum(row) == mark):
@@ -157,7 +167,7 @@ def _in_memory(plan: CachePlan, memory: mmap.mmap) -> CachedPixels:
         pixels[sample] = image
         marks[sample] = mark
 
-    return CachedPixels(pixels, marks, put)
+    return CachedPixels(plan, pixels, marks, put)
 
 
 def _in_directory(plan: CachePlan) -> PixelStore:
@@ -179,7 +189,7 @@ def _in_directory(plan: CachePlan) -> PixelStore:
     marks: NDArray[np.uint32] = np.ndarray((plan.rows,), MARK, buffer=mapped_marks)
     writer = _Writer(pixels_file, marks_file, header, plan.row_nbytes)
     weakref.finalize(writer, kept_open.close)
-    return CachedPixels(pixels, marks, writer.put)
+    return CachedPixels(plan, pixels, marks, writer.put)
 
 
 def _open_file(path: str) -> IO[bytes]:

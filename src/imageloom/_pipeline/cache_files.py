@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._errors import InvalidArgumentError
+from imageloom._imaging.pillow_settings import PillowSettings
 from imageloom._options import COLOUR_CHANNELS, ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._storage.atomic import replacing
@@ -42,6 +43,7 @@ def plan_cache(
     names: Sequence[str],
     stamps: Mapping[str, str],
     read: ReadOptions,
+    pillow: PillowSettings | None,
     free_memory: Callable[[], int],
 ) -> CachePlan | None:
     """Plans the cache; creates the files of a directory, or finds those of an earlier run.
@@ -53,6 +55,7 @@ def plan_cache(
         names: The files, in the order of the data set.
         stamps: The versions of remote files, as far as they are known already.
         read: How the files become pixels.
+        pillow: What the program has changed in Pillow, which decodes them.
         free_memory: Returns how many bytes of memory are free.
 
     Returns:
@@ -64,11 +67,12 @@ def plan_cache(
     """
     if read.interpolation is None or not names:
         return None
+    truncated = pillow is not None and pillow.load_truncated
     row_shape = (*read.target_size, COLOUR_CHANNELS[read.color_mode])
     row = math.prod(row_shape) + MARK.itemsize
     if cache == "memory":
         allowed = int(_SHARE_OF_MEMORY * free_memory()) if limit is None else limit
-        return CachePlan(min(len(names), allowed // row), row_shape, None)
+        return CachePlan(min(len(names), allowed // row), row_shape, truncated=truncated)
     if is_url(cache):
         raise InvalidArgumentError(
             f"`cache` must be a directory on this machine, not a URL; received {cache!r}."
@@ -76,15 +80,17 @@ def plan_cache(
     try:
         os.makedirs(cache, exist_ok=True)
         allowed = int(_SHARE_OF_DISK * shutil.disk_usage(cache).free) if limit is None else limit
-        description = _description(root, names, stamps, read)
-        path = os.path.join(os.path.abspath(cache), _name(root, names, read))
+        changes = [] if pillow is None else pillow.of_pixels
+        description = _description(root, names, stamps, read, changes)
+        path = os.path.join(os.path.abspath(cache), _name(root, names, read, changes))
         kept = _rows_of_earlier(path, description)
         # With a limit, the rows are as many as it allows. Otherwise the rows of an earlier run are
         # used, unless there is room for more.
         rows = min(len(names), allowed // row)
         if kept is not None and (kept == rows if limit is not None else kept >= rows > 0):
-            return CachePlan(kept, row_shape, path, os.stat(f"{path}.npy").st_ino)
-        return CachePlan(rows, row_shape, path, _make_files(path, rows, row_shape, description))
+            return CachePlan(kept, row_shape, path, os.stat(f"{path}.npy").st_ino, truncated)
+        inode = _make_files(path, rows, row_shape, description)
+        return CachePlan(rows, row_shape, path, inode, truncated)
     except OSError as error:
         raise InvalidArgumentError(
             f"`cache` {cache!r} cannot be used: {error}. Pass a directory that can be written, or "
@@ -92,8 +98,9 @@ def plan_cache(
         ) from error
 
 
-def _name(root: str, names: Sequence[str], read: ReadOptions) -> str:
-    digest = hashlib.sha256(repr(read).encode() + os.fsencode(root) + b"\0")
+def _name(root: str, names: Sequence[str], read: ReadOptions, changes: list[str]) -> str:
+    what = "".join([repr(read), *changes])
+    digest = hashlib.sha256(what.encode() + os.fsencode(root) + b"\0")
     for name in names:
         digest.update(os.fsencode(name) + b"\0")
     return digest.hexdigest()[:24]
@@ -115,7 +122,11 @@ def _versions(root: str, names: Sequence[str], known: Mapping[str, str]) -> Iter
 
 
 def _description(
-    root: str, names: Sequence[str], stamps: Mapping[str, str], read: ReadOptions
+    root: str,
+    names: Sequence[str],
+    stamps: Mapping[str, str],
+    read: ReadOptions,
+    changes: list[str],
 ) -> dict[str, Any]:
     """Returns everything that the pixels depend on, as JSON would return it."""
     digest = hashlib.sha256()
@@ -127,6 +138,7 @@ def _description(
         "root": root.encode(errors="surrogateescape").decode(errors="replace"),
         "files": digest.hexdigest(),
         "read": json.loads(json.dumps(asdict(read))),
+        "pillow": changes,
         "libraries": {name: _version(name) for name in _LIBRARIES},
     }
 

@@ -124,6 +124,11 @@ class Recipe:
     storage: Mapping[str, Any] | None = None
     pillow: PillowSettings | None = None
 
+    @property
+    def carries_code(self) -> bool:
+        """Whether there is anything in it that the user has written, and that may not be sendable."""
+        return bool(self.user_code) or (self.pillow is not None and bool(self.pillow.added))
+
 
 @dataclass(frozen=True, slots=True)
 class BatchSpec:
@@ -210,6 +215,7 @@ class BatchReport:
         node: The node of a cluster that has computed the batch; "" on this machine.
         away_seconds: The time between its submission to a cluster and its arrival, without the
             computation.
+        fallback: Why the user's process has computed it in the place of a worker; "" if it has not.
     """
 
     warnings: tuple[tuple[str, str, type[Warning]], ...] = ()
@@ -221,6 +227,7 @@ class BatchReport:
     pictures: tuple[tuple[str, bytes], ...] = ()
     node: str = ""
     away_seconds: float = 0.0
+    fallback: str = ""
 
     def with_warnings(self, further: Sequence[tuple[str, str, type[Warning]]]) -> BatchReport:
         """The same report with further warnings."""

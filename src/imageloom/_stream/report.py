@@ -53,6 +53,8 @@ class Report:
             machine.
         away_seconds: The time that these batches took on a cluster in addition to the computation:
             until a node began, and until their pixels arrived.
+        fallback: Why this process computes the batches, although the generator's executor has
+            workers elsewhere; None if workers do.
     """
 
     batches: int
@@ -71,6 +73,7 @@ class Report:
     decoded_nbytes: int | None = None
     nodes: Mapping[str, int] = field(default_factory=dict)
     away_seconds: float = 0.0
+    fallback: str | None = None
 
     @property
     def waiting_share(self) -> float:
@@ -113,7 +116,9 @@ class Report:
 
     def _advice(self, stage: str) -> str:
         wanted = self._workers_wanted()
-        if self.serial:
+        if self.fallback is not None:
+            more = "let the generator's own workers compute the batches, as the last line says"
+        elif self.serial:
             more = (
                 "let workers compute the batches ahead, in the background "
                 f'(executor="processes", cores={min(wanted, self.cpus)})'
@@ -174,6 +179,8 @@ class Report:
             lines += [
                 f"  {bad.filename!r} by {bad.substitute!r}: {bad.reason}" for bad in self.bad_images
             ]
+        if self.fallback is not None:
+            lines.append(f"Computed in this process, not by the executor's workers: {self.fallback}")
         return "\n".join(lines)
 
 
@@ -198,6 +205,7 @@ class Meter:
         self._stages: Counter[str] = Counter()
         self._nodes: Counter[str] = Counter()
         self._away = 0.0
+        self._fallback: str | None = None
 
     def note(self, asked: float, images: int, batch: BatchReport) -> None:
         """Notes a batch that was requested when `time.perf_counter` was `asked`."""
@@ -213,6 +221,7 @@ class Meter:
                 self._stages.update(batch.seconds)
                 self._away += batch.away_seconds
                 self._nodes.update([batch.node] if batch.node else [])
+            self._fallback = batch.fallback or self._fallback
             self._last = now
             self._batches += 1
 
@@ -244,4 +253,5 @@ class Meter:
             decoded_nbytes=decoded_nbytes,
             nodes=dict(self._nodes),
             away_seconds=self._away,
+            fallback=self._fallback,
         )

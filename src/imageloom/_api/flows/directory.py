@@ -149,7 +149,8 @@ def flow_from_directory(
         batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
             shorter.
         batch_shape: shape of a batch of images, if hooks change it from
-            `(batch_size, *target_size, channels)`.
+            `(batch_size, *target_size, channels)`. Its first number, unless it is None, is the batch
+            size, and `batch_size` is ignored, as in MLTK.
         shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
             from Keras', for data sets whose permutation would not fit into memory.
         shuffle_index_dir: a folder for index files (`.index/<class>.txt`) with a shuffled order of
@@ -246,12 +247,15 @@ def open_directory(
     order = order_options(shuffle, seed, balance, shard)
     options = generator._options()
     check_directory("directory", directory, remote=True)
+    shape = None if batch_shape is None else tuple(batch_shape)
+    if shape and shape[0] is not None:
+        batch_size = shape[0]
     settings = file_settings(
         options,
         target_size=target_size,
         color_mode=color_mode,
         batch_size=batch_size,
-        batch_shape=None if batch_shape is None else tuple(batch_shape),
+        batch_shape=shape,
         interpolation=interpolation,
         keep_aspect_ratio=keep_aspect_ratio,
         save_to_dir=save_to_dir,

@@ -246,11 +246,9 @@ def _shape(shape: Sequence[int], batch_size: int) -> tuple[int, ...]:
             "`batch_shape` must have four numbers, the batch size and the shape of an image; "
             f"received {shape!r}."
         )
-    if shape[0] not in (None, -1, batch_size):
+    if any(int(side) < 1 for side in shape[1:]) or shape[0] == 0:
         raise InvalidArgumentError(
-            f"`batch_shape` must start with `batch_size`, {batch_size}, or with None or -1; "
+            "Numbers in `batch_shape` must be >= 1, or for the batch size -1 (all samples) or None; "
             f"received {tuple(shape)}."
         )
-    if any(int(side) < 1 for side in shape[1:]):
-        raise InvalidArgumentError(f"Sides in `batch_shape` must be >= 1; received {tuple(shape)}.")
     return (batch_size, *(int(side) for side in shape[1:]))

@@ -1,0 +1,41 @@
+"""What a copy of a generator has, in this process and in others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MemberDescriptorType
+from typing import Any, Final
+
+__all__ = ["restore", "state_of"]
+
+_OWN: Final = "_engine"  # a copy starts its own workers
+
+
+def state_of(generator: Any) -> dict[str, Any]:
+    """The attributes of a generator, also those that a user's subclass keeps in slots."""
+    state = {name: value for name, value in vars(generator).items() if name != _OWN}
+    for name, slot in _slots(generator).items():
+        try:
+            state[name] = slot.__get__(generator)
+        except AttributeError:  # nothing has been assigned to it
+            continue
+    return state
+
+
+def restore(generator: Any, state: Mapping[str, Any]) -> None:
+    """Gives an empty generator the attributes of another one, past a user's `__setattr__`."""
+    slots = _slots(generator)
+    for name, value in state.items():
+        if name in slots:
+            slots[name].__set__(generator, value)
+        else:
+            vars(generator)[name] = value
+
+
+def _slots(generator: Any) -> dict[str, MemberDescriptorType]:
+    return {
+        name: value
+        for base in reversed(type(generator).__mro__)
+        for name, value in vars(base).items()
+        if isinstance(value, MemberDescriptorType)
+    }

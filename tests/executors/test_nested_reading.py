@@ -1,0 +1,204 @@
+"""Functions of the user that read other iterators, in threads of this process, come to an end."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from executor_support import SIZE, assert_same_batches, take, wait_for
+from holding_hooks import STAYS
+from numpy.typing import NDArray
+from ray_support import needs_ray
+
+from imageloom import ImageDataGenerator
+from imageloom._executors.turns import Turn, Turns
+
+SECONDS = 60
+
+
+def within_time(function: Callable[[], Any]) -> Any:
+    """What the function returns, which is a failure of the test if it takes very long."""
+    outcome: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(function())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome.result(SECONDS)
+
+
+@pytest.fixture(params=["processes", "threads", pytest.param("ray", marks=needs_ray)])
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "ray":
+        request.getfixturevalue("ray_on_two_cpus")
+    return str(request.param)
+
+
+def flow_of(generator: ImageDataGenerator, folder: Path, **options: Any) -> Any:
+    return generator.flow_from_directory(folder, SIZE, batch_size=4, seed=1, class_mode=None, **options)
+
+
+def nested(kind: str, cores: int, folder: Path, *, read_before: bool, levels: int = 1) -> list[Any]:
+    """Batches whose function reads an iterator, whose function ...; all hold one object."""
+    clahe, taken = cv2.createCLAHE(), threading.Lock()
+
+    def alone(x: NDArray[Any]) -> NDArray[Any]:
+        assert taken.acquire(blocking=False), "two at the same time"
+        try:
+            return x + clahe.apply(x[..., 0].astype(np.uint8)).mean()
+        finally:
+            taken.release()
+
+    generator = ImageDataGenerator(executor=kind, cores=cores, preprocessing_function=alone)
+    if kind == "threads":  # where nobody takes turns
+        generator.preprocessing_function = lambda x: x + clahe.getClipLimit()
+    iterators = [flow_of(generator, folder)]
+    for _ in range(levels):
+        if read_before:
+            next(iterators[-1])  # others compute already what follows
+
+        def reading(x: NDArray[Any], inner: Any = iterators[-1]) -> NDArray[Any]:
+            return x + inner[2].mean() + clahe.getClipLimit()
+
+        outer = ImageDataGenerator(executor=kind, cores=cores, preprocessing_function=reading)
+        iterators.append(flow_of(outer, folder))
+    found = take(iterators[-1], 7)
+    for it in reversed(iterators):
+        it.close()
+    return found
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("read_before", [False, True])
+def test_a_function_reads_an_iterator_with_the_same_object(
+    kind: str, cores: int, read_before: bool, crops: Path
+) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", STAYS)
+        warnings.filterwarnings("ignore", f".*{STAYS}")
+        found = within_time(lambda: nested(kind, cores, crops, read_before=read_before))
+    if kind != "threads":
+        assert_same_batches(found, nested("serial", 1, crops, read_before=read_before))
+
+
+def test_three_of_them_within_each_other(crops: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", f".*{STAYS}")
+        found = within_time(lambda: nested("processes", 2, crops, read_before=True, levels=2))
+    assert_same_batches(found, nested("serial", 1, crops, read_before=True, levels=2))
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_an_iterator_of_the_same_threads(cores: int, crops: Path) -> None:
+    """All of the pool's threads are in the function that waits, so it computes the batch itself."""
+    inside = threading.local()
+    iterators: list[Any] = []
+
+    def reading(x: NDArray[Any]) -> NDArray[Any]:
+        if getattr(inside, "reads", False):
+            return x
+        inside.reads = True
+        try:
+            return x + iterators[0][1].mean()
+        finally:
+            inside.reads = False
+
+    for kind in ("serial", "threads"):
+        generator = ImageDataGenerator(executor=kind, cores=cores, preprocessing_function=reading)
+        iterators[:] = [flow_of(generator, crops, shuffle=False), flow_of(generator, crops)]
+        found = within_time(lambda: take(iterators[1], 3))
+        assert len(found) == 3
+        assert all(np.isfinite(batch).all() for batch in found)
+        for it in iterators:
+            it.close()
+
+
+# The lock
+
+
+@pytest.fixture
+def turns() -> Iterator[Turns]:
+    lock = Turns()
+    yield lock
+    within_time(lambda: Turn(lock).__enter__())  # nobody has kept it
+
+
+def test_a_thread_may_take_it_again(turns: Turns) -> None:
+    one, other = Turn(turns), Turn(turns)
+
+    def both() -> None:
+        with one, other, one:
+            pass
+
+    within_time(both)
+
+
+def test_it_is_lent_to_one_only(turns: Turns) -> None:
+    outer, inner = Turn(turns), Turn(turns)
+    done: list[str] = []
+
+    def take_as(turn: Turn, name: str) -> threading.Thread:
+        def work() -> None:
+            with turn:
+                done.append(name)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        return thread
+
+    with outer:
+        waiting = take_as(outer, "outer")  # another call of the same function
+        lent = take_as(inner, "inner")
+        assert done == []
+        with turns.lent_to(inner) as lends:
+            assert lends
+            lent.join(SECONDS)
+            assert done == ["inner"]
+            with inner:
+                assert waiting.is_alive()
+        assert done == ["inner"], "it is back"
+    waiting.join(SECONDS)
+    assert done == ["inner", "outer"]
+
+
+def test_who_does_not_hold_it_lends_nothing(turns: Turns) -> None:
+    with turns.lent_to(Turn(turns)) as lends:
+        assert not lends
+
+
+def test_it_comes_back_when_the_borrower_has_finished(turns: Turns) -> None:
+    outer, inner = Turn(turns), Turn(turns)
+    borrowed, finish = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def borrow() -> None:
+        with inner:
+            borrowed.set()
+            finish.wait(SECONDS)
+            order.append("inner ends")
+
+    def lend() -> None:
+        with outer:
+            threading.Thread(target=borrow, daemon=True).start()
+            with turns.lent_to(inner):
+                assert borrowed.wait(SECONDS)
+            order.append("outer goes on")
+
+    thread = threading.Thread(target=lend, daemon=True)
+    thread.start()
+    assert borrowed.wait(SECONDS)
+    assert order == []
+    finish.set()
+    wait_for(lambda: len(order) == 2, "both")
+    assert order == ["inner ends", "outer goes on"]
+    thread.join(SECONDS)
