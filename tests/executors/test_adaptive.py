@@ -265,3 +265,18 @@ def test_a_short_flow_starts_no_process(crops: Path) -> None:
         next(generator.flow_from_directory(crops, (24, 24), batch_size=4, seed=SEED))
         next(generator.flow(np.zeros((8, 16, 16, 3)), batch_size=4, seed=SEED))
     assert worker_processes().keys() == before
+
+
+def test_the_report_says_that_workers_were_not_needed(crops: Path) -> None:
+    it = adaptive_flow(crops)
+    take(it, 2 * BATCHES)
+    assert not it.report().workers_started
+    assert "Workers start when there is more to do" in str(it.report())
+
+
+@pytest.mark.slow
+def test_the_report_counts_workers_once_they_start(crops: Path, worth_it: None) -> None:
+    it = adaptive_flow(crops)
+    take(it, 2)
+    assert it.report().workers_started
+    assert it.report().workers == 2

@@ -50,6 +50,7 @@ class _NoWorkers(WorkersCompute):
 
     restarts = 0
     lookahead = 0
+    ready = False
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count

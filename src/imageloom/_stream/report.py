@@ -47,6 +47,7 @@ class Report:
         restarts: The number of workers that died or hung, and were replaced.
         bad_images: The files that could not be read, and those that have replaced them.
         serial: Whether the consumer itself computes the batches when it requests them.
+        workers_started: False if the work has been too little so far for worker processes.
         decoded_nbytes: The memory that all decoded images would take; None if they are cached
             already or cannot be cached.
         nodes: The number of batches by the node of a cluster that computed them; empty on one
@@ -70,6 +71,7 @@ class Report:
     restarts: int
     bad_images: Sequence[BadImage]
     serial: bool = False
+    workers_started: bool = True
     decoded_nbytes: int | None = None
     nodes: Mapping[str, int] = field(default_factory=dict)
     away_seconds: float = 0.0
@@ -96,6 +98,11 @@ class Report:
         """Whether the model waits for data, and the one change that would help most."""
         if self.batches < _FEW_BATCHES:
             return "Too few batches so far for a verdict."
+        if not self.workers_started:
+            return (
+                f"The program itself has computed the batches so far, in {self.worker_seconds:.1f} s. "
+                "Workers start when there is more to do than their start takes."
+            )
         if self.waiting_share < _NEGLIGIBLE_WAITING:
             return (
                 f"The model waits {self.waiting_share:.0%} of the time for data, so faster loading "
@@ -233,6 +240,7 @@ class Meter:
         restarts: int,
         bad_images: Sequence[BadImage],
         serial: bool = False,
+        workers_started: bool = True,
         decoded_nbytes: int | None = None,
     ) -> Report:
         """Returns the report so far."""
@@ -250,6 +258,7 @@ class Meter:
             restarts=restarts,
             bad_images=tuple(bad_images),
             serial=serial,
+            workers_started=workers_started,
             decoded_nbytes=decoded_nbytes,
             nodes=dict(self._nodes),
             away_seconds=self._away,

@@ -49,6 +49,7 @@ class BatchSupply:
         self._closer: weakref.finalize[Any, Any] | None = None
         self._substitutions: Substitutions | None = None
         self._workers = self._restarts = self._lookahead = self._cpus = 0  # of the last channel
+        self._workers_started = True
         self._meter = Meter()
         self._shown = Once()
         self.closed = False
@@ -166,12 +167,14 @@ class BatchSupply:
             restarts=self._restarts,
             bad_images=self.bad_images,
             serial=self._lookahead == 0,
+            workers_started=self._workers_started,
             decoded_nbytes=decoded_nbytes,
         )
 
     def _note(self, channel: Channel) -> None:
         self._workers, self._restarts = channel.workers, channel.restarts
         self._lookahead, self._cpus = channel.lookahead, channel.cpus
+        self._workers_started = channel.lookahead > 0 or channel.ready
 
 
 def _write(pictures: Iterable[tuple[str, bytes]]) -> None:
