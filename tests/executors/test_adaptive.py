@@ -88,8 +88,9 @@ class Setting:
 
 
 @pytest.fixture(autouse=True)
-def habit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptive._Habits, "reads_on", True)
+def program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptive._Program, "reads_on", True)
+    monkeypatch.setattr(adaptive._Program, "has_imported", True)
 
 
 @pytest.fixture
@@ -113,6 +114,17 @@ def test_workers_are_asked_for_what_follows_the_first_batch(crops: Path, worth_i
     setting.read(0)
     assert setting.opened == 1
     assert list(setting.workers.submitted) == [1, 2, 3]
+
+
+def test_the_first_batch_of_a_program_tells_nothing_of_the_next(
+    crops: Path, monkeypatch: pytest.MonkeyPatch, worth_it: None
+) -> None:
+    monkeypatch.setattr(adaptive._Program, "has_imported", False)
+    setting = Setting(crops)
+    setting.read(0)
+    assert setting.opened == 0
+    setting.read(1)
+    assert setting.opened == 1
 
 
 def test_what_workers_have_not_begun_is_computed_here(crops: Path, worth_it: None) -> None:

@@ -35,14 +35,16 @@ _START_SECONDS: Final = 0.5  # what starting workers costs
 _turn: Final = threading.RLock()
 
 
-class _Habits:
-    """What the program usually does with its iterators.
+class _Program:
+    """What is known about the program.
 
     Attributes:
-        reads_on: Whether it read more than one batch of the last one that workers were started for.
+        reads_on: Whether it has read on in the last iterator that workers were started for.
+        has_imported: Whether a batch was computed before, which imports OpenCV and decoders.
     """
 
     reads_on = True
+    has_imported = False
 
 
 class _NoWorkers(WorkersCompute):
@@ -107,7 +109,7 @@ class AdaptiveChannel(ForwardingChannel):
         self._tasks: dict[BatchFuture, BatchTask] = {}  # that may be computed here
         self._inner: dict[BatchFuture, BatchFuture] = {}  # of these, those that workers may take
         self._batches = 0  # that were asked for
-        self._seconds = 0.0  # that batches took here
+        self._seconds: list[float] = []  # that batches took here
         self._closed = False
 
     @property
@@ -150,7 +152,7 @@ class AdaptiveChannel(ForwardingChannel):
                 self._start_workers()
                 if self._workers is not None:
                     self._pass_on(future, self._workers, urgent=True)
-        if self._workers is None and self._is_worth_workers() and _Habits.reads_on:
+        if self._workers is None and self._is_worth_workers() and _Program.reads_on:
             with suppress(Exception):  # the next `submit` tries again, and raises it
                 self._start_workers()  # while this batch is used
 
@@ -161,15 +163,16 @@ class AdaptiveChannel(ForwardingChannel):
         for future in tuple(self._tasks):
             future.cancel()
         if self._workers is not None:
-            _Habits.reads_on = self._batches > 1
+            _Program.reads_on = self._batches > 1
             self._workers.close()
 
     def _is_worth_workers(self) -> bool:
         """Whether what was computed here, or what is left of the epoch, takes longer than a start."""
-        if self._batches == 0:
+        if not self._seconds:
             return False
-        left = max(0, self._epoch - self._batches) * self._seconds / self._batches
-        return max(left, self._seconds) >= _START_SECONDS
+        spent = sum(self._seconds)
+        left = max(0, self._epoch - self._batches) * spent / len(self._seconds)
+        return max(left, spent) >= _START_SECONDS
 
     def _start_workers(self) -> None:
         with self._lock:
@@ -192,7 +195,9 @@ class AdaptiveChannel(ForwardingChannel):
             outer.set_result(computed_here(pipeline, task))
         except Exception as error:
             outer.set_exception(error)
-        self._seconds += time.perf_counter() - begun
+        if _Program.has_imported:
+            self._seconds.append(time.perf_counter() - begun)
+        _Program.has_imported = True
 
     def _pass_on(self, outer: BatchFuture, workers: Channel, *, urgent: bool) -> None:
         """Lets a worker take a task, as long as nobody works on it here."""
