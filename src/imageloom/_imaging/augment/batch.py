@@ -21,6 +21,8 @@ from imageloom._options import TransformOptions
 
 __all__ = ["BatchTransforms", "MirroredWarp"]
 
+_FEW: Final = 4  # images that are drawn one by one, because columns take longer to set up
+
 Stream = Callable[[], np.random.Generator]
 _ANY_SIZE: Final = 1
 
@@ -117,7 +119,7 @@ class BatchTransforms:
         """Draws for all images of a size; returns None if each image has to be drawn by itself."""
         if (height, width) in self._prepared:
             return self._prepared[height, width]
-        if self._bounds is None:
+        if self._bounds is None or self._images <= _FEW:
             return None
         if self._uniforms is None:
             lows, highs = self._bounds
