@@ -24,7 +24,7 @@ def trial(units, rate, batch_size):
     return h.history["val_loss"][-1]
 
 
-space = itertools.product([2, 4], [1e-2], [6, 11])
+space = itertools.product([3], [1e-2], [6, 11])
 scores = {" ".join(map(str, point)): trial(*point) for point in space}
 WITHIN = {"scores": 2e-3}
 results = {"scores": scores, "best": min(scores, key=scores.get)}
