@@ -7,10 +7,9 @@ and with imageloom, and everything that it found out is compared. `benchmarks/cl
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -19,14 +18,27 @@ from client_programs import (
     PROGRAMS,
     Outcome,
     assert_same_results,
-    libraries_of,
+    frameworks_of,
     name_of,
-    run_client,
+    run_with_both,
 )
 
 # What does not do the same yet, with the point of the plan that will change it.
-NOT_YET: dict[str, str] = {}
-FRAMEWORKS = ("sklearn", "tensorflow", "tf_keras", "torch")
+NOT_YET: Final = {
+    "iterators/batch_size_assigned": "point 4: `target_size` is read once",
+    "iterators/classes_assigned": "point 4: `class_mode` and `class_indices` are read once",
+    "iterators/filepaths_assigned": "point 4: there is no `_filepaths`",
+    "iterators/generator_assigned": "point 4: `image_data_generator` is read once",
+    "iterators/targets_assigned": "point 4: `x` is read once",
+    "iterators/asked_for_their_class": "point 5: there is no `Iterator`",
+    "iterators/constructed_directly": "point 5: the classes have other constructors",
+    "iterators/index_array_bookkeeping": "point 5: `index_array` is not None before the first batch",
+    "iterators/index_generator": "point 5: there is no `index_generator`",
+    "iterators/oversampling_iterator": "point 5: the classes have other constructors",
+    "iterators/subclass_of_array_iterator": "point 5: the classes have other constructors",
+    "iterators/subclass_of_directory_iterator": "point 5: the classes have other constructors",
+    "iterators/subclass_of_iterator": "point 5: there is no `Iterator`",
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +50,8 @@ def parameters() -> list[Any]:
     return [pytest.param(path, id=name_of(path), marks=marks_of(path)) for path in PROGRAMS]
 
 
-def marks_of(program: Path) -> list[pytest.MarkDecorator]:
-    text = program.read_text(encoding="utf-8")
-    needed = [name for name in FRAMEWORKS if re.search(rf"^\s*(import|from) {name}\b", text, re.M)]
-    if "tf_keras" in needed:
-        needed.append("tensorflow")
-    marks = [pytest.mark.slow, pytest.mark.frameworks("keras", *needed)]
+def marks_of(program: Path) -> list[Any]:
+    marks: list[Any] = [pytest.mark.slow, pytest.mark.frameworks(*frameworks_of(program))]
     if reason := NOT_YET.get(name_of(program)):
         marks.append(pytest.mark.xfail(strict=True, reason=reason))
     return marks
@@ -53,7 +61,65 @@ def marks_of(program: Path) -> list[pytest.MarkDecorator]:
 def test_program_does_the_same(
     program: Path, data: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    folder = tmp_path / "work"
-    reference, ours = (run_client(program, name, data, folder) for name in libraries_of(program))
+    reference, ours = run_with_both(program, data, tmp_path / "work")
     record_property("seconds", (reference.seconds, ours.seconds))
     assert_same_results(reference, ours)
+
+
+# The comparison itself
+
+
+def test_programs_are_many_and_say_what_they_are() -> None:
+    assert len(PROGRAMS) >= 100
+    assert NOT_YET.keys() <= {name_of(program) for program in PROGRAMS}
+    docstrings = [ast.get_docstring(ast.parse(path.read_text("utf-8"))) for path in PROGRAMS]
+    assert all(docstrings)
+    assert len(set(docstrings)) == len(docstrings)
+
+
+def outcome(results: dict[str, Any], **within: float) -> Outcome:
+    return Outcome(results, within, [], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("reference", "other"),
+    [
+        (np.zeros(4, "float32"), np.full(4, 1e-3, "float32")),
+        (np.zeros(4, "float32"), np.zeros(4)),
+        (np.zeros((1, 4)), np.zeros(4)),
+        (np.arange(4), np.arange(4)[::-1]),
+        (["a", "b"], ["b", "a"]),
+        ([1, 2], (1, 2)),
+        ([1, 2], [1, 2, 2]),
+        ({"a": 1}, {"b": 1}),
+        ({"a": [{"b": 0.5}]}, {"a": [{"b": 0.6}]}),
+        (3, 4),
+        (True, False),
+        (None, 0),
+        (0.25, 0.26),
+    ],
+)
+def test_differences_are_noticed(reference: object, other: object) -> None:
+    same = outcome({"found": reference})
+    assert_same_results(same, same)
+    with pytest.raises(AssertionError):
+        assert_same_results(same, outcome({"found": other}))
+
+
+def test_tolerances_allow_few_values_to_be_off() -> None:
+    pixels = np.zeros(10_000, "float32")
+    expected = outcome({"x": pixels}, x=1.5)
+    few, many, all_of_them = pixels.copy(), pixels.copy(), pixels + 2
+    few[:9], many[:11] = 100, 100
+    assert_same_results(expected, outcome({"x": few + 1}))
+    for wrong in (many, all_of_them):
+        with pytest.raises(AssertionError, match="are off by up to"):
+            assert_same_results(expected, outcome({"x": wrong}))
+
+
+@pytest.mark.parametrize("results", [{}, {"y": 1}, {"x": 1, "y": 1}])
+def test_all_results_have_to_be_there(results: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError):
+        assert_same_results(outcome({"x": 1}), outcome(results))
+    with pytest.raises(AssertionError):
+        assert_same_results(outcome({}), outcome({}))

@@ -11,7 +11,9 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import pickle
 import random
+import re
 import runpy
 import shutil
 import sys
@@ -26,6 +28,7 @@ from typing import Any, Final
 from unittest import mock
 
 import numpy as np
+from programs import run_program
 
 CLIENTS: Final = Path(__file__).resolve().parents[1] / "clients"
 PROGRAMS: Final = sorted(p for p in CLIENTS.rglob("*.py") if p.parent != CLIENTS)
@@ -34,6 +37,7 @@ _SHARE: Final = 0.999
 # What is computed in float32 in another order.
 _ROUNDING: Final = {"rtol": 1e-5, "atol": 1e-5}
 _MODULE: Final = "preprocessing.image"
+_IMPORTED: Final = re.compile(r"^(?:import|from) (sklearn|tensorflow|tf_keras|torch)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,30 @@ def libraries_of(program: Path) -> tuple[str, str]:
     if program.parent.name == "mltk":  # whose generator Keras does not have
         return "serial", "imageloom"
     return "keras", "imageloom"
+
+
+def frameworks_of(program: Path) -> list[str]:
+    """What a program needs that may be missing."""
+    imported = set(_IMPORTED.findall(program.read_text(encoding="utf-8")))
+    if "tf_keras" in imported:
+        imported.add("tensorflow")
+    return ["keras", *sorted(imported)]
+
+
+def run_with_both(program: Path, data: Path, folder: Path) -> tuple[Outcome, Outcome]:
+    """Runs a program with the reference and with imageloom, one after the other."""
+    if "tensorflow" not in frameworks_of(program):
+        reference, ours = (run_client(program, name, data, folder) for name in libraries_of(program))
+        return reference, ours
+    # TensorFlow cannot be imported where JAX and torch are at work already.
+    kept = folder.with_name("outcomes")
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = run_program(
+        "clients/run_client.py", program, data, folder, kept, cwd=data.parent, environment=environment
+    )
+    assert done.returncode == 0, done.stderr
+    reference, ours = pickle.loads(kept.read_bytes())
+    return reference, ours
 
 
 def run_client(program: Path, library: str, data: Path, folder: Path) -> Outcome:
@@ -144,13 +172,10 @@ def _standing_in(library: str, program: Path) -> Iterator[None]:
     with ExitStack() as stack:
         if library == "serial":
             serial = _in_the_foreground(imageloom.ParallelImageDataGenerator)
-            stack.enter_context(
-                mock.patch.object(imageloom, "ParallelImageDataGenerator", serial)
-            )
+            stack.enter_context(mock.patch.object(imageloom, "ParallelImageDataGenerator", serial))
         else:
             # Importing tf_keras takes seconds, so only for those who use it.
-            packages = ["keras", "tf_keras"] if "tf_keras" in program.read_text("utf-8") else ["keras"]
-            for package in packages:
+            for package in {"keras", "tf_keras"} & {*frameworks_of(program)}:
                 parent = importlib.import_module(f"{package}.preprocessing")
                 module = imageloom.image if library == "imageloom" else _module_of(package)
                 stack.enter_context(mock.patch.object(parent, "image", module))

@@ -14,7 +14,9 @@ class ClipGenerator:
             batch = []
             for clip in self.clips[start : start + self.batch_size]:
                 params = self.augmenter.get_random_transform(clip.shape[1:])
-                batch.append([self.augmenter.apply_transform(f.astype("float32"), params) for f in clip])
+                batch.append(
+                    [self.augmenter.apply_transform(f.astype("float32"), params) for f in clip]
+                )
             yield np.array(batch), self.labels[start : start + self.batch_size]
 
 

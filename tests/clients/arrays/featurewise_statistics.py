@@ -7,7 +7,9 @@ X = np.load("data/arrays.npz")["x"].astype("float32")
 
 gen = ImageDataGenerator(featurewise_center=True, featurewise_std_normalization=True)
 gen.fit(X)
-normalised = np.concatenate([next(it) for it in [gen.flow(X, batch_size=16, shuffle=False)] for _ in "123"])
+normalised = np.concatenate(
+    [next(it) for it in [gen.flow(X, batch_size=16, shuffle=False)] for _ in "123"]
+)
 
 augmented = ImageDataGenerator(featurewise_center=True, rotation_range=30)
 augmented.fit(X, augment=True, rounds=2, seed=4)

@@ -20,7 +20,9 @@ x = x.reshape((1,) + x.shape)
 
 os.mkdir("preview")
 i = 0
-for batch in datagen.flow(x, batch_size=1, save_to_dir="preview", save_prefix="cat", save_format="jpeg"):
+for batch in datagen.flow(
+    x, batch_size=1, save_to_dir="preview", save_prefix="cat", save_format="jpeg"
+):
     i += 1
     if i > 20:
         break

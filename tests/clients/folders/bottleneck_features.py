@@ -19,7 +19,9 @@ def extract(directory, sample_count, batch_size=5):
     i = 0
     for inputs_batch, labels_batch in generator:
         features_batch = body.predict(inputs_batch, verbose=0)
-        features[i * batch_size : (i + 1) * batch_size] = features_batch[: sample_count - i * batch_size]
+        features[i * batch_size : (i + 1) * batch_size] = features_batch[
+            : sample_count - i * batch_size
+        ]
         labels[i * batch_size : (i + 1) * batch_size] = labels_batch[: sample_count - i * batch_size]
         i += 1
         if i * batch_size >= sample_count:

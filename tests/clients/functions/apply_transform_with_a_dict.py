@@ -11,7 +11,7 @@ transforms = [
     {"tx": 3, "ty": -2},
     {"zx": 0.8, "zy": 0.8, "shear": 5},
     {"brightness": 0.7},
-    {"channel_shift_intencity": 15},
+    {"channel_shift_intensity": 15},
     {},
 ]
 more = np.concatenate([[datagen.apply_transform(img, t) for t in transforms] for img in x])

@@ -8,7 +8,12 @@ from keras.preprocessing.image import array_to_img, img_to_array, load_img, save
 path = pathlib.Path("data/train/coffee/02.png")
 grey = load_img(path, color_mode="grayscale", target_size=(15, 20))
 alpha = load_img(str(path), color_mode="rgba")
-kept = load_img(io.BytesIO(path.read_bytes()), target_size=(10, 30), keep_aspect_ratio=True, interpolation="bilinear")
+kept = load_img(
+    io.BytesIO(path.read_bytes()),
+    target_size=(10, 30),
+    keep_aspect_ratio=True,
+    interpolation="bilinear",
+)
 array = img_to_array(kept)
 first = img_to_array(kept, data_format="channels_first", dtype="uint8")
 save_img("a.png", array)

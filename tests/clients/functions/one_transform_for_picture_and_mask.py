@@ -5,7 +5,9 @@ import math
 import numpy as np
 from keras.preprocessing.image import ImageDataGenerator, img_to_array, load_img
 
-gen = ImageDataGenerator(rotation_range=45, zoom_range=0.2, horizontal_flip=True, brightness_range=(0.8, 1.2))
+gen = ImageDataGenerator(
+    rotation_range=45, zoom_range=0.2, horizontal_flip=True, brightness_range=(0.8, 1.2)
+)
 results = {"params": [], "x": [], "mask": [], "corners": []}
 WITHIN = {"x": 1.5, "mask": 1.5}
 for number in range(4):

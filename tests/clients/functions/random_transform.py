@@ -4,7 +4,9 @@ import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
 x = np.load("data/arrays.npz")["x"][:6].astype("float32")
-gen = ImageDataGenerator(width_shift_range=[-2, 0, 2], height_shift_range=3, rescale=1 / 255, samplewise_center=True)
+gen = ImageDataGenerator(
+    width_shift_range=[-2, 0, 2], height_shift_range=3, rescale=1 / 255, samplewise_center=True
+)
 seeded = [gen.standardize(gen.random_transform(img, seed=i)) for i, img in enumerate(x)]
 np.random.seed(0)
 unseeded = [gen.random_transform(img) for img in x]

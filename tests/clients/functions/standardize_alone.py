@@ -12,4 +12,10 @@ gen.fit(X / 255)
 frame = X[7].copy()
 one = gen.standardize(frame)
 batch = gen.standardize(X[:3].copy())
-results = {"one": one, "batch": batch, "mean": gen.mean, "std": gen.std, "in place": bool((frame != X[7]).any())}
+results = {
+    "one": one,
+    "batch": batch,
+    "mean": gen.mean,
+    "std": gen.std,
+    "in place": bool((frame != X[7]).any()),
+}

@@ -11,7 +11,9 @@ def only_dark(img):
 
 
 data = np.load("data/arrays.npz")["x"]
-flow = ImageDataGenerator(preprocessing_function=only_dark).flow(data, np.arange(40), batch_size=4, shuffle=False)
+flow = ImageDataGenerator(preprocessing_function=only_dark).flow(
+    data, np.arange(40), batch_size=4, shuffle=False
+)
 good, bad = [], []
 for number in range(10):
     try:

@@ -18,7 +18,9 @@ def get_random_eraser(p=1.0, s=0.25, value=0):
 
 
 x = np.load("data/arrays.npz")["x"].clip(1)
-flow = ImageDataGenerator(preprocessing_function=get_random_eraser()).flow(x, batch_size=8, shuffle=False)
+flow = ImageDataGenerator(preprocessing_function=get_random_eraser()).flow(
+    x, batch_size=8, shuffle=False
+)
 erased = np.concatenate([next(flow) for _ in range(5)])
 rows = (erased == 0).all(axis=-1)
 results = {

@@ -24,7 +24,9 @@ class EveryOtherUpsideDown(ImageDataGenerator):
 data = np.load("data/arrays.npz")
 WITHIN = {"standardized": 1.5}
 results = {
-    "standardized": next(MyGenerator(rotation_range=9, contrast=0.5).flow(data["x"], batch_size=8, seed=2)),
+    "standardized": next(
+        MyGenerator(rotation_range=9, contrast=0.5).flow(data["x"], batch_size=8, seed=2)
+    ),
     "flipped": next(
         EveryOtherUpsideDown(horizontal_flip=True).flow_from_directory("data/train", (12, 12), seed=1)
     ),

@@ -2,7 +2,9 @@
 
 from keras.preprocessing.image import ImageDataGenerator
 
-flow = ImageDataGenerator().flow_from_directory("data/train", target_size=(8, 8), class_mode="sparse", seed=3)
+flow = ImageDataGenerator().flow_from_directory(
+    "data/train", target_size=(8, 8), class_mode="sparse", seed=3
+)
 shapes, labels = [], []
 for batch_size, side in ((3, 8), (6, 12), (9, 16)):
     flow.reset()

@@ -11,4 +11,8 @@ gen.horizontal_flip = True
 gen.rescale = 1 / 255
 second = next(gen.flow(data["x"], batch_size=8, seed=1))
 WITHIN = {"first": 1.5, "second": 1.5 / 255}
-results = {"first": first, "second": second, "attributes": [gen.rotation_range, gen.zoom_range, gen.fill_mode]}
+results = {
+    "first": first,
+    "second": second,
+    "attributes": [gen.rotation_range, gen.zoom_range, gen.fill_mode],
+}

@@ -2,7 +2,9 @@
 
 from keras.preprocessing.image import ImageDataGenerator
 
-flow = ImageDataGenerator().flow_from_directory("data/train", (10, 10), batch_size=5, class_mode="sparse", seed=1)
+flow = ImageDataGenerator().flow_from_directory(
+    "data/train", (10, 10), batch_size=5, class_mode="sparse", seed=1
+)
 forwards = [flow[i] for i in range(len(flow))]
 again = [flow[i][1] for i in (2, 0, 1)]
 try:

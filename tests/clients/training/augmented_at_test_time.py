@@ -4,7 +4,9 @@ import keras
 import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
-model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+model = keras.Sequential(
+    [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+)
 tta_gen = ImageDataGenerator(rescale=1 / 255, rotation_range=10, horizontal_flip=True)
 predictions = []
 for seed in range(3):

@@ -11,7 +11,9 @@ gen = ImageDataGenerator(rescale=1 / 255, validation_split=0.3)
 train = gen.flow(d["x"], d["y"], batch_size=14, subset="training", shuffle=False)
 valid = gen.flow(d["x"], d["y"], batch_size=6, subset="validation", shuffle=False)
 
-model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(4, "softmax")])
+model = keras.Sequential(
+    [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(4, "softmax")]
+)
 model.compile(keras.optimizers.SGD(0.005), "sparse_categorical_crossentropy")
 callbacks = [
     keras.callbacks.ModelCheckpoint("best.weights.h5", save_best_only=True, save_weights_only=True),

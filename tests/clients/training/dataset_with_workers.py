@@ -1,7 +1,6 @@
 """A `PyDataset` around a flow, read by four of Keras' threads at a time."""
 
 import keras
-import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
 
@@ -23,7 +22,9 @@ class Reversed(keras.utils.PyDataset):
 it = ImageDataGenerator(rescale=1 / 255).flow_from_directory(
     "data/train", target_size=(12, 12), class_mode="sparse", batch_size=4, shuffle=False
 )
-model = keras.Sequential([keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+model = keras.Sequential(
+    [keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+)
 model.compile("sgd", "sparse_categorical_crossentropy")
 losses = model.fit(Reversed(it), epochs=2, shuffle=False, verbose=0).history["loss"]
 predicted = model.predict(Reversed(it), verbose=0)

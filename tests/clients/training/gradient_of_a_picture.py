@@ -6,7 +6,9 @@ import numpy as np
 from keras.preprocessing import image
 
 conv = keras.Sequential([keras.Input((24, 24, 3)), keras.layers.Conv2D(4, 3, activation="relu")])
-head = keras.Sequential([keras.Input((22, 22, 4)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)])
+head = keras.Sequential(
+    [keras.Input((22, 22, 4)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
+)
 
 
 def make_heatmap(path):
@@ -14,7 +16,9 @@ def make_heatmap(path):
     array = np.expand_dims(image.img_to_array(img), axis=0) / 255
     features = conv(array)
     channel = int(np.argmax(head(features)[0]))
-    gradient = jax.grad(lambda f: head(f)[0, channel])(features.__jax_array__() if hasattr(features, "__jax_array__") else features)
+    gradient = jax.grad(lambda f: head(f)[0, channel])(
+        features.__jax_array__() if hasattr(features, "__jax_array__") else features
+    )
     pooled = np.asarray(gradient).mean(axis=(0, 1, 2))
     heatmap = np.maximum(np.asarray(features)[0] @ pooled, 0)
     return img, heatmap / max(heatmap.max(), 1e-8)

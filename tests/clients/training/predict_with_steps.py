@@ -6,7 +6,9 @@ from keras.preprocessing.image import ImageDataGenerator
 valid = ImageDataGenerator(rescale=1 / 255).flow_from_directory(
     "data/validation", target_size=(10, 10), batch_size=4, class_mode="sparse", shuffle=False
 )
-model = keras.Sequential([keras.Input((10, 10, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+model = keras.Sequential(
+    [keras.Input((10, 10, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+)
 model.compile(loss="sparse_categorical_crossentropy")
 
 next(valid)

@@ -8,7 +8,12 @@ from keras.preprocessing.image import ImageDataGenerator
 
 def build(units, rate):
     m = keras.Sequential(
-        [keras.Input((10, 10, 3)), keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(3, "softmax")]
+        [
+            keras.Input((10, 10, 3)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(units),
+            keras.layers.Dense(3, "softmax"),
+        ]
     )
     m.compile(keras.optimizers.SGD(rate), "categorical_crossentropy")
     return m

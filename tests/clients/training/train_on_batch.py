@@ -9,7 +9,9 @@ x_train, y_train = npz["x"].astype("float32"), keras.utils.to_categorical(npz["y
 datagen = ImageDataGenerator(featurewise_center=True, featurewise_std_normalization=True)
 datagen.fit(x_train)
 
-model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(4, "softmax")])
+model = keras.Sequential(
+    [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(4, "softmax")]
+)
 model.compile(keras.optimizers.SGD(0.001), "categorical_crossentropy")
 
 losses, sizes = [], []

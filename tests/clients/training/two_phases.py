@@ -6,7 +6,9 @@ from keras.preprocessing.image import ImageDataGenerator
 flow = ImageDataGenerator(rescale=1 / 255).flow_from_directory(
     "data/train", target_size=(16, 16), batch_size=7, class_mode="sparse", shuffle=False
 )
-base = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3, strides=3), keras.layers.Flatten()])
+base = keras.Sequential(
+    [keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3, strides=3), keras.layers.Flatten()]
+)
 base.trainable = False
 model = keras.Sequential([base, keras.layers.Dense(3, activation="softmax")])
 model.compile(keras.optimizers.SGD(1e-2), "sparse_categorical_crossentropy")

@@ -7,9 +7,13 @@ train = ImageDataGenerator(rescale=1 / 255).flow_from_directory(
     "data/train", (10, 10), batch_size=7, shuffle=False
 )
 test_x, test_y = next(
-    ImageDataGenerator(rescale=1 / 255).flow_from_directory("data/validation", (10, 10), batch_size=1000, seed=1)
+    ImageDataGenerator(rescale=1 / 255).flow_from_directory(
+        "data/validation", (10, 10), batch_size=1000, seed=1
+    )
 )
-model = keras.Sequential([keras.Input((10, 10, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+model = keras.Sequential(
+    [keras.Input((10, 10, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+)
 model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
 h = model.fit(train, validation_data=(test_x, test_y), shuffle=False, verbose=0)
 WITHIN = {"val_loss": 1e-3}

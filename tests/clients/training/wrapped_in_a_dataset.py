@@ -1,7 +1,6 @@
 """An iterator inside one's own `PyDataset`, which adds a second input."""
 
 import keras
-import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
 

@@ -15,7 +15,7 @@ others = {
     "pickled": pickle.loads(pickle.dumps(gen)),
 }
 others["deep"].rescale = 0.5
-WITHIN = {name: 1.5 for name in [*others, "original"]}
+WITHIN = dict.fromkeys([*others, "original"], 1.5)
 results = {name: next(g.flow(x, batch_size=8, seed=2)) for name, g in others.items()}
 results["original"] = next(gen.flow(x, batch_size=8, seed=2))
 results["zoom"] = list(others["deep"].zoom_range)

@@ -19,6 +19,8 @@ def cutmix(flow, rng):
         yield x, y
 
 
-it = ImageDataGenerator(horizontal_flip=True).flow_from_directory("data/train", (16, 16), batch_size=8, seed=0)
+it = ImageDataGenerator(horizontal_flip=True).flow_from_directory(
+    "data/train", (16, 16), batch_size=8, seed=0
+)
 mixed = cutmix(it, np.random.RandomState(3))
 results = {"batches": [next(mixed) for _ in range(4)]}

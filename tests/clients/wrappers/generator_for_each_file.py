@@ -2,7 +2,6 @@
 
 import os
 
-import numpy as np
 from keras.preprocessing.image import ImageDataGenerator, array_to_img, img_to_array, load_img
 
 source, target = "data/train/rocket", "more"

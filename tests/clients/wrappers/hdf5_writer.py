@@ -1,7 +1,6 @@
 """An augmented data set is written into an HDF5 file, in blocks that grow."""
 
 import h5py
-import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
 flow = ImageDataGenerator(rotation_range=10).flow_from_directory(

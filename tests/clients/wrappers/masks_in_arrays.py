@@ -15,7 +15,9 @@ image_flow = ImageDataGenerator(**args).flow(x, batch_size=3, seed=10)
 mask_flow = ImageDataGenerator(**args).flow(m, batch_size=3, seed=10)
 train = zip(image_flow, mask_flow)
 
-model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")])
+model = keras.Sequential(
+    [keras.Input((32, 32, 3)), keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")]
+)
 model.compile("sgd", "binary_crossentropy")
 pairs = (pair for pair in train)
 h = model.fit(pairs, steps_per_epoch=2, epochs=2, verbose=0)

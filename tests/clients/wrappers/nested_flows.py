@@ -1,6 +1,5 @@
 """An outer flow gives batches, each of which an inner flow augments again."""
 
-import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
 outer = ImageDataGenerator(rescale=1 / 255).flow_from_directory(

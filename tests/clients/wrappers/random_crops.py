@@ -22,6 +22,8 @@ def crop_generator(batches, crop_length):
         yield crops, batch_y
 
 
-flow = ImageDataGenerator(rescale=1 / 255).flow_from_directory("data/train", (26, 26), batch_size=7, seed=2)
+flow = ImageDataGenerator(rescale=1 / 255).flow_from_directory(
+    "data/train", (26, 26), batch_size=7, seed=2
+)
 crops = crop_generator(flow, 20)
 results = {"batches": [next(crops) for _ in range(3)]}

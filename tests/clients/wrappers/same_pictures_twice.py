@@ -1,6 +1,5 @@
 """Two iterators of one generator and seed, one for the network and one to look at, stay in step."""
 
-import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
 gen = ImageDataGenerator(vertical_flip=True)

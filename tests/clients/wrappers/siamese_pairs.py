@@ -1,6 +1,5 @@
 """Pairs for a siamese network, out of two flows of one folder."""
 
-import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
 gen = ImageDataGenerator(rescale=1 / 255, horizontal_flip=True)

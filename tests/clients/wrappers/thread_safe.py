@@ -6,7 +6,7 @@ import numpy as np
 from keras.preprocessing.image import ImageDataGenerator
 
 
-class threadsafe_iter:  # noqa: N801
+class threadsafe_iter:
     def __init__(self, it):
         self.it = it
         self.lock = threading.Lock()
