@@ -1,7 +1,8 @@
 """Programs as users of Keras have written them do the same with imageloom, as they are.
 
-Each file below this folder is such a program; its docstring says which pattern it is. It runs with Keras
-and with imageloom, and everything that it found out is compared. `benchmarks/clients.py` compares the times.
+Each file below this folder is such a program; its docstring says which pattern it is. It runs with
+Keras and with imageloom, and all that it found out is compared. `benchmarks/clients.py` compares the
+times.
 """
 
 from __future__ import annotations

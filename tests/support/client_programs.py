@@ -1,9 +1,9 @@
 """How the programs of tests/clients are run: with Keras, or with imageloom in its place.
 
-The programs are scripts that were written for Keras. They import `keras.preprocessing.image`, and what
-that module is is decided here. A script starts in a directory with a folder `data`
-(`client_data`), and leaves what it found out in a variable `results`. Where pixels are warped or a model
-is trained, `WITHIN` says how far a result may be off.
+The programs are scripts that were written for Keras. They import `keras.preprocessing.image`, and what that
+module is, is decided here. A script starts in a directory with a folder `data` (`client_data`), and leaves
+what it found out in a variable `results`. Where pixels are warped or a model is trained, `WITHIN` says how
+far a result may be off.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def run_with_both(program: Path, data: Path, folder: Path) -> tuple[Outcome, Out
     if "tensorflow" not in frameworks_of(program):
         reference, ours = (run_client(program, name, data, folder) for name in libraries_of(program))
         return reference, ours
-    # TensorFlow cannot be imported where JAX and torch are at work already.
+    # The tests beside this one are to find no TensorFlow that is loaded already.
     kept = folder.with_name("outcomes")
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = run_program(
@@ -179,9 +179,23 @@ def _standing_in(library: str, program: Path) -> Iterator[None]:
                 parent = importlib.import_module(f"{package}.preprocessing")
                 module = imageloom.image if library == "imageloom" else _module_of(package)
                 stack.enter_context(mock.patch.object(parent, "image", module))
-                names = {f"{package}.{_MODULE}": module}
-                stack.enter_context(mock.patch.dict(sys.modules, names))
+                stack.enter_context(_imported_as(f"{package}.{_MODULE}", module))
         yield
+
+
+@contextmanager
+def _imported_as(name: str, module: ModuleType) -> Iterator[None]:
+    # Not `mock.patch.dict`, which would also forget what the program has imported; torch cannot be
+    # imported twice.
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
 
 
 def _in_the_foreground(generator: Any) -> Any:

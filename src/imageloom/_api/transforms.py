@@ -40,8 +40,8 @@ def draw_for_image(
 ) -> TransformParams:
     """Draws the parameters of one transform; see `get_random_transform`.
 
-    Scripts write all parameters into a table, or compare them with a dictionary. So the keys are Keras',
-    and those of options that Keras does not have are there only if they are used.
+    Scripts write all parameters into a table, or compare them with a dictionary. So the keys are
+    Keras', and those of options that Keras does not have are there only if they are used.
     """
     seed = check_seed(seed)
     if seed is not None:

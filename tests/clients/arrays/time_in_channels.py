@@ -1,4 +1,4 @@
-"""Series of frames whose time axis is folded into the channels, so that one flow moves them together."""
+"""Frames whose time axis is folded into the channels, so that one flow moves them together."""
 
 import numpy as np
 from keras.preprocessing.image import ImageDataGenerator

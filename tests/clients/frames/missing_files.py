@@ -1,4 +1,4 @@
-"""Rows whose files are missing are dropped with a warning; `validate_filenames=False` trusts the table."""
+"""Rows without a file are dropped with a warning; `validate_filenames=False` trusts the table."""
 
 import warnings
 

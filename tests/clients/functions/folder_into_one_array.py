@@ -1,4 +1,4 @@
-"""A data set is read by hand with `load_img`, in the order of `os.listdir`, and split by scikit-learn."""
+"""A folder is read by hand with `load_img`, and split by scikit-learn."""
 
 import os
 
@@ -15,8 +15,15 @@ for kind in sorted(os.listdir("data/train")):
 data = np.array(data, dtype="float") / 255.0
 labels = LabelBinarizer().fit_transform(np.array(labels))
 trainX, testX, trainY, testY = train_test_split(data, labels, test_size=0.25, random_state=42)
-aug = ImageDataGenerator(rotation_range=25, width_shift_range=0.1, height_shift_range=0.1, shear_range=0.2,
-                         zoom_range=0.2, horizontal_flip=True, fill_mode="nearest")  # fmt: skip
+aug = ImageDataGenerator(
+    rotation_range=25,
+    width_shift_range=0.1,
+    height_shift_range=0.1,
+    shear_range=0.2,
+    zoom_range=0.2,
+    horizontal_flip=True,
+    fill_mode="nearest",
+)
 flow = aug.flow(trainX, trainY, batch_size=6, seed=42)
 WITHIN = {"x": 1.5 / 255}
 batches = [next(flow) for _ in range(len(trainX) // 6)]

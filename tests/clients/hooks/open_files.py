@@ -11,8 +11,8 @@ with open("settings.json", "w") as f:
 
 class Gamma:
     def __init__(self):
-        self.log = open("log.txt", "w")  # noqa: SIM115
-        self.file = open("settings.json")  # noqa: SIM115
+        self.log = open("log.txt", "w")
+        self.file = open("settings.json")
         self.gamma = json.load(self.file)["gamma"]
 
     def correct(self, x):

@@ -1,4 +1,4 @@
-"""The loop of the old documentation: `train_on_batch`, and a `break` because the generator is endless."""
+"""The loop of the old documentation: `train_on_batch`, and `break` at the end of the epoch."""
 
 import keras
 import numpy as np

@@ -7,9 +7,15 @@ import numpy as np
 from keras.preprocessing.image import ImageDataGenerator, img_to_array, load_img
 
 x = np.stack([img_to_array(load_img(p)) for p in sorted(glob.glob("data/pairs/images/all/*"))]) / 255
-m = np.stack(
-    [img_to_array(load_img(p, color_mode="grayscale")) for p in sorted(glob.glob("data/pairs/masks/all/*"))]
-) / 255  # fmt: skip
+m = (
+    np.stack(
+        [
+            img_to_array(load_img(p, color_mode="grayscale"))
+            for p in sorted(glob.glob("data/pairs/masks/all/*"))
+        ]
+    )
+    / 255
+)
 args = {"horizontal_flip": True, "vertical_flip": True}
 image_flow = ImageDataGenerator(**args).flow(x, batch_size=3, seed=10)
 mask_flow = ImageDataGenerator(**args).flow(m, batch_size=3, seed=10)
