@@ -1,9 +1,9 @@
 """How the programs of tests/clients are run: with Keras, or with imageloom in its place.
 
-The programs are scripts that were written for Keras. They import `keras.preprocessing.image`, and what that
-module is, is decided here. A script starts in a directory with a folder `data` (`client_data`), and leaves
-what it found out in a variable `results`. Where pixels are warped or a model is trained, `WITHIN` says how
-far a result may be off.
+The programs are scripts that were written for Keras. They import `keras.preprocessing.image`, and what
+that module is, is decided here. A script starts in a directory with a folder `data` (`client_data`),
+and leaves what it found out in a variable `results`. Where pixels are warped or a model is trained,
+`WITHIN` says how far a result may be off.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 import runpy
 import shutil
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -101,7 +102,7 @@ def run_client(program: Path, library: str, data: Path, folder: Path) -> Outcome
         seconds = time.perf_counter() - start
         results, within = left["results"], left.get("WITHIN", {})
         del left
-        gc.collect()
+        _end()
     return Outcome(results, within, [str(warning.message) for warning in given], seconds)
 
 
@@ -142,6 +143,18 @@ def _assert_close(actual: Any, expected: Any, within: float | None, name: str) -
         off = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
         share = float((off <= within).mean())
         assert share >= _SHARE, f"{name}: {1 - share:.2%} are off by up to {off.max()}"
+
+
+def _end() -> None:
+    """Does what the end of a program does: its iterators are closed, whoever refers to them."""
+    gc.collect()
+    if not any(thread.name.startswith("imageloom") for thread in threading.enumerate()):
+        return
+    from imageloom import BatchIterator
+
+    for there in gc.get_objects():
+        if BatchIterator in type(there).__mro__:
+            there.close()
 
 
 @contextmanager
