@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from client_data import write_client_data
 from client_programs import (
+    CLIENTS,
     PROGRAMS,
     Outcome,
     assert_same_results,
@@ -76,6 +77,13 @@ def test_programs_are_many_and_say_what_they_are() -> None:
     docstrings = [ast.get_docstring(ast.parse(path.read_text("utf-8"))) for path in PROGRAMS]
     assert all(docstrings)
     assert len(set(docstrings)) == len(docstrings)
+
+
+def test_the_page_for_keras_users_says_how_many_there_are() -> None:
+    page = CLIENTS.parents[1] / "docs" / "coming-from-keras.md"
+    if not page.exists():
+        pytest.skip("an unpacked distribution has nothing but the tests")
+    assert f"{len(PROGRAMS)} small programs in `tests/clients/`" in page.read_text(encoding="utf-8")
 
 
 def outcome(results: dict[str, Any], **within: float) -> Outcome:
