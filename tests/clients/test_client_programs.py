@@ -65,6 +65,7 @@ def test_program_does_the_same(
 ) -> None:
     reference, ours = run_with_both(program, data, tmp_path / "work")
     record_property("seconds", (reference.seconds, ours.seconds))
+    record_property("warnings of ours alone", sorted({*ours.warnings} - {*reference.warnings}))
     assert_same_results(reference, ours)
 
 
