@@ -106,7 +106,7 @@ examples: $(VENV)/stamp-demo
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/tinyml.py
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/unclean_folder.py
 
-# Takes 45 minutes on two cores; each script can be run alone.
+# Takes an hour on two cores; each script can be run alone.
 bench: $(VENV)/stamp-bench
 	$(PY) benchmarks/compare.py
 	$(PY) benchmarks/overhead.py
@@ -115,6 +115,7 @@ bench: $(VENV)/stamp-bench
 	$(PY) benchmarks/listing.py
 	$(PY) benchmarks/end_to_end.py
 	$(PY) benchmarks/cluster.py
+	$(PY) benchmarks/clients.py
 
 # Makes Git check every commit.
 hooks: $(VENV)/stamp-lint $(VENV)/stamp-hooks

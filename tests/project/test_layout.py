@@ -12,7 +12,7 @@ import imageloom
 
 TESTS = Path(__file__).resolve().parents[1]
 # What concerns no room alone, and what is no folder of tests.
-ACROSS = {"keras_parity", "project", "reliability"}
+ACROSS = {"clients", "keras_parity", "project", "reliability"}
 NO_TESTS = {"programs", "support", "typing"}
 LONGEST = 400
 MODULES = sorted(TESTS.rglob("test_*.py"))

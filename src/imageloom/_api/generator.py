@@ -310,8 +310,8 @@ class ImageDataGenerator(MltkSurface):
 
         Returns:
             theta and shear in degrees; tx and ty in pixels; zx and zy; flip_horizontal and
-            flip_vertical; channel_shift_intensity, brightness, contrast and noise, each may be
-            None.
+            flip_vertical; channel_shift_intensity and brightness, each may be None; and, only
+            where the generator has such an option, contrast and noise.
         """
         options = self._options()
         if not options.random_transforms_enabled:

@@ -6,7 +6,7 @@ They run in the calling thread. The methods are defined in the generator, where 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +32,27 @@ from imageloom._pipeline.seeds import StreamPurpose, fork, global_state
 
 __all__ = ["apply_to_image", "draw_for_image", "draw_from", "standardize_image"]
 
+_NOT_OF_KERAS: Final = ("contrast", "noise")
+
 
 def draw_for_image(
     options: GeneratorOptions, shape: Sequence[int], seed: int | None
 ) -> TransformParams:
-    """Draws the parameters of one transform; see `get_random_transform`."""
+    """Draws the parameters of one transform; see `get_random_transform`.
+
+    Scripts write all parameters into a table, or compare them with a dictionary. So the keys are
+    Keras', and those of options that Keras does not have are there only if they are used.
+    """
     seed = check_seed(seed)
     if seed is not None:
         own = np.random.SeedSequence((seed, 0, StreamPurpose.COLOUR_AND_NOISE))
-        return draw_from(np.random.RandomState(seed), options, shape, own)
-    state, sample = global_state(), current_sample.get()
-    own = fork(state) if sample is None else np.random.SeedSequence(sample.entropy)
-    return draw_from(state, options, shape, own)
+        params = draw_from(np.random.RandomState(seed), options, shape, own)
+    else:
+        state, sample = global_state(), current_sample.get()
+        own = fork(state) if sample is None else np.random.SeedSequence(sample.entropy)
+        params = draw_from(state, options, shape, own)
+    unused = [key for key in _NOT_OF_KERAS if params[key] is None]
+    return {key: value for key, value in params.items() if key not in unused}
 
 
 def draw_from(
