@@ -53,7 +53,11 @@ def parameters() -> list[Any]:
 
 
 def marks_of(program: Path) -> list[Any]:
-    marks: list[Any] = [pytest.mark.slow, pytest.mark.frameworks(*frameworks_of(program))]
+    marks: list[Any] = [
+        pytest.mark.adaptive,
+        pytest.mark.slow,
+        pytest.mark.frameworks(*frameworks_of(program)),
+    ]
     if reason := NOT_YET.get(name_of(program)):
         marks.append(pytest.mark.xfail(strict=True, reason=reason))
     return marks

@@ -56,7 +56,10 @@ class Workers(WorkersCompute):
     def prioritise(self, future: BatchFuture) -> None:
         pass
 
-    def close(self) -> None:
+    def closer(self) -> Callable[[], object]:
+        return self._note_close
+
+    def _note_close(self) -> None:
         self.closed = True
 
     def finish(self, position: int) -> None:

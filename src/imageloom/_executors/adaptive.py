@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, WorkersCompute
+from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.here import computed_here
 from imageloom._machine import available_cpus
@@ -75,8 +77,30 @@ class _NoWorkers(WorkersCompute):
     def prioritise(self, future: BatchFuture) -> None:
         """Does nothing: there is no queue."""
 
-    def close(self) -> None:
-        """Does nothing: there is nothing to release."""
+    def closer(self) -> Closer:
+        """There is nothing to close."""
+        return Closers()
+
+
+@dataclass(slots=True)
+class _Use:
+    """How a channel was used, and what closes it.
+
+    Attributes:
+        batches: How many were asked for.
+        workers_started: Whether the channel to workers was opened.
+        closers: What closes that.
+    """
+
+    batches: int = 0
+    workers_started: bool = False
+    closers: Closers = field(default_factory=Closers)
+
+    def end(self) -> None:
+        """Closes the channel to the workers."""
+        if self.workers_started:
+            _Program.reads_on = self.batches > 1
+        self.closers()
 
 
 class AdaptiveChannel(ForwardingChannel):
@@ -108,9 +132,8 @@ class AdaptiveChannel(ForwardingChannel):
         self._lock = threading.RLock()
         self._tasks: dict[BatchFuture, BatchTask] = {}  # that may be computed here
         self._inner: dict[BatchFuture, BatchFuture] = {}  # of these, those that workers may take
-        self._batches = 0  # that were asked for
+        self._use = _Use()
         self._seconds: list[float] = []  # that batches took here
-        self._closed = False
 
     @property
     def _used(self) -> Channel:
@@ -136,7 +159,7 @@ class AdaptiveChannel(ForwardingChannel):
 
     def work_on(self, future: BatchFuture) -> None:
         """Computes the batch here, unless a worker is ready to do so."""
-        self._batches += 1
+        self._use.batches += 1
         if self._workers is not None and self._workers.ready:
             self._workers.work_on(self._inner.get(future, future))
             return
@@ -158,33 +181,30 @@ class AdaptiveChannel(ForwardingChannel):
 
     def close(self) -> None:
         """Gives up what is not computed, and closes the channel to the workers."""
-        with self._lock:
-            self._closed = True
+        super().close()
         for future in tuple(self._tasks):
             future.cancel()
-        if self._workers is not None:
-            _Program.reads_on = self._batches > 1
-            self._workers.close()
+
+    def closer(self) -> Closer:
+        """Returns what closes the channel to the workers."""
+        return self._use.end
 
     def _is_worth_workers(self) -> bool:
         """Whether what was computed here, or what is left of the epoch, takes longer than a start."""
         if not self._seconds:
             return False
         spent = sum(self._seconds)
-        left = max(0, self._epoch - self._batches) * spent / len(self._seconds)
+        left = max(0, self._epoch - self._use.batches) * spent / len(self._seconds)
         return max(left, spent) >= _START_SECONDS
 
     def _start_workers(self) -> None:
         with self._lock:
-            if self._closed:
+            if self._use.closers.closed:
                 raise IteratorClosedError("The iterator was closed.")
             if self._workers is None:
                 self._workers = self._open_workers()
-        if self._is_closed():  # by the garbage collector, in the lines above
-            self._workers.close()
-
-    def _is_closed(self) -> bool:
-        return self._closed
+                self._use.workers_started = True
+                self._use.closers.add(self._workers.closer())
 
     def _compute(self, outer: BatchFuture, task: BatchTask) -> None:
         if not outer.set_running_or_notify_cancel():

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BatchTimeoutError, IteratorClosedError
+from imageloom._executors.closing import Closer
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe, SampleName
 
 __all__ = [
@@ -127,12 +128,16 @@ class Channel(Protocol):
         """Cancels the waiting tasks and releases the memory."""
         ...
 
+    def closer(self) -> Closer:
+        """Returns what does the same, and refers to nothing of the recipe (see `closing`)."""
+        ...
+
     def give_back(self) -> None:
         """Ends the workers now, if they only linger for channels that may come."""
         ...
 
 
-class WorkersCompute:
+class WorkersCompute(ABC):
     """What channels have in common whose batches are computed by workers, never by the caller."""
 
     @property
@@ -141,9 +146,18 @@ class WorkersCompute:
         return True
 
     def work_on(self, future: BatchFuture) -> None:
-        """Does nothing."""
+        """Leaves it to the workers."""
+        del future
 
-    def give_back(self) -> None:
+    def close(self) -> None:
+        """Cancels the waiting tasks and releases the memory."""
+        self.closer()()
+
+    @abstractmethod
+    def closer(self) -> Closer:
+        """Returns what does the same, and refers to nothing of the recipe."""
+
+    def give_back(self) -> None:  # noqa: B027 - that nothing lingers is the rule
         """Does nothing: workers of most kinds do not linger."""
 
 

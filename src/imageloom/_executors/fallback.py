@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
+from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.culprit import Culprit, find_culprit
 from imageloom._executors.failures import was_not_received
 from imageloom._executors.fallback_words import why_here
@@ -57,9 +58,10 @@ class FallbackChannel(ForwardingChannel):
         self._turn: Turn | None = None
         self._warning = ""
         self._proven = False
-        self._closed = False
+        self._closers = Closers()
         try:
             self._far = open_far()
+            self._closers.add(self._far.closer())
         except CannotTravel as error:
             self._stay(_culprit_of(recipe), error.__cause__ or error)
 
@@ -88,14 +90,9 @@ class FallbackChannel(ForwardingChannel):
                 if lends:
                     _wait_for(future)
 
-    def close(self) -> None:
-        """Closes both channels."""
-        with self._lock:
-            self._closed = True
-            channels = [self._far, self._here]
-        for channel in channels:
-            if channel is not None:
-                channel.close()
+    def closer(self) -> Closer:
+        """Returns what closes both channels."""
+        return self._closers
 
     @property
     def _used(self) -> Channel:
@@ -106,7 +103,7 @@ class FallbackChannel(ForwardingChannel):
     def _stay(self, culprit: Culprit | None, error: BaseException) -> None:
         """Uses a channel in this process from now on, unless it does already."""
         with self._lock:
-            if self._is_closed():
+            if self._closers.closed:
                 raise IteratorClosedError("The iterator was closed.")
             if self._here is not None:
                 return
@@ -119,11 +116,7 @@ class FallbackChannel(ForwardingChannel):
             plugins = [name for name, _ in _plugins(self._recipe)]
             self._warning = why_here(functions, plugins, kind, culprit, error)
             self._here = channel
-        if self._is_closed():  # by the garbage collector, in the lines above
-            channel.close()
-
-    def _is_closed(self) -> bool:
-        return self._closed
+            self._closers.add(channel.closer())
 
     def _try(self, outer: BatchFuture, task: BatchTask, *, urgent: bool) -> None:
         channel = self._used

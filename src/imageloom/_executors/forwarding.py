@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from imageloom._executors.base import BatchFuture, Channel
+from imageloom._executors.closing import Closer
 
 __all__ = ["ForwardingChannel"]
 
@@ -45,6 +46,14 @@ class ForwardingChannel(ABC):
     def work_on(self, future: BatchFuture) -> None:
         """Passes it on."""
         self._used.work_on(future)
+
+    def close(self) -> None:
+        """Closes the channels that tasks are passed to."""
+        self.closer()()
+
+    @abstractmethod
+    def closer(self) -> Closer:
+        """Returns what does the same, and refers to nothing of the recipe."""
 
     def give_back(self) -> None:
         """Passes it on."""

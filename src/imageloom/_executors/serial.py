@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from imageloom._executors.base import BatchFuture, Channel, Executor, WorkersCompute
+from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.here import computed_here
 from imageloom._machine import available_cpus
 from imageloom._pipeline.pipeline import Pipeline
@@ -54,5 +55,5 @@ class _SerialChannel(WorkersCompute):
     def prioritise(self, future: BatchFuture) -> None:
         """Does nothing: `submit` has computed the batch already."""
 
-    def close(self) -> None:
-        """Does nothing: there is nothing to release."""
+    def closer(self) -> Closer:
+        return Closers()  # there is nothing to close

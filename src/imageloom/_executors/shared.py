@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from imageloom._executors.base import BatchFuture, Channel, Executor
+from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
@@ -131,9 +132,10 @@ class _InUse:
 class _SharedChannel(ForwardingChannel):
     def __init__(self, shared: SharedExecutor, used: _InUse, channel: Channel) -> None:
         self._shared = shared
-        self._in_use = used
         self._channel = channel
-        self._open = True
+        self._closers = Closers()
+        self._closers.add(channel.closer())
+        self._closers.add(partial(shared.release, used))
 
     @property
     def _used(self) -> Channel:
@@ -145,11 +147,8 @@ class _SharedChannel(ForwardingChannel):
     def prioritise(self, future: BatchFuture) -> None:
         self._channel.prioritise(future)
 
-    def close(self) -> None:
-        if self._open:
-            self._open = False
-            self._channel.close()
-            self._shared.release(self._in_use)
+    def closer(self) -> Closer:
+        return self._closers
 
     def give_back(self) -> None:
         self._shared.give_back()

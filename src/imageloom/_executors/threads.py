@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from imageloom._errors import IteratorClosedError
@@ -25,6 +26,7 @@ from imageloom._executors.base import (
     WorkersCompute,
     timeout_error,
 )
+from imageloom._executors.closing import Closer
 from imageloom._machine import available_cpus
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
@@ -140,8 +142,15 @@ class _ThreadChannel(WorkersCompute):
             if item is not None:
                 _compute(item)
 
-    def close(self) -> None:
-        self._pool.queue.cancel(self)
+    def closer(self) -> Closer:
+        return partial(_cancel_all, self._pool.queue, weakref.ref(self))
+
+
+def _cancel_all(queue: TaskQueue[_ThreadChannel], channel: weakref.ref[_ThreadChannel]) -> None:
+    """Cancels the tasks of a channel. One that is gone has none, because they refer to it."""
+    found = channel()
+    if found is not None:
+        queue.cancel(found)
 
 
 class _Deadline:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, BadSamplesError, WorkerDiedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
+from imageloom._executors.closing import Closer
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._pipeline.recipe import BatchTask, SampleName
 from imageloom._public import public
@@ -139,9 +140,9 @@ class ReplacingChannel(ForwardingChannel):
             if self._inner.get(future) is inner:
                 return  # workers compute it
 
-    def close(self) -> None:
-        """Closes the executor's channel."""
-        self._channel.close()
+    def closer(self) -> Closer:
+        """Returns what closes the executor's channel."""
+        return self._channel.closer()
 
     def _try(self, outer: BatchFuture, task: BatchTask, *, urgent: bool) -> None:
         while True:

@@ -83,7 +83,7 @@ class BatchSupply:
             channel.substitutions = self._substitutions
         self._channel = channel
         self._stream = BatchStream(channel, lambda p: source.task(sampler.spec(p)))
-        self._closer = weakref.finalize(self, self._stream.close)
+        self._closer = weakref.finalize(self, self._stream.closer())
 
     def compute_here(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
         """Opens a new channel in a forked child, which cannot use its parent's workers."""
@@ -93,8 +93,12 @@ class BatchSupply:
 
     def stop(self) -> None:
         """Closes the channel; `start` opens a new one."""
-        if self._closer is not None:
-            self._closer()
+        try:
+            if self._stream is not None:
+                self._stream.close()
+        finally:
+            if self._closer is not None:
+                self._closer.detach()
         if self._channel is not None:
             self._note(self._channel)
         self._stream = self._closer = self._channel = None

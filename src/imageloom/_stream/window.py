@@ -21,6 +21,7 @@ from itertools import chain, islice
 
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
+from imageloom._executors.closing import Closer
 from imageloom._pipeline.recipe import BatchTask
 
 __all__ = ["BatchStream"]
@@ -113,6 +114,10 @@ class BatchStream:
             _discard(future)
         self._channel.close()
 
+    def closer(self) -> Closer:
+        """Returns what closes the channel when nobody reads any more."""
+        return partial(_close_own, self._owner, self._channel.closer())
+
     def _refill(self) -> None:
         while len(self._window) + len(self._waiters) < self._channel.lookahead:
             position = self._peek()
@@ -136,6 +141,11 @@ class BatchStream:
                 "This iterator belongs to the process that read its first batch, and a forked child "
                 "cannot use it. Create the iterator in the child."
             )
+
+
+def _close_own(owner: int, close: Closer) -> None:
+    if os.getpid() == owner:
+        close()
 
 
 def _closed() -> IteratorClosedError:

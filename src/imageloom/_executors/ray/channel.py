@@ -15,9 +15,11 @@ the object store.
 from __future__ import annotations
 
 import weakref
+from functools import partial
 
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
+from imageloom._executors.closing import Closer
 from imageloom._executors.environment import added_variables
 from imageloom._executors.ray.dispatcher import Dispatcher, RemoteChannel
 from imageloom._executors.ray.session import RaySession
@@ -110,7 +112,11 @@ class _RayChannel(WorkersCompute):
     def prioritise(self, future: BatchFuture) -> None:
         self._dispatcher.queue.prioritise(future)
 
-    def close(self) -> None:
-        self._remote.recipe = None  # the reference would keep an array in the object store
-        self._dispatcher.queue.cancel(self._remote)
-        self._dispatcher.cancel(self._remote)
+    def closer(self) -> Closer:
+        return partial(_close, self._dispatcher, self._remote)
+
+
+def _close(dispatcher: Dispatcher, remote: RemoteChannel) -> None:
+    remote.recipe = None  # the reference would keep an array in the object store
+    dispatcher.queue.cancel(remote)
+    dispatcher.cancel(remote)

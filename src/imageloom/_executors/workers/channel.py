@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
+from imageloom._executors.closing import Closer
 from imageloom._executors.environment import worker_environment
 from imageloom._executors.travelling import recipe_bytes
 from imageloom._executors.workers.dispatcher import Dispatcher
@@ -119,6 +121,10 @@ class _ProcessChannel(WorkersCompute):
     def prioritise(self, future: BatchFuture) -> None:
         self._dispatcher.queue.prioritise(future)
 
-    def close(self) -> None:
-        self._dispatcher.queue.cancel(self._resources)
-        self._dispatcher.release(self._resources)
+    def closer(self) -> Closer:
+        return partial(_close, self._dispatcher, self._resources)
+
+
+def _close(dispatcher: Dispatcher, resources: ChannelResources) -> None:
+    dispatcher.queue.cancel(resources)
+    dispatcher.release(resources)
