@@ -118,7 +118,7 @@ def test_every_block_runs(
     if page in NEEDS and find_spec(NEEDS[page]) is None:
         pytest.skip(f"{NEEDS[page]} is not installed")
     if release_of("keras") < NEEDS_KERAS.get(page, ()):
-        pytest.skip(f"needs Keras {NEEDS_KERAS[page]} or newer")
+        pytest.skip("needs Keras {}.{} or newer".format(*NEEDS_KERAS[page]))
     code = "".join(block.code for block in blocks_of(path))
     if "s3://my-bucket/" in code:
         request.getfixturevalue("s3_server")
