@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from programs import PROGRAMS, environment_of
+from releases import release_of
 
 from imageloom import ImageDataGenerator
 
@@ -25,13 +26,13 @@ PROCESSES = 2
 BATCH = 2
 
 
-def run_both(program: str, folder: Path, place: str) -> list[Any]:
+def run_both(program: str, folder: Path, place: str, *more: str) -> list[Any]:
     """What each of two processes prints as its result."""
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("TF_CONFIG", None)
     running = [
         subprocess.Popen(
-            [sys.executable, str(PROGRAMS / program), str(folder), str(rank), place],
+            [sys.executable, str(PROGRAMS / program), str(folder), str(rank), place, *more],
             env=environment_of(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -104,11 +105,16 @@ def test_torch_ddp_trains_as_one_process(class_folder: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_keras_data_parallel_trains_as_one_process(class_folder: Path) -> None:
+@pytest.mark.parametrize("form", ["iterator", "to_tf_dataset"])
+def test_keras_data_parallel_trains_as_one_process(form: str, class_folder: Path) -> None:
+    if form == "to_tf_dataset":
+        pytest.importorskip("tensorflow")
+    elif release_of("keras") < (3, 11):
+        pytest.skip("older releases of Keras take nothing but data sets of TensorFlow here")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{free.getsockname()[1]}"
-    first, second = run_both("adapters/keras_on_jax.py", class_folder, place)
+    first, second = run_both("adapters/keras_on_jax.py", class_folder, place, form)
     assert first == second
     kernel, bias = (np.array(values) for values in first[2:])
     kernel, bias = trained(class_folder, kernel.reshape(64, 4), bias)

@@ -10,10 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -132,10 +134,18 @@ def test_a_batch_that_always_kills_is_an_error_that_names_its_files(
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_batch_that_hangs_is_an_error_that_names_its_files(crops: Path, signals: Signals) -> None:
+def test_a_batch_that_hangs_is_an_error_that_names_its_files(
+    crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 3600.0  # starting a worker of Ray may take long: only the clock is put forward so far
+    clock = SimpleNamespace(ahead=0.0, monotonic=lambda: time.monotonic() + clock.ahead)
+    monkeypatch.setattr("imageloom._executors.ray.dispatcher.time", clock)
     file = file_at(flow(crops), 1)
-    with far(crops, batch_timeout=3, preprocessing_function=HoldAt(signals, file)) as it:
+    hook = HoldAt(signals, file)
+    with far(crops, cores=1, batch_timeout=limit, preprocessing_function=hook) as it:
         next(it)
+        signals.wait(f"held-{file}")
+        clock.ahead = limit  # with one worker, no other batch is under way
         with pytest.raises(BatchTimeoutError, match=re.escape(file)):
             next(it)
         next(it)

@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from reference import both_generators, quiet
+from releases import release_of
 
 from imageloom import ImageDataGenerator
-
-SCIPY_RELEASE = tuple(int(part) for part in scipy.__version__.split(".")[:2])
 
 ORDER_1_LEVELS = 0.01  # OpenCV computes in float32, SciPy in float64
 
@@ -102,7 +100,7 @@ def test_nearest_and_spline_warps_are_exact(
     params: dict[str, Any], fill_mode: str, height: int, width: int, seed: int, order: int,
     dtype: str,
 ) -> None:  # fmt: skip
-    if SCIPY_RELEASE < (1, 16):
+    if release_of("scipy") < (1, 16):
         assume(params.get("theta", 0) % 90 != 0)  # there, ties between two pixels fall otherwise
     image = noise_image((height, width, 3), seed, dtype)
     result, expected = apply_both(

@@ -4,15 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy
 from numpy.typing import NDArray
 from reference import both_generators, quiet
+from releases import release_of
 from scipy import ndimage
 
 from imageloom import ImageDataGenerator
 
 LEVELS = 0.01
-scipy_release = tuple(int(part) for part in scipy.__version__.split(".")[:2])
 FILL_MODES = (
     "constant", "nearest", "reflect", "wrap", "mirror", "grid-wrap", "grid-mirror", "grid-constant"
 )  # fmt: skip
@@ -55,7 +54,8 @@ def awkward(seed: int) -> tuple[tuple[int, int], dict[str, Any]]:
 
 
 @pytest.mark.skipif(
-    scipy_release < (1, 16), reason="older releases of SciPy sum the terms of a position otherwise"
+    release_of("scipy") < (1, 16),
+    reason="older releases of SciPy sum the terms of a position otherwise",
 )
 @pytest.mark.parametrize("order", [0, 1])
 @pytest.mark.parametrize("fill_mode", FILL_MODES)

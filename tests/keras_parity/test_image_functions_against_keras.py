@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from reference import quiet
+from releases import release_of
 
 import imageloom
 from imageloom import image
@@ -77,6 +78,8 @@ def test_affine_transform_of_any_axes(number: int, keras_image: Any) -> None:
         "zy": rng.choice([1, 1.1]),
     }
     options = resampling(rng)
+    if release_of("scipy") < (1, 16) and moves["theta"] == 90 and options["fill_mode"] == "constant":
+        pytest.skip("older releases of SciPy round positions on the border to the outside")
     placed: dict[str, Any] = {"row_axis": row, "col_axis": column, "channel_axis": channel}
     with quiet():
         expected, unrounded = (
@@ -269,11 +272,13 @@ def test_signatures_are_those_of_keras(keras_image: Any) -> None:
         value = getattr(keras_image, name, None)
         if not inspect.isfunction(value):
             continue
-        theirs = inspect.signature(value).parameters.values()
-        ours = inspect.signature(getattr(image, name)).parameters.values()
-        assert [(p.name, p.kind, p.default) for p in ours] == [
-            (p.name, p.kind, p.default) for p in theirs
-        ], name
+        theirs, ours = (
+            [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+            for function in (value, getattr(image, name))
+        )
+        if name == "smart_resize" and release_of("keras") < (3, 14):
+            assert (theirs.pop()[0], ours.pop()[0]) == ("backend_module", "kwargs")
+        assert ours == theirs, name
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from document_blocks import DOCUMENTS, PAGES, ROOT, blocks_of, name_of, run_page
 from pictures import photograph
 from PIL import Image
 from programs import PROGRAMS, environment_of
+from releases import release_of
 from s3_support import upload
 
 # README's model has ten outputs.
@@ -46,6 +47,8 @@ NEEDS = {
     "docs/how-to/tinyml.md": "tensorflow",
     "docs/remote-files.md": "moto",
 }
+# The Keras that a page needs, where the oldest supported one is not enough.
+NEEDS_KERAS = {"docs/how-to/data-parallel.md": (3, 11)}
 # The tutorial writes its own photographs.
 WITHOUT_PHOTOS = {"docs/tutorial.md"}
 
@@ -114,6 +117,8 @@ def test_every_block_runs(
     page = name_of(path)
     if page in NEEDS and find_spec(NEEDS[page]) is None:
         pytest.skip(f"{NEEDS[page]} is not installed")
+    if release_of("keras") < NEEDS_KERAS.get(page, ()):
+        pytest.skip("needs Keras {}.{} or newer".format(*NEEDS_KERAS[page]))
     code = "".join(block.code for block in blocks_of(path))
     if "s3://my-bucket/" in code:
         request.getfixturevalue("s3_server")

@@ -33,7 +33,7 @@ from imageloom._executors.shared import make_executor
 from imageloom._executors.workers import deaths
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
-TIMEOUT = 2.0  # more than any batch takes here that does not hang
+TIMEOUT = 5.0  # more than any batch takes here that does not hang
 # How a hook ends its process -> what the error says of the end, and of the likely reason.
 ENDS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "killed": (lambda: os.kill(os.getpid(), signal.SIGKILL), "signal SIGKILL", "too little memory"),

@@ -38,7 +38,8 @@ def smart_resize(
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`. None of
             them averages over the pixels that a smaller image leaves out.
         data_format: `"channels_last"`, or `"channels_first"` for (channels, height, width).
-        **kwargs: `backend_module`, which Keras takes: the framework to compute tensors with.
+        **kwargs: `backend_module`, which Keras takes: the framework to compute tensors with. (Before
+            Keras 3.14 it is also taken by position; here it is not.)
 
     Returns:
         An array for an array or a list, and a tensor for a tensor. The dtype of an array is float32, or

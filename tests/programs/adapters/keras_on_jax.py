@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 
 import numpy as np
 from sharing import flow, place, rank
@@ -23,6 +24,7 @@ model.compile(
 before = [np.asarray(w).ravel().tolist() for w in model.get_weights()]
 with flow("auto") as part:
     assert part.shard == (rank, 2)
-    model.fit(part, epochs=1, shuffle=False, verbose=0)
+    data = part.to_tf_dataset() if sys.argv[4] == "to_tf_dataset" else part
+    model.fit(data, epochs=1, shuffle=False, verbose=0)
 weights = [np.asarray(w.value.addressable_data(0)).ravel().tolist() for w in model.weights]
 print("RESULT", json.dumps([*weights, *before]))
