@@ -34,7 +34,7 @@ class BatchStream:
         self._channel = channel
         self._task_at = task_at
         self._lock = threading.RLock()
-        self._window: dict[int, BatchFuture] = {}
+        self._window: dict[int, tuple[BatchTask, BatchFuture]] = {}
         self._waiters: set[BatchFuture] = set()
         self._plan: Iterator[int] = iter(())
         self._closed = False
@@ -51,13 +51,16 @@ class BatchStream:
             upcoming = iter(plan)
             near = list(islice(upcoming, self._channel.lookahead))
             for position in [p for p in self._window if p not in near]:
-                _discard(self._window.pop(position))
+                _discard(self._window.pop(position)[1])
             self._plan = chain(near, upcoming)
             if not self._closed:
                 self._refill()
 
-    def get(self, position: int) -> ComputedBatch:
+    def get(self, position: int, task: BatchTask | None = None) -> ComputedBatch:
         """Waits for the batch at a position and returns it.
+
+        `task` is the task of that position as it is now. A batch that was computed ahead for another
+        one, before the program has changed the data set or its order, is dropped.
 
         Raises:
             IteratorClosedError: The stream is closed, or this is a forked child.
@@ -65,15 +68,19 @@ class BatchStream:
         """
         with self._lock:
             self._check_usable()
-            future = self._window.pop(position, None)
+            wanted = self._task_at(position) if task is None else task
+            submitted, future = self._window.pop(position, (wanted, None))
+            if future is not None and not submitted.is_same(wanted):
+                _discard(future)
+                future = None
             if future is None:
-                future = self._channel.submit(self._task_at(position), urgent=True)
+                future = self._channel.submit(wanted, urgent=True)
             else:
                 self._channel.prioritise(future)
             # There must be a slot for each waiting thread, even if all ask for unexpected
             # positions.
             while self._window and len(self._window) + len(self._waiters) >= self._channel.lookahead:
-                _discard(self._window.popitem()[1])
+                _discard(self._window.popitem()[1][1])
             self._refill()
             waiter: BatchFuture = Future()
             self._waiters.add(waiter)
@@ -105,7 +112,7 @@ class BatchStream:
             return
         for waiter in tuple(self._waiters):
             waiter.cancel()
-        for future in window.values():
+        for _, future in window.values():
             _discard(future)
         self._channel.close()
 
@@ -114,8 +121,14 @@ class BatchStream:
             position = next(self._plan, None)
             if position is None:
                 return
-            if position not in self._window:
-                self._window[position] = self._channel.submit(self._task_at(position), urgent=False)
+            if position in self._window:
+                continue
+            try:
+                task = self._task_at(position)
+            except Exception:  # it is raised when that batch is asked for
+                self._plan = iter(())
+                return
+            self._window[position] = task, self._channel.submit(task, urgent=False)
 
     def _check_usable(self) -> None:
         if self._closed:
