@@ -71,8 +71,8 @@ class StreamAccess:
         with self.lock:
             if ahead:
                 self._start()
-            rest = self.order.rest
-            if rest is not None and rest.epoch == self.cursor.epoch and self.cursor.batch_index == 0:
+            rest, begins = self.order.rest, self.cursor.batch_index == 0
+            if begins and rest is not None and rest.epoch == self.cursor.epoch and not rest.goes_on:
                 self.order.rest = None  # `next` draws an order at the start of each epoch
                 self.order.forget()
             sampler = self.order.sampler()
@@ -190,6 +190,9 @@ class StreamAccess:
     def assign_batch_index(self, index: int) -> None:
         """Goes on with another batch of the epoch; 0 begins an epoch."""
         with self.lock:
+            if self._at_start() and self._shown is not None and index:
+                sampler, epoch = self._shown  # as in Keras, it is the last one that was drawn
+                self.order.rest = Rest(self.cursor.epoch, sampler.order(epoch))
             self._keep_order()
             self._place(index, self.seen)
             self.cursor.restart_pass()
@@ -234,7 +237,7 @@ class StreamAccess:
         self.cursor.place(epoch, number, length)
         order.shift = seen - self.cursor.position
         if order.rest is not None and order.rest.epoch == epoch:
-            order.rest = Rest(epoch, order.rest.order, offset)
+            order.rest = Rest(epoch, order.rest.order, offset, goes_on=index > 0)
         order.forget()
 
     def _changed_order(self) -> None:

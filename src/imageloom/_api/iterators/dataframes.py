@@ -143,6 +143,14 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         of_classes = "" if source.class_ids is None else f" belonging to {count} classes"
         print(f"Found {len(source)} {kind} image filenames{of_classes}.")
 
+    def get_classes(self, df: Any, y_col: str) -> list[Any]:
+        """The class numbers of the labels in the column `y_col` of the data frame `df`."""
+        numbers = self.class_indices
+        return [
+            numbers[label] if isinstance(label, str) else [numbers[one] for one in label]
+            for label in df[y_col]
+        ]
+
     @property
     def classes(self) -> Any:
         """Class number of each image, or a list of them.

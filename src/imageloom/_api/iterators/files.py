@@ -79,6 +79,41 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
             if isinstance(member, property) and is_users(member.fget):
                 setattr(self._plan.source, kept_as, getattr(self, name))
 
+    def set_processing_attrs(
+        self,
+        image_data_generator: Any,
+        target_size: tuple[int, int],
+        color_mode: str,
+        data_format: str,
+        save_to_dir: str | None,
+        save_prefix: str,
+        save_format: str,
+        subset: str | None,
+        interpolation: str | None,
+        keep_aspect_ratio: bool,
+    ) -> None:
+        """Assigns all these attributes, and the shape of images that follows from them.
+
+        Args:
+            image_data_generator: a generator of this library, or None.
+            target_size: (height, width) to resize to.
+            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+            data_format: `"channels_last"` or `"channels_first"`.
+            save_to_dir: the folder for finished images, or None.
+            save_prefix: prefix of the saved files' names.
+            save_format: format of the saved files.
+            subset: `"training"`, `"validation"` or None.
+            interpolation: how to resize.
+            keep_aspect_ratio: crop images to the target's aspect ratio before resizing.
+        """
+        self.image_data_generator = image_data_generator
+        self.target_size, self.color_mode, self.data_format = target_size, color_mode, data_format
+        self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
+        self.subset, self.interpolation = subset, interpolation
+        self.keep_aspect_ratio = keep_aspect_ratio
+        if self._has_begun:
+            self.image_shape = self._plan.settings.image_shape
+
     @property
     def class_mode(self) -> str | None:
         """The kind of targets; None for batches of images alone."""
