@@ -51,7 +51,7 @@ def compare_streams(config: Configuration, folder: Path, **background: Any) -> N
         np.testing.assert_array_equal(iterator.classes, expected.classes)
         assert len(iterator) == len(expected)
         for _ in range(EPOCHS):
-            for batch_number in range(len(expected)):
+            for _ in range(len(expected)):
                 with quiet():
                     wanted = next(expected)
                 compare_batches(next(iterator), wanted, config)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from both_iterators import BATCH, SAMPLES, SEED, assert_alike, frame, generators, make_folder
 from keras.src.legacy.preprocessing import image as keras_classes
-
 from keras.utils import PyDataset, img_to_array, load_img
 
 import imageloom
@@ -55,9 +54,7 @@ def directory(kind: Any, generator: Any, folder: Path) -> Any:
 
 def dataframe(kind: Any, generator: Any, folder: Path) -> Any:
     """An iterator of a class over a data frame."""
-    return kind(
-        frame(folder), str(folder), generator, target_size=(8, 8), batch_size=BATCH, seed=SEED
-    )
+    return kind(frame(folder), str(folder), generator, target_size=(8, 8), batch_size=BATCH, seed=SEED)
 
 
 def mixed(base: Any) -> Any:
@@ -173,13 +170,15 @@ FLOWS: Final = {
 @pytest.mark.parametrize("derive", DERIVED)
 def test_derived_classes(derive: Derive, name: str, executor: str, folder: Path) -> None:
     ours, theirs = generators(executor)
+    reference = FLOWS[name](derive(getattr(KerasModule, name)), theirs, folder)
+    # Before ours, whose threads use NumPy's global generator, too.
+    wanted = [next(reference) for _ in range(2 * LENGTH + 1)]
     with FLOWS[name](derive(getattr(imageloom, name)), ours, folder) as mine:
-        wanted = FLOWS[name](derive(getattr(KerasModule, name)), theirs, folder)
         assert isinstance(mine, getattr(imageloom, name))
         assert isinstance(mine, imageloom.Iterator)
-        for batch in range(2 * LENGTH + 1):
-            assert_alike(next(mine), next(wanted), f"batch {batch}")
-        assert_alike(np.asarray(mine.index_array), np.asarray(wanted.index_array))
+        for number, batch in enumerate(wanted):
+            assert_alike(next(mine), batch, f"batch {number}")
+        np.testing.assert_array_equal(mine.index_array, reference.index_array)
 
 
 def from_numbers(base: Any) -> Any:
@@ -229,14 +228,15 @@ def test_what_cannot_travel_runs_in_threads(folder: Path) -> None:
             return super()._get_batches_of_transformed_samples(index_array)
 
     ours, theirs = generators("processes")
-    wanted = directory(KerasModule.DirectoryIterator, theirs, folder)
+    reference = directory(KerasModule.DirectoryIterator, theirs, folder)
+    wanted = [next(reference) for _ in range(LENGTH)]
     with directory(Tied, ours, folder) as it:
         it.seen = []
         it.handle = open(folder / "log", "w")  # noqa: SIM115
         with it.handle, pytest.warns(UserWarning, match=r"handle.*threads"):
             batches = [next(it) for _ in range(LENGTH)]
-        for batch in batches:
-            assert_alike(batch, next(wanted))
+        for number, batch in enumerate(batches):
+            assert_alike(batch, wanted[number])
         assert it.seen, "what the method assigns and changes, the iterator has"
     (folder / "log").unlink()
 
@@ -263,7 +263,7 @@ def test_a_batch_of_any_samples_draws_from_the_global_generator(folder: Path) ->
     assert_alike(*batches)
 
 
-@pytest.mark.parametrize("formats", [("txt",), ("png", "dat")])
+@pytest.mark.parametrize("formats", [("dat", "png"), ("png", "gif")])
 def test_formats_and_class_modes_of_a_class(folder: Path, formats: tuple[str, ...]) -> None:
     (folder / "cats" / "more.dat").write_bytes((folder / "cats" / "00.png").read_bytes())
     ours, theirs = generators()

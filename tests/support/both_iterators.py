@@ -1,4 +1,4 @@
-"""Iterators of Keras and of this library over the same data, and what they give after the same changes."""
+"""Iterators of Keras and of this library over the same data, and comparisons of their batches."""
 
 from __future__ import annotations
 

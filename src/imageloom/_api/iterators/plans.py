@@ -125,7 +125,7 @@ class FilePlan:
         return len(self.source) * self.source.images * math.prod(self.settings.image_shape)
 
     def with_settings(self, values: Mapping[str, Any]) -> FilePlan:
-        """The plan with other settings; as in Keras, only `image_shape` changes the shape of batches."""
+        """The plan with other settings. As in Keras, batches keep their shape unless it is assigned."""
         changes = dict(values)
         shape = changes.pop("image_shape", self.row_shape)
         if "dtype" in changes:
