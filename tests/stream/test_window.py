@@ -53,8 +53,7 @@ def settle(it: DirectoryIterator) -> list[int]:
     """
     stream = it._stream.supply._stream
     assert stream is not None
-    futures = lambda: [future for _, future in stream._window.values()]  # noqa: E731
-    wait_for(lambda: all(future.done() for future in futures()), "the window to settle")
+    wait_for(lambda: all(future.done() for future in stream._window.values()), "the window to settle")
     return list(stream._window)
 
 

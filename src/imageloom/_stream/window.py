@@ -34,7 +34,8 @@ class BatchStream:
         self._channel = channel
         self._task_at = task_at
         self._lock = threading.RLock()
-        self._window: dict[int, tuple[BatchTask, BatchFuture]] = {}
+        self._window: dict[int, BatchFuture] = {}
+        self._tasks: dict[int, BatchTask] = {}  # of the futures in the window
         self._waiters: set[BatchFuture] = set()
         self._plan: Iterator[int] = iter(())
         self._closed = False
@@ -51,7 +52,7 @@ class BatchStream:
             upcoming = iter(plan)
             near = list(islice(upcoming, self._channel.lookahead))
             for position in [p for p in self._window if p not in near]:
-                _discard(self._window.pop(position)[1])
+                _discard(self._window.pop(position))
             self._plan = chain(near, upcoming)
             if not self._closed:
                 self._refill()
@@ -69,8 +70,8 @@ class BatchStream:
         with self._lock:
             self._check_usable()
             wanted = self._task_at(position) if task is None else task
-            submitted, future = self._window.pop(position, (wanted, None))
-            if future is not None and not submitted.is_same(wanted):
+            future = self._window.pop(position, None)
+            if future is not None and not self._tasks[position].is_same(wanted):
                 _discard(future)
                 future = None
             if future is None:
@@ -80,7 +81,7 @@ class BatchStream:
             # There must be a slot for each waiting thread, even if all ask for unexpected
             # positions.
             while self._window and len(self._window) + len(self._waiters) >= self._channel.lookahead:
-                _discard(self._window.popitem()[1][1])
+                _discard(self._window.popitem()[1])
             self._refill()
             waiter: BatchFuture = Future()
             self._waiters.add(waiter)
@@ -112,7 +113,7 @@ class BatchStream:
             return
         for waiter in tuple(self._waiters):
             waiter.cancel()
-        for _, future in window.values():
+        for future in window.values():
             _discard(future)
         self._channel.close()
 
@@ -128,7 +129,9 @@ class BatchStream:
             except Exception:  # it is raised when that batch is asked for
                 self._plan = iter(())
                 return
-            self._window[position] = task, self._channel.submit(task, urgent=False)
+            self._window[position] = self._channel.submit(task, urgent=False)
+            self._tasks = {p: self._tasks[p] for p in self._window if p in self._tasks}
+            self._tasks[position] = task
 
     def _check_usable(self) -> None:
         if self._closed:
