@@ -69,13 +69,13 @@ class BatchStream:
         """
         with self._lock:
             self._check_usable()
-            wanted = self._task_at(position) if task is None else task
             future = self._window.pop(position, None)
-            if future is not None and not self._tasks[position].is_same(wanted):
+            if future is not None and task is not None and not self._tasks[position].is_same(task):
                 _discard(future)
                 future = None
             if future is None:
-                future = self._channel.submit(wanted, urgent=True)
+                task = self._task_at(position) if task is None else task
+                future = self._channel.submit(task, urgent=True)
             else:
                 self._channel.prioritise(future)
             # There must be a slot for each waiting thread, even if all ask for unexpected
