@@ -141,7 +141,8 @@ class StreamAccess:
 
     def _end_users_epoch(self) -> None:
         """As in Keras: `next` stays where it is, but with a new order; `it[i]` begins anew."""
-        if self.cursor.batch_index:
+        stepping = self.cursor.position != self.cursor.pass_start
+        if stepping and not self.cursor.finished:
             if self.order.shuffle:
                 fresh = self.order.sampler_from(self.seen).order(0)
                 self.assign_order(fresh)
