@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 from both_iterators import BATCH, SAMPLES, SEED, assert_alike, frame, generators, make_folder
+from executor_support import wait_for
 from keras.src.legacy.preprocessing import image as keras_classes
 from keras.utils import PyDataset, img_to_array, load_img
 
@@ -33,6 +34,15 @@ class KerasModule:
     DirectoryIterator = keras_classes.DirectoryIterator
     NumpyArrayIterator = keras_classes.NumpyArrayIterator
     DataFrameIterator = keras_classes.DataFrameIterator
+
+
+@pytest.fixture(autouse=True)
+def no_threads_of_other_tests() -> None:
+    """Threads that finish a batch of a closed iterator use NumPy's global generator, as Keras does."""
+    wait_for(
+        lambda: not any(thread.name == "imageloom" for thread in threading.enumerate()),
+        "the threads of earlier tests to end",
+    )
 
 
 @pytest.fixture(scope="module")
