@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     )
     from imageloom._api.iterators.arrays import NumpyArrayIterator
     from imageloom._api.iterators.base import BatchIterator
-    from imageloom._api.iterators.files import DataFrameIterator, DirectoryIterator
+    from imageloom._api.iterators.dataframes import DataFrameIterator
+    from imageloom._api.iterators.directories import DirectoryIterator
+    from imageloom._api.iterators.keras_base import Iterator
     from imageloom._api.parallel_generator import ParallelImageDataGenerator
     from imageloom._api.previews import preview
     from imageloom._api.resizing import smart_resize
@@ -70,10 +72,11 @@ if TYPE_CHECKING:
 _LAZY = {
     "BadImage": "_stream.substitutions",
     "BatchIterator": "_api.iterators.base",
-    "DataFrameIterator": "_api.iterators.files",
+    "DataFrameIterator": "_api.iterators.dataframes",
     "DecompressionBombError": "_imaging.decode",
-    "DirectoryIterator": "_api.iterators.files",
+    "DirectoryIterator": "_api.iterators.directories",
     "ImageDataGenerator": "_api.generator",
+    "Iterator": "_api.iterators.keras_base",
     "Noise": "_options",
     "NumpyArrayIterator": "_api.iterators.arrays",
     "ParallelImageDataGenerator": "_api.parallel_generator",
@@ -114,6 +117,7 @@ __all__ = [
     "ImageDataGenerator",
     "ImageLoomError",
     "InvalidArgumentError",
+    "Iterator",
     "IteratorClosedError",
     "MissingColumnError",
     "MissingDependencyError",

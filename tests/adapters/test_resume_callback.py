@@ -15,6 +15,7 @@ from executor_support import (
     AUGMENTED,
     BATCHES,
     assert_same_batches,
+    call_as_keras,
     flow,
     take,
 )
@@ -85,7 +86,7 @@ def test_an_unfinished_pass_is_saved_as_its_start(crops: Path) -> None:
         for index in (4, 1, 0):
             it[index]
             assert it.state_dict()["position"] == position
-        it.on_epoch_end()
+        call_as_keras(it.on_epoch_end)
         assert it.state_dict()["position"] == position
 
 

@@ -21,6 +21,7 @@ from executor_support import (
     SAMPLES,
     SEED,
     assert_same_batches,
+    call_as_keras,
     flow,
     take,
 )
@@ -147,9 +148,15 @@ def test_epoch_ends_once_every_batch_was_asked_for(it: DirectoryIterator, stream
 def test_epoch_stays_while_a_batch_is_missing(it: DirectoryIterator, stream: list[Any]) -> None:
     for i in (*range(BATCHES - 1), 0, 1):
         it[i]
-    it.on_epoch_end()
+    call_as_keras(it.on_epoch_end)
     assert_same_batches([it[0]], [stream[0]])
     it[BATCHES - 1]
+    call_as_keras(it.on_epoch_end)
+    assert_same_batches([it[0]], [stream[BATCHES]])
+
+
+def test_a_loop_of_the_user_ends_the_epoch_at_once(it: DirectoryIterator, stream: list[Any]) -> None:
+    it[0], it[1]
     it.on_epoch_end()
     assert_same_batches([it[0]], [stream[BATCHES]])
 
@@ -171,7 +178,7 @@ def test_next_ends_its_epoch_by_itself(it: DirectoryIterator, stream: list[Any])
 def test_peeking_as_keras_does_loses_nothing(it: DirectoryIterator, stream: list[Any]) -> None:
     it.on_epoch_begin()
     it[0], it[1]
-    it.on_epoch_end()
+    call_as_keras(it.on_epoch_end)
     it.on_epoch_begin()
     assert_same_batches([it[i] for i in range(BATCHES)], stream[:BATCHES])
 
@@ -197,8 +204,10 @@ def test_shuffle_assigned(crops: Path, executor: Executor) -> None:
         second = take(it, BATCHES)
         it.shuffle = True
         third = take(it, 2)
-    assert_same_batches(first + third, [shuffled[0], shuffled[1], *take(shuffled, 10)[8:]])
-    assert_same_batches(second, take(ordered, BATCHES + 2)[2:])
+    # As in Keras, an epoch that has begun keeps its order.
+    whole, plain = take(shuffled, 10), take(ordered, BATCHES + 2)
+    assert_same_batches(first + second, [*whole[:BATCHES], *plain[BATCHES:]])
+    assert_same_batches(third, take(ordered, 2))
 
 
 @pytest.mark.slow
@@ -206,12 +215,13 @@ def test_batch_size_assigned(crops: Path, executor: Executor) -> None:
     with flow(crops, executor, shuffle=False) as it:
         take(it, 2)
         it.batch_size = 10
-        assert (len(it), it.batch_size, it.total_batches_seen) == (3, 10, 0)
+        assert (len(it), it.batch_size, it.batch_index, it.total_batches_seen) == (3, 10, 2, 2)
         assert it.batch_shape == (10, 24, 24, 3)
-        received = take(it, 3)
+        received = take(it, 4)
         it.batch_size = -1
-        everything = next(it)
-    assert [len(images) for images, _ in received] == [10, 10, 3]
+        everything = take(it, 1)[0] if it.batch_index == 0 else take(it, 2)[1]
+    assert [len(images) for images, _ in received] == [3, 10, 10, 3]
+    received = received[1:]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in received]), everything[0])
 
 

@@ -25,23 +25,6 @@ from client_programs import (
     run_with_both,
 )
 
-# What does not do the same yet, with the point of the plan that will change it.
-NOT_YET: Final = {
-    "iterators/batch_size_assigned": "point 4: `target_size` is read once",
-    "iterators/classes_assigned": "point 4: `class_mode` and `class_indices` are read once",
-    "iterators/filepaths_assigned": "point 4: there is no `_filepaths`",
-    "iterators/generator_assigned": "point 4: `image_data_generator` is read once",
-    "iterators/targets_assigned": "point 4: `x` is read once",
-    "iterators/asked_for_their_class": "point 5: there is no `Iterator`",
-    "iterators/constructed_directly": "point 5: the classes have other constructors",
-    "iterators/index_array_bookkeeping": "point 5: `index_array` is not None before the first batch",
-    "iterators/index_generator": "point 5: there is no `index_generator`",
-    "iterators/oversampling_iterator": "point 5: the classes have other constructors",
-    "iterators/subclass_of_array_iterator": "point 5: the classes have other constructors",
-    "iterators/subclass_of_directory_iterator": "point 5: the classes have other constructors",
-    "iterators/subclass_of_iterator": "point 5: there is no `Iterator`",
-}
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -58,8 +41,6 @@ def marks_of(program: Path) -> list[Any]:
         pytest.mark.slow,
         pytest.mark.frameworks(*frameworks_of(program)),
     ]
-    if reason := NOT_YET.get(name_of(program)):
-        marks.append(pytest.mark.xfail(strict=True, reason=reason))
     return marks
 
 

@@ -38,7 +38,7 @@ def test_nothing_starts_before_the_first_batch(crops: Path) -> None:
     it.reset()
     it.on_epoch_begin()
     it.on_epoch_end()
-    assert it.index_array is not None
+    assert it.index_array is None
     assert worker_processes() == {}
     assert not it.is_running
     next(it)

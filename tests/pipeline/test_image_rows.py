@@ -118,8 +118,8 @@ def test_only_the_rows_of_each_batch_are_copied(
 
     monkeypatch.setattr(ImageRows, "copy_rows", record)
     with flow(images(), executor) as it:
-        order = it.index_array.tolist()
         take(it, 3)
+        order = it.index_array.tolist()
     for batch in (order[:4], order[4:8], order[8:]):
         assert (batch, (len(batch), 6, 5, 3)) in copied
 

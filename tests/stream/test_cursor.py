@@ -59,14 +59,19 @@ def test_rewinding_goes_to_the_start_of_the_epoch(length: int, steps: int) -> No
     assert cursor.untouched
 
 
-@given(LENGTHS, LENGTHS, st.integers(0, 20))
-def test_another_length_keeps_the_epoch(length: int, other: int, steps: int) -> None:
+@given(LENGTHS, LENGTHS, st.integers(0, 20), st.data())
+def test_another_length_keeps_the_epoch(
+    length: int, other: int, steps: int, data: st.DataObject
+) -> None:
     cursor = Cursor(length)
     for _ in range(steps):
         cursor.step()
-    epoch = cursor.epoch
-    cursor.resize(other)
-    assert (cursor.epoch, cursor.batch_index, cursor.length) == (epoch, 0, other)
+    epoch, handed_out = cursor.epoch, set(cursor.handed_out)
+    batch = data.draw(st.integers(0, other - 1))
+    cursor.place(epoch, batch, other)
+    assert (cursor.epoch, cursor.batch_index, cursor.length) == (epoch, batch, other)
+    assert cursor.pass_start == cursor.epoch_start
+    assert cursor.handed_out == {index for index in handed_out if index < other}
 
 
 def test_an_empty_data_set_has_a_place_too() -> None:

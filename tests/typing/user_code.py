@@ -124,6 +124,33 @@ class Brighter(ParallelImageDataGenerator):
         return super().standardize(x) * 2
 
 
+class Doubled(DirectoryIterator[Any]):
+    """An iterator of the user's own."""
+
+    def _get_batches_of_transformed_samples(self, index_array: Any) -> Any:
+        x, y = super()._get_batches_of_transformed_samples(index_array)
+        return x * self.batch_size, y
+
+
+class Numbers(imageloom.Iterator[Pixels]):
+    """Batches out of numbers alone."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n, 32, shuffle=True, seed=None)
+
+    def _get_batches_of_transformed_samples(self, index_array: Any) -> Pixels:
+        return np.asarray(index_array) * 2.0
+
+
+def assignments() -> None:
+    assert_type(next(Numbers(9)), Pixels)
+    it = Doubled("photos", generator, (64, 64), class_mode="sparse")
+    it.n, it.batch_size, it.seed, it.shuffle = 9, 1, None, False
+    it.classes, it.target_size, it.image_data_generator = labels, (32, 32), generator
+    it.index_array = np.arange(9)
+    assert_type(it.target_size, tuple[int, int])
+
+
 def mistakes() -> None:
     _, _ = next(generator.flow(images, labels, sample_weight=labels))  # type: ignore[misc]
     next(generator.flow_from_directory("photos")).mean()  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ import random
 import sys
 from enum import Enum, auto
 from functools import cache
+from types import FrameType
 from typing import Any, Final
 
 from imageloom._warnings import warn_user
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 _BASES: Final = (("keras", "PyDataset"), ("tf_keras", "Sequence"))
+_PROTOCOL: Final = frozenset({"__getitem__", "on_epoch_begin", "on_epoch_end"})
+_CALLS_SEARCHED: Final = 12  # between a method of a wrapper and that of the iterator
 
 
 class Reader(Enum):
@@ -39,11 +42,44 @@ class Reader(Enum):
     TF_KERAS = auto()
     MLTK = auto()
     TF_KERAS_QUEUE = auto()  # its threads with `workers` above 1, which read ahead of the training
+    WRAPPER = auto()  # a data set of the user that wraps the iterator, which a Keras reads
 
 
 def reader_asking() -> Reader:
-    """Returns who called the method that calls this function."""
-    module = str(sys._getframe(2).f_globals.get("__name__", ""))
+    """Returns who called the method that calls this function.
+
+    A user's own `PyDataset` or `Sequence` that Keras reads may pass requests on to an iterator. They
+    come from a `WRAPPER` then; the end of an epoch comes from that Keras itself.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    reader = _reader(frame)
+    if reader is not Reader.USER:
+        return reader
+    while (wrapping := _wrapping_method(frame)) is not None:
+        frame = wrapping.f_back
+        keras = _reader(frame)
+        if keras is not Reader.USER:
+            return Reader.WRAPPER if wrapping.f_code.co_name == "__getitem__" else keras
+    return Reader.USER
+
+
+def _wrapping_method(frame: FrameType | None) -> FrameType | None:
+    """The method of a user's data set for Keras that is running here, if there is one."""
+    bases = _loaded_bases()
+    for _ in range(_CALLS_SEARCHED if bases else 0):
+        if frame is None:
+            return None
+        code = frame.f_code
+        if code.co_name in _PROTOCOL and code.co_argcount:
+            owner = frame.f_locals.get(code.co_varnames[0])
+            if issubclass(type(owner), bases) and not issubclass(type(owner), KerasSurface):
+                return frame
+        frame = frame.f_back
+    return None
+
+
+def _reader(frame: FrameType | None) -> Reader:
+    module = "" if frame is None else str(frame.f_globals.get("__name__", ""))
     match module.split("."):
         case ["keras", *_]:
             return Reader.KERAS
@@ -65,11 +101,7 @@ class KerasSurface:
     @property  # type: ignore[misc]  # the property of `object` is writable
     def __class__(self) -> type[Any]:
         """The object's class, and the class that Keras or `tf_keras` expects, once it is loaded."""
-        bases = [
-            getattr(getattr(sys.modules.get(package), "utils", None), name, None)
-            for package, name in _BASES
-        ]
-        return combined(type(self), *[base for base in bases if base is not None])  # type: ignore[arg-type]
+        return combined(type(self), *_loaded_bases())  # type: ignore[arg-type]
 
     @property
     def use_multiprocessing(self) -> bool:
@@ -83,6 +115,15 @@ class KerasSurface:
                 "use_multiprocessing is ignored, because this iterator has its own workers: pass "
                 "`cores` and `executor` to the generator instead."
             )
+
+
+def _loaded_bases() -> tuple[type[Any], ...]:
+    """The classes that Keras and `tf_keras` expect, of those that are loaded."""
+    bases = [
+        getattr(getattr(sys.modules.get(package), "utils", None), name, None)
+        for package, name in _BASES
+    ]
+    return tuple(base for base in bases if base is not None)
 
 
 @cache

@@ -85,10 +85,11 @@ def preview(
     words: dict[str, Any] = {"subtitle": transforms_in_words(gen), "notes": geometry_notes(gen)}
     if isinstance(images, BatchIterator):
         _refuse_reading(target_size, "an iterator")
-        if images.image_data_generator.data_format != gen.data_format:
+        data_format = images._plan.settings.data_format
+        if data_format != gen.data_format:
             raise InvalidArgumentError(
                 "The iterator's data_format is "
-                f"{images.image_data_generator.data_format!r}, but this generator's is "
+                f"{data_format!r}, but this generator's is "
                 f"{gen.data_format!r}: make both with the same one."
             )
         plan = images._plan

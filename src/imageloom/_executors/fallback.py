@@ -28,6 +28,7 @@ from imageloom._executors.fallback_words import why_here
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.travelling import CannotTravel, what_travels
 from imageloom._executors.turns import Turn, Turns
+from imageloom._pipeline.batch_method import BATCH_METHOD
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["FallbackChannel"]
@@ -187,6 +188,8 @@ def _functions(recipe: Recipe) -> Iterator[tuple[str, Any]]:
             yield hook.name, hook.function
     if code.batch_function is not None:
         yield "get_batch_function", code.batch_function
+    if code.batch_method is not None:
+        yield BATCH_METHOD, code.batch_method
 
 
 def _plugins(recipe: Recipe) -> Iterator[tuple[str, Any]]:

@@ -33,6 +33,21 @@ _CHEAP_PROPERTIES: Final = (
     "shard",
     "balance",
     "labels",
+    "classes",
+    "class_indices",
+    "class_mode",
+    "target_size",
+    "image_shape",
+    "color_mode",
+    "data_format",
+    "dtype",
+    "interpolation",
+    "filenames",
+    "seed",
+    "subset",
+    "x",
+    "y",
+    "sample_weight",
 )
 _KERASES: Final = frozenset({"keras", "tf_keras", "keras_preprocessing", "tensorflow"})
 

@@ -32,7 +32,7 @@ def needs_own_process(recipe: Recipe) -> bool:
     """Whether a function of the user, or one that it calls, uses one of the names."""
     code = recipe.user_code
     to_do: list[Any] = [hook.function for hook in (code.noaug_hook, code.hook) if hook is not None]
-    to_do += [code.batch_function]
+    to_do += [code.batch_function, code.batch_method]
     to_do += [getattr(recipe.params.image_data_generator, name) for name in code.overrides]
     seen: set[CodeType] = set()
     while to_do and len(seen) < _MOST_FUNCTIONS:

@@ -39,7 +39,7 @@ def what_travels(recipe: Recipe) -> Recipe:
     `f(x)` cannot see it.
     """
     code = recipe.user_code
-    hooks = (code.hook, code.noaug_hook)
+    hooks = (code.hook, code.noaug_hook)  # a batch method has a generator of its own
     asked_for = any(hook is not None and hook.wants_params for hook in hooks)
     if code.overrides or code.batch_function is not None or asked_for:
         return recipe

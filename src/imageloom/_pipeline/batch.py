@@ -17,7 +17,8 @@ from imageloom._imaging.augment.fused import fits, transform_and_scale
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
 from imageloom._imaging.opencv import clash_warning
-from imageloom._pipeline.batch_function import call_batch_function
+from imageloom._pipeline.batch_function import call_batch_function, put_aside
+from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
 from imageloom._pipeline.reading import BatchReader, channels_last
@@ -47,14 +48,15 @@ class BatchWork:
         store: PixelStore,
         methods: UserMethods,
         fused_factor: float | None,
+        state: np.random.RandomState | None,
     ) -> None:
         """Takes the arguments of `Pipeline.run`, and what the pipeline has made of its recipe."""
-        self.at = Whereabouts(task, whole_batch=recipe.user_code.batch_function is not None)
+        self.at = Whereabouts(task, whole_batch=recipe.user_code.makes_batches)
         self._recipe = recipe
         self._task = task
         self._methods = methods
         self._fused_factor = fused_factor
-        self._state = task.spec.random_state()
+        self._state = task.spec.random_state() if state is None else state
         self._draws = self._batch_draws()
         self._reader = BatchReader(recipe, task, raw, store, self.at)
         self._progress = np.empty(1, np.int64) if progress is None else progress
@@ -79,6 +81,8 @@ class BatchWork:
         recipe, at = self._recipe, self.at
         if recipe.user_code.batch_function is not None:
             return self._run_batch_function(arrays[0])
+        if recipe.user_code.batch_method is not None:
+            return self._run_batch_method(arrays[0])
         images, further = arrays[: recipe.images], arrays[recipe.images :]
         # The arrays behind the images are for masks, or for copies of the images.
         masks = further if recipe.masks else []
@@ -115,6 +119,17 @@ class BatchWork:
         batch = call_batch_function(self._recipe, self._task, params, images)
         self.at.enter("finish")
         return BatchReport(batch=batch, seconds=self.at.seconds)
+
+    def _run_batch_method(self, images: NDArray[Any]) -> BatchReport:
+        self.at.enter("batch_function")
+        batch, call = call_batch_method(self._recipe, self._task, self._state)
+        self.at.enter("finish")
+        return BatchReport(
+            warnings=tuple(call.warnings.values()),
+            batch=(put_aside(batch, images),),
+            seconds=self.at.seconds,
+            pictures=tuple(call.pictures),
+        )
 
     def _compute_samples(self, images: Sequence[NDArray[Any]], masks: Sequence[NDArray[Any]]) -> None:
         at = self.at

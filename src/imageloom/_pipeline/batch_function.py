@@ -15,7 +15,7 @@ from imageloom._errors import BatchShapeError
 from imageloom._pipeline.hooks import ParallelProcessParams
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
-__all__ = ["call_batch_function", "completed"]
+__all__ = ["call_batch_function", "completed", "put_aside"]
 
 
 class _InSlot:
@@ -49,14 +49,18 @@ def call_batch_function(
             "`get_batch_function` must return (batch_index, (x, y)); it returned "
             f"{type(returned).__name__} {returned!r:.80}."
         )
-    batch = returned[1]
+    return (put_aside(returned[1], images),)
+
+
+def put_aside(batch: Any, images: NDArray[Any]) -> Any:
+    """Copies the images of a batch into `images` if they fit; a placeholder takes their place."""
     if isinstance(batch, tuple) and batch and _fits(batch[0], images):
         np.copyto(images, batch[0])
-        return ((_IN_SLOT, *batch[1:]),)
+        return (_IN_SLOT, *batch[1:])
     if _fits(batch, images):
         np.copyto(images, batch)
-        return (_IN_SLOT,)
-    return (batch,)
+        return _IN_SLOT
+    return batch
 
 
 def completed(batch: Any, images: NDArray[Any]) -> Any:

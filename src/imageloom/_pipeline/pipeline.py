@@ -65,6 +65,7 @@ class Pipeline:
         arrays: Sequence[NDArray[Any]],
         raw: NDArray[Any] | None = None,
         progress: NDArray[np.int64] | None = None,
+        state: np.random.RandomState | None = None,
     ) -> BatchReport:
         """Computes the batch into `arrays` (as `recipe.layout` describes them).
 
@@ -74,6 +75,7 @@ class Pipeline:
             raw: The images themselves, where they come out of an array of another process.
             progress: One number that is set to the current sample, so that another process can read
                 it when this one has died.
+            state: What the transforms are drawn from; by default the state that the task describes.
 
         Raises:
             Exception: What a hook or the decoder has raised, with a note that names file and stage.
@@ -86,6 +88,7 @@ class Pipeline:
             store=self._store,
             methods=self._methods,
             fused_factor=self._factor,
+            state=state,
         )
         try:
             return work.run(arrays)

@@ -47,6 +47,7 @@ class UserCode:
         noaug_hook: The hook that runs on the stored pixels, before the random transforms.
         hook: The hook that runs on float pixels, before the normalisation.
         batch_function: The function that computes the whole batch.
+        batch_method: The method of a user's iterator class that computes the whole batch.
         overrides: The names of the generator's methods that the user has overridden.
         turns: What is held while any of this runs: a lock if threads must not run it at the same time.
     """
@@ -54,12 +55,18 @@ class UserCode:
     noaug_hook: Hook | None = None
     hook: Hook | None = None
     batch_function: Callable[..., Any] | None = None
+    batch_method: Callable[[NDArray[np.int64]], Any] | None = None
     overrides: frozenset[str] = frozenset()
     turns: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
+    @property
+    def makes_batches(self) -> bool:
+        """Whether one call of it computes a whole batch."""
+        return self.batch_function is not None or self.batch_method is not None
+
     def __bool__(self) -> bool:
         """Whether there is any."""
-        hooks = (self.hook, self.noaug_hook, self.batch_function)
+        hooks = (self.hook, self.noaug_hook, self.batch_function, self.batch_method)
         return bool(self.overrides) or any(hook is not None for hook in hooks)
 
 
@@ -141,6 +148,7 @@ class BatchSpec:
         seed: The seed of the batch's `RandomState`.
         permuted: How many items that state permutes first, as it did when the order of the epoch
             was drawn from it; 0 for none.
+        drawn: The state itself, if a user's class has drawn that order.
     """
 
     position: int
@@ -148,11 +156,14 @@ class BatchSpec:
     indices: NDArray[np.int64]
     seed: int
     permuted: int
+    drawn: Mapping[str, Any] | None = None
 
     def random_state(self) -> np.random.RandomState:
         """Returns the generator that the random transforms of this batch are drawn from."""
         state = np.random.RandomState(self.seed)
-        if self.permuted:
+        if self.drawn is not None:
+            state.set_state(dict(self.drawn))
+        elif self.permuted:
             state.permutation(self.permuted)
         return state
 
@@ -183,6 +194,17 @@ class BatchTask:
     def __len__(self) -> int:
         """The number of samples in the batch."""
         return len(self.spec.indices)
+
+    def is_same(self, other: BatchTask) -> bool:
+        """Whether both give the same batch, for one recipe."""
+        mine, theirs = self.spec, other.spec
+        return (
+            (mine.seed, mine.permuted, mine.index) == (theirs.seed, theirs.permuted, theirs.index)
+            and np.array_equal(mine.indices, theirs.indices)
+            and mine.drawn is theirs.drawn
+            and (self.filenames, self.masks) == (other.filenames, other.masks)
+            and self.class_ids == other.class_ids
+        )
 
     def name(self, sample: int) -> str:
         """Describes a sample in words."""

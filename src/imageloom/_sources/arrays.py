@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._checks import check_subset
-from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows
 from imageloom._sources.base import SampleSource, subset_split, values_digest
 from imageloom._warnings import warn_user
 
-__all__ = ["ArraySource"]
+__all__ = ["ArraySource", "images_of"]
 
 _FINGERPRINT_ROWS: Final = 64  # an array may be too large to read all of it
 _FEW_CLASSES: Final = 20
+_MOST_SENT: Final = 256 * 2**20  # bytes
 
 
 class ArraySource(SampleSource):
@@ -63,19 +65,54 @@ class ArraySource(SampleSource):
         targets = None if y is None else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
         part = _subset_rows(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
-        self.x: NDArray[Any] = _images(x, data_format)[part]
+        self.x: NDArray[Any] = images_of(x, data_format)[part]
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
         self.y: NDArray[Any] | None = None if y is None else np.asarray(y[part] if subset else y)
         self.sample_weight: NDArray[Any] | None = None if weights is None else weights[part]
         self.rows = ImageRows(self.x)
         self.class_indices: dict[str, int] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For a batch method in another process, which may ask for any image.
+
+        Raises:
+            ArgumentTypeError: the array is too large for that.
+        """
+        if self.rows.reopens:
+            return {**vars(self), "x": None}
+        if self.x.nbytes > _MOST_SENT:
+            raise ArgumentTypeError(
+                f"the images, {self.x.nbytes / 2**20:.0f} MiB, are too large to be copied to each "
+                "worker; a `numpy.memmap` is not copied"
+            )
+        return dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restores the images, which a memmap's file has."""
+        vars(self).update(state)
+        if state["x"] is None:
+            self.x = self.rows.array
+        else:
+            self.rows = ImageRows(self.x)
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self.x)
 
     def task(self, spec: BatchSpec) -> BatchTask:
-        """Describes the batch, whose images are rows of `rows`."""
+        """Describes the batch, whose images are rows of `rows`.
+
+        Raises:
+            BatchIndexError: an assigned order or number of samples goes beyond the array.
+        """
+        indices, count = spec.indices, len(self.x)
+        if len(indices) and not -count <= indices.min() <= indices.max() < count:
+            raise BatchIndexError(
+                f"The batch needs the images {indices.min()} to {indices.max()}, but `x` has {count}: "
+                "assign `x`, `n` or `index_array` so that they fit."
+            )
+        if len(indices) and indices.min() < 0:  # counts from the end
+            spec = dataclasses.replace(spec, indices=indices % count)
         return BatchTask(spec=spec)
 
     def fingerprint(self) -> dict[str, Any]:
@@ -87,6 +124,10 @@ class ArraySource(SampleSource):
             "pixels": values_digest(self.x[some]),
             "targets": values_digest(self.y, self.sample_weight, *self.x_misc),
         }
+
+    def replace_images(self, x: NDArray[Any]) -> None:
+        """Takes other images; everything else stays."""
+        self.x, self.rows = x, ImageRows(x)
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """The rows of the further inputs."""
@@ -189,7 +230,7 @@ def _subset_rows(
     return slice(None, border) if subset == "validation" else slice(border, None)
 
 
-def _images(x: Any, data_format: str) -> NDArray[Any]:
+def images_of(x: Any, data_format: str) -> NDArray[Any]:
     images = x if isinstance(x, np.ndarray) else np.asarray(x)
     if images.dtype.name == "bfloat16":  # no library that transforms images knows it
         images = images.astype(np.float32)

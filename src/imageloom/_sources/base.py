@@ -37,23 +37,29 @@ class SampleSource(ABC):
         filenames: the files of the samples, as hooks see them; empty for images from arrays.
         class_indices: the number of each class by its name; empty without classes.
         images: the number of images of a sample; above 1 if samples are tuples of files.
-        masks: the number of masks of a sample, images that are its targets.
         root: the absolute folder or URL that file names are relative to.
         protocols: the protocols of the files that are URLs; empty if all files are local.
         stamps: the stamps of remote files, as far as they are known (see `_storage.stamps`).
         rows: the array of images, or None if images are read from files.
-        repeats_images: whether the targets are the images themselves (class_mode `"input"`).
     """
 
     filenames: Sequence[SampleName] = ()
     class_indices: Mapping[str, int]
     images: int = 1
-    masks: int = 0
     root: str = ""
     rows: ImageRows | None = None
-    repeats_images: bool = False
     protocols: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def masks(self) -> int:
+        """The number of masks of a sample."""
+        return 0
+
+    @property
+    def repeats_images(self) -> bool:
+        """Whether the targets are the images themselves."""
+        return False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -185,7 +191,7 @@ def encode_classes(
     hot = np.zeros((len(class_ids), classes), dtype=dtype)
     if isinstance(class_ids, np.ndarray):
         hot[np.arange(len(class_ids)), class_ids] = 1
-    else:
+    else:  # one, or several, for each sample
         for row, ids in zip(hot, class_ids, strict=True):
             row[ids] = 1
     return hot

@@ -6,7 +6,6 @@ This module does not import pandas, because it only calls methods of the frame.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
@@ -18,11 +17,10 @@ from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingCo
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._sources.base import (
     LABEL_MODES,
-    SampleSource,
-    encode_classes,
     files_digest,
     values_digest,
 )
+from imageloom._sources.files import FileSource
 from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._storage.places import (
     absolute,
@@ -49,7 +47,7 @@ DATAFRAME_CLASS_MODES: Final = (
 )
 
 
-class DataFrameSource(SampleSource):
+class DataFrameSource(FileSource):
     """The images that the rows of a data frame name.
 
     Attributes:
@@ -76,8 +74,11 @@ class DataFrameSource(SampleSource):
         split: tuple[float, float] | None,
         validate_filenames: bool,
         dtype: str,
+        formats: Sequence[str] = WHITE_LIST_FORMATS,
     ) -> None:
         """Checks the frame, drops rows without an image or a class, and takes the subset.
+
+        `formats` are the suffixes of the files that are images.
 
         Raises:
             MissingColumnError: The frame does not have one of the columns.
@@ -88,11 +89,11 @@ class DataFrameSource(SampleSource):
         self.directory: str = directory or ""
         self.class_mode = class_mode
         self.dtype = dtype
-        self.repeats_images: bool = class_mode == "input"
         self.root: str = absolute(self.directory) if self.directory else os.getcwd()
         mask_columns = _mask_columns(y_col) if class_mode == "image" else []
-        self.masks: int = len(mask_columns)
+        self._mask_columns = len(mask_columns)
         self.stamps: dict[str, str] = {}
+        self._formats = tuple(formats)
         if validate_filenames:
             for argument, column in (("x_col", x_col), *(("y_col", name) for name in mask_columns)):
                 frame = frame[self._names_images(frame[column].tolist(), argument, column)]
@@ -102,37 +103,36 @@ class DataFrameSource(SampleSource):
             self.class_indices = {name: i for i, name in enumerate(names)}
         if split is not None:
             frame = frame.iloc[int(split[0] * len(frame)) : int(split[1] * len(frame)), :]
-        self.class_ids: list[Any] | None = None
+        self.class_ids = None
         if class_mode in LABEL_MODES:
             self.class_ids = [_class_numbers(label, self.class_indices) for label in frame[y_col]]
-        self.filenames: list[str] = frame[x_col].tolist()
-        self.sample_weight: NDArray[Any] | None = frame[weight_col].to_numpy() if weight_col else None
+        self.filenames = frame[x_col].tolist()
+        self.sample_weight = frame[weight_col].to_numpy() if weight_col else None
         files = [frame[column].tolist() for column in mask_columns]
         self.mask_files: list[tuple[str, ...]] = list(zip(*files, strict=True))
         self.protocols = protocols(
             [self.root, *self.filenames, *(f for column in files for f in column)]
         )
-        self.columns: Any = None
         if class_mode == "multi_output":
             self.columns = [np.array(frame[column].tolist()) for column in y_col]
         elif class_mode == "raw":
             self.columns = _values(frame[y_col])
 
-    def __len__(self) -> int:
-        """The number of images."""
-        return len(self.filenames)
+    @property
+    def masks(self) -> int:
+        """The number of masks of each row."""
+        return self._mask_columns if self.class_mode == "image" else 0
 
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, with an absolute folder, because workers may work in another one."""
-        ids = self.class_ids
-        filenames = tuple(self.filenames[i] for i in spec.indices)
+        filenames = tuple(self.file(i) for i in spec.indices.tolist())
         masks = tuple(self.mask_files[i] for i in spec.indices) if self.masks else ()
-        files = chain(filenames, *masks)
+        files: chain[Any] = chain(filenames, *masks)
         return BatchTask(
             spec=spec,
             filenames=filenames,
             root=self.root,
-            class_ids=() if ids is None else tuple(ids[i] for i in spec.indices),
+            class_ids=self.ids_of(spec.indices),
             masks=masks,
             members=members_of(self.root, files) if self.protocols else {},
         )
@@ -143,53 +143,17 @@ class DataFrameSource(SampleSource):
         stamps = self.stamps if self.protocols else None
         return {
             "samples": len(self),
-            "files": files_digest(self.root, self.filenames, stamps),
+            "files": files_digest(self.root, self.names(), stamps),
             "masks": files_digest(self.root, self.mask_files, stamps),
             "targets": values_digest(self.class_ids, self.sample_weight, *columns),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
         }
 
-    def class_numbers(self, purpose: str) -> NDArray[np.int64]:
-        """The class of each row, if every row has exactly one."""
-        if self.class_ids is None or any(isinstance(ids, list) for ids in self.class_ids):
-            return super().class_numbers(purpose)
-        return np.asarray(self.class_ids, dtype=np.int64)
-
-    def samples_by_class(self) -> dict[str, int]:
-        """The number of rows with each label."""
-        if self.class_ids is None:
-            return {}
-        labels = (i if isinstance(i, list) else [i] for i in self.class_ids)
-        counts = Counter(chain.from_iterable(labels))
-        return {name: counts[number] for name, number in self.class_indices.items()}
-
-    def class_name(self, index: int) -> str:
-        """The label of a row, or all its labels with commas between them."""
-        if self.class_ids is None:
-            return ""
-        ids, names = self.class_ids[index], list(self.class_indices)
-        return ", ".join(names[i] for i in (ids if isinstance(ids, list) else [ids]))
-
-    def targets(self, indices: NDArray[np.int64]) -> Any:
-        """The targets of some rows, which depend on the class mode; None for None or `"input"`."""
-        if self.class_mode == "multi_output":
-            return [column[indices] for column in self.columns]
-        if self.class_mode == "raw":
-            return self.columns[indices]
-        if self.class_ids is None:
-            return None
-        ids = [self.class_ids[i] for i in indices]
-        return encode_classes(ids, self.class_mode, len(self.class_indices), self.dtype)
-
-    def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
-        """The weights of some rows, or None."""
-        return None if self.sample_weight is None else self.sample_weight[indices]
-
     def _names_images(self, names: list[str], argument: str, column: str) -> NDArray[np.bool_]:
         """Which rows name an existing file with the suffix of an image; warns of the other rows."""
         root = self.root
-        images = [name for name in names if last_part(name).lower().endswith(WHITE_LIST_FORMATS)]
+        images = [name for name in names if last_part(name).lower().endswith(self._formats)]
         if is_url(root) or any(map(is_url, images)):
             self.stamps.update(stamps_of(root, images, self.stamps))
             there = {name for name in images if name in self.stamps or _is_file(join(root, name))}

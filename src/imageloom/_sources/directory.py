@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imageloom._errors import ArgumentTypeError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
-from imageloom._sources.base import SampleSource, encode_classes, files_digest
+from imageloom._sources.base import files_digest
+from imageloom._sources.files import FileSource
 from imageloom._sources.index import list_classes
-from imageloom._sources.listing import WHITE_LIST_FORMATS
+from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class
 from imageloom._sources.shuffled_index import list_classes_shuffled
 from imageloom._storage.places import absolute, is_url, list_folders, members_of, protocols
 from imageloom._warnings import warn_user
@@ -29,7 +29,7 @@ _INDEX_DIRECTORY: Final = ".index"  # a folder of index files beside the classes
 Lister = Callable[..., Any]
 
 
-class DirectorySource(SampleSource):
+class DirectorySource(FileSource):
     """The images in a folder with sub-folders for classes.
 
     Attributes:
@@ -54,8 +54,9 @@ class DirectorySource(SampleSource):
         shuffle_index_dir: str | None = None,
         list_function: Lister | None = None,
         seed: int | None = None,
+        formats: Sequence[str] = WHITE_LIST_FORMATS,
     ) -> None:
-        """Lists the folder.
+        """Lists the folder; `formats` are the suffixes of the files that are images.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -69,21 +70,20 @@ class DirectorySource(SampleSource):
         self.directory = directory
         self.class_mode = class_mode
         self.dtype = dtype
-        self.repeats_images: bool = class_mode == "input"
         self.root: str = absolute(directory)
         names = list(classes) if classes else _subdirectories(directory)
         self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
         parts: Sequence[Sequence[SampleName]]
         if list_function is None:
-            listed = self._listed(names, follow_links, shuffle_index_dir, seed)
+            listed = self._listed(names, follow_links, shuffle_index_dir, seed, tuple(formats))
             parts = [_take(files, split) for files in listed]
         else:
             ask = partial(_list_by_function, list_function, directory)
             parts = [ask(name, split, follow_links, shuffle_index_dir) for name in names]
         if max_samples_per_class > 0:
             parts = [part[:max_samples_per_class] for part in parts]
-        self.filenames: list[SampleName] = [file for part in parts for file in part]
+        self.filenames = [file for part in parts for file in part]
         self.protocols = protocols([self.root])
         self.images: int = 1
         if list_function is not None:
@@ -93,9 +93,7 @@ class DirectorySource(SampleSource):
             name: len(part) for name, part in zip(names, parts, strict=True)
         }
         numbers = [self.class_indices[name] for name in names]
-        self.class_ids: NDArray[np.int32] = np.repeat(
-            np.array(numbers, dtype=np.int32), [len(part) for part in parts]
-        )
+        self.class_ids = np.repeat(np.array(numbers, dtype=np.int32), [len(part) for part in parts])
         self._warn_of_classes()
 
     def _warn_of_classes(self) -> None:
@@ -109,9 +107,19 @@ class DirectorySource(SampleSource):
                 warn_user(f"No images found for the class {name!r} in {self.directory!r}.")
 
     def _listed(
-        self, names: Sequence[str], follow_links: bool, index_dir: str | None, seed: int | None
+        self,
+        names: Sequence[str],
+        follow_links: bool,
+        index_dir: str | None,
+        seed: int | None,
+        formats: tuple[str, ...],
     ) -> list[list[str]]:
-        if index_dir is None:
+        if formats != WHITE_LIST_FORMATS:  # an index lists the usual ones
+            listings = [
+                list_class(self.root, name, follow_links=follow_links, formats=formats)
+                for name in names
+            ]
+        elif index_dir is None:
             listings = list_classes(self.root, names, follow_links=follow_links)
         else:
             listings = list_classes_shuffled(
@@ -126,18 +134,14 @@ class DirectorySource(SampleSource):
             self.stamps = {path: s for listing in listings for path, s in listing.stamps.items()}
         return [listing.files for listing in listings]
 
-    def __len__(self) -> int:
-        """The number of samples."""
-        return len(self.filenames)
-
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, with an absolute folder, because workers may work in another one."""
-        filenames = tuple(self.filenames[i] for i in spec.indices)
+        filenames = tuple(self.file(i) for i in spec.indices.tolist())
         return BatchTask(
             spec=spec,
             filenames=filenames,
             root=self.root,
-            class_ids=tuple(self.class_ids[spec.indices].tolist()),
+            class_ids=self.ids_of(spec.indices),
             members=members_of(self.root, _parts(filenames)) if self.protocols else {},
         )
 
@@ -145,30 +149,10 @@ class DirectorySource(SampleSource):
         """The files with their sizes, and the classes."""
         return {
             "samples": len(self),
-            "files": files_digest(self.root, self.filenames, self.stamps if self.protocols else None),
+            "files": files_digest(self.root, self.names(), self.stamps if self.protocols else None),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
         }
-
-    def class_numbers(self, purpose: str) -> NDArray[np.int64]:
-        """The class of each sample, which is its folder with every class mode."""
-        del purpose
-        return self.class_ids.astype(np.int64)
-
-    def samples_by_class(self) -> dict[str, int]:
-        """The number of samples in each folder."""
-        return dict(self.class_counts)
-
-    def class_name(self, index: int) -> str:
-        """The name of the sample's folder."""
-        number = int(self.class_ids[index])
-        return next(name for name, i in self.class_indices.items() if i == number)
-
-    def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
-        """One-hot rows or class numbers; None for class_mode None or `"input"`."""
-        return encode_classes(
-            self.class_ids[indices], self.class_mode, len(self.class_indices), self.dtype
-        )
 
 
 def _subdirectories(directory: str) -> list[str]:

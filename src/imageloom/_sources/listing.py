@@ -64,8 +64,10 @@ class ClassListing:
         return True
 
 
-def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
-    """Lists the image files of one class of the data set in `root`.
+def list_class(
+    root: str, name: str, *, follow_links: bool, formats: tuple[str, ...] = WHITE_LIST_FORMATS
+) -> ClassListing:
+    """Lists the image files of one class of the data set in `root`; `formats` are their suffixes.
 
     A class without any image file consists of its `.npy` files. A class without a folder is empty.
     """
@@ -82,7 +84,7 @@ def list_class(root: str, name: str, *, follow_links: bool) -> ClassListing:
         if fingerprint is not None:
             folders[prefix] = fingerprint
         files.sort()
-        images += [os.path.join(prefix, f) for f in files if f.lower().endswith(WHITE_LIST_FORMATS)]
+        images += [os.path.join(prefix, f) for f in files if f.lower().endswith(formats)]
         if not images:
             arrays += [os.path.join(prefix, f) for f in files if f.lower().endswith(".npy")]
     for error in errors:

@@ -14,12 +14,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imageloom._adapters.keras import Reader
+from imageloom._errors import StateMismatchError
 from imageloom._executors.base import Channel
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._sources.base import SampleSource
 from imageloom._stream.cursor import Cursor
-from imageloom._stream.order import StreamOrder
+from imageloom._stream.order import Rest, Sampler, StreamOrder
 from imageloom._stream.prefetch import Prefetch
 from imageloom._stream.state import checked_state, make_state
 from imageloom._stream.supply import Batch, BatchSupply
@@ -35,6 +39,7 @@ class StreamAccess:
         cursor: the current position; it may be read at any time, and moved while the lock is held.
         supply: the batches, and how much time they took.
         lock: held while the cursor moves.
+        open_channel: opens a channel to the workers, for the recipe as it is then.
     """
 
     def __init__(
@@ -45,7 +50,8 @@ class StreamAccess:
         self.cursor = Cursor(len(order))
         self.supply = BatchSupply(source)
         self.lock = threading.RLock()
-        self._open_channel = open_channel
+        self.open_channel = open_channel
+        self._shown: tuple[Sampler, int] | None = None  # with the epoch of the last batch
         self._prefetch = Prefetch(self.supply, len(order))
 
     def next(self) -> Batch:
@@ -55,18 +61,38 @@ class StreamAccess:
             IteratorClosedError: the stream was closed.
             Exception: the error of computing this batch; the next call continues after it.
         """
+        return self.fetch(self.take(ahead=True))
+
+    def take(self, *, ahead: bool = False) -> BatchSpec:
+        """Moves to the next position, and returns what the batch consists of that was there.
+
+        With `ahead`, the workers are told, because the batch will be fetched.
+        """
         with self.lock:
-            self._start()
+            if ahead:
+                self._start()
+            rest, begins = self.order.rest, self.cursor.batch_index == 0
+            if begins and rest is not None and rest.epoch == self.cursor.epoch and not rest.goes_on:
+                self.order.rest = None  # `next` draws an order at the start of each epoch
+                self.order.forget()
+            sampler = self.order.sampler()
+            self._shown = sampler, self.cursor.epoch
             position = self.cursor.step()
-            self._prefetch.step(position)
-            spec = self.order.sampler().spec(position)
+            if ahead:
+                self._prefetch.step(position)
+            return sampler.spec(position)
+
+    def fetch(self, spec: BatchSpec) -> Batch:
+        """Returns a batch that `take` has described."""
         return self.supply.batch(spec)
 
     def get(self, index: int, reader: Reader = Reader.USER) -> Batch:
         """Returns batch `index` (0 to `len(order) - 1`) of the current pass to `reader`."""
         with self.lock:
-            if reader is Reader.TF_KERAS_QUEUE:  # with use_multiprocessing in a forked child
-                self.supply.compute_here(self._open_channel, self.order.sampler())
+            if reader is Reader.WRAPPER and self.cursor.finished and len(self.order) > 1:
+                self._advance(1)  # not every wrapper passes on the end of an epoch
+            if reader in (Reader.TF_KERAS_QUEUE, Reader.WRAPPER):  # maybe in a forked child
+                self.supply.compute_here(self.open_channel, self.order)
             if reader is Reader.TF_KERAS:
                 self.cursor.epochs_ahead = 0
                 if index == 0 and self.cursor.untouched:  # it reads one batch, then shuffles
@@ -98,7 +124,7 @@ class StreamAccess:
             self._prefetch.begin_epoch()
 
     def end_epoch(self, reader: Reader) -> None:
-        """Starts the next epoch if all batches of this one were handed out.
+        """Starts the next epoch if all batches of this one were handed out, or if a user says so.
 
         Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always
         starts, and exactly one even if Keras' queue has read ahead.
@@ -107,9 +133,21 @@ class StreamAccess:
             ahead = self.cursor.epochs_ahead
             if reader is Reader.TF_KERAS:
                 self._advance(1 - ahead)
+            elif reader is Reader.USER:
+                self._end_users_epoch()
             elif self.cursor.finished:
                 self._advance(1)
                 self.cursor.epochs_ahead = ahead + (reader is Reader.TF_KERAS_QUEUE)
+
+    def _end_users_epoch(self) -> None:
+        """As in Keras: `next` stays where it is, but with a new order; `it[i]` begins anew."""
+        stepping = self.cursor.position != self.cursor.pass_start
+        if stepping and not self.cursor.finished:
+            if self.order.shuffle:
+                fresh = self.order.sampler_from(self.seen).order(0)
+                self.assign_order(fresh)
+        elif not self.cursor.untouched:
+            self._advance(1)
 
     def rewind(self) -> None:
         """Returns to the start of the current epoch."""
@@ -117,25 +155,124 @@ class StreamAccess:
             self.cursor.rewind()
             self._prefetch.interrupt()
 
-    def resize(self, batch_size: int) -> None:
-        """Changes the batch size and returns to the start of the same epoch."""
-        with self.lock:
-            self.order.batch_size = batch_size
-            self.cursor.resize(len(self.order))
-            self._start_over()
+    # What a program assigns in the middle of the stream, with the effect that it has in Keras
 
-    def reorder(self, shuffle: bool | str) -> None:
-        """Changes the order of samples; the position stays the same."""
+    @property
+    def index_array(self) -> NDArray[np.int64] | None:
+        """The order of the epoch of the last batch; None before the first batch."""
         with self.lock:
-            self.order.shuffle = shuffle
+            rest = self.order.rest
+            if rest is not None and rest.epoch == self.cursor.epoch and not self.cursor.batch_index:
+                return rest.order  # it was assigned
+            return None if self._shown is None else self._shown[0].order(self._shown[1])
+
+    def assign_order(self, order: NDArray[np.int64] | None) -> None:
+        """Gives the current epoch another order; None lets it be drawn again."""
+        with self.lock:
+            rest = None if order is None else Rest(self.cursor.epoch, order)
+            self.order.rest = rest
+            self.order.forget()
+            self._shown = None if rest is None else (self.order.sampler(), rest.epoch)
+            self._changed_order()
+
+    @property
+    def seen(self) -> int:
+        """The number that is added to the seed for the next batch."""
+        return self.cursor.position + self.order.shift
+
+    def assign_seen(self, seen: int) -> None:
+        """Changes the number that is added to the seed; the place in the epoch stays."""
+        with self.lock:
+            self._keep_order()
+            self.order.shift += seen - self.seen
+            self.order.forget()
+            self._changed_order()
+
+    def assign_batch_index(self, index: int) -> None:
+        """Goes on with another batch of the epoch; 0 begins an epoch."""
+        with self.lock:
+            if self._at_start() and self._shown is not None and index:
+                sampler, epoch = self._shown  # as in Keras, it is the last one that was drawn
+                self.order.rest = Rest(self.cursor.epoch, sampler.order(epoch))
+            self._keep_order()
+            self._place(index, self.seen)
             self.cursor.restart_pass()
+            self._changed_order()
+
+    def rearrange(self, change: Callable[[StreamOrder], None]) -> None:
+        """Changes the batch size, the number of samples, the seed or whether epochs are shuffled.
+
+        The order of an epoch that has begun stays the same, and so does the number of its next batch.
+        """
+        with self.lock:
+            self._keep_order()
+            index, seen = self.cursor.batch_index, self.seen
+            batches, epoch = self.order.batches, self.cursor.epoch
+            change(self.order)
+            if self.order.options.shard[1] > 1:  # all shards have to agree on the seed of an epoch
+                number = min(index, max(0, len(self.order) - 1))
+                self.cursor.place(epoch, number, len(self.order))
+                self.order.shift += epoch * (batches - self.order.batches)
+            else:
+                self._place(index, seen)
+            self.order.forget()
+            self._changed_order()
+
+    def _keep_order(self) -> None:
+        """Makes the order of the current epoch stay as it is, if any of its batches was handed out."""
+        if self._at_start():
+            return
+        epoch, rest = self.cursor.epoch, self.order.rest
+        if rest is None or rest.epoch != epoch:
+            self.order.rest = Rest(epoch, self.order.sampler().order(epoch))
+            self.order.forget()
+
+    def _place(self, index: int, seen: int) -> None:
+        """Moves to a batch of the current epoch, which Keras counts round if there are fewer."""
+        order, epoch = self.order, self.cursor.epoch
+        length, number, offset = len(order), index, 0
+        if index and order.samples:
+            start = index * order.batch_size % order.samples
+            number = length - max(1, -(-(order.samples - start) // order.batch_size))
+            offset = start - number * order.batch_size
+        self.cursor.place(epoch, number, length)
+        order.shift = seen - self.cursor.position
+        if order.rest is not None and order.rest.epoch == epoch:
+            order.rest = Rest(epoch, order.rest.order, offset, goes_on=index > 0)
+        order.forget()
+
+    def _changed_order(self) -> None:
+        self.supply.drop()
+        self._prefetch = Prefetch(
+            self.supply, len(self.order), draws_itself=self.order.draw_order is not None
+        )
+
+    def relabel(self) -> None:
+        """Drops what was computed ahead, because the samples have changed."""
+        with self.lock:
+            self.supply.drop()
+            self._prefetch.interrupt()
+
+    def restart(self) -> None:
+        """Opens a new channel for the next request, because the recipe has changed."""
+        with self.lock:
             self._start_over()
 
     def state(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the position in the stream, as plain JSON."""
+        """Returns the position in the stream, as plain JSON.
+
+        Raises:
+            StateMismatchError: the order of this epoch was assigned.
+        """
         with self.lock:
-            shards = self.order.options.shard[1]
-            return make_state(self.cursor.position, self.order.seed, shards, fingerprint)
+            order, epoch = self.order, self.cursor.epoch
+            if order.rest is not None and order.rest.epoch == epoch and not self._at_start():
+                raise StateMismatchError(
+                    "An attribute that changes the order was assigned in the middle of this epoch, "
+                    "whose order a state cannot describe: take the state at the start of an epoch."
+                )
+            shards = order.options.shard[1]
+            return make_state(self.cursor.position, order.seed, shards, fingerprint, order.shift)
 
     def load(self, state: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> None:
         """Continues at the position of a state, which must have the same fingerprint.
@@ -145,11 +282,16 @@ class StreamAccess:
             InvalidArgumentError, ArgumentTypeError: `state` is not a state.
         """
         with self.lock:
-            position, seed, shards = checked_state(state, fingerprint)
+            position, seed, shards, shift = checked_state(state, fingerprint)
             position = self.order.own_position(position, shards)
             self.order.take_seed(seed)
+            self.order.shift, self.order.rest = shift, None
+            self._shown = None
             self.cursor.jump(position)
             self._start_over()
+
+    def _at_start(self) -> bool:
+        return self.cursor.batch_index == 0 and self.cursor.untouched
 
     def close(self) -> None:
         """Closes the stream for good."""
@@ -162,17 +304,22 @@ class StreamAccess:
         if first == self.cursor.pass_start:
             self.cursor.ask(index)
         self._prefetch.ask(first, index)
-        return self.order.sampler().spec(first + index)
+        sampler = self.order.sampler()
+        self._shown = sampler, first // max(1, len(sampler))
+        return sampler.spec(first + index)
 
     def _advance(self, epochs: int) -> None:
         if len(self.order):
             self.cursor.advance(epochs)
+            self._shown = self.order.sampler(), self.cursor.epoch
             self._prefetch.next_pass(self.cursor.position)
 
     def _start(self) -> None:
-        self.supply.start(self._open_channel, self.order.sampler())
+        self.supply.start(self.open_channel, self.order)
 
     def _start_over(self) -> None:
         """Closes the channel; the next request opens a new one with the changed values."""
         self.supply.stop()
-        self._prefetch = Prefetch(self.supply, len(self.order))
+        self._prefetch = Prefetch(
+            self.supply, len(self.order), draws_itself=self.order.draw_order is not None
+        )

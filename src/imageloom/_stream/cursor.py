@@ -92,10 +92,17 @@ class Cursor:
         """Returns to the first batch of the epoch."""
         self.jump(self.epoch_start)
 
-    def resize(self, length: int) -> None:
-        """Changes the length of epochs and returns to the start of the same epoch."""
-        epoch, self.length = self.epoch, length
-        self.jump(epoch * length)
+    def place(self, epoch: int, batch: int, length: int) -> None:
+        """Changes the length of epochs, and moves to a batch of an epoch.
+
+        If nothing changes, neither does what was handed out of the pass.
+        """
+        position = epoch * length + batch
+        if (position, length) != (self.position, self.length):
+            self.length = length
+            kept = {index for index in self.handed_out if index < length}
+            self.jump(position)
+            self.pass_start, self.handed_out = self.epoch_start, kept
 
     def jump(self, position: int) -> None:
         """Begins a pass at a position."""

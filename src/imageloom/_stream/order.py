@@ -15,6 +15,10 @@ their batches always start with `RandomState(seed + p)`. A balanced order (`bala
 every class equally often, with replacement within a class. `shuffle="fast"` computes a permutation
 on demand.
 
+A program may assign an iterator's attributes in the middle of an epoch, as with Keras. `seen`, the
+number that is added to the seed, is then no longer the position, but differs from it by `shift`. What
+is left of the epoch keeps its order until the next one is drawn (`Rest`).
+
 Shard r of c has batches r, r + c, r + 2c, ... of each epoch of the whole stream, with the samples
 and random numbers of the whole stream. Positions are counted within the shard.
 """
@@ -23,6 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,11 +37,11 @@ from numpy.typing import NDArray
 from imageloom._checks import check_batch_size, check_seed, check_shard
 from imageloom._errors import InvalidArgumentError, StateMismatchError
 from imageloom._pipeline.recipe import BatchSpec
-from imageloom._pipeline.seeds import StreamPurpose
+from imageloom._pipeline.seeds import StreamPurpose, drawing_from
 from imageloom._sources.base import SampleSource
 from imageloom._stream.permutation import KeyedPermutation
 
-__all__ = ["OrderOptions", "Sampler", "StreamOrder"]
+__all__ = ["OrderOptions", "Rest", "Sampler", "StreamOrder"]
 
 _SEEDS: Final = 2**32
 _EPOCHS_KEPT: Final = 2  # the one being read and the one being prefetched
@@ -89,6 +94,27 @@ class OrderOptions:
         return self.shuffle == "fast"
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of an epoch whose order was drawn before an attribute was assigned.
+
+    Attributes:
+        epoch: the epoch.
+        order: sample numbers, of which each batch is a slice; there may be any number of them.
+        offset: where the slice of batch 0 begins, if that is not the first one.
+        goes_on: whether `next` reads it from batch 0 on; else it draws a new order there.
+    """
+
+    epoch: int
+    order: NDArray[np.int64]
+    offset: int = 0
+    goes_on: bool = False
+
+
+# A user's class draws the order of an epoch, with NumPy's global generator.
+DrawOrder = Callable[[], NDArray[np.int64]]
+
+
 class Sampler:
     """Computes the samples and the seed of each position, for one seed of the stream."""
 
@@ -101,8 +127,13 @@ class Sampler:
         seed: int,
         class_numbers: NDArray[np.integer[Any]] | None = None,
         shard: tuple[int, int] = (0, 1),
+        rest: Rest | None = None,
+        draw_order: DrawOrder | None = None,
     ) -> None:
-        """Needs `seed` in 0..2**32 - 1, `batch_size` >= 1; with `class_numbers` it is balanced."""
+        """Needs `seed` in 0..2**32 - 1, `batch_size` >= 1; with `class_numbers` it is balanced.
+
+        `rest` replaces the order of one epoch; `draw_order` is called for every other one.
+        """
         self.samples = samples
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -113,7 +144,10 @@ class Sampler:
         if class_numbers is not None:
             numbers = np.unique(class_numbers)
             self._classes = [np.flatnonzero(class_numbers == number) for number in numbers]
+        self._rest = rest
+        self._draw_order = draw_order
         self._orders: dict[int, NDArray[np.int64]] = {}
+        self._states: dict[int, Any] = {}  # that have drawn them, where a user's class did that
         # Whether the first batch of an epoch continues with the state that has drawn the order.
         self._as_keras = shuffle is True and not self._classes
 
@@ -123,8 +157,8 @@ class Sampler:
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """All sample numbers in the order of one epoch of the whole stream."""
-        if not self.shuffle:
-            epoch = 0
+        if self._rest is not None and self._rest.epoch == epoch:
+            return self._rest.order
         order = self._orders.get(epoch)
         if order is None:
             order = self._drawn(epoch)
@@ -135,6 +169,14 @@ class Sampler:
 
     def _drawn(self, epoch: int) -> NDArray[np.int64]:
         seed = self._seed(epoch, 0)
+        if self._draw_order is not None:
+            state = np.random.RandomState(seed)
+            with drawing_from(state):
+                order = self._draw_order()
+            while len(self._states) >= _EPOCHS_KEPT:
+                self._states.pop(next(iter(self._states)))
+            self._states[epoch] = state.get_state(legacy=False)
+            return order
         if self._classes:
             return _balanced(
                 self._classes, self.samples, np.random.default_rng((seed, StreamPurpose.BALANCED_ORDER))
@@ -155,6 +197,11 @@ class Sampler:
         return permutation(np.arange(start, stop, dtype=np.int64))
 
     def _slice(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
+        if self._rest is not None and self._rest.epoch == epoch:
+            offset = self._rest.offset
+            return self._rest.order[max(0, start + offset) : max(0, stop + offset)]
+        if self._draw_order is not None or epoch in self._orders:
+            return self.order(epoch)[start:stop]
         stop = min(stop, self.samples)
         if self.shuffle == "fast":
             return self._computed(epoch, start, stop)
@@ -167,12 +214,15 @@ class Sampler:
         epoch, number = divmod(position, len(self) or 1)
         index = number * self.shards + self.shard
         first = index * self.batch_size
+        drawn_now = index == 0 and (self._rest is None or self._rest.epoch != epoch)
+        indices = self._slice(epoch, first, first + self.batch_size)
         return BatchSpec(
             position=position,
             index=index,
-            indices=self._slice(epoch, first, first + self.batch_size),
+            indices=indices,
             seed=self._seed(epoch, index),
-            permuted=self.samples if self._as_keras and index == 0 else 0,
+            permuted=self.samples if self._as_keras and drawn_now else 0,
+            drawn=self._states.get(epoch) if drawn_now else None,
         )
 
 
@@ -191,6 +241,10 @@ class StreamOrder:
 
     Attributes:
         options: the arguments of the flow method.
+        samples: how many samples an epoch has; those of the data set, unless it was assigned.
+        shift: what is added to a position to get the number that is added to the seed.
+        rest: what is left of an epoch with an earlier order, or None.
+        draw_order: sets the order of an epoch, if a user's class does that; else None.
     """
 
     def __init__(self, source: SampleSource, batch_size: int, options: OrderOptions) -> None:
@@ -200,7 +254,10 @@ class StreamOrder:
             InvalidArgumentError, ArgumentTypeError: a batch size that is below 1 (except -1, all
                 samples) or leaves a shard without a batch; `balance` without one class per sample.
         """
-        self._source = source
+        self.samples = len(source)
+        self.shift = 0
+        self.rest: Rest | None = None
+        self.draw_order: DrawOrder | None = None
         self.options = options
         self._balanced_classes = source.class_numbers("balance=True") if options.balance else None
         self._batch_size = self._checked(batch_size)
@@ -209,26 +266,42 @@ class StreamOrder:
 
     def __len__(self) -> int:
         """Batches in an epoch, of this shard."""
-        return math.ceil(len(self._source) / self._batch_size) // self.options.shard[1]
+        return self.batches // self.options.shard[1]
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch, of all shards."""
+        return math.ceil(self.samples / self._batch_size)
 
     @property
     def batch_size(self) -> int:
         """Samples in a batch."""
         return self._batch_size
 
-    @batch_size.setter
-    def batch_size(self, value: int) -> None:
+    def set_batch_size(self, value: int) -> None:
+        """Changes the number of samples in a batch."""
         self._batch_size = self._checked(value)
-        self._sampler = None
+        self.forget()
 
     @property
     def shuffle(self) -> bool | str:
         """Whether every epoch has a new order."""
         return self.options.shuffle
 
-    @shuffle.setter
-    def shuffle(self, value: bool | str) -> None:
-        self.options = dataclasses.replace(self.options, shuffle=value)
+    def set_options(self, **values: Any) -> None:
+        """Changes some of the options."""
+        self.options = dataclasses.replace(self.options, **values)
+        if "seed" in values:
+            self._seed = self.options.seed
+        self.forget()
+
+    def set_samples(self, samples: int) -> None:
+        """Changes how many samples an epoch has."""
+        self.samples = samples
+        self.forget()
+
+    def forget(self) -> None:
+        """Makes `sampler` return a new one, for what has changed."""
         self._sampler = None
 
     @property
@@ -259,15 +332,21 @@ class StreamOrder:
     def sampler(self) -> Sampler:
         """The sampler for the current seed, batch size and shuffle."""
         if self._sampler is None:
-            self._sampler = Sampler(
-                len(self._source),
-                self._batch_size,
-                shuffle=self.shuffle,
-                seed=self.seed,
-                class_numbers=self._balanced_classes,
-                shard=self.options.shard,
-            )
+            self._sampler = self.sampler_from(self.shift, self.rest)
         return self._sampler
+
+    def sampler_from(self, seen: int, rest: Rest | None = None) -> Sampler:
+        """A sampler whose position 0 adds `seen` to the seed."""
+        return Sampler(
+            self.samples,
+            self._batch_size,
+            shuffle=self.shuffle,
+            seed=(self.seed + seen) % _SEEDS,
+            class_numbers=self._balanced_classes,
+            shard=self.options.shard,
+            rest=rest,
+            draw_order=self.draw_order,
+        )
 
     def own_position(self, position: int, shards: int) -> int:
         """Converts a position in a stream of `shards` shards to a position in this stream.
@@ -278,7 +357,7 @@ class StreamOrder:
         own = self.options.shard[1]
         if shards == own:
             return position
-        whole = math.ceil(len(self._source) / self._batch_size)
+        whole = self.batches
         epoch, batch = divmod(position, max(1, whole // shards))
         if batch:
             raise StateMismatchError(
@@ -288,7 +367,7 @@ class StreamOrder:
         return epoch * len(self)
 
     def _checked(self, value: int) -> int:
-        samples, shards = len(self._source), self.options.shard[1]
+        samples, shards = self.samples, self.options.shard[1]
         size = check_batch_size(value, samples)
         batches = math.ceil(samples / size)
         if shards > 1 and batches < shards:  # without shards, an empty data set is allowed

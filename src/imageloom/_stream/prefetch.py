@@ -25,10 +25,15 @@ class _Follower(Protocol):
 class Prefetch:
     """Plans which positions are computed in advance."""
 
-    def __init__(self, supply: _Follower, batches: int) -> None:
-        """Makes no plan yet; an epoch has `batches` batches."""
+    def __init__(self, supply: _Follower, batches: int, *, draws_itself: bool = False) -> None:
+        """Makes no plan yet; an epoch has `batches` batches.
+
+        With `draws_itself`, a method of the user sets the order of an epoch. It is then called at the
+        start of the epoch, as in Keras, so no epoch is computed before it has begun.
+        """
         self._supply = supply
         self._batches = batches
+        self._draws_itself = draws_itself
         self._reading = ReadingOrder(batches)
         self._next: int | None = None  # the position that `next` is expected to request
 
@@ -38,7 +43,11 @@ class Prefetch:
 
     def step(self, position: int) -> None:
         """Plans for a request of a position by `next`."""
-        if self._next != position:
+        if self._draws_itself and self._batches:
+            if self._next != position or position % self._batches == 0:
+                end = (position // self._batches + 1) * self._batches
+                self._supply.follow(range(position, end))
+        elif self._next != position:
             self._supply.follow(count(position))
         self._next = position + 1
 

@@ -80,9 +80,16 @@ def _plain_object(value: Any) -> Any:
     return str(value)
 
 
-def make_state(position: int, seed: int, shards: int, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the state of a stream or of one of its shards; JSON does not change it."""
+def make_state(
+    position: int, seed: int, shards: int, fingerprint: Mapping[str, Any], shift: int = 0
+) -> dict[str, Any]:
+    """Returns the state of a stream or of one of its shards; JSON does not change it.
+
+    `shift` is not 0 if the program has assigned attributes that move positions (see `order`).
+    """
+    shifted = {"shift": shift} if shift else {}
     return {
+        **shifted,
         "format": _FORMAT,
         "version": _VERSION,
         "position": position,
@@ -92,8 +99,8 @@ def make_state(position: int, seed: int, shards: int, fingerprint: Mapping[str, 
     }
 
 
-def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Returns position, seed and number of shards of a state of the stream with this fingerprint.
+def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Returns position, seed, number of shards and shift of a state with this fingerprint.
 
     Raises:
         ArgumentTypeError, InvalidArgumentError: This is not a state.
@@ -127,11 +134,18 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
             "same data and arguments, or start without the state."
         )
     position, seed, shards = state.get("position"), state.get("seed"), state.get("shards", 1)
-    if not _in_range(position, 0) or not _in_range(seed, 0, 2**32) or not _in_range(shards, 1):
+    shift = state.get("shift", 0)
+    valid = type(shift) is int and abs(shift) < 2**62
+    if (
+        not valid
+        or not _in_range(position, 0)
+        or not _in_range(seed, 0, 2**32)
+        or not _in_range(shards, 1)
+    ):
         raise InvalidArgumentError(
             f"The state is damaged: position {position!r}, seed {seed!r}, shards {shards!r}."
         )
-    return int(state["position"]), int(state["seed"]), int(shards)
+    return int(state["position"]), int(state["seed"]), int(shards), shift
 
 
 def _in_range(value: Any, low: int, end: float = math.inf) -> bool:

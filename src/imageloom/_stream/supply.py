@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import Channel, Replacement
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 from imageloom._pipeline.recipe import BatchSpec
+from imageloom._pipeline.writing import write_pictures
+from imageloom._sources.assembly import assembled
 from imageloom._sources.base import SampleSource
-from imageloom._storage.atomic import replace_file
-from imageloom._stream.order import Sampler
+from imageloom._stream.order import StreamOrder
 from imageloom._stream.report import Meter, Report
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
 from imageloom._stream.window import BatchStream
@@ -59,12 +59,12 @@ class BatchSupply:
         """Whether batches are computed."""
         return self._stream is not None and not self.closed
 
-    def start(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
+    def start(self, open_channel: Callable[[], Channel], order: StreamOrder) -> None:
         """Opens the channel unless it is open.
 
         Args:
             open_channel: freezes the generator's options and opens a channel to its workers.
-            sampler: the samples of each position.
+            order: the samples of each position.
 
         Raises:
             IteratorClosedError: the iterator was closed.
@@ -82,14 +82,14 @@ class BatchSupply:
             self._substitutions = self._substitutions or channel.substitutions
             channel.substitutions = self._substitutions
         self._channel = channel
-        self._stream = BatchStream(channel, lambda p: source.task(sampler.spec(p)))
+        self._stream = BatchStream(channel, lambda p: source.task(order.sampler().spec(p)))
         self._closer = weakref.finalize(self, self._stream.closer())
 
-    def compute_here(self, open_channel: Callable[[], Channel], sampler: Sampler) -> None:
+    def compute_here(self, open_channel: Callable[[], Channel], order: StreamOrder) -> None:
         """Opens a new channel in a forked child, which cannot use its parent's workers."""
         if self._stream is not None and self._stream.inherited:
             self._stream = self._closer = self._channel = None
-            self.start(open_channel, sampler)
+            self.start(open_channel, order)
 
     def stop(self) -> None:
         """Closes the channel; `start` opens a new one."""
@@ -111,6 +111,11 @@ class BatchSupply:
         if channel is not None:
             channel.give_back()
 
+    def drop(self) -> None:
+        """Discards what was computed ahead, because the order or the labels have changed."""
+        if self._stream is not None:
+            self._stream.follow(())
+
     def follow(self, plan: Iterable[int]) -> None:
         """Prefetches these positions from now on; has no effect before `start`."""
         if self._stream is not None:
@@ -124,10 +129,10 @@ class BatchSupply:
                 "Another thread has changed this iterator; request the batch again."
             )
         requested = time.perf_counter()
-        computed = stream.get(spec.position)
+        computed = stream.get(spec.position, self._source.task(spec))
         report = computed.report
         arrays = computed.hand_out()
-        _write(report.pictures)  # before the clock is read: the consumer waits for this, too
+        write_pictures(report.pictures)  # before the clock is read: the consumer waits for this, too
         self._meter.note(requested, len(spec.indices), report)
         replaced = map(_replacement_in_words, computed.replaced)
         for key, text, category in (*report.warnings, *replaced):
@@ -135,26 +140,12 @@ class BatchSupply:
                 warn_user(text, category)
         if report.batch is not None:
             return completed(report.batch[0], arrays[0])
-        return self._assembled(arrays, spec.indices if computed.indices is None else computed.indices)
-
-    def _assembled(self, arrays: tuple[NDArray[Any], ...], indices: NDArray[np.int64]) -> Batch:
-        """Images, targets and weights in the form that Keras' iterators use."""
-        source = self._source
-        parts = [*arrays[: source.images], *source.inputs(indices)]
-        x = parts[0] if len(parts) == 1 else parts
-        copies = arrays[source.images :]
-        if copies:
-            y: Any = copies[0] if len(copies) == 1 else list(copies)
-        else:
-            y = source.targets(indices)
-        if y is None:
-            return x
-        weights = source.weights(indices)
-        return (x, y) if weights is None else (x, y, weights)
+        indices = spec.indices if computed.indices is None else computed.indices
+        return assembled(self._source, arrays, indices)
 
     def empty_batch(self, layout: BatchLayout) -> Batch:
         """A batch without samples."""
-        return self._assembled(private_arrays(layout, 0), np.empty(0, np.int64))
+        return assembled(self._source, private_arrays(layout, 0), np.empty(0, np.int64))
 
     @property
     def bad_images(self) -> list[BadImage]:
@@ -179,16 +170,6 @@ class BatchSupply:
         self._workers, self._restarts = channel.workers, channel.restarts
         self._lookahead, self._cpus = channel.lookahead, channel.cpus
         self._workers_started = channel.lookahead > 0 or channel.ready
-
-
-def _write(pictures: Iterable[tuple[str, bytes]]) -> None:
-    """Writes the pictures of a batch that is handed out, and of no other one, to `save_to_dir`."""
-    for path, content in pictures:
-        try:
-            replace_file(path, content)
-        except OSError as error:
-            error.add_note("imageloom: while saving the image (save_to_dir)")
-            raise
 
 
 def _replacement_in_words(bad: Replacement) -> tuple[str, str, type[Warning]]:

@@ -36,6 +36,7 @@ class BatchStream:
         self._task_at = task_at
         self._lock = threading.RLock()
         self._window: dict[int, BatchFuture] = {}
+        self._tasks: dict[int, BatchTask] = {}  # of the futures in the window
         self._waiters: set[BatchFuture] = set()
         self._plan: Iterator[int] = iter(())
         self._upcoming: int | None = None  # the first position of the plan, if it was looked at
@@ -58,8 +59,11 @@ class BatchStream:
             if not self._closed:
                 self._refill()
 
-    def get(self, position: int) -> ComputedBatch:
+    def get(self, position: int, task: BatchTask | None = None) -> ComputedBatch:
         """Waits for the batch at a position and returns it.
+
+        `task` is the task of that position as it is now. A batch that was computed ahead for another
+        one, before the program has changed the data set or its order, is dropped.
 
         Raises:
             IteratorClosedError: The stream is closed, or this is a forked child.
@@ -68,10 +72,14 @@ class BatchStream:
         with self._lock:
             self._check_usable()
             future = self._window.pop(position, None)
+            if future is not None and task is not None and not self._tasks[position].is_same(task):
+                _discard(future)
+                future = None
             if future is None:
                 if self._peek() == position:
                     self._upcoming = None
-                future = self._channel.submit(self._task_at(position), urgent=True)
+                task = self._task_at(position) if task is None else task
+                future = self._channel.submit(task, urgent=True)
             else:
                 self._channel.prioritise(future)
             # There must be a slot for each waiting thread, even if all ask for unexpected
@@ -124,8 +132,16 @@ class BatchStream:
             if position is None:
                 return
             self._upcoming = None
-            if position not in self._window:
-                self._window[position] = self._channel.submit(self._task_at(position), urgent=False)
+            if position in self._window:
+                continue
+            try:
+                task = self._task_at(position)
+            except Exception:  # it is raised when that batch is asked for
+                self._plan = iter(())
+                return
+            self._window[position] = self._channel.submit(task, urgent=False)
+            self._tasks = {p: self._tasks[p] for p in self._window if p in self._tasks}
+            self._tasks[position] = task
 
     def _peek(self) -> int | None:
         """The first position of the plan, which stays there; None if there is none."""

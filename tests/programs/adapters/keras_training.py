@@ -52,9 +52,9 @@ requests = defaultdict(list)
 plain_get = BatchStream.get
 
 
-def counting_get(self, position):
+def counting_get(self, position, *task):
     requests[id(self)].append((position, position in self._window))
-    return plain_get(self, position)
+    return plain_get(self, position, *task)
 
 
 BatchStream.get = counting_get

@@ -7,15 +7,10 @@ from typing import Any, overload
 
 from numpy.typing import ArrayLike, NDArray
 
-from imageloom._api.flows.arguments import order_options
-from imageloom._api.flows.base import (
-    FlowingGenerator,
-    output_settings,
-    warn_about_geometry,
-)
 from imageloom._api.iterators.arrays import NumpyArrayIterator
-from imageloom._api.planning import OutputSettings
-from imageloom._sources.arrays import ArraySource
+from imageloom._api.iterators.settings import (
+    FlowingGenerator,
+)
 
 __all__ = ["flow"]
 
@@ -160,27 +155,22 @@ def flow(
             subsets with different classes, or another value that is not allowed.
         MissingDirectoryError: `save_to_dir` does not exist.
     """
-    order = order_options(shuffle, seed, balance, shard)
     options = self._options()
-    settings = OutputSettings(
-        **output_settings(options, batch_size, save_to_dir, save_prefix, save_format, subset)
-    )
-    source = ArraySource(
+    return NumpyArrayIterator(
         x,
         y,
-        sample_weight,
-        subset=subset,
-        split=options.split,
-        ignore_class_split=ignore_class_split,
+        self,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        sample_weight=sample_weight,
+        seed=seed,
         data_format=options.data_format,
+        save_to_dir=save_to_dir,
+        save_prefix=save_prefix,
+        save_format=save_format,
+        subset=subset,
+        ignore_class_split=ignore_class_split,
+        dtype=options.dtype,
+        shard=shard,
+        balance=balance,
     )
-    iterator = NumpyArrayIterator(
-        source,
-        settings,
-        image_data_generator=self,
-        order=order,
-    )
-    shape = source.x.shape
-    rows, columns = (1, 2) if options.data_format == "channels_last" else (2, 3)
-    warn_about_geometry(self, options, (shape[rows], shape[columns]))
-    return iterator

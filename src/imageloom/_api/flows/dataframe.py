@@ -8,15 +8,11 @@ from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
-from imageloom._api.flows.arguments import order_options, without_deprecated
-from imageloom._api.flows.base import (
+from imageloom._api.iterators.arguments import without_deprecated
+from imageloom._api.iterators.dataframes import DataFrameIterator
+from imageloom._api.iterators.settings import (
     FlowingGenerator,
-    file_settings,
-    warn_about_geometry,
 )
-from imageloom._api.iterators.files import DataFrameIterator
-from imageloom._checks import check_choice
-from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
 
 __all__ = ["flow_from_dataframe"]
 
@@ -284,45 +280,30 @@ def flow_from_dataframe(
         MissingDirectoryError: `save_to_dir` does not exist.
         StorageError: the storage of URLs cannot be reached, or denies access.
     """
-    order = order_options(shuffle, seed, balance, shard)
-    class_mode = without_deprecated(deprecated, class_mode)
-    if class_mode is not None:
-        check_choice("class_mode", class_mode, DATAFRAME_CLASS_MODES)
     options = self._options()
-    settings = file_settings(
-        options,
+    return DataFrameIterator(
+        dataframe,
+        directory,
+        self,
+        x_col=x_col,
+        y_col=y_col,
+        weight_col=weight_col,
         target_size=target_size,
         color_mode=color_mode,
+        classes=classes,
+        class_mode=without_deprecated(deprecated, class_mode),
         batch_size=batch_size,
-        batch_shape=None,
-        interpolation=interpolation,
-        keep_aspect_ratio=keep_aspect_ratio,
+        shuffle=shuffle,
+        seed=seed,
+        data_format=options.data_format,
         save_to_dir=save_to_dir,
         save_prefix=save_prefix,
         save_format=save_format,
         subset=subset,
-    )
-    source = DataFrameSource(
-        dataframe,
-        None if directory is None else os.fspath(directory),
-        x_col=x_col,
-        y_col=y_col,
-        weight_col=weight_col,
-        classes=classes,
-        class_mode=class_mode,
-        split=settings.split,
-        validate_filenames=validate_filenames,
+        interpolation=interpolation,
+        keep_aspect_ratio=keep_aspect_ratio,
         dtype=options.dtype,
+        validate_filenames=validate_filenames,
+        shard=shard,
+        balance=balance,
     )
-    iterator = DataFrameIterator(
-        source,
-        settings,
-        image_data_generator=self,
-        order=order,
-    )
-    warn_about_geometry(self, options, settings.target_size)
-    kind = "validated" if validate_filenames else "non-validated"
-    count = len(source.class_indices)
-    of_classes = "" if source.class_ids is None else f" belonging to {count} classes"
-    print(f"Found {len(source)} {kind} image filenames{of_classes}.")
-    return iterator

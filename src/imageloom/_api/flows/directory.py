@@ -8,15 +8,10 @@ from typing import Any, Final, Literal, overload
 
 from numpy.typing import NDArray
 
-from imageloom._api.flows.arguments import check_directory, order_options
-from imageloom._api.flows.base import (
+from imageloom._api.iterators.directories import DirectoryIterator
+from imageloom._api.iterators.settings import (
     FlowingGenerator,
-    file_settings,
-    warn_about_geometry,
 )
-from imageloom._api.iterators.files import DirectoryIterator
-from imageloom._checks import check_choice
-from imageloom._sources.directory import DirectorySource
 
 __all__ = ["flow_from_directory", "open_directory"]
 
@@ -244,47 +239,30 @@ def open_directory(
     balance: bool,
 ) -> DirectoryIterator[Any]:
     """Makes the iterator; the arguments are those of `flow_from_directory`."""
-    order = order_options(shuffle, seed, balance, shard)
     options = generator._options()
-    check_directory("directory", directory, remote=True)
-    shape = None if batch_shape is None else tuple(batch_shape)
-    if shape and shape[0] is not None:
-        batch_size = shape[0]
-    settings = file_settings(
-        options,
+    return DirectoryIterator(
+        directory,
+        generator,
         target_size=target_size,
         color_mode=color_mode,
+        classes=classes,
+        class_mode=class_mode,
         batch_size=batch_size,
-        batch_shape=shape,
-        interpolation=interpolation,
-        keep_aspect_ratio=keep_aspect_ratio,
+        shuffle=shuffle,
+        seed=seed,
+        data_format=options.data_format,
         save_to_dir=save_to_dir,
         save_prefix=save_prefix,
         save_format=save_format,
-        subset=subset,
-    )
-    if class_mode is not None:
-        check_choice("class_mode", class_mode, _CLASS_MODES)
-    source = DirectorySource(
-        os.fspath(directory),
-        classes=classes,
-        class_mode=class_mode,
-        split=settings.split,
         follow_links=follow_links,
-        max_samples_per_class=options.max_samples_per_class,
+        subset=subset,
+        interpolation=interpolation,
+        keep_aspect_ratio=keep_aspect_ratio,
         dtype=options.dtype,
-        shuffle_index_dir=None if shuffle_index_dir is None else os.fspath(shuffle_index_dir),
-        list_function=list_valid_filenames_in_directory_function,
-        seed=order.seed,
+        batch_shape=batch_shape,
+        shuffle_index_dir=shuffle_index_dir,
+        list_valid_filenames_in_directory_function=list_valid_filenames_in_directory_function,
+        class_counts=class_counts,
+        shard=shard,
+        balance=balance,
     )
-    if class_counts is not None:
-        class_counts.update(source.class_counts)
-    iterator = DirectoryIterator(
-        source,
-        settings,
-        image_data_generator=generator,
-        order=order,
-    )
-    warn_about_geometry(generator, options, settings.target_size)
-    print(f"Found {len(source)} images belonging to {source.num_classes} classes.")
-    return iterator

@@ -9,8 +9,8 @@ from typing import Any, Literal, overload
 from numpy.typing import NDArray
 
 from imageloom._api.flows import directory as keras_form
-from imageloom._api.flows.base import FlowingGenerator
-from imageloom._api.iterators.files import DirectoryIterator
+from imageloom._api.iterators.directories import DirectoryIterator
+from imageloom._api.iterators.settings import FlowingGenerator
 from imageloom._errors import ArgumentTypeError
 
 __all__ = ["flow_from_directory"]

@@ -2,47 +2,136 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from imageloom._api.iterators.base import BatchIterator
+from imageloom._api.iterators.arguments import order_options
+from imageloom._api.iterators.attributes import Label
+from imageloom._api.iterators.keras_base import Iterator
+from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
+from imageloom._api.iterators.settings import (
+    checked_generator,
+    output_settings,
+    warn_about_geometry,
+)
 from imageloom._api.planning import OutputSettings
 from imageloom._public import public
-from imageloom._sources.arrays import ArraySource
-from imageloom._stream.order import OrderOptions
+from imageloom._sources.arrays import ArraySource, images_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["NumpyArrayIterator"]
 
 
+class _Rows(Label[Any]):
+    """A label of each image, of which NumPy takes rows."""
+
+    def _assign(self, obj: Any, value: Any) -> None:
+        super()._assign(obj, np.asarray(value) if isinstance(value, (list, tuple)) else value)
+
+
 @public
-class NumpyArrayIterator(BatchIterator[BatchT_co]):
-    """Batches of the images of an array; made by `flow`.
+class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
+    """Batches of the images of an array, as Keras' class of this name; usually made by `flow`.
+
+    Args:
+        x: images (n, height, width, channels), or channels first, of any dtype; or a tuple
+            (images, further inputs).
+        y: targets, n rows of any dtype; None for batches without targets.
+        image_data_generator: a generator of this library; None for images as they are.
+        batch_size: number of images in a batch; -1 for all.
+        shuffle: draw a new order every epoch. The default is False, as in Keras.
+        sample_weight: n weights, which are used only with `y`.
+        seed: as for `flow`.
+        data_format: `"channels_last"` or `"channels_first"`; None as Keras is configured.
+        save_to_dir: an existing folder for the images of each batch.
+        save_prefix: prefix of the saved files' names.
+        save_format: format of the saved files.
+        subset: `"training"` or `"validation"` (the first images), with `validation_split`.
+        ignore_class_split: allow subsets that lack some classes.
+        dtype: dtype of the images in a batch; None as Keras is configured.
+        shard: as for `flow`.
+        balance: as for `flow`.
 
     Attributes:
-        x: the images as given; each is converted to `dtype` when its batch is computed.
+        x: the images as given; each is converted to `dtype` when its batch is computed. Images that
+            are changed in place are seen by batches that are not computed yet.
         x_misc: the further inputs, as a list of arrays.
-        y: the targets, or None.
-        sample_weight: the weights, or None.
+        y: the targets, or None. They may be changed in place, too.
+        sample_weight: the weights, or None. They may be changed in place, too.
         image_shape: shape of one image.
+
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: arrays of different lengths, a rank other than 4,
+            subsets with different classes, or another value that is not allowed.
+        MissingDirectoryError: `save_to_dir` does not exist.
     """
+
+    __slots__ = ()
+
+    x_misc: Label[list[NDArray[Any]]] = Label()
+    y: Label[Any] = _Rows()
+    sample_weight: Label[Any] = _Rows()
+    _plan: ArrayPlan
 
     def __init__(
         self,
-        source: ArraySource,
-        settings: OutputSettings,
-        *,
+        x: ArrayLike | tuple[Any, Any],
+        y: ArrayLike | None,
         image_data_generator: Any,
-        order: OrderOptions,
+        batch_size: int = 32,
+        shuffle: bool | str = False,
+        sample_weight: ArrayLike | None = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: str | os.PathLike[str] | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        ignore_class_split: bool = False,
+        dtype: str | None = None,
+        *,
+        shard: tuple[int, int] | str | None = None,
+        balance: bool = False,
     ) -> None:
-        """Made by the generator."""
-        super().__init__(
-            ArrayPlan(source, settings), image_data_generator=image_data_generator, order=order
+        order = order_options(shuffle, seed, balance, shard)
+        generator = checked_generator(image_data_generator)
+        options = generator._options()
+        settings = OutputSettings(
+            **output_settings(
+                options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
+            )
         )
-        self.x: NDArray[Any] = source.x
-        self.x_misc: list[NDArray[Any]] = source.x_misc
-        self.y: NDArray[Any] | None = source.y
-        self.sample_weight: NDArray[Any] | None = source.sample_weight
-        self.image_shape: tuple[int, ...] = source.x.shape[1:]
+        source = ArraySource(
+            x,
+            y,
+            sample_weight,
+            subset=subset,
+            split=options.split,
+            ignore_class_split=ignore_class_split,
+            data_format=settings.data_format,
+        )
+        self._begin(ArrayPlan(source, settings), order)
+        self.image_data_generator = image_data_generator
+        rows, columns = (1, 2) if settings.data_format == "channels_last" else (2, 3)
+        warn_about_geometry(generator, options, (source.x.shape[rows], source.x.shape[columns]))
+
+    @property
+    def x(self) -> NDArray[Any]:
+        """The images."""
+        return self._plan.source.x
+
+    @x.setter
+    def x(self, value: ArrayLike) -> None:
+        if self._has_begun:
+            images = images_of(value, self._plan.settings.data_format)
+            self._plan.source.replace_images(images)
+            self._recipe_changed()
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return self._plan.row_shape

@@ -10,21 +10,15 @@ The first request freezes the generator's options and opens a channel to its wor
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imageloom._adapters.keras import KerasSurface, Reader, for_keras, reader_asking
-from imageloom._api.iterators.plans import ChannelOpener, IteratorPlan
+from imageloom._adapters.keras import Reader, for_keras, reader_asking
+from imageloom._api.iterators.machinery import IteratorMachinery
 from imageloom._api.iterators.views import IteratorViews, class_weights
 from imageloom._api.planning import FrozenGenerator
 from imageloom._errors import ArgumentTypeError, BatchIndexError
 from imageloom._public import public
-from imageloom._stream.access import StreamAccess
-from imageloom._stream.order import OrderOptions, StreamOrder
 from imageloom._stream.report import Report
 from imageloom._stream.state import described, plain
 from imageloom._stream.substitutions import BadImage
@@ -37,75 +31,32 @@ __all__ = ["BatchIterator"]
 
 
 @public
-class BatchIterator(KerasSurface, Generic[BatchT_co]):
+class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
     """The base class of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
+    Attributes that Keras' iterators have may be assigned at any time, and take effect as in Keras.
+
     Attributes:
-        image_data_generator: the generator that made it.
+        n: number of samples in an epoch. Another number changes nothing about the samples; see also
+            `index_array`.
+        batch_size: number of samples in a batch; the last batch of an epoch may be shorter. The next
+            batch keeps its number.
+        shuffle: whether every epoch has a new order; an epoch that has begun keeps its own.
         seed: as given; for None, the first batch draws a seed from NumPy's global state.
-        data_format: `"channels_last"` or `"channels_first"`.
-        dtype: of the images in a batch.
-        subset: `"training"`, `"validation"` or None, as given.
-        save_to_dir: the folder to which finished images are written, or None.
-        save_prefix: prefix of the saved files' names.
-        save_format: format of the saved files.
+        batch_index: number, within its epoch, of the batch that `next` returns next; 0 begins an
+            epoch.
+        total_batches_seen: position in the stream of the batch that `next` returns next, counted
+            from 0. It is added to the seed.
         workers: number of Keras' own threads; leave it at 1, batches are computed in the
             background.
         max_queue_size: size of Keras' own queue, which is used only if `workers` is above 1.
-        lock: held while the position changes.
+        lock: held while `next` moves the position.
     """
-
-    def __init__(self, plan: IteratorPlan, *, image_data_generator: Any, order: OrderOptions) -> None:
-        """Checks the batch size; starts nothing.
-
-        Raises:
-            InvalidArgumentError, ArgumentTypeError: a batch size that is below 1 (except -1, all
-                samples) or leaves a shard without a batch; `balance` without one class per sample.
-        """
-        settings = plan.settings
-        self.image_data_generator = image_data_generator
-        self.seed: int | None = order.seed
-        self.data_format: str = settings.data_format
-        self.dtype: str = settings.dtype
-        self.subset: str | None = settings.subset
-        self.save_to_dir: str | None = settings.save_to_dir
-        self.save_prefix: str = settings.save_prefix
-        self.save_format: str = settings.save_format
-        self._plan = plan
-        stream_order = StreamOrder(plan.source, settings.batch_size, order)
-        opener = ChannelOpener(image_data_generator, plan, stream_order)
-        self._stream = StreamAccess(plan.source, stream_order, opener)
-        self.lock: threading.RLock = self._stream.lock
-        self._data_fingerprint: dict[str, Any] | None = None
-
-    # The data set and the order of its samples
-
-    @property
-    def n(self) -> int:
-        """Number of samples."""
-        return len(self._plan.source)
-
-    @property
-    def samples(self) -> int:
-        """Number of samples."""
-        return len(self._plan.source)
 
     @property
     def sample_count(self) -> int:
         """Number of samples."""
-        return len(self._plan.source)
-
-    @property
-    def batch_size(self) -> int:
-        """Number of samples in a batch; the last batch of an epoch may be shorter.
-
-        Assigning it returns to the start of the epoch and discards prefetched batches.
-        """
-        return self._stream.order.batch_size
-
-    @batch_size.setter
-    def batch_size(self, value: int) -> None:
-        self._stream.resize(value)
+        return self.n
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -113,39 +64,14 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         return (self.batch_size, *self._plan.row_shape)
 
     @property
-    def shuffle(self) -> bool | str:
-        """Whether every epoch has a new order. Assigning it discards prefetched batches."""
-        return self._stream.order.shuffle
-
-    @shuffle.setter
-    def shuffle(self, value: bool | str) -> None:
-        self._stream.reorder(value)
-
-    @property
     def shard(self) -> tuple[int, int]:
         """The part of the stream that is read, as (index, count); (0, 1) is the whole stream."""
-        return self._stream.order.options.shard
+        return self._order.options.shard
 
     @property
     def balance(self) -> bool:
         """Whether epochs draw all classes equally often."""
-        return self._stream.order.balance
-
-    @property
-    def total_batches_seen(self) -> int:
-        """Position in the stream of the batch that `next` returns next, counted from 0."""
-        return self._stream.cursor.position
-
-    @property
-    def batch_index(self) -> int:
-        """Number, within its epoch, of the batch that `next` returns next."""
-        return self._stream.cursor.batch_index
-
-    @property
-    def index_array(self) -> NDArray[np.int64]:
-        """Sample numbers of all shards, in the order of the current epoch."""
-        with self.lock:
-            return self._stream.order.sampler().order(self._stream.cursor.epoch)
+        return self._order.balance
 
     @property
     def num_batches(self) -> int:
@@ -154,13 +80,16 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
 
     def __len__(self) -> int:
         """Number of batches in an epoch of this shard."""
-        return len(self._stream.order)
+        return len(self._order)
 
     # Reading
 
     def __iter__(self) -> Iterator[BatchT_co]:
         """The iterator itself, which never ends; for MLTK's own loops one epoch, which they expect."""
-        return self._stream.one_pass() if reader_asking() is Reader.MLTK else self
+        return self._one_pass() if reader_asking() is Reader.MLTK else self
+
+    def _one_pass(self) -> Iterator[BatchT_co]:
+        yield from self._stream.one_pass()
 
     def __next__(self) -> BatchT_co:
         """Returns the next batch of the stream.
@@ -170,7 +99,10 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
             Exception: the error of a hook or a file of this batch; the next call continues after
                 it.
         """
-        batch: BatchT_co = self._stream.next()
+        self._refresh()
+        with self.lock:
+            spec = self._stream.take(ahead=True)
+        batch: BatchT_co = self._stream.fetch(spec)
         return batch
 
     def next(self) -> BatchT_co:
@@ -191,6 +123,7 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
             raise BatchIndexError(
                 f"Asked to retrieve element {index}, but the Sequence has length {length}"
             )
+        self._refresh()
         reader = reader_asking()
         batch: BatchT_co = self._stream.get(int(index) % length, reader)
         if reader not in (Reader.USER, Reader.MLTK) and not self._is_users_own(batch):
@@ -198,8 +131,8 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         return batch
 
     def _is_users_own(self, batch: Any) -> bool:
-        """Whether `get_batch_function` made it, whose form is kept."""
-        return isinstance(batch, list) and self.image_data_generator.get_batch_function is not None
+        """Whether a function or method of the user made it, whose form is kept."""
+        return isinstance(batch, list) and self._makes_batches
 
     @property
     def read_in_order(self) -> bool:
@@ -211,7 +144,10 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         self._stream.begin_epoch()
 
     def on_epoch_end(self) -> None:
-        """Starts the next epoch if all batches of this one were handed out.
+        """Starts the next epoch.
+
+        If Keras 3 calls it, the epoch stays while some of its batches were not handed out. After
+        batches of `next`, the rest of the epoch gets a new order instead.
 
         Keras 2 (`tf_keras`) never continues an unfinished epoch, so there the next one always
         starts, and exactly one even if Keras' queue has read ahead.
@@ -251,7 +187,7 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
     def _fingerprint(self) -> dict[str, Any]:
         if self._data_fingerprint is None:
             self._data_fingerprint = plain(self._plan.source.fingerprint())
-        frozen: FrozenGenerator = self.image_data_generator._freeze()
+        frozen: FrozenGenerator = self._generator._freeze()
         return {
             **self._data_fingerprint,
             "batch_size": self.batch_size,
@@ -265,7 +201,7 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
 
     def report(self) -> Report:
         """Where time was spent so far, and what would help most; `print` shows it as text."""
-        cached = self.image_data_generator.cache is not None
+        cached = self._generator._freeze().options.cache is not None
         return self._stream.supply.report(None if cached else self._plan.decoded_nbytes)
 
     @property
@@ -305,11 +241,11 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         return self._views().sheet(samples, versions, seed)
 
     def _views(self) -> IteratorViews:
-        return IteratorViews(self._plan, self.image_data_generator, self.batch_size)
+        return IteratorViews(self._plan, self._generator, self.batch_size)
 
     def __repr__(self) -> str:
         """The data set, the batches with their order, and the position."""
-        text = self._views().summary(self._stream.order, self._stream.cursor, self.is_shutdown)
+        text = self._views().summary(self._order, self._stream.cursor, self.is_shutdown)
         return f"<{type(self).__name__}: {text}>"
 
     def _repr_html_(self) -> str:
@@ -333,9 +269,8 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         """
         from imageloom._adapters.tf_data import tf_dataset
 
-        own = self.image_data_generator.get_batch_function is not None
-        example = next(self._stream.one_pass()) if own else self._empty_batch()
-        return tf_dataset(self._stream.one_pass, self.__len__, example)
+        example = next(self._one_pass()) if self._makes_batches else self._empty_batch()
+        return tf_dataset(self._one_pass, self.__len__, example)
 
     def to_torch_dataset(self) -> Any:
         """Returns a torch `IterableDataset` of whole batches; each iteration reads one epoch.
@@ -351,11 +286,11 @@ class BatchIterator(KerasSurface, Generic[BatchT_co]):
         """
         from imageloom._adapters.torch_data import torch_dataset
 
-        return torch_dataset(self._stream.one_pass, self.__len__)
+        return torch_dataset(self._one_pass, self.__len__)
 
     def _empty_batch(self) -> BatchT_co:
         """A batch without samples, with the structure, shapes and dtypes of all batches."""
-        frozen: FrozenGenerator = self.image_data_generator._freeze()
+        frozen: FrozenGenerator = self._generator._freeze()
         layout = self._plan.recipe(frozen, self.batch_size).layout
         batch: BatchT_co = self._stream.supply.empty_batch(layout)
         return batch

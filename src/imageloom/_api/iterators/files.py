@@ -1,143 +1,217 @@
-"""Iterators over image files."""
+"""The common part of the iterators over image files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._api.iterators.base import BatchIterator
-from imageloom._api.iterators.plans import FilePlan, FileSettings
+from imageloom._api.iterators.attributes import Setting
+from imageloom._api.iterators.keras_base import Iterator
+from imageloom._api.iterators.machinery import is_users
+from imageloom._api.iterators.output import OutputAttributes
+from imageloom._api.iterators.plans import FilePlan
+from imageloom._checks import check_choice
+from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import SampleName
-from imageloom._public import public
-from imageloom._sources.dataframe import DataFrameSource
-from imageloom._sources.directory import DirectorySource
-from imageloom._sources.listing import WHITE_LIST_FORMATS
-from imageloom._storage.places import join
-from imageloom._stream.order import OrderOptions
+from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES
+from imageloom._storage.places import protocols
 from imageloom._stream.supply import BatchT_co
 
-__all__ = ["DataFrameIterator", "DirectoryIterator"]
+__all__ = ["FileIterator"]
+
+# Properties that a subclass may override, as with Keras, and what they stand for in a data set.
+_OVERRIDABLE: Final = {
+    "filepaths": "paths",
+    "labels": "columns",
+    "classes": "class_ids",
+    "sample_weight": "sample_weight",
+}
 
 
-class _FileIterator(BatchIterator[BatchT_co]):
+class FileIterator(OutputAttributes, Iterator[BatchT_co]):
     """The common part of the iterators over files.
 
+    As in Keras, assigning `target_size`, `color_mode` or `data_format` leaves the shape of batches as
+    it is: assign `image_shape`, too.
+
     Attributes:
-        directory: the folder that `filenames` are relative to.
+        directory: the folder that `filenames` are relative to. It is read when the iterator is made.
         target_size: (height, width) of the images in a batch.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-        class_mode: the kind of targets, as given.
         interpolation: how images are resized; None if they are not resized.
         keep_aspect_ratio: whether images are cropped to the target's aspect ratio before resizing.
         split: the part of each class that the subset reads, as two fractions; None for all.
-        white_list_formats: suffixes of the files that are read as images.
+        class_indices: the number of each class, by its name; one-hot rows have as many columns.
+        samples: number of samples that were found.
+        allowed_class_modes: what `class_mode` may be when the iterator is made.
     """
 
-    white_list_formats: ClassVar[set[str]] = set(WHITE_LIST_FORMATS)
+    __slots__ = ()
 
-    def __init__(self, plan: FilePlan, *, image_data_generator: Any, order: OrderOptions) -> None:
-        """Made by the generator."""
-        super().__init__(plan, image_data_generator=image_data_generator, order=order)
-        source, settings = plan.source, plan.settings
-        self.directory: str = source.directory
-        self.filenames: Sequence[SampleName] = source.filenames
-        self.class_mode: str | None = source.class_mode
-        self.target_size: tuple[int, int] = settings.target_size
-        self.color_mode: str = settings.color_mode
-        self.interpolation: str | None = settings.interpolation
-        self.keep_aspect_ratio: bool = settings.keep_aspect_ratio
-        self.image_shape: tuple[int, ...] = settings.image_shape
-        self.split: tuple[float, float] | None = settings.split
+    allowed_class_modes: ClassVar[set[str | None]]
+
+    target_size: Setting[tuple[int, int]] = Setting()
+    color_mode: Setting[str] = Setting()
+    interpolation: Setting[str | None] = Setting()
+    keep_aspect_ratio: Setting[bool] = Setting()
+    split: Setting[tuple[float, float] | None] = Setting()
+    directory: str
+    samples: int
+    _plan: FilePlan
+
+    def _begin_files(self, plan: FilePlan, order: Any, generator: Any) -> None:
+        self._begin(plan, order)
+        self.image_data_generator = generator
+        self.directory = plan.source.directory
+        self.samples = len(plan.source)
+
+    def _check_class_mode(self, class_mode: Any) -> None:
+        allowed = self.allowed_class_modes
+        if class_mode not in allowed:
+            check_choice("class_mode", class_mode, sorted(mode for mode in allowed if mode))
+
+    def _refresh(self) -> None:
+        """Reads the properties of the user's class that say which files and labels there are."""
+        for name, kept_as in _OVERRIDABLE.items():
+            member = getattr(type(self), name, None)
+            if isinstance(member, property) and is_users(member.fget):
+                setattr(self._plan.source, kept_as, getattr(self, name))
+
+    def set_processing_attrs(
+        self,
+        image_data_generator: Any,
+        target_size: tuple[int, int],
+        color_mode: str,
+        data_format: str,
+        save_to_dir: str | None,
+        save_prefix: str,
+        save_format: str,
+        subset: str | None,
+        interpolation: str | None,
+        keep_aspect_ratio: bool,
+    ) -> None:
+        """Assigns all these attributes, and the shape of images that follows from them.
+
+        Args:
+            image_data_generator: a generator of this library, or None.
+            target_size: (height, width) to resize to.
+            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+            data_format: `"channels_last"` or `"channels_first"`.
+            save_to_dir: the folder for finished images, or None.
+            save_prefix: prefix of the saved files' names.
+            save_format: format of the saved files.
+            subset: `"training"`, `"validation"` or None.
+            interpolation: how to resize.
+            keep_aspect_ratio: crop images to the target's aspect ratio before resizing.
+        """
+        self.image_data_generator = image_data_generator
+        self.target_size, self.color_mode, self.data_format = target_size, color_mode, data_format
+        self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
+        self.subset, self.interpolation = subset, interpolation
+        self.keep_aspect_ratio = keep_aspect_ratio
+        if self._has_begun:
+            self.image_shape = self._plan.settings.image_shape
+
+    @property
+    def class_mode(self) -> str | None:
+        """The kind of targets; None for batches of images alone."""
+        return self._plan.source.class_mode
+
+    @class_mode.setter
+    def class_mode(self, value: str | None) -> None:
+        if not self._has_begun:
+            return  # `__init__` assigns it
+        source = self._plan.source
+        if value is not None and value not in self.allowed_class_modes:
+            check_choice("class_mode", value, DATAFRAME_CLASS_MODES)
+        if value == "image" and not source.masks:
+            raise InvalidArgumentError(
+                'class_mode="image" needs columns of mask files: make a new iterator with '
+                "flow_from_dataframe."
+            )
+        source.class_mode = value
+        self._recipe_changed()
+
+    @property
+    def class_indices(self) -> dict[str, int]:
+        """The number of each class, by its name."""
+        return self._plan.source.class_indices
+
+    @class_indices.setter
+    def class_indices(self, value: dict[str, int]) -> None:
+        if self._has_begun:
+            self._plan.source.class_indices = value
+            self._recipe_changed()
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image in a batch."""
+        return self._plan.row_shape
+
+    @image_shape.setter
+    def image_shape(self, value: Sequence[int]) -> None:
+        if self._has_begun:
+            self._set_settings({"image_shape": tuple(value)})
+
+    @property
+    def filenames(self) -> Sequence[SampleName]:
+        """The files as they were found. As in Keras, only `_filepaths` says which files are read."""
+        found: Sequence[SampleName] = vars(self).setdefault(
+            "filenames", list(self._plan.source.filenames)
+        )
+        return found
+
+    @filenames.setter
+    def filenames(self, value: Sequence[SampleName]) -> None:
+        vars(self)["filenames"] = value
+
+    @property
+    def _filepaths(self) -> Any:
+        """The files that are read; the list may be assigned, and changed in place."""
+        return self._plan.source.all_paths()
+
+    @_filepaths.setter
+    def _filepaths(self, value: Any) -> None:
+        if not self._has_begun:
+            return
+        source = self._plan.source
+        _ = self.filenames  # stay as they were
+        source.paths = value
+        source.filenames = source.names()
+        source.protocols = protocols([source.root, *map(str, source.filenames)])
+        self._recipe_changed()
 
     @property
     def filepaths(self) -> list[SampleName]:
-        """The paths of the files."""
-        return [
-            join(self.directory, name)
-            if isinstance(name, str)
-            else tuple(join(self.directory, part) for part in name)
-            for name in self.filenames
-        ]
+        """The paths of the files.
 
+        Raises:
+            AttributeError: it is assigned.
+        """
+        paths: list[SampleName] = self._filepaths
+        return paths
 
-@public
-class DirectoryIterator(_FileIterator[BatchT_co]):
-    """Batches of the images in class folders; made by `flow_from_directory`.
-
-    Attributes:
-        classes: class number of each image, int32 (also `labels`).
-        class_indices: the number of each class, by its name.
-        num_classes: number of classes.
-        filenames: relative paths, starting with the class, in the order of the data set; tuples of
-            paths if samples have several images.
-        filepaths: the same paths, joined to `directory`.
-        image_shape: shape of one image after loading.
-        sample_weight: always None.
-    """
-
-    sample_weight: None = None
-
-    def __init__(
-        self,
-        source: DirectorySource,
-        settings: FileSettings,
-        *,
-        image_data_generator: Any,
-        order: OrderOptions,
-    ) -> None:
-        """Made by the generator."""
-        super().__init__(
-            FilePlan(source, settings), image_data_generator=image_data_generator, order=order
+    @filepaths.setter
+    def filepaths(self, value: Any) -> None:
+        raise AttributeError(
+            f"`filepaths` of a {type(self).__name__} cannot be assigned, as in Keras: assign "
+            "`_filepaths`."
         )
-        self.classes: NDArray[np.int32] = source.class_ids
-        self.class_indices: dict[str, int] = source.class_indices
-        self.num_classes: int = source.num_classes
 
     @property
-    def labels(self) -> NDArray[np.int32]:
-        """Class number of each image."""
-        return self.classes
+    def sample_weight(self) -> Any:
+        """The weights, or None.
 
+        Raises:
+            AttributeError: it is assigned.
+        """
+        return self._plan.source.sample_weight
 
-@public
-class DataFrameIterator(_FileIterator[BatchT_co]):
-    """Batches of the images that a data frame names; made by `flow_from_dataframe`.
-
-    Attributes:
-        classes: class number of each image, or a list of them; only for class modes with classes.
-        class_indices: the number of each class, by its name; likewise.
-        labels: the same as `classes`, or the columns of `"raw"` and `"multi_output"`.
-        filenames: as in the data frame.
-        filepaths: the same paths, joined to `directory`.
-        image_shape: shape of one image after loading.
-        sample_weight: the column of weights, or None.
-    """
-
-    classes: list[Any]
-    class_indices: dict[str, int]
-
-    def __init__(
-        self,
-        source: DataFrameSource,
-        settings: FileSettings,
-        *,
-        image_data_generator: Any,
-        order: OrderOptions,
-    ) -> None:
-        """Made by the generator."""
-        super().__init__(
-            FilePlan(source, settings), image_data_generator=image_data_generator, order=order
+    @sample_weight.setter
+    def sample_weight(self, value: NDArray[Any] | None) -> None:
+        raise AttributeError(
+            f"`sample_weight` of a {type(self).__name__} cannot be assigned, as in Keras: use "
+            "flow_from_dataframe with `weight_col`, or assign `_sample_weight` of its iterator."
         )
-        self.sample_weight: NDArray[Any] | None = source.sample_weight
-        self._columns = source.columns
-        if source.class_ids is not None:  # as in Keras, the attributes do not exist otherwise
-            self.classes = source.class_ids
-            self.class_indices = source.class_indices
-
-    @property
-    def labels(self) -> Any:
-        """What the targets are made of, which is class numbers, an array, or a list of arrays."""
-        return self.classes if self._columns is None else self._columns

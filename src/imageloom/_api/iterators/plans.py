@@ -6,24 +6,23 @@ import dataclasses
 import math
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from imageloom._api.planning import FrozenGenerator, OutputSettings, PlanningGenerator, make_recipe
-from imageloom._checks import check_choice
+from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
+from imageloom._checks import check_choice, check_dtype
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._executors.base import Channel
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import Recipe
 from imageloom._sources.arrays import ArraySource
+from imageloom._sources.bare import BareSource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
 from imageloom._storage.places import absolute, last_part
-from imageloom._stream.order import StreamOrder
 
-__all__ = ["ArrayPlan", "ChannelOpener", "FilePlan", "FileSettings", "IteratorPlan"]
+__all__ = ["ArrayPlan", "BarePlan", "FilePlan", "FileSettings", "IteratorPlan"]
 
 
 class IteratorPlan(Protocol):
@@ -49,6 +48,14 @@ class IteratorPlan(Protocol):
         """The bytes that all decoded images need in a cache; None if no cache can keep them."""
         ...
 
+    def with_settings(self, values: Mapping[str, Any]) -> Self:
+        """The plan with other settings.
+
+        Raises:
+            InvalidArgumentError, ArgumentTypeError: a value that is not allowed.
+        """
+        ...
+
     def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
         """The recipe for batches of a generator in this state."""
         ...
@@ -60,24 +67,6 @@ class IteratorPlan(Protocol):
     def origin(self, named: bool) -> str:
         """The end of a phrase that says where the images come from; `named` adds details."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelOpener:
-    """Opens the channel of an iterator when its first batch is requested.
-
-    It holds no reference to the iterator, which could then never be collected.
-    """
-
-    generator: PlanningGenerator
-    plan: IteratorPlan
-    order: StreamOrder
-
-    def __call__(self) -> Channel:
-        """Freezes the generator's options and opens a channel to its workers."""
-        frozen = self.generator._freeze()
-        recipe = self.plan.recipe(frozen, self.order.batch_size)
-        return self.generator._open_channel(frozen, self.plan.source, recipe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +123,17 @@ class FilePlan:
         if self.settings.interpolation is None:
             return None
         return len(self.source) * self.source.images * math.prod(self.settings.image_shape)
+
+    def with_settings(self, values: Mapping[str, Any]) -> FilePlan:
+        """The plan with other settings. As in Keras, batches keep their shape unless it is assigned."""
+        changes = dict(values)
+        shape = changes.pop("image_shape", self.row_shape)
+        if "dtype" in changes:
+            check_dtype(changes["dtype"])
+            self.source.dtype = changes["dtype"]
+        batch_shape = (self.settings.batch_size, *shape)
+        settings = dataclasses.replace(self.settings, **changes, batch_shape=batch_shape)
+        return dataclasses.replace(self, settings=settings)
 
     def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
         """The recipe for batches of a generator in this state."""
@@ -198,6 +198,12 @@ class ArrayPlan:
         """None, because there is nothing to decode."""
         return None
 
+    def with_settings(self, values: Mapping[str, Any]) -> ArrayPlan:
+        """The plan with other settings."""
+        if "dtype" in values:
+            check_dtype(values["dtype"])
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **values))
+
     def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
         """The recipe for batches of a generator in this state.
 
@@ -226,6 +232,49 @@ class ArrayPlan:
     def origin(self, named: bool) -> str:
         """The dtype of the array if `named`, otherwise nothing."""
         return f" out of an array of {self.source.x.dtype}" if named else ""
+
+
+@dataclass(frozen=True, slots=True)
+class BarePlan:
+    """The plan of an iterator whose batches the user's class makes out of numbers."""
+
+    source: BareSource
+    settings: OutputSettings
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Nobody knows the shape of an image."""
+        return ()
+
+    @property
+    def decoded_nbytes(self) -> int | None:
+        """None, because nothing is decoded."""
+        return None
+
+    def with_settings(self, values: Mapping[str, Any]) -> BarePlan:
+        """The plan with other settings."""
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **values))
+
+    def recipe(self, frozen: FrozenGenerator, batch_size: int) -> Recipe:
+        """A recipe without images."""
+        return make_recipe(
+            frozen,
+            self.source,
+            self.settings,
+            batch_size=batch_size,
+            row_shape=(),
+            read=None,
+            hook_params={},
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """None are known."""
+        return {}
+
+    def origin(self, named: bool) -> str:
+        """Nobody knows."""
+        del named
+        return ""
 
 
 def _size(size: Any) -> tuple[int, int]:

@@ -1,23 +1,27 @@
-"""The common part of the flow methods.
-
-Each flow method is a function in a file of its own, which the class of the generator assigns by
-name.
-"""
+"""The arguments of iterators that become records, and the part of a generator that iterators use."""
 
 from __future__ import annotations
 
 import os
 from typing import Any, Protocol
 
-from imageloom._api.flows.arguments import check_directory, geometry_warning
+from imageloom._adapters.keras import configured
+from imageloom._api.iterators.arguments import check_directory, geometry_warning
 from imageloom._api.iterators.plans import FileSettings
 from imageloom._api.planning import PlanningGenerator
-from imageloom._checks import check_subset
+from imageloom._checks import check_choice, check_dtype, check_subset
+from imageloom._errors import ArgumentTypeError
 from imageloom._options import GeneratorOptions
 from imageloom._sources.base import subset_split
 from imageloom._warnings import Once, warn_user
 
-__all__ = ["FlowingGenerator", "file_settings", "output_settings", "warn_about_geometry"]
+__all__ = [
+    "FlowingGenerator",
+    "checked_generator",
+    "file_settings",
+    "output_settings",
+    "warn_about_geometry",
+]
 
 
 class FlowingGenerator(PlanningGenerator, Protocol):
@@ -30,6 +34,25 @@ class FlowingGenerator(PlanningGenerator, Protocol):
         ...
 
 
+def checked_generator(generator: Any) -> FlowingGenerator:
+    """The generator of an iterator; a plain one for None.
+
+    Raises:
+        ArgumentTypeError: it is no generator of this library.
+    """
+    if generator is None:
+        from imageloom._api.generator import ImageDataGenerator  # which imports this module
+
+        return ImageDataGenerator()
+    if not hasattr(generator, "_open_channel"):
+        raise ArgumentTypeError(
+            "`image_data_generator` must be a generator of imageloom, or None; received "
+            f"{type(generator).__module__}.{type(generator).__qualname__}."
+        )
+    found: FlowingGenerator = generator
+    return found
+
+
 def file_settings(
     options: GeneratorOptions,
     *,
@@ -38,6 +61,8 @@ def file_settings(
     save_prefix: str,
     save_format: str,
     subset: str | None,
+    data_format: str | None,
+    dtype: str | None,
     **reading: Any,
 ) -> FileSettings:
     """The checked arguments of a flow method for files; `reading` has those that only it has.
@@ -46,7 +71,9 @@ def file_settings(
         InvalidArgumentError, ArgumentTypeError: a value that is not allowed.
         MissingDirectoryError: `save_to_dir` does not exist.
     """
-    output = output_settings(options, batch_size, save_to_dir, save_prefix, save_format, subset)
+    output = output_settings(
+        options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
+    )
     return FileSettings(**output, **reading, split=subset_split(subset, options.split))
 
 
@@ -57,20 +84,27 @@ def output_settings(
     save_prefix: str,
     save_format: str,
     subset: str | None,
+    data_format: str | None,
+    dtype: str | None,
 ) -> dict[str, Any]:
-    """The fields of `OutputSettings`.
+    """The fields of `OutputSettings`; for None, `data_format` and `dtype` are as Keras configures them.
 
     Raises:
+        InvalidArgumentError, ArgumentTypeError: a dtype or a data format that is not allowed.
         InvalidArgumentError: `subset` is not "training", "validation" or None.
         MissingDirectoryError: `save_to_dir` does not exist.
     """
     check_subset(subset)
+    data_format = data_format or configured("image_data_format", "channels_last")
+    check_choice("data_format", data_format, ("channels_last", "channels_first"))
+    dtype = dtype or configured("floatx", "float32")
+    check_dtype(dtype)
     if save_to_dir is not None:
         check_directory("save_to_dir", save_to_dir)
     return {
         "batch_size": batch_size if options.batch_size is None else options.batch_size,
-        "data_format": options.data_format,
-        "dtype": options.dtype,
+        "data_format": data_format,
+        "dtype": dtype,
         "subset": subset,
         "save_to_dir": None if save_to_dir is None else os.fspath(save_to_dir),
         "save_prefix": save_prefix,

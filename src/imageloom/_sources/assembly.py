@@ -1,0 +1,34 @@
+"""Puts a batch together: its images, and the labels that belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._sources.base import SampleSource
+
+__all__ = ["assembled"]
+
+
+def assembled(source: SampleSource, arrays: Sequence[NDArray[Any]], indices: NDArray[np.int64]) -> Any:
+    """Images, targets and weights in the form that Keras' iterators use.
+
+    Args:
+        source: the data set.
+        arrays: the arrays that workers compute: images, and masks or copies of the images.
+        indices: the samples.
+    """
+    parts = [*arrays[: source.images], *source.inputs(indices)]
+    x = parts[0] if len(parts) == 1 else parts
+    copies = arrays[source.images :]
+    if copies:
+        y: Any = copies[0] if len(copies) == 1 else list(copies)
+    else:
+        y = source.targets(indices)
+    if y is None:
+        return x
+    weights = source.weights(indices)
+    return (x, y) if weights is None else (x, y, weights)
