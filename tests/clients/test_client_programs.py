@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +59,6 @@ def test_program_does_the_same(
 
 def test_programs_are_many_and_say_what_they_are() -> None:
     assert len(PROGRAMS) >= 100
-    assert NOT_YET.keys() <= {name_of(program) for program in PROGRAMS}
     docstrings = [ast.get_docstring(ast.parse(path.read_text("utf-8"))) for path in PROGRAMS]
     assert all(docstrings)
     assert len(set(docstrings)) == len(docstrings)
