@@ -123,7 +123,7 @@ def test_an_iterator_uses_no_more_workers_than_its_generator_has(
     take(three, 6)
     all_ready(3)
     held = opened(crops, cores=1, preprocessing_function=where)
-    busy = held._stream._open_channel()
+    busy = held._open_channel()
     assert busy.workers == 1
     busy.close()
 

@@ -248,7 +248,7 @@ def open_channel(
 ) -> tuple[Channel, Callable[[int], BatchTask]]:
     """A channel on an executor, and the function from a position to its task (in file order)."""
     it = flow(folder, executor, pending=pending, **options)
-    channel = it._stream._open_channel()
+    channel = it._open_channel()
     sampler = Sampler(it.n, BATCH, shuffle=False, seed=SEED)
     return channel, lambda position: it._plan.source.task(sampler.spec(position))
 

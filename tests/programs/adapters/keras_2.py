@@ -7,7 +7,10 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import numpy as np
 
 from imageloom import ImageDataGenerator
+from imageloom._api import engine
 from imageloom._stream.window import BatchStream
+
+engine._may_compute_here = lambda *_: False  # worker processes compute from the first batch on
 
 FOLDER = os.environ["CROPS"]
 generator = ImageDataGenerator(cores=2, horizontal_flip=True, rescale=1 / 255)

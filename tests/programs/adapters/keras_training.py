@@ -9,7 +9,10 @@ from collections import defaultdict
 import numpy as np
 
 from imageloom import ImageDataGenerator
+from imageloom._api import engine
 from imageloom._stream.window import BatchStream
+
+engine._may_compute_here = lambda *_: False  # worker processes compute from the first batch on
 
 AUGMENT = {
     "rotation_range": 20,
