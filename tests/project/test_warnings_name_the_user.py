@@ -164,6 +164,11 @@ def dark_images_in_random_transform(_: Path) -> None:
     next(generator.flow(dark()))  # warns
 
 
+def dark_images_in_a_batch_of_any_samples(_: Path) -> None:
+    it = ImageDataGenerator(brightness_range=(0.5, 1)).flow(dark())
+    it._get_batches_of_transformed_samples(np.arange(2))  # warns
+
+
 def cache_without_one_size(folder: Path) -> None:
     generator = ImageDataGenerator(cache="memory", executor="serial")
     flow: Any = generator.flow_from_directory
@@ -215,6 +220,7 @@ PROVOCATIONS: dict[Callable[[Path], None], str] = {
     dark_images_in_fit_of_an_iterator: "0..255 scale",
     dark_images_in_a_preview: "0..255 scale",
     dark_images_in_random_transform: "0..255 scale",
+    dark_images_in_a_batch_of_any_samples: "0..255 scale",
     cache_without_one_size: "`cache` keeps nothing",
     cache_below_one_image: "`cache` keeps nothing",
     keras_multiprocessing: "use_multiprocessing is ignored",
@@ -235,7 +241,7 @@ def test_all_warnings_of_the_package_are_provoked() -> None:
     """Guards the list above: whoever adds a warning adds what provokes it."""
     package = Path(imageloom.__file__).parent
     calls = sum(path.read_text(encoding="utf-8").count("warn_user(") for path in package.rglob("*.py"))
-    assert calls - 1 == 20, "one more or less than the list above was made for"
+    assert calls - 1 == 21, "one more or less than the list above was made for"
 
 
 # With more of the user's code around the call
