@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from imageloom._errors import MissingDependencyError
@@ -16,6 +17,7 @@ def main(connection: Connection) -> None:
     except MissingDependencyError as error:
         from imageloom._executors.workers.messages import CannotStart
 
-        connection.send(CannotStart(error))
+        with suppress(OSError):  # the parent has heard it from another worker, and has gone
+            connection.send(CannotStart(error))
     else:
         serve(connection)
