@@ -14,7 +14,7 @@ from typing import Final
 
 __all__ = ["LINGER_SECONDS", "Staffing"]
 
-LINGER_SECONDS: Final = 15.0
+LINGER_SECONDS: Final = 10.0
 _ASK_AGAIN_SECONDS: Final = 0.05
 
 
