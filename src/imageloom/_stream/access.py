@@ -23,7 +23,7 @@ from imageloom._executors.base import Channel
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._sources.base import SampleSource
 from imageloom._stream.cursor import Cursor
-from imageloom._stream.order import Rest, Sampler, StreamOrder
+from imageloom._stream.order import Rest, Sampler, SamplesChangedError, StreamOrder
 from imageloom._stream.prefetch import Prefetch
 from imageloom._stream.state import checked_state, make_state
 from imageloom._stream.supply import Batch, BatchSupply
@@ -75,6 +75,7 @@ class StreamAccess:
             if begins and rest is not None and rest.epoch == self.cursor.epoch and not rest.goes_on:
                 self.order.rest = None  # `next` draws an order at the start of each epoch
                 self.order.forget()
+            self._let_draw()
             sampler = self.order.sampler()
             self._shown = sampler, self.cursor.epoch
             position = self.cursor.step()
@@ -302,11 +303,23 @@ class StreamAccess:
         """The samples of batch `index` of the pass that began at `first`; adapts prefetching."""
         self._start()
         if first == self.cursor.pass_start:
+            self._let_draw()
+            first = self.cursor.pass_start
             self.cursor.ask(index)
         self._prefetch.ask(first, index)
         sampler = self.order.sampler()
         self._shown = sampler, first // max(1, len(sampler))
         return sampler.spec(first + index)
+
+    def _let_draw(self) -> None:
+        """Lets a user's class draw the order of the epoch, for which it may change their length."""
+        if self.order.draw_order is None:
+            return
+        try:
+            self.order.sampler().order(self.cursor.epoch)
+        except SamplesChangedError as change:
+            samples = change.samples
+            self.rearrange(lambda order: order.set_samples(samples))
 
     def _advance(self, epochs: int) -> None:
         if len(self.order):

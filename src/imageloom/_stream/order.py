@@ -41,7 +41,7 @@ from imageloom._pipeline.seeds import StreamPurpose, drawing_from
 from imageloom._sources.base import SampleSource
 from imageloom._stream.permutation import KeyedPermutation
 
-__all__ = ["OrderOptions", "Rest", "Sampler", "StreamOrder"]
+__all__ = ["OrderOptions", "Rest", "Sampler", "SamplesChangedError", "StreamOrder"]
 
 _SEEDS: Final = 2**32
 _EPOCHS_KEPT: Final = 2  # the one being read and the one being prefetched
@@ -113,6 +113,15 @@ class Rest:
 
 # A user's class draws the order of an epoch, with NumPy's global generator.
 DrawOrder = Callable[[], NDArray[np.int64]]
+
+
+class SamplesChangedError(Exception):
+    """Tells that who draws an order has changed the number of samples of an epoch."""
+
+    def __init__(self, samples: int) -> None:
+        """`samples` is the new number."""
+        super().__init__(samples)
+        self.samples = samples
 
 
 class Sampler:

@@ -136,8 +136,11 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
 
     @property
     def class_indices(self) -> dict[str, int]:
-        """The number of each class, by its name."""
-        return self._plan.source.class_indices
+        """The number of each class, by its name; as in Keras, not there without classes."""
+        source = self._plan.source
+        if source.class_ids is None:
+            raise AttributeError("class_indices", name="class_indices", obj=self)
+        return source.class_indices
 
     @class_indices.setter
     def class_indices(self, value: dict[str, int]) -> None:

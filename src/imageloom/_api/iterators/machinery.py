@@ -16,6 +16,7 @@ import dataclasses
 import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -33,13 +34,22 @@ from imageloom._executors.base import Channel
 from imageloom._pipeline.batch_method import BATCH_METHOD, BatchMethod, current_call
 from imageloom._pipeline.recipe import UserCode
 from imageloom._stream.access import StreamAccess
-from imageloom._stream.order import OrderOptions, StreamOrder
+from imageloom._stream.order import OrderOptions, SamplesChangedError, StreamOrder
 
 __all__ = ["IteratorMachinery", "is_users", "overrides"]
 
 _PACKAGE: Final = __name__.partition(".")[0]
-# The orders that a user's `_set_index_array` has assigned so far, while it runs for an epoch.
-_drawing: ContextVar[list[NDArray[np.int64] | None] | None] = ContextVar("drawing", default=None)
+
+
+@dataclass(slots=True)
+class _Drawing:
+    """What a user's `_set_index_array` has assigned so far, while it runs for an epoch."""
+
+    order: NDArray[np.int64] | None = None
+    samples: int | None = None
+
+
+_drawing: ContextVar[_Drawing | None] = ContextVar("drawing", default=None)
 
 
 def overrides(kind: type, name: str) -> bool:
@@ -61,7 +71,7 @@ class IteratorMachinery(KerasSurface):
     _order: StreamOrder
     _stream: StreamAccess
 
-    n: Number = Number(lambda it: it._order.samples, lambda it, n: it._set_samples(n))
+    n: Number = Number(lambda it: it._samples(), lambda it, n: it._set_samples(n))
     batch_size: Number = Number(
         lambda it: it._order.batch_size, lambda it, size: it._set_batch_size(size), least=-1
     )
@@ -137,7 +147,16 @@ class IteratorMachinery(KerasSurface):
         self._plan = self._plan.with_settings(values)
         self._recipe_changed()
 
+    def _samples(self) -> int:
+        drawing = _drawing.get()
+        drawn = None if drawing is None else drawing.samples
+        return self._order.samples if drawn is None else drawn
+
     def _set_samples(self, samples: int) -> None:
+        drawing = _drawing.get()
+        if drawing is not None:
+            drawing.samples = samples
+            return
         self._stream.rearrange(lambda order: order.set_samples(samples))
         self._fingerprint_changed()
 
@@ -165,7 +184,7 @@ class IteratorMachinery(KerasSurface):
         """
         drawing = _drawing.get()
         if drawing is not None:
-            return drawing[-1]
+            return drawing.order
         return self._stream.index_array if self._attached else None
 
     @index_array.setter
@@ -173,7 +192,7 @@ class IteratorMachinery(KerasSurface):
         drawing = _drawing.get()
         order = None if value is None else np.asarray(value)
         if drawing is not None:
-            drawing.append(order)
+            drawing.order = order
         elif self._has_begun:
             self._stream.assign_order(order)
 
@@ -261,14 +280,16 @@ def _drawn_order(this: weakref.ref[IteratorMachinery]) -> NDArray[np.int64]:
     """Calls `_set_index_array` of a user's class; returns the order that it has assigned."""
     iterator = this()
     assert iterator is not None, "its method is running"
-    assigned: list[NDArray[np.int64] | None] = [None]
-    token = _drawing.set(assigned)
+    drawing = _Drawing()
+    token = _drawing.set(drawing)
     try:
         iterator._set_index_array()
     finally:
         _drawing.reset(token)
-    if assigned[-1] is None:
+    if drawing.samples not in (None, iterator._order.samples):
+        raise SamplesChangedError(drawing.samples)
+    if drawing.order is None:
         raise ArgumentTypeError(
             f"`_set_index_array` of {type(iterator).__name__} has not assigned `index_array`."
         )
-    return assigned[-1]
+    return drawing.order
