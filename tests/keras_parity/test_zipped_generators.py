@@ -25,8 +25,8 @@ from PIL import Image
 from reference import keras_generator, quiet
 
 from imageloom import ImageDataGenerator, Noise
-from imageloom._executors.program import end_idle_workers
 from imageloom._executors.base import Executor
+from imageloom._executors.program import end_idle_workers
 from imageloom._executors.shared import make_executor
 
 SIDE = 24
