@@ -48,6 +48,8 @@ nitpick_ignore_regex = [
         "py:class",
         r"(ArrayLike|DTypeLike|NDArray|ShiftRange|Batch|Image\.Image|SampleName)",
     ),
+    # The kinds of attributes that may be assigned.
+    ("py:class", r"(imageloom\._api\.iterators\.attributes\.)?(Label|Number|Order|Setting)"),
     # Names that appear in signatures alone.
     ("py:class", r".*\.(BatchT_co|ResumableIterator|SampleSource)"),
 ]
