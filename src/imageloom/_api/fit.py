@@ -22,6 +22,7 @@ from imageloom._imaging.moments import check_whitening_fits, statistics_of_array
 from imageloom._imaging.normalise import FeatureStatistics, load_statistics
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
+from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from, fork, global_state
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
@@ -175,7 +176,7 @@ def _of_array(
     _check_images(shape, options.data_format, channel_axis)
     if options.zca_whitening:
         check_whitening_fits(shape[1:], shape[channel_axis])
-    images = np.array(x, dtype=computing_dtype(options.dtype))
+    images = _copied(x, computing_dtype(options.dtype))
     # Keras rescales before it transforms here, which makes brightness ranges wrong.
     last = drawing is not None and options.geometry == "corrected"
     if options.rescale and not last:
@@ -187,6 +188,15 @@ def _of_array(
     if options.rescale and last:
         images *= options.rescale
     return statistics_of_array(images, options, channel_axis)
+
+
+def _copied(x: ArrayLike, dtype: str) -> NDArray[Any]:
+    if not isinstance(x, np.memmap):
+        return np.array(x, dtype=dtype)
+    rows, images = ImageRows(x), np.empty(x.shape, dtype)
+    for number in range(len(images)):
+        images[number] = rows[number]
+    return images
 
 
 def _channel_axis(options: GeneratorOptions) -> int:
