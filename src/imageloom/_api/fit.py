@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, PlanningGenerator, recipe_for_fit
+from imageloom._api.statistics_file import statistics_of_file
 from imageloom._api.streamed_fit import stream_statistics
 from imageloom._api.transforms import draw_from
 from imageloom._checks import check_int, check_seed, computing_dtype
@@ -19,7 +20,7 @@ from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.moments import check_whitening_fits, statistics_of_array
-from imageloom._imaging.normalise import FeatureStatistics, load_statistics
+from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
 from imageloom._pipeline.rows import ImageRows
@@ -64,7 +65,7 @@ def statistics_for(
 ) -> FeatureStatistics:
     """The statistics that the generator's options need; the arguments are those of `fit`."""
     if isinstance(x, (str, os.PathLike)):
-        return _of_file(x, generator._freeze().options)
+        return statistics_of_file(x, generator._freeze().options)
     check_int("rounds", rounds, 1)
     frozen = generator._freeze()
     drawing = _Drawing(generator, frozen, check_seed(seed)) if augment else None
@@ -120,21 +121,6 @@ class _Drawing:
     def _own_seed(self, image: int) -> np.random.SeedSequence:
         words = self._own if isinstance(self._own, Sequence) else (self._own,)
         return np.random.SeedSequence((*words, image, StreamPurpose.FIT))
-
-
-def _of_file(path: str | os.PathLike[str], options: GeneratorOptions) -> FeatureStatistics:
-    found = load_statistics(path)
-    for option, value in (
-        ("featurewise_center", found.mean),
-        ("featurewise_std_normalization", found.std),
-        ("zca_whitening", found.zca_whitening_matrix),
-    ):
-        if getattr(options, option) and value is None:
-            raise InvalidArgumentError(
-                f"{os.fspath(path)!r} does not have the statistics that `{option}` needs"
-                + ("; make it with `imageloom stats --zca`." if option == "zca_whitening" else ".")
-            )
-    return found
 
 
 def _of_iterator(

@@ -49,9 +49,14 @@ class ImageRows:
 
     @property
     def array(self) -> NDArray[Any]:
-        """The whole array."""
+        """The whole array.
+
+        Raises:
+            BadImageError: The file of a memmap has become too short.
+        """
         if self._array is None:
             self._array = self._reopen()
+        check_mapped(self._array, name=self._place and self._place[0])
         return self._array
 
     @property
@@ -68,17 +73,15 @@ class ImageRows:
         """
         row = self._read(index)
         if row is None:
-            check_mapped(self.array, name=self._place and self._place[0])
             row = self.array[index]
         return row
 
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[Any]) -> None:
         """Copies some rows into `out`, which has the dtype of this array."""
         assert self._array is not None
-        check_mapped(self._array)
         # With mode="raise" NumPy would use a buffer. The indices come from this library, so they
         # fit.
-        np.take(self._array, indices, axis=0, out=out, mode="clip")
+        np.take(self.array, indices, axis=0, out=out, mode="clip")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_array": None, "_parts": None}
