@@ -135,10 +135,11 @@ def _saved(path: Path) -> tuple[Mapping[str, Any], int]:
     Files of release 0.1 have no checksum.
     """
     try:
-        saved = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        saved = json.loads(content)
         state, epoch = saved["iterator"], saved["epoch"]
         checksum = saved.get("checksum")
-        if checksum is not None and path.read_bytes() != _written(state, epoch):
+        if checksum is not None and content != _written(state, epoch):
             raise ValueError("the checksum is wrong")
         if not isinstance(state, dict) or type(epoch) is not int or not 0 <= epoch < _END:
             raise TypeError("the state or the number of epochs is of another kind")

@@ -71,7 +71,7 @@ class DecodeAlways:
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class CachePlan:
     """Which images are cached, and where.
 

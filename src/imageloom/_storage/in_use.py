@@ -7,17 +7,22 @@ Where there are no such locks, files count as unused. Windows refuses to delete 
 from __future__ import annotations
 
 import sys
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["hold", "is_held"]
+__all__ = ["hold", "hold_for", "is_held"]
 
 if sys.platform == "win32":
 
     def hold(file: IO[bytes]) -> None:
         """Does nothing; an open file cannot be deleted."""
         del file
+
+    def hold_for(owner: object, path: str) -> None:
+        """Does nothing, because an open file would keep others from replacing it."""
+        del owner, path
 
     def is_held(path: Path) -> bool:
         """Returns False; deleting it will fail if it is in use."""
@@ -31,6 +36,13 @@ else:
         """Says that a file is in use until it is closed."""
         with suppress(OSError):  # network file systems may not have locks
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def hold_for(owner: object, path: str) -> None:
+        """Says that a file is in use until `owner` is gone."""
+        with suppress(OSError):
+            file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed with its owner
+            weakref.finalize(owner, file.close)
+            hold(file)
 
     def is_held(path: Path) -> bool:
         """Whether a program, this one included, has said that it uses the file."""

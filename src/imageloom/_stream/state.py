@@ -125,7 +125,7 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
         )
     differences = [
         f"{name} was {theirs.get(name)!r} and is {fingerprint.get(name)!r}"
-        for name in sorted({*theirs, *fingerprint})
+        for name in sorted({*theirs, *fingerprint}, key=str)
         if theirs.get(name) != fingerprint.get(name)
     ]
     if differences:
@@ -142,8 +142,8 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
         or not _in_range(shards, 1, _END)
     ):
         raise InvalidArgumentError(
-            f"The state is damaged: position {position!r:.40}, seed {seed!r:.40}, shards {shards!r:.40}, "
-            f"shift {shift!r:.40}."
+            f"The state is damaged: position {position!r:.40}, seed {seed!r:.40}, "
+            f"shards {shards!r:.40}, shift {shift!r:.40}."
         )
     return int(state["position"]), int(state["seed"]), int(shards), shift
 
