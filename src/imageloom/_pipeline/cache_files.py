@@ -203,6 +203,8 @@ def _rows_of_earlier(files: _Files) -> int | None:
     try:
         found = json.loads(Path(f"{files.path}.json").read_bytes())
         rows = found.pop("rows")
+        if type(rows) is not int:
+            return None
         with open(f"{files.path}.npy", "rb") as file:
             np.lib.format.read_magic(file)
             header = np.lib.format.read_array_header_1_0(file)
@@ -212,7 +214,7 @@ def _rows_of_earlier(files: _Files) -> int | None:
     except Exception:  # damaged files may raise anything
         return None
     right = header == ((rows, *files.row_shape), False, np.dtype(np.uint8))
-    return rows if type(rows) is int and whole and right and found == files.description else None
+    return rows if whole and right and found == files.description else None
 
 
 def _make_files(files: _Files, rows: int) -> int:

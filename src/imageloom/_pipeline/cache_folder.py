@@ -60,11 +60,10 @@ class Generation:
         """Whether an iterator uses the files now."""
         return is_held(self.path.with_suffix(".npy"))
 
-    def remove(self) -> None:
-        """Deletes the files; those that cannot be deleted stay."""
-        for suffix in (".json", ".marks", ".npy"):  # without a description, nobody opens the others
-            with suppress(OSError):
-                self.path.with_suffix(suffix).unlink()
+    @property
+    def files(self) -> list[Path]:
+        """The files, the description first: without it, nobody opens the others."""
+        return [self.path.with_suffix(suffix) for suffix in (".json", ".marks", ".npy")]
 
 
 def generations(folder: Path) -> list[Generation]:
@@ -108,7 +107,9 @@ def make_room(folder: Path, own: str, needed: int, room: int) -> None:
         if fits or generation.in_use:
             count, nbytes = count + 1, nbytes + generation.nbytes
         else:
-            generation.remove()
+            for file in generation.files:
+                with suppress(OSError):
+                    file.unlink()
 
 
 def note_folder(folder: str) -> None:

@@ -18,7 +18,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DRAFT_PREFIX", "drop_drafts", "is_old_draft", "replace_file", "replacing"]
+__all__ = [
+    "DRAFT_PREFIX",
+    "drop_drafts",
+    "is_old_draft",
+    "old_drafts",
+    "replace_file",
+    "replacing",
+]
 
 _DAY: Final = 86_400.0  # no draft takes so long
 DRAFT_PREFIX: Final = ".imageloom-draft-"
@@ -83,13 +90,22 @@ def is_old_draft(name: str, modified: float) -> bool:
     return name.startswith(DRAFT_PREFIX) and time.time() - modified > _DAY
 
 
-def drop_drafts(folder: str | os.PathLike[str]) -> None:
-    """Deletes the drafts in a folder that killed programs have left; an error is no matter."""
+def old_drafts(folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the drafts in a folder that killed programs have left."""
+    found = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):  # another program may be as quick
                 if is_old_draft(entry.name, entry.stat(follow_symlinks=False).st_mtime):
-                    os.unlink(entry.path)
+                    found.append(Path(entry.path))
+    return found
+
+
+def drop_drafts(folder: str | os.PathLike[str]) -> None:
+    """Deletes the drafts in a folder that killed programs have left; an error is no matter."""
+    for draft in old_drafts(folder):
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _rename(draft: Path, target: Path) -> None:
