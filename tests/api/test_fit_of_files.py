@@ -84,14 +84,14 @@ def test_another_colour_mode_is_an_error(theirs: str, ours: str, crops: Path, tm
 def test_another_size_is_a_warning(crops: Path, tmp_path: Path) -> None:
     fitted = generator()
     fitted.fit(written(tmp_path, target_size=(5, 4)))
-    with pytest.warns(UserWarning, match="5x4 .*6x4: .*--size 6 4"):
+    with pytest.warns(UserWarning, match=r"5x4 .*6x4: .*--size 6 4"):
         first(fitted, crops)
 
 
 def test_another_size_is_an_error_of_whitening(crops: Path, tmp_path: Path) -> None:
     fitted = generator(featurewise_std_normalization=False, zca_whitening=True)
     fitted.fit(written(tmp_path, target_size=(5, 4)))
-    with pytest.raises(InvalidArgumentError, match="5x4 .*6x4"):
+    with pytest.raises(InvalidArgumentError, match=r"5x4 .*6x4"):
         first(fitted, crops)
 
 

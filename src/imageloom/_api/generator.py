@@ -116,8 +116,9 @@ class ImageDataGenerator(MltkSurface):
         cache: keep decoded, resized images for later epochs: `"memory"`, or a directory that later
             runs use as well. All workers share the cache. It needs images that are resized to one
             size.
-        cache_limit: largest size of the cache in bytes; images beyond it are decoded each time.
-            None is a quarter of the free memory, or half of the free disk space.
+        cache_limit: largest size of the cache in bytes; images beyond it are decoded each time, and
+            what earlier runs left in the directory goes. None is a quarter of the free memory, or
+            half of the free disk space.
         decode: `"exact"`, or `"scaled"`: JPEG files are decoded at the smallest scale that still
             covers `target_size`. Large photographs are then several times as fast, and pixels
             differ slightly.
