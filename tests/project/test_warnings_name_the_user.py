@@ -22,9 +22,9 @@ from recorded_warnings import dark, marked_line, places, recorded
 
 import imageloom
 from imageloom import ImageDataGenerator
+from imageloom._imaging import opencv
 from imageloom._imaging.normalise import FeatureStatistics, MeasuredImages
 from imageloom._imaging.statistics_file import save_statistics
-from imageloom._imaging import opencv
 
 EXECUTORS = ("serial", "threads", "processes")
 
