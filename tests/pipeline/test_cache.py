@@ -333,24 +333,20 @@ def mappings(nbytes: int) -> int:
 
 @pytest.mark.slow
 @linux_only
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "executor",
     ["serial", "threads", "processes"],
 )
-def test_memory_is_given_back_when_it_closes_while_a_batch_lives_on(
-    executor: str, kind: str, crops: Path, tmp_path: Path
-) -> None:
+def test_memory_is_given_back_when_it_closes_while_a_batch_lives_on(executor: str, crops: Path) -> None:
     side = 61  # a size that nothing else has
-    nbytes = SAMPLES * side * side * 3 + (SAMPLES * 4 if kind == "memory" else 128)
-    how = {"executor": executor, "cores": 1, "cache": place(kind, tmp_path)}
+    nbytes = SAMPLES * (side * side * 3 + 4)
+    how = {"executor": executor, "cores": 1, "cache": "memory"}
     gc.collect()
     before = mappings(nbytes)
     it = open_flow(crops, how, target_size=(side, side))
     images, _ = next(it)
     copied = images.copy()
-    if kind == "memory" or executor != "processes":
-        assert mappings(nbytes) == before + 1
+    assert mappings(nbytes) == before + 1
     it.close()
 
     def given_back() -> bool:

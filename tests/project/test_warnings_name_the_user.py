@@ -23,6 +23,8 @@ from recorded_warnings import dark, marked_line, places, recorded
 import imageloom
 from imageloom import ImageDataGenerator
 from imageloom._imaging import opencv
+from imageloom._imaging.normalise import FeatureStatistics, MeasuredImages
+from imageloom._imaging.statistics_file import save_statistics
 
 EXECUTORS = ("serial", "threads", "processes")
 
@@ -74,6 +76,15 @@ def unfitted_standardize(_: Path) -> None:
 
 def unfitted_flow(_: Path) -> None:
     next(ImageDataGenerator(featurewise_center=True).flow(images()))  # warns
+
+
+def statistics_of_another_size(folder: Path) -> None:
+    measured = MeasuredImages(rescale=None, target_size=(9, 9), color_mode="rgb", dtype="float32")
+    save_statistics(FeatureStatistics(mean=np.zeros((1, 1, 3)), images=measured), folder / "x.npz")
+    generator = ImageDataGenerator(featurewise_center=True, executor="serial")
+    generator.fit(folder / "x.npz")
+    it = generator.flow_from_directory(folder, target_size=(8, 8))
+    next(it)  # warns
 
 
 def exchanged_axes(folder: Path) -> None:
@@ -203,6 +214,7 @@ PROVOCATIONS: dict[Callable[[Path], None], str] = {
     overridden_option_in_a_subclass: "overrides `featurewise_center`",
     unfitted_standardize: "has not been fit",
     unfitted_flow: "has not been fit",
+    statistics_of_another_size: "images of 9x9 pixels",
     exchanged_axes: "exchanges two axes",
     exchanged_axes_of_arrays: "exchanges two axes",
     exchanged_axes_of_a_frame: "exchanges two axes",
@@ -241,7 +253,7 @@ def test_all_warnings_of_the_package_are_provoked() -> None:
     """Guards the list above: whoever adds a warning adds what provokes it."""
     package = Path(imageloom.__file__).parent
     calls = sum(path.read_text(encoding="utf-8").count("warn_user(") for path in package.rglob("*.py"))
-    assert calls - 1 == 21, "one more or less than the list above was made for"
+    assert calls - 1 == 22, "one more or less than the list above was made for"
 
 
 # With more of the user's code around the call

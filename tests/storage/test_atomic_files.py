@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imageloom._imaging.normalise import FeatureStatistics, load_statistics, save_statistics
+from imageloom._imaging.normalise import FeatureStatistics
+from imageloom._imaging.statistics_file import load_statistics, save_statistics
 from imageloom._storage import atomic
 from imageloom._storage.atomic import replace_file, replacing
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import keras
 
 from imageloom._checks import check_int
 from imageloom._errors import InvalidArgumentError
 from imageloom._public import public
-from imageloom._storage.atomic import replace_file
+from imageloom._storage.atomic import drop_drafts, replace_file
 
 __all__ = ["ResumeCallback"]
+
+_END: Final = 2**62  # of epochs
+# What reading bytes of any kind may raise; the errors of JSON and of the decoder are ValueErrors.
+_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class ResumableIterator(Protocol):
@@ -78,6 +83,7 @@ class ResumeCallback(keras.callbacks.Callback):
         self._every = None if save_freq == "epoch" else save_freq
         self.epoch = 0
         if self._path.exists():
+            drop_drafts(self._path.parent)
             state, self.epoch = _saved(self._path)
             iterator.load_state_dict(state)
         self.position = self._start = iterator.total_batches_seen
@@ -114,17 +120,32 @@ class ResumeCallback(keras.callbacks.Callback):
                 "steps_per_epoch to fit."
             )
         state = {**self._iterator.state_dict(), "position": self.position}
-        content = json.dumps({"epoch": self.epoch, "iterator": state})
-        replace_file(self._path, content.encode(), durable=True)
+        replace_file(self._path, _written(state, self.epoch), durable=True)
+
+
+def _written(state: Mapping[str, Any], epoch: int) -> bytes:
+    content = json.dumps({"epoch": epoch, "iterator": state})
+    checksum = zlib.crc32(content.encode())
+    return f'{content[:-1]}, "checksum": {checksum}}}'.encode()
 
 
 def _saved(path: Path) -> tuple[Mapping[str, Any], int]:
-    """Reads the state of the iterator and the number of finished epochs from a file."""
+    """Reads the state of the iterator and the number of finished epochs from a file.
+
+    Files of release 0.1 have no checksum.
+    """
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        return saved["iterator"], int(saved["epoch"])
-    except (ValueError, LookupError, TypeError) as error:  # JSON's and the decoder's are ValueErrors
+        content = path.read_bytes()
+        saved = json.loads(content)
+        state, epoch = saved["iterator"], saved["epoch"]
+        checksum = saved.get("checksum")
+        if checksum is not None and content != _written(state, epoch):
+            raise ValueError("the checksum is wrong")
+        if not isinstance(state, dict) or type(epoch) is not int or not 0 <= epoch < _END:
+            raise TypeError("the state or the number of epochs is of another kind")
+    except _UNREADABLE as error:
         raise InvalidArgumentError(
             f"{str(path)!r} is not a file that `ResumeCallback` has written, or it is damaged. Delete "
             "it to start from the first batch, or name another file."
         ) from error
+    return state, epoch

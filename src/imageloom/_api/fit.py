@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, PlanningGenerator, recipe_for_fit
+from imageloom._api.statistics_file import statistics_of_file
 from imageloom._api.streamed_fit import stream_statistics
 from imageloom._api.transforms import draw_from
 from imageloom._checks import check_int, check_seed, computing_dtype
@@ -19,9 +20,10 @@ from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.moments import check_whitening_fits, statistics_of_array
-from imageloom._imaging.normalise import FeatureStatistics, load_statistics
+from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
+from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from, fork, global_state
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
@@ -63,7 +65,7 @@ def statistics_for(
 ) -> FeatureStatistics:
     """The statistics that the generator's options need; the arguments are those of `fit`."""
     if isinstance(x, (str, os.PathLike)):
-        return _of_file(x, generator._freeze().options)
+        return statistics_of_file(x, generator._freeze().options)
     check_int("rounds", rounds, 1)
     frozen = generator._freeze()
     drawing = _Drawing(generator, frozen, check_seed(seed)) if augment else None
@@ -121,21 +123,6 @@ class _Drawing:
         return np.random.SeedSequence((*words, image, StreamPurpose.FIT))
 
 
-def _of_file(path: str | os.PathLike[str], options: GeneratorOptions) -> FeatureStatistics:
-    found = load_statistics(path)
-    for option, value in (
-        ("featurewise_center", found.mean),
-        ("featurewise_std_normalization", found.std),
-        ("zca_whitening", found.zca_whitening_matrix),
-    ):
-        if getattr(options, option) and value is None:
-            raise InvalidArgumentError(
-                f"{os.fspath(path)!r} does not have the statistics that `{option}` needs"
-                + ("; make it with `imageloom stats --zca`." if option == "zca_whitening" else ".")
-            )
-    return found
-
-
 def _of_iterator(
     generator: FittingGenerator,
     frozen: FrozenGenerator,
@@ -175,7 +162,7 @@ def _of_array(
     _check_images(shape, options.data_format, channel_axis)
     if options.zca_whitening:
         check_whitening_fits(shape[1:], shape[channel_axis])
-    images = np.array(x, dtype=computing_dtype(options.dtype))
+    images = _copied(x, computing_dtype(options.dtype))
     # Keras rescales before it transforms here, which makes brightness ranges wrong.
     last = drawing is not None and options.geometry == "corrected"
     if options.rescale and not last:
@@ -187,6 +174,15 @@ def _of_array(
     if options.rescale and last:
         images *= options.rescale
     return statistics_of_array(images, options, channel_axis)
+
+
+def _copied(x: ArrayLike, dtype: str) -> NDArray[Any]:
+    if not isinstance(x, np.memmap):
+        return np.array(x, dtype=dtype)
+    rows, images = ImageRows(x), np.empty(x.shape, dtype)
+    for number in range(len(images)):
+        images[number] = rows[number]
+    return images
 
 
 def _channel_axis(options: GeneratorOptions) -> int:

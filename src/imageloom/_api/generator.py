@@ -20,6 +20,7 @@ from imageloom._api.flows import arrays, dataframe, directory
 from imageloom._api.generator_state import restore, state_of
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, freeze
+from imageloom._api.statistics_file import check_images
 from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
@@ -115,8 +116,9 @@ class ImageDataGenerator(MltkSurface):
         cache: keep decoded, resized images for later epochs: `"memory"`, or a directory that later
             runs use as well. All workers share the cache. It needs images that are resized to one
             size.
-        cache_limit: largest size of the cache in bytes; images beyond it are decoded each time.
-            None is a quarter of the free memory, or half of the free disk space.
+        cache_limit: largest size of the cache in bytes; images beyond it are decoded each time, and
+            what earlier runs left in the directory goes. None is a quarter of the free memory, or
+            half of the free disk space.
         decode: `"exact"`, or `"scaled"`: JPEG files are decoded at the smallest scale that still
             covers `target_size`. Large photographs are then several times as fast, and pixels
             differ slightly.
@@ -188,6 +190,7 @@ class ImageDataGenerator(MltkSurface):
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
     _checked_options: GeneratorOptions | None = None
+    _fitted = FeatureStatistics()
 
     def __init__(
         self,
@@ -282,8 +285,8 @@ class ImageDataGenerator(MltkSurface):
 
         Raises:
             InvalidArgumentError: an array whose rank is not 4; no images; images whose whitening
-                matrix would not fit into memory; a file without statistics that this generator
-                needs.
+                matrix would not fit into memory; a file that is damaged, lacks what this generator
+                needs, or has it of images that were rescaled otherwise.
             MissingFileError: the file does not exist.
         """
         found = statistics_for(self, x, augment=augment, rounds=rounds, seed=seed)
@@ -291,6 +294,7 @@ class ImageDataGenerator(MltkSurface):
         self.std = found.std if found.std is not None else self.std
         if found.zca_whitening_matrix is not None:
             self.zca_whitening_matrix = found.zca_whitening_matrix
+        self._fitted = found
 
     # Single images. If a user overrides one of these methods, iterators call the override.
 
@@ -384,9 +388,14 @@ class ImageDataGenerator(MltkSurface):
         return self._checked_options
 
     def _statistics(self) -> FeatureStatistics:
-        return FeatureStatistics(
-            mean=self.mean, std=self.std, zca_whitening_matrix=self.zca_whitening_matrix
-        )
+        present = {
+            "mean": self.mean,
+            "std": self.std,
+            "zca_whitening_matrix": self.zca_whitening_matrix,
+        }
+        fitted = self._fitted  # or the user has assigned others since
+        same = all(getattr(fitted, name) is value for name, value in present.items())
+        return FeatureStatistics(**present, images=fitted.images if same else None)
 
     def _freeze(self) -> FrozenGenerator:
         """The generator's present state, which later assignments do not change."""
@@ -396,6 +405,7 @@ class ImageDataGenerator(MltkSurface):
         """Opens the workers for the batches of an iterator."""
         options = frozen.options
         warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics))
+        check_images(frozen.statistics, recipe)
         if options.save_to_dir is not None:
             if is_url(options.save_to_dir):
                 raise InvalidArgumentError(

@@ -17,7 +17,7 @@ from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
 from imageloom._imaging.pillow_settings import PillowSettings, program_settings
 from imageloom._machine import free_memory
 from imageloom._options import GeneratorOptions, ReadOptions
-from imageloom._pipeline.cache import CachePlan
+from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._pipeline.cache_files import plan_cache
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
@@ -290,11 +290,11 @@ def _cache_plan(
         free_memory=free_memory,
     )
     if plan is None or plan.rows == 0:
-        why = (
-            "images are not resized to one size"
-            if plan is None
-            else "`cache_limit` is smaller than one image"
-        )
+        why = "there is no room for one image"
+        if plan is None:
+            why = "images are not resized to one size"
+        elif options.cache_limit is not None and options.cache_limit < plan.row_nbytes + MARK.itemsize:
+            why = "`cache_limit` is smaller than one image"
         warn_user(f"`cache` keeps nothing: {why}.")
     return plan
 

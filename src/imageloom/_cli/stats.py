@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from imageloom._errors import BadImageError
 
 if TYPE_CHECKING:
     from imageloom import DirectoryIterator
-    from imageloom._imaging.normalise import FeatureStatistics
+    from imageloom._imaging.normalise import FeatureStatistics, MeasuredImages
 
 __all__ = ["stats"]
 
@@ -120,10 +121,15 @@ def stats(
         "on_bad_image": on_bad_image,
     }
     flow = opened({**common, "featurewise_center": True, "featurewise_std_normalization": True})
+    from imageloom._imaging.normalise import MeasuredImages
+
     found, matrix = _fitted(flow), None
     if zca:  # a second pass, because whitening excludes the division by the deviation
         matrix = _fitted(opened({**common, "featurewise_center": True, "zca_whitening": True}))
-    _write(found, matrix, output)
+    images = MeasuredImages(
+        rescale=rescale, target_size=size, color_mode=color_mode, dtype=str(flow.dtype)
+    )
+    _write(found, matrix, images, output)
     numbers = {"mean": found.mean, "std": found.std}
     listed = {name: value.ravel().tolist() for name, value in numbers.items() if value is not None}
     if as_json:
@@ -147,10 +153,13 @@ def _fitted(flow: DirectoryIterator) -> FeatureStatistics:
     return statistics
 
 
-def _write(found: FeatureStatistics, whitening: FeatureStatistics | None, output: Path) -> None:
-    from imageloom._imaging.normalise import FeatureStatistics, save_statistics
+def _write(
+    found: FeatureStatistics,
+    whitening: FeatureStatistics | None,
+    images: MeasuredImages,
+    output: Path,
+) -> None:
+    from imageloom._imaging.statistics_file import save_statistics
 
     matrix = None if whitening is None else whitening.zca_whitening_matrix
-    save_statistics(
-        FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix), output
-    )
+    save_statistics(dataclasses.replace(found, zca_whitening_matrix=matrix, images=images), output)

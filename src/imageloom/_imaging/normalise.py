@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._errors import InvalidArgumentError, MissingFileError
 from imageloom._options import GeneratorOptions
-from imageloom._storage.atomic import replacing
 from imageloom._warnings import warn_user
 
 __all__ = [
     "FeatureStatistics",
+    "MeasuredImages",
     "StandardizeOptions",
-    "load_statistics",
-    "save_statistics",
     "standardize",
     "warn_if_unfitted",
 ]
 
 EPSILON: Final = 1e-6
-_NAMES: Final = ("mean", "std", "zca_whitening_matrix")
 Floats = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredImages:
+    """What statistics in a file depend on, besides the images' files.
+
+    Attributes:
+        rescale: the factor that pixels were multiplied by; None for none.
+        target_size: height and width.
+        color_mode: the colour mode, which says the number of channels.
+        dtype: the dtype that the images were in.
+    """
+
+    rescale: float | None
+    target_size: tuple[int, int]
+    color_mode: str
+    dtype: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,43 +48,13 @@ class FeatureStatistics:
         mean: the mean of each channel, (1, 1, channels), or (channels, 1, 1) for channels first.
         std: the standard deviation of each channel, in the same shape.
         zca_whitening_matrix: a matrix (d, d) with d = height * width * channels.
+        images: what they depend on, if they are out of a file that says so.
     """
 
     mean: Floats | None = None
     std: Floats | None = None
     zca_whitening_matrix: Floats | None = None
-
-
-_FILE_FORMAT: Final = "imageloom-statistics"
-
-
-def save_statistics(found: FeatureStatistics, path: str | os.PathLike[str]) -> None:
-    """Writes statistics to an `.npz` file, in one step; `load_statistics` reads it."""
-    arrays = {name: getattr(found, name) for name in _NAMES if getattr(found, name) is not None}
-    with replacing(path, durable=True) as draft, open(draft, "xb") as file:
-        np.savez(file, format=np.array(_FILE_FORMAT), **arrays)
-
-
-def load_statistics(path: str | os.PathLike[str]) -> FeatureStatistics:
-    """Reads statistics from a file that `save_statistics` has written.
-
-    Raises:
-        MissingFileError: The file does not exist.
-        InvalidArgumentError: The file contains something else, or is damaged.
-    """
-    try:
-        # NumPy does not close the file if it is no archive, so it is opened and closed here.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if str(arrays["format"]) != _FILE_FORMAT:
-                raise KeyError("format")
-            return FeatureStatistics(**{name: arrays[name] for name in _NAMES if name in arrays})
-    except FileNotFoundError as error:
-        raise MissingFileError(f"The file {os.fspath(path)!r} does not exist.") from error
-    except Exception as error:  # NumPy raises errors of many classes for damaged files
-        raise InvalidArgumentError(
-            f"The file {os.fspath(path)!r} contains no statistics as `imageloom stats` writes them: "
-            f"{error}"
-        ) from error
+    images: MeasuredImages | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ empty. Every process compares a row with its mark once before it uses the row, s
 was lost in a power failure is only decoded again. Two processes that write the same row write the
 same bytes.
 
-The rows are in memory that is released with the iterator, or in a directory. There, `<name>.npy` is
+The rows are in memory that is released with the iterator, or in a directory, whose files are read and
+written and never mapped: with a mapping, a full file system or a file that somebody makes shorter would
+be a signal that ends the program, and not an error. There, `<name>.npy` is
 a flat array that NumPy can open, `<name>.marks` contains the marks, and `<name>.json` the files, the
 read options, what the program has changed in Pillow, and the versions of the libraries. If any of
 these change, the files are created anew (see `cache_files`).
@@ -34,6 +36,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._imaging.pillow_settings import loads_truncated
+from imageloom._storage.in_use import hold
+from imageloom._storage.parts import FileParts
 
 __all__ = ["MARK", "CachePlan", "CachedPixels", "DecodeAlways", "PixelStore", "open_store"]
 
@@ -67,7 +71,7 @@ class DecodeAlways:
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class CachePlan:
     """Which images are cached, and where.
 
@@ -99,44 +103,59 @@ class CachePlan:
         return self.rows * (self.row_nbytes + MARK.itemsize)
 
 
+class _Rows(Protocol):
+    """Where the rows and marks are."""
+
+    def mark(self, sample: int) -> int:
+        """Returns the mark of a row."""
+        ...
+
+    def row(self, sample: int) -> Pixels | None:
+        """Returns a row; None if it cannot be read."""
+        ...
+
+    def put(self, sample: int, image: Pixels, mark: int) -> None:
+        """Writes a row and then its mark."""
+        ...
+
+
 class CachedPixels:
     """A store over the shared rows, in one process."""
 
-    def __init__(
-        self,
-        plan: CachePlan,
-        pixels: Pixels,
-        marks: NDArray[np.uint32],
-        put: Callable[[int, Pixels, int], None],
-    ) -> None:
-        """`put` writes a row and then its mark."""
-        self._truncated = plan.truncated
-        self._pixels = pixels
-        self._marks = marks
-        self._put = put
-        self._trusted = np.zeros(len(marks), dtype=bool)
+    def __init__(self, plan: CachePlan, rows: _Rows) -> None:
+        """`rows` are as many as the plan says."""
+        self._plan = plan
+        self._rows = rows
+        self._trusted = np.zeros(plan.rows, dtype=bool)
         self._full = False
 
     def pixels(self, sample: int, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """Returns a cached row, or the image that `decode` returns, which is cached if it fits."""
-        if sample >= len(self._marks) or loads_truncated() != self._truncated:
+        if sample >= self._plan.rows or loads_truncated() != self._plan.truncated:
             return decode()
-        mark, row = int(self._marks[sample]), cast(Pixels, self._pixels[sample])
-        if mark and (self._trusted[sample] or _checksum(row) == mark):
-            self._trusted[sample] = True
+        row = self._kept(sample)
+        if row is not None:
             return row
         image = decode()
-        if not self._full and image.dtype == np.uint8 and image.shape == row.shape:
+        if not self._full and image.dtype == np.uint8 and image.shape == self._plan.row_shape:
             self._keep(sample, np.ascontiguousarray(image))
         return image
 
     def holds(self, sample: int) -> bool:
         """Whether the row is marked; its content may still be wrong."""
-        return sample < len(self._marks) and bool(self._marks[sample])
+        return sample < self._plan.rows and self._rows.mark(sample) != 0
+
+    def _kept(self, sample: int) -> Pixels | None:
+        mark = self._rows.mark(sample)
+        row = self._rows.row(sample) if mark else None
+        if row is None or not (self._trusted[sample] or _checksum(row) == mark):
+            return None
+        self._trusted[sample] = True
+        return row
 
     def _keep(self, sample: int, image: Pixels) -> None:
         try:
-            self._put(sample, image, _checksum(image))
+            self._rows.put(sample, image, _checksum(image))
         except OSError:  # the disk is full; the rows that were written before remain usable
             self._full = True
 
@@ -150,31 +169,38 @@ def open_store(plan: CachePlan | None, memory: mmap.mmap | None = None) -> Pixel
     if plan is None or plan.rows == 0:
         return DecodeAlways()
     if plan.path is None:
-        return _in_memory(plan, mmap.mmap(-1, plan.nbytes) if memory is None else memory)
+        memory = mmap.mmap(-1, plan.nbytes) if memory is None else memory
+        return CachedPixels(plan, _MemoryRows(plan, memory))
     try:
         return _in_directory(plan)
     except OSError:  # somebody has deleted the files
         return DecodeAlways()
 
 
-def _in_memory(plan: CachePlan, memory: mmap.mmap) -> CachedPixels:
-    """Opens the store over `plan.nbytes` of memory, which contains zeros at first."""
-    shape = (plan.rows, *plan.row_shape)
-    pixels: Pixels = np.ndarray(shape, np.uint8, buffer=memory, offset=plan.rows * MARK.itemsize)
-    marks: NDArray[np.uint32] = np.ndarray((plan.rows,), MARK, buffer=memory)
+class _MemoryRows:
+    """Rows in `plan.nbytes` of memory, which contains zeros at first."""
 
-    def put(sample: int, image: Pixels, mark: int) -> None:
-        pixels[sample] = image
-        marks[sample] = mark
+    def __init__(self, plan: CachePlan, memory: mmap.mmap) -> None:
+        shape = (plan.rows, *plan.row_shape)
+        self._marks: NDArray[np.uint32] = np.ndarray((plan.rows,), MARK, buffer=memory)
+        self._pixels: Pixels = np.ndarray(shape, np.uint8, buffer=memory, offset=self._marks.nbytes)
 
-    return CachedPixels(plan, pixels, marks, put)
+    def mark(self, sample: int) -> int:
+        return int(self._marks[sample])
+
+    def row(self, sample: int) -> Pixels | None:
+        return cast(Pixels, self._pixels[sample])
+
+    def put(self, sample: int, image: Pixels, mark: int) -> None:
+        self._pixels[sample] = image
+        self._marks[sample] = mark
 
 
 def _in_directory(plan: CachePlan) -> PixelStore:
     with ExitStack() as files:
-        pixels_file = files.enter_context(_open_file(f"{plan.path}.npy"))
-        marks_file = files.enter_context(_open_file(f"{plan.path}.marks"))
-        status, marks_status = (os.fstat(file.fileno()) for file in (pixels_file, marks_file))
+        pixels = files.enter_context(_open_file(f"{plan.path}.npy"))
+        marks = files.enter_context(_open_file(f"{plan.path}.marks"))
+        status, marks_status = (os.fstat(file.fileno()) for file in (pixels, marks))
         header = status.st_size - plan.rows * plan.row_nbytes
         if (
             status.st_ino != plan.inode
@@ -182,14 +208,11 @@ def _in_directory(plan: CachePlan) -> PixelStore:
             or marks_status.st_size != plan.rows * MARK.itemsize
         ):
             return DecodeAlways()  # another program has created them anew for another plan
-        mapped = mmap.mmap(pixels_file.fileno(), 0, access=mmap.ACCESS_READ)
-        mapped_marks = mmap.mmap(marks_file.fileno(), 0, access=mmap.ACCESS_READ)
+        hold(pixels)
         kept_open = files.pop_all()
-    pixels: Pixels = np.ndarray((plan.rows, *plan.row_shape), np.uint8, buffer=mapped, offset=header)
-    marks: NDArray[np.uint32] = np.ndarray((plan.rows,), MARK, buffer=mapped_marks)
-    writer = _Writer(pixels_file, marks_file, header, plan.row_nbytes)
-    weakref.finalize(writer, kept_open.close)
-    return CachedPixels(plan, pixels, marks, writer.put)
+    rows = _FileRows(plan, FileParts(pixels), FileParts(marks), header)
+    weakref.finalize(rows, kept_open.close)
+    return CachedPixels(plan, rows)
 
 
 def _open_file(path: str) -> IO[bytes]:
@@ -202,20 +225,55 @@ def _open_file(path: str) -> IO[bytes]:
         return open(path, "rb", buffering=0)
 
 
-class _Writer:
-    """Writes with `write`: with the mapping, a full disk would be a signal and not an error."""
+class _FileRows:
+    """Rows in the files of a directory.
 
-    def __init__(self, pixels: IO[bytes], marks: IO[bytes], header: int, row_nbytes: int) -> None:
+    If somebody has made the pixels' file shorter, a write would make it long again, with holes for the
+    other rows. So such a file is neither read nor written any more.
+    """
+
+    def __init__(self, plan: CachePlan, pixels: FileParts, marks: FileParts, header: int) -> None:
+        self._plan = plan
         self._pixels = pixels
         self._marks = marks
         self._header = header
-        self._row_nbytes = row_nbytes
-        self._lock = threading.Lock()
+        self._size = header + plan.rows * plan.row_nbytes
+        self._writing = threading.Lock()
+
+    def mark(self, sample: int) -> int:
+        found = np.zeros(1, MARK)
+        return int(found[0]) if _was_read(self._marks, sample * MARK.itemsize, found) else 0
+
+    def row(self, sample: int) -> Pixels | None:
+        found: Pixels = np.empty(self._plan.row_shape, np.uint8)
+        if self._is_whole() and _was_read(self._pixels, self._place(sample), found):
+            return found
+        return None
 
     def put(self, sample: int, image: Pixels, mark: int) -> None:
-        with self._lock:
-            _write_at(self._pixels, self._header + sample * self._row_nbytes, image.tobytes())
-            _write_at(self._marks, sample * MARK.itemsize, MARK.type(mark).tobytes())
+        with self._writing:
+            if not self._is_whole():
+                raise OSError("the file of the pixels has become shorter")
+            for parts, offset, content in (
+                (self._pixels, self._place(sample), image.tobytes()),
+                (self._marks, sample * MARK.itemsize, MARK.type(mark).tobytes()),
+            ):
+                with parts.lock:
+                    _write_at(parts.file, offset, content)
+
+    def _is_whole(self) -> bool:
+        return os.fstat(self._pixels.file.fileno()).st_size == self._size
+
+    def _place(self, sample: int) -> int:
+        return self._header + sample * self._plan.row_nbytes
+
+
+def _was_read(parts: FileParts, offset: int, out: NDArray[Any]) -> bool:
+    """Fills an array; returns False if the file has become shorter, or if its disk fails."""
+    try:
+        return parts.read(offset, out)
+    except OSError:
+        return False
 
 
 def _write_at(file: IO[bytes], offset: int, content: bytes) -> None:

@@ -3,23 +3,31 @@
 An array in memory is not sent to workers. Instead, the rows of each batch are copied into the
 batch's slot of shared memory. A `numpy.memmap` is not copied at all: a pickled `ImageRows` contains
 the name of the file and the place in it, and opens the file again, read-only.
+
+A mapped file that has become shorter is a signal that ends the program, so the rows of a memmap are
+read from its file instead. Where that is not possible (the file has been deleted, the changes belong
+to this process alone, a row is scattered over the file), the size of the file is compared first.
 """
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
+import weakref
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._errors import MissingImageError
+from imageloom._errors import BadImageError, MissingImageError
+from imageloom._storage.parts import FileParts
 
-__all__ = ["ImageRows"]
+__all__ = ["ImageRows", "check_mapped"]
 
 _PAGE: Final = 4096
 _SAMPLED_PAGES: Final = 16
+_SCATTERED: Final = 4  # a row that takes so many times its size in the file is not read, but mapped
 _SHARED_MODES: Final = ("r", "r+", "w+")  # "c" keeps its changes to this process
 
 
@@ -37,12 +45,18 @@ class ImageRows:
         self.shape: tuple[int, ...] = array.shape
         self.dtype = array.dtype.str
         self._place = _place_in_file(array)
+        self._parts: FileParts | None = None
 
     @property
     def array(self) -> NDArray[Any]:
-        """The whole array."""
+        """The whole array.
+
+        Raises:
+            BadImageError: The file of a memmap has become too short.
+        """
         if self._array is None:
             self._array = self._reopen()
+        check_mapped(self._array, name=self._place and self._place[0])
         return self._array
 
     @property
@@ -55,8 +69,11 @@ class ImageRows:
 
         Raises:
             MissingImageError, OSError: The file of a memmap is no longer there.
+            BadImageError: It has become too short.
         """
-        row: NDArray[Any] = self.array[index]
+        row = self._read(index)
+        if row is None:
+            row = self.array[index]
         return row
 
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[Any]) -> None:
@@ -64,22 +81,104 @@ class ImageRows:
         assert self._array is not None
         # With mode="raise" NumPy would use a buffer. The indices come from this library, so they
         # fit.
-        np.take(self._array, indices, axis=0, out=out, mode="clip")
+        np.take(self.array, indices, axis=0, out=out, mode="clip")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_array": None}
+        return {**self.__dict__, "_array": None, "_parts": None}
+
+    def _read(self, index: int) -> NDArray[Any] | None:
+        """Reads a row from the file of a memmap; returns None if it has to be taken from the array."""
+        if self._place is None:
+            return None
+        path, _, offset, strides = self._place
+        ends = [stride * (count - 1) for stride, count in zip(strides[1:], self.shape[1:], strict=True)]
+        before = -sum(end for end in ends if end < 0)
+        dtype = np.dtype(self.dtype)
+        span = before + sum(end for end in ends if end > 0) + dtype.itemsize
+        if min(self.shape) == 0 or span > _SCATTERED * dtype.itemsize * math.prod(self.shape[1:]):
+            return None
+        parts = self._opened()
+        if parts is None:
+            return None
+        content = np.empty(span, np.uint8)
+        if not parts.read(offset + index * strides[0] - before, content):
+            raise _too_short(path)
+        row: NDArray[Any] = np.ndarray(
+            self.shape[1:], dtype, buffer=content.data, offset=before, strides=strides[1:]
+        )
+        row.flags.writeable = False
+        return row
+
+    def _opened(self) -> FileParts | None:
+        """Opens the file; returns None if only the mapping of this process still has it."""
+        if self._parts is None:
+            try:
+                self._parts = self._open()
+            except OSError:  # that of another file included
+                if self._array is None:
+                    raise
+                self._place = None
+        return self._parts
+
+    def _open(self) -> FileParts:
+        assert self._place is not None, "the rows of an array in memory are sent with each batch"
+        path, inode, *_ = self._place
+        file = open(path, "rb", buffering=0)  # noqa: SIM115 - as long as the parts
+        if os.fstat(file.fileno()).st_ino != inode:
+            file.close()
+            raise MissingImageError(
+                f"{path!r} is no longer the file that the memmap was created from, because it has "
+                "been replaced. Create the memmap and the iterator again."
+            )
+        parts = FileParts(file)
+        weakref.finalize(parts, file.close)
+        return parts
 
     def _reopen(self) -> NDArray[Any]:
-        assert self._place is not None, "the rows of an array in memory are sent with each batch"
-        path, inode, offset, strides = self._place
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_ino != inode:
-                raise MissingImageError(
-                    f"{path!r} is no longer the file that the memmap was created from, because it has "
-                    "been replaced. Create the memmap and the iterator again."
-                )
-            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return np.ndarray(self.shape, self.dtype, buffer=memory, offset=offset, strides=strides)
+        """Maps the file again."""
+        parts = self._parts or self._open()
+        assert self._place is not None
+        path, _, offset, strides = self._place
+        memory = mmap.mmap(parts.file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            return np.ndarray(self.shape, self.dtype, buffer=memory, offset=offset, strides=strides)
+        except (TypeError, ValueError) as error:  # the buffer is too small
+            raise _too_short(path) from error
+
+
+def check_mapped(*arrays: NDArray[Any] | None, name: str | None = None) -> None:
+    """Raises an error if a file that one of the arrays maps has become too short.
+
+    Args:
+        *arrays: The arrays.
+        name: The file, if the arrays are no `numpy.memmap`, which knows it.
+
+    Raises:
+        BadImageError: Reading the array would end the program.
+    """
+    for array in arrays:
+        mapping, memmap = (None, None) if array is None else _mapping_of(array)
+        start = 0 if memmap is None else _start_of(memmap)
+        if mapping is not None and mapping.size() < start + len(mapping):
+            if memmap is not None and memmap.filename is not None:
+                name = os.path.abspath(memmap.filename)
+            raise _too_short(name or "a mapped file")
+
+
+def _too_short(path: str) -> BadImageError:
+    return BadImageError(
+        f"{path!r} is shorter than the memmap of it, because it has been changed. Write the file "
+        "again, and create the memmap and the iterator again."
+    )
+
+
+def _start_of(array: np.memmap[Any, Any]) -> int:
+    """Returns where the mapping of a memmap, or of a view of one, begins in its file.
+
+    `array.offset` is the offset of the memmap that a view was taken of. The mapping itself starts at
+    the last page border before it.
+    """
+    return array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
 
 
 def _place_in_file(array: NDArray[Any]) -> tuple[str, int, int, tuple[int, ...]] | None:
@@ -90,13 +189,12 @@ def _place_in_file(array: NDArray[Any]) -> tuple[str, int, int, tuple[int, ...]]
     """
     if not isinstance(array, np.memmap) or array.mode not in _SHARED_MODES:
         return None
-    mapping = _mapping_of(array)
+    mapping, _ = _mapping_of(array)
     filename = array.filename
     if mapping is None or filename is None or not os.path.isfile(filename):
         return None
-    # `array.offset` is the offset of the memmap that a view was taken of. The mapping itself starts
-    # at the last page border before it.
-    start = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
+    check_mapped(array)
+    start = _start_of(array)
     base = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
     address = array.__array_interface__["data"][0]
     if not base <= address < base + len(mapping):
@@ -107,12 +205,14 @@ def _place_in_file(array: NDArray[Any]) -> tuple[str, int, int, tuple[int, ...]]
     return os.path.abspath(filename), inode, start + address - base, array.strides
 
 
-def _mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
-    """Returns the mapping of a memmap or of a view of one; None for arrays in memory."""
+def _mapping_of(array: NDArray[Any]) -> tuple[mmap.mmap | None, np.memmap[Any, Any] | None]:
+    """Returns the mapping that an array is a view of, and its memmap; None for arrays in memory."""
     base: object = array
+    memmap = None
     while isinstance(base, np.ndarray):
+        memmap = base if isinstance(base, np.memmap) else memmap
         base = base.base
-    return base if isinstance(base, mmap.mmap) else None
+    return (base, memmap) if isinstance(base, mmap.mmap) else (None, None)
 
 
 def _inode_if_same(filename: str, mapping: mmap.mmap, start: int) -> int | None:

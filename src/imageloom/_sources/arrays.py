@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imageloom._checks import check_subset
 from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
-from imageloom._pipeline.rows import ImageRows
+from imageloom._pipeline.rows import ImageRows, check_mapped
 from imageloom._sources.base import SampleSource, subset_split, values_digest
 from imageloom._warnings import warn_user
 
@@ -62,6 +62,7 @@ class ArraySource(SampleSource):
                 )
         _check_length(x, "y", "labels", y)
         _check_length(x, "sample_weight", "sample_weight", sample_weight)
+        check_mapped(*(given for given in (y, sample_weight, *misc) if isinstance(given, np.ndarray)))
         targets = None if y is None else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
         part = _subset_rows(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
@@ -118,6 +119,7 @@ class ArraySource(SampleSource):
     def fingerprint(self) -> dict[str, Any]:
         """Shapes, dtypes, all targets and weights, and the pixels of some rows."""
         some = np.linspace(0, max(0, len(self.x) - 1), min(len(self.x), _FINGERPRINT_ROWS)).astype(int)
+        check_mapped(self.x, self.y, self.sample_weight, *self.x_misc)
         return {
             "samples": len(self),
             "images": [list(self.x.shape), self.x.dtype.str],
@@ -131,6 +133,7 @@ class ArraySource(SampleSource):
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """The rows of the further inputs."""
+        check_mapped(*self.x_misc)
         return [further[indices] for further in self.x_misc]
 
     def class_numbers(self, purpose: str) -> NDArray[np.int64]:
@@ -169,10 +172,12 @@ class ArraySource(SampleSource):
 
     def targets(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
         """The rows of `y`."""
+        check_mapped(self.y)
         return None if self.y is None else self.y[indices]
 
     def weights(self, indices: NDArray[np.int64]) -> NDArray[Any] | None:
         """The weights of some samples, or None."""
+        check_mapped(self.sample_weight)
         return None if self.sample_weight is None else self.sample_weight[indices]
 
 

@@ -32,8 +32,10 @@ from imageloom._storage.user_cache import cache_folder, keep, kept_files, note_u
 
 __all__ = [
     "EARLIER_NAME",
+    "UNREADABLE",
     "KeptIndex",
     "all_inside",
+    "folders_of",
     "index_folder",
     "index_path",
     "kept_indexes",
@@ -46,7 +48,7 @@ _VERSION: Final = 2
 _OWN_NAME: Final = re.compile("[0-9a-f]{32}")
 _LONGEST_HEADER: Final = 100_000  # bytes; a path has 4096 characters at most
 # What reading bytes of any kind may raise.
-_UNREADABLE: Final = (
+UNREADABLE: Final = (
     OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
 
@@ -124,7 +126,7 @@ def _folder_of(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             folder = _header(file.readline(_LONGEST_HEADER))["folder"]
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return folder if isinstance(folder, str) else None
 
@@ -156,7 +158,7 @@ def _read(path: Path, folder: str) -> dict[str, ClassListing]:
             files = _names(text[start : start + length], name, entry["count"])
             listings[name] = ClassListing(
                 files=files,
-                folders={folder: (int(t), int(i)) for folder, (t, i) in entry["folders"].items()},
+                folders=folders_of(entry["folders"], name),
                 follow_links=bool(entry["follow_links"]),
                 listed_at=int(entry["listed_at"]),
                 has_tiff=bool(entry["has_tiff"]),
@@ -164,7 +166,7 @@ def _read(path: Path, folder: str) -> dict[str, ClassListing]:
             start += length
         if start != len(text):
             return {}  # the file is incomplete, or too long
-    except _UNREADABLE:
+    except UNREADABLE:
         return {}
     return listings
 
@@ -190,6 +192,22 @@ def all_inside(joined: str, class_name: str, count: int) -> bool:
     starting = joined.startswith(prefix) + joined.count("\0" + prefix)
     upwards = f"{os.sep}..{os.sep}"
     return starting == count and joined.count(upwards) == count * prefix.count(upwards)
+
+
+def folders_of(described: Any, class_name: str) -> dict[str, tuple[int, int]]:
+    """Checks the folders of a class as a file describes them.
+
+    Raises:
+        ValueError, TypeError, AttributeError: they are not the class's folder and some beneath it.
+    """
+    folders = {folder: (time, inode) for folder, (time, inode) in described.items()}
+    numbers = all(type(number) is int for pair in folders.values() for number in pair)
+    beneath = [folder for folder in folders if folder != class_name]
+    if not numbers or len(beneath) == len(folders) > 0:
+        raise ValueError(f"the folders of the class {class_name!r} are damaged")
+    if not all_inside("\0".join(beneath), class_name, len(beneath)):
+        raise ValueError(f"the class {class_name!r} has folders elsewhere")
+    return folders
 
 
 def _content(folder: str, listings: dict[str, ClassListing]) -> bytes:

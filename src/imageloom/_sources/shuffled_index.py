@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from imageloom._errors import InvalidArgumentError
-from imageloom._sources.index import all_inside
+from imageloom._sources.index import UNREADABLE, all_inside, folders_of
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
-from imageloom._storage.atomic import replace_file
+from imageloom._storage.atomic import drop_drafts, replace_file
 from imageloom._storage.places import is_url
 
 __all__ = ["list_classes_shuffled"]
@@ -83,6 +83,7 @@ def _listing(
     if files != indexed or not listed.exists():
         content = os.fsencode("".join(f"{file.replace(separator, '/')}\n" for file in files))
         listed.parent.mkdir(parents=True, exist_ok=True)
+        drop_drafts(folder)
         replace_file(listed, content, follow_link=False)
     description = {
         "folders": found.folders,
@@ -116,10 +117,10 @@ def _read_description(described: Path, name: str, files: list[str], crc32: int) 
             return None
         return ClassListing(
             files=files,
-            folders={f: (int(t), int(i)) for f, (t, i) in description["folders"].items()},
+            folders=folders_of(description["folders"], name),
             follow_links=bool(description["follow_links"]),
             listed_at=int(description["listed_at"]),
             has_tiff=bool(description["has_tiff"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except UNREADABLE:
         return None

@@ -4,6 +4,8 @@ The new content is written to a draft, a hidden file in the same folder, because
 renamed in one step within its file system. The draft is removed if anything goes wrong, Ctrl-C
 included; only a process that is killed leaves it behind. A new file gets the permissions of any file
 that the process makes.
+
+The drafts of killed programs go when one of their folder's later writers calls `drop_drafts`.
 """
 
 from __future__ import annotations
@@ -16,8 +18,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DRAFT_PREFIX", "replace_file", "replacing"]
+__all__ = [
+    "DRAFT_PREFIX",
+    "drop_drafts",
+    "is_old_draft",
+    "old_drafts",
+    "replace_file",
+    "replacing",
+]
 
+_DAY: Final = 86_400.0  # no draft takes so long
 DRAFT_PREFIX: Final = ".imageloom-draft-"
 
 # Windows refuses to rename over a file that another program reads, a virus scanner for example.
@@ -73,6 +83,29 @@ def replace_file(
             if error.filename is None:  # a full disk
                 error.filename = str(draft)
             raise
+
+
+def is_old_draft(name: str, modified: float) -> bool:
+    """Whether a file with this name and modification time is what a killed program has left."""
+    return name.startswith(DRAFT_PREFIX) and time.time() - modified > _DAY
+
+
+def old_drafts(folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the drafts in a folder that killed programs have left."""
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):  # another program may be as quick
+                if is_old_draft(entry.name, entry.stat(follow_symlinks=False).st_mtime):
+                    found.append(Path(entry.path))
+    return found
+
+
+def drop_drafts(folder: str | os.PathLike[str]) -> None:
+    """Deletes the drafts in a folder that killed programs have left; an error is no matter."""
+    for draft in old_drafts(folder):
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _rename(draft: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from imageloom._storage.atomic import DRAFT_PREFIX, replace_file
+from imageloom._storage.atomic import DRAFT_PREFIX, is_old_draft, replace_file
 
 __all__ = ["MOST_BYTES", "MOST_FILES", "cache_folder", "keep", "kept_files", "note_use"]
 
@@ -78,7 +78,7 @@ def _drop_unused(newest: Path) -> None:
         if path == newest:
             continue
         if path.name.startswith(DRAFT_PREFIX):
-            too_much = time.time() - status.st_mtime > _DAY
+            too_much = is_old_draft(path.name, status.st_mtime)
         else:
             count += 1
             nbytes += status.st_size

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ __all__ = ["IRRELEVANT_OPTIONS", "checked_state", "described", "make_state", "pl
 
 _FORMAT: Final = "imageloom-state"
 _VERSION: Final = 1
+_END: Final = 2**62  # of positions; no training reads so many batches
 # Options that do not change any value of the stream, or that are compared in another way.
 IRRELEVANT_OPTIONS: Final = frozenset(
     {
@@ -117,7 +117,7 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
         )
     version, theirs = state.get("version"), state.get("fingerprint")
     if type(version) is not int or version < 1 or not isinstance(theirs, Mapping):
-        raise InvalidArgumentError(f"The state is damaged: its version is {version!r}.")
+        raise InvalidArgumentError(f"The state is damaged: its version is {version!r:.40}.")
     if version != _VERSION:
         raise StateMismatchError(
             f"The state has version {version}; this imageloom reads version {_VERSION}. Update "
@@ -125,7 +125,7 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
         )
     differences = [
         f"{name} was {theirs.get(name)!r} and is {fingerprint.get(name)!r}"
-        for name in sorted({*theirs, *fingerprint})
+        for name in sorted({*theirs, *fingerprint}, key=str)
         if theirs.get(name) != fingerprint.get(name)
     ]
     if differences:
@@ -135,18 +135,18 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
         )
     position, seed, shards = state.get("position"), state.get("seed"), state.get("shards", 1)
     shift = state.get("shift", 0)
-    valid = type(shift) is int and abs(shift) < 2**62
     if (
-        not valid
-        or not _in_range(position, 0)
+        not _in_range(shift, -_END, _END)
+        or not _in_range(position, 0, _END)
         or not _in_range(seed, 0, 2**32)
-        or not _in_range(shards, 1)
+        or not _in_range(shards, 1, _END)
     ):
         raise InvalidArgumentError(
-            f"The state is damaged: position {position!r}, seed {seed!r}, shards {shards!r}."
+            f"The state is damaged: position {position!r:.40}, seed {seed!r:.40}, "
+            f"shards {shards!r:.40}, shift {shift!r:.40}."
         )
     return int(state["position"]), int(state["seed"]), int(shards), shift
 
 
-def _in_range(value: Any, low: int, end: float = math.inf) -> bool:
+def _in_range(value: Any, low: int, end: int) -> bool:
     return type(value) is int and low <= value < end

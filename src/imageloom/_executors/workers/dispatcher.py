@@ -26,7 +26,7 @@ from multiprocessing import Pipe, connection
 from multiprocessing.connection import Connection
 from typing import Final
 
-from imageloom._errors import IteratorClosedError, WorkerStartError
+from imageloom._errors import ImageLoomError, IteratorClosedError, WorkerStartError
 from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
@@ -270,6 +270,12 @@ class Dispatcher:
                 continue
             slot = item.channel.slots.lease()
             if slot is not None:
+                try:
+                    item.channel.copy_rows(slot, item.task)
+                except ImageLoomError as error:  # of the array, not of the worker
+                    item.channel.slots.give_back(slot)
+                    item.fail(error)
+                    continue
                 self._send_task(worker, item, slot)
                 return
             self.queue.put(item, urgent=True)

@@ -58,13 +58,20 @@ class ChannelResources:
         if cache is not None:
             cache.send(process.connection, process.pid)
 
-    def send_task(self, process: WorkerProcess, slot: int, task: BatchTask) -> None:
-        """Sends a worker a task, once its input rows, if it has any, are in the slot."""
-        self.slots.set_progress(slot, -1)
+    def copy_rows(self, slot: int, task: BatchTask) -> None:
+        """Copies the input rows of a task, if it has any, into a slot.
+
+        Raises:
+            ImageLoomError: They cannot be read.
+        """
         raw = self.slots.raw_rows(slot, len(task))
         if raw is not None:
             assert self._rows is not None
             self._rows.copy_rows(task.spec.indices, raw)
+
+    def send_task(self, process: WorkerProcess, slot: int, task: BatchTask) -> None:
+        """Sends a worker a task, whose input rows are in the slot."""
+        self.slots.set_progress(slot, -1)
         process.connection.send(Compute(self.key, slot, task))
 
     def send_close(self, process: WorkerProcess) -> None:
