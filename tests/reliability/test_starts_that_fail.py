@@ -57,16 +57,18 @@ class Starts:
         self._plain = spawning._popen
         monkeypatch.setattr(spawning, "_popen", self)
 
-    def __call__(self, connection: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def __call__(
+        self, connection: Any, lifeline: Any, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
         self.count += 1
         if self.count >= self.refused_from:
             raise OSError(errno.EAGAIN, "no more processes")
         if self.count > self.hanging:
             dispatcher._START_SECONDS = 60.0  # type: ignore[misc]
-            return self._plain(connection, environment)
-        command = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
-        handles = (connection.fileno(),)
-        return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=handles, process_group=0)
+            return self._plain(connection, lifeline, environment)
+        wait = f"import os; os.read({lifeline.fileno()}, 1)"
+        handles = (connection.fileno(), lifeline.fileno())
+        return subprocess.Popen([sys.executable, "-S", "-c", wait], pass_fds=handles, process_group=0)
 
 
 def test_workers_that_never_get_ready_are_an_error(
@@ -142,8 +144,8 @@ def test_no_descriptor_left_for_one_more_worker(
             raise OSError(errno.EMFILE, "Too many open files")
         return plain(pid, flags)
 
-    def popen(connection: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        started.append(plain_popen(connection, environment))
+    def popen(connection: Any, lifeline: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        started.append(plain_popen(connection, lifeline, environment))
         return started[-1]
 
     monkeypatch.setattr(os, "pidfd_open", pidfd_open)
@@ -158,5 +160,3 @@ def test_no_descriptor_left_for_one_more_worker(
         for process in started[1:]:
             process.kill()
             process.wait()
-            assert process.stdin is not None
-            process.stdin.close()
