@@ -13,6 +13,7 @@ from imageloom._errors import InvalidArgumentError
 from imageloom._executors.adaptive import AdaptiveChannel
 from imageloom._executors.base import Channel
 from imageloom._executors.fallback import FallbackChannel
+from imageloom._executors.importing import note_reader
 from imageloom._executors.inside import refuse_in_worker
 from imageloom._executors.own_process import needs_own_process
 from imageloom._executors.program import open_channel
@@ -70,6 +71,7 @@ class Engine:
             )
         if self._is_inherited():
             kind = "serial"
+        note_reader()
         refuse_in_worker(starts_processes=kind in _OTHER_PROCESSES)
         if kind != "ray":  # Ray's executor prints its number of workers itself
             _show_default_cores(options, kind)
