@@ -9,6 +9,7 @@ import numpy as np
 from telling import FLOW, FOLDER, SIGNALS, tell, workers
 
 from imageloom import ImageDataGenerator
+from imageloom._executors.workers import channel  # noqa: F401 - what this process needs itself
 
 
 def look(x):
@@ -34,6 +35,10 @@ def look(x):
 
 
 it = ImageDataGenerator(cores=1, preprocessing_function=look).flow_from_directory(FOLDER, **FLOW)
+# Python itself looks here first for what a program at a prompt imports, but not for its workers.
+for name in os.environ["SPOILT"].split(","):
+    with open(f"{name}.py", "w") as file:
+        file.write(f"open('{name} ran', 'w').close()\nraise SystemExit\n")
 batch = next(it)[0]
 tell(sevens=bool((batch == 7).all()), workers=workers(), path=sys.path, fallback=it.report().fallback)
 it.close()

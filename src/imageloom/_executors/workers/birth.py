@@ -61,6 +61,7 @@ class Birth(TypedDict):
     Attributes:
         home: The place that the package is imported from: a folder or a zip file.
         libraries: The places of the search path that the worker imports what it needs from.
+        needs: What else it imports at any time, and never from the program's path.
         path: The search path of the program.
         own: The modules that the program has imported, and that are called like one of Python's own.
         variable: The value of `PYTHONPATH`; None if it is not set.
@@ -68,6 +69,7 @@ class Birth(TypedDict):
 
     home: str
     libraries: list[str]
+    needs: list[str]
     path: list[str]
     own: list[str]
     variable: str | None
@@ -122,6 +124,8 @@ def newborn(environment: dict[str, str]) -> Birth:
     return {
         "home": _home(),
         "libraries": list(_libraries(path, {place for _, place in _places()})),
+        # OpenCV's loader, which runs at once, finds another part of itself by the search path.
+        "needs": [name for name in _NEEDS if name != "cv2"],
         "path": path,
         "own": [name for name in sys.stdlib_module_names if _is_users_own(name)],
         "variable": environment.get(_PATH_VARIABLE),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -32,7 +32,8 @@ def main(connection: Connection, lifeline: Connection, birth: Birth) -> None:
     this_is_a_worker()
     end_with_parent(lifeline)
     standard = [place for place in sys.path if is_standard(place)]
-    sys.path[:] = [*standard, *(place for place in birth["libraries"] if place not in standard)]
+    places = [*standard, *(p for p in birth["libraries"] if p not in standard)]
+    sys.path[:] = places
     try:
         with warnings.catch_warnings():
             # What libraries warn of is not for the flags of a program (`-W error`) to decide on.
@@ -43,32 +44,32 @@ def main(connection: Connection, lifeline: Connection, birth: Birth) -> None:
 
         connection.send(CannotStart(error))
     else:
-        _become_the_program(birth, standard)
+        _become_the_program(birth, standard, places)
         serve(connection)
 
 
-def _become_the_program(birth: Birth, standard: Sequence[str]) -> None:
-    """Finds modules as the program does, except for Python's own."""
+def _become_the_program(birth: Birth, standard: list[str], places: list[str]) -> None:
+    """Finds modules as the program does, except for Python's own and those that a worker needs."""
+    found = dict.fromkeys(birth["needs"], places)
+    found |= dict.fromkeys(sys.stdlib_module_names - set(birth["own"]), standard)
     finders: list[object] = list(sys.meta_path)
-    own = frozenset(sys.stdlib_module_names) - frozenset(birth["own"])
     place = finders.index(PathFinder) if PathFinder in finders else len(finders)
-    sys.meta_path.insert(place, _Standard(own, standard))
+    sys.meta_path.insert(place, _Steady(found))
     sys.path[:] = birth["path"]
     if birth["variable"] is not None:
         os.environ["PYTHONPATH"] = birth["variable"]
 
 
-class _Standard:
-    """Finds Python's own modules, which are imported at any time, where Python is."""
+class _Steady:
+    """Finds some modules, which are imported at any time, where they always are."""
 
-    def __init__(self, names: frozenset[str], places: Sequence[str]) -> None:
-        self._names: Final = names
+    def __init__(self, places: Mapping[str, Sequence[str]]) -> None:
         self._places: Final = places
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module of this name, unless it is a submodule, or not Python's."""
-        if path is not None or name not in self._names:
+        """The module of this name, if it is one of them and no submodule."""
+        if path is not None or name not in self._places:
             return None
-        return PathFinder.find_spec(name, self._places, target)
+        return PathFinder.find_spec(name, self._places[name], target)
