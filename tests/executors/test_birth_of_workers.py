@@ -144,7 +144,8 @@ def test_flags_are_passed_on(flags: list[str], crops: Path, data: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_module_that_reads_when_it_is_imported_is_imported_once(crops: Path, data: Path) -> None:
-    with started(["-c", "import executors.reads_when_imported"], crops, data) as program:
+    name = PROGRAMS / "executors/reads_when_imported.py"
+    with started(["-c", f"import executors.{name.stem}"], crops, data) as program:
         assert program.hear() == {"imports": "executors.reads_when_imported"}
         for _ in range(2):
             said = program.hear()
