@@ -144,7 +144,7 @@ class StorageError(ImageLoomError, OSError):
 
 @public
 class IteratorClosedError(ImageLoomError, RuntimeError):
-    """An iterator was used after `close()`, or in a process that was forked from its own."""
+    """An iterator was used after `close()`, in a forked process, or where a worker computes for one."""
 
 
 @public

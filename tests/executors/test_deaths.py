@@ -58,12 +58,18 @@ def test_a_worker_that_starts_ends_a_row_of_failed_starts() -> None:
     counts = DeathCounts()
     for _ in range(2):
         for _ in range(deaths._FAILED_STARTS - 1):
-            counts.note_failed_start("exit code 1")
+            counts.note_failed_start("exit code 1", 0)
         counts.note_ready()
     for _ in range(deaths._FAILED_STARTS - 1):
-        counts.note_failed_start("exit code 1")
+        counts.note_failed_start("exit code 1", 0)
     with pytest.raises(WorkerStartError, match='executor="threads"'):
-        counts.note_failed_start("exit code 1")
+        counts.note_failed_start("exit code 1", 0)
+
+
+def test_failed_starts_beside_others_only_lower_their_number() -> None:
+    counts = DeathCounts()
+    worth = [counts.note_failed_start("exit code 1", 1) for _ in range(deaths._FAILED_STARTS + 1)]
+    assert worth == [True] * (deaths._FAILED_STARTS - 1) + [False] * 2
 
 
 def test_a_batch_ends_a_row_of_deaths() -> None:

@@ -104,10 +104,12 @@ class Starts:
         self._plain = spawning._popen
         monkeypatch.setattr(spawning, "_popen", self)
 
-    def __call__(self, connection: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def __call__(
+        self, connection: Any, lifeline: Any, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
         if self.refused:
             raise OSError(errno.EAGAIN, "no more processes")
-        process = self._plain(connection, environment)
+        process = self._plain(connection, lifeline, environment)
         if self.stillborn:
             self.stillborn -= 1
             process.kill()

@@ -104,17 +104,7 @@ def test_ctrl_c_while_waiting_for_a_batch(
 @pytest.mark.slow
 @posix_only
 def test_ctrl_c_while_workers_start(crops: Path, tmp_path: Path) -> None:
-    # Every Python that finds this module runs it first; workers then are held before their own code.
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, threading\n"
-        "if 'PYTHONSTARTUP_HELD' in os.environ:\n"
-        "    open(os.path.join(os.environ['SIGNALS'], 'held'), 'w').close()\n"
-        "    threading.Event().wait(60)\n"
-    )
-    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
-    with running(
-        "reliability/ctrl_c_while_workers_start.py", tmp_path, crops, environment={"PYTHONPATH": path}
-    ) as program:
+    with running("reliability/ctrl_c_while_workers_start.py", tmp_path, crops) as program:
         program.hear()
         wait_for((tmp_path / "held").exists, "a worker to start")
         os.killpg(program.process.pid, signal.SIGINT)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from ending_programs import running
 from executor_support import (
     AUGMENTED,
     BATCHES,
@@ -25,10 +28,11 @@ from executor_support import (
     worker_processes,
 )
 
-from imageloom import WorkerStartError
+from imageloom import MissingDependencyError, WorkerStartError
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 from imageloom._executors.workers import deaths, dispatcher, spawning
+from imageloom._executors.workers.messages import CannotStart
 
 
 @pytest.fixture
@@ -52,21 +56,27 @@ class Starts:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.hanging = 0  # so many starts hang
+        self.stillborn_from = 99  # from this start on they end at once
         self.refused_from = 99  # from this start on there are no more processes
         self.count = 0
         self._plain = spawning._popen
         monkeypatch.setattr(spawning, "_popen", self)
 
-    def __call__(self, connection: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def __call__(
+        self, connection: Any, lifeline: Any, environment: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
         self.count += 1
         if self.count >= self.refused_from:
             raise OSError(errno.EAGAIN, "no more processes")
+        if self.count >= self.stillborn_from:
+            handles = (connection.fileno(),)
+            return subprocess.Popen([sys.executable, "-S", "-c", ""], pass_fds=handles)
         if self.count > self.hanging:
             dispatcher._START_SECONDS = 60.0  # type: ignore[misc]
-            return self._plain(connection, environment)
-        command = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
-        handles = (connection.fileno(),)
-        return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=handles, process_group=0)
+            return self._plain(connection, lifeline, environment)
+        wait = f"import os; os.read({lifeline.fileno()}, 1)"
+        handles = (connection.fileno(), lifeline.fileno())
+        return subprocess.Popen([sys.executable, "-S", "-c", wait], pass_fds=handles, process_group=0)
 
 
 def test_workers_that_never_get_ready_are_an_error(
@@ -109,6 +119,74 @@ def test_one_worker_less_is_done_without(
 
 
 @pytest.mark.slow
+def test_workers_that_never_get_ready_are_done_without(
+    executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = Starts(monkeypatch)
+    starts.stillborn_from = 2
+    with flow(crops, executor, **AUGMENTED) as it:
+        assert_same_batches(take(it, 2 * BATCHES), take(flow(crops, **AUGMENTED), 2 * BATCHES))
+        assert it.report().workers == 1
+    assert starts.count <= 1 + deaths._FAILED_STARTS
+
+
+@pytest.mark.slow
+def test_a_library_that_one_worker_lacks_is_no_error(
+    executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that could not be loaded, say, because memory has run out meanwhile."""
+    with flow(crops, executor) as it:
+        first = next(it)
+        broken = CannotStart(MissingDependencyError("OpenCV cannot be imported"))
+        executor._dispatcher._process_answer(None, broken)  # type: ignore[attr-defined]
+        assert_same_batches([first, *take(it, BATCHES - 1)], take(flow(crops), BATCHES))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open")
+def test_without_pidfd_open(executor: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pidfd_open(pid: int, flags: int = 0) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", pidfd_open)
+    with flow(crops, executor) as it:
+        received = take(it, 2)
+        for process in worker_processes().values():
+            process.kill()
+        received += take(it, BATCHES - 2)
+        assert it.report().restarts >= 1
+    assert_same_batches(received, take(flow(crops), BATCHES))
+
+
+def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(WorkerStartError, match="serial"):
+        make_executor("processes", 1, disable_gpu=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="numbers of system calls"
+)
+@pytest.mark.parametrize("killed", [False, True])
+def test_with_calls_forbidden(crops: Path, tmp_path: Path, killed: bool) -> None:
+    """Without `prctl` the kernel does not end a busy worker whose parent is killed."""
+    name = "reliability/with_calls_forbidden.py"
+    with running(name, tmp_path, crops, arguments=[4] if killed else []) as program:
+        said = program.hear()
+        if killed:
+            wait_for((tmp_path / "held").exists, "a worker to be busy")
+            assert len(said["workers"]) == 1
+            program.process.kill()
+        else:
+            assert said["same"]
+        assert program.finish(10) == ""
+
+
+@pytest.mark.slow
 def test_a_dead_worker_that_cannot_be_replaced_is_done_without(
     executor: Executor, crops: Path, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,8 +220,8 @@ def test_no_descriptor_left_for_one_more_worker(
             raise OSError(errno.EMFILE, "Too many open files")
         return plain(pid, flags)
 
-    def popen(connection: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        started.append(plain_popen(connection, environment))
+    def popen(connection: Any, lifeline: Any, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        started.append(plain_popen(connection, lifeline, environment))
         return started[-1]
 
     monkeypatch.setattr(os, "pidfd_open", pidfd_open)
@@ -158,5 +236,3 @@ def test_no_descriptor_left_for_one_more_worker(
         for process in started[1:]:
             process.kill()
             process.wait()
-            assert process.stdin is not None
-            process.stdin.close()

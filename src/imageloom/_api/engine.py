@@ -13,10 +13,13 @@ from imageloom._errors import InvalidArgumentError
 from imageloom._executors.adaptive import AdaptiveChannel
 from imageloom._executors.base import Channel
 from imageloom._executors.fallback import FallbackChannel
+from imageloom._executors.importing import note_reader
+from imageloom._executors.inside import refuse_in_worker
 from imageloom._executors.own_process import needs_own_process
 from imageloom._executors.program import open_channel
 from imageloom._executors.shared import SharedExecutor, make_executor
 from imageloom._executors.travelling import CannotTravel, recipe_bytes
+from imageloom._executors.workers.birth import NoWorkers, check_workers_can_be_born
 from imageloom._machine import available_cpus, worker_count
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
@@ -58,6 +61,7 @@ class Engine:
 
         Raises:
             InvalidArgumentError: the files are in memory://, which other processes cannot read.
+            IteratorClosedError: this process is a worker.
         """
         kind = "threads" if options.debug else options.executor
         if "memory" in source.protocols and kind in _OTHER_PROCESSES:
@@ -67,6 +71,8 @@ class Engine:
             )
         if self._is_inherited():
             kind = "serial"
+        note_reader()
+        refuse_in_worker(starts_processes=kind in _OTHER_PROCESSES)
         if kind != "ray":  # Ray's executor prints its number of workers itself
             _show_default_cores(options, kind)
         channel = self._opened(kind, options, recipe, len(source))
@@ -91,6 +97,7 @@ class Engine:
             disable_gpu = bool(options.disable_gpu_in_subprocesses)
             workers = _count(options)
             if self.lent is None and kind == "processes":
+                check_workers_can_be_born()
                 return open_channel(recipe, *limits, workers=workers, disable_gpu=disable_gpu)
             cores: float = workers
             if kind == "ray":
@@ -105,12 +112,23 @@ class Engine:
             return shared.open(make, recipe, *limits)
 
         open_any: Callable[[], Channel] = open_far
-        if kind in _OTHER_PROCESSES and recipe.carries_code:
+        own_workers = kind == "processes" and self.lent is None
+        if kind in _OTHER_PROCESSES and (
+            recipe.carries_code or (own_workers and not _can_have_workers())
+        ):
             open_any = partial(FallbackChannel, recipe, open_far, open_here)
         if kind != "processes" or self.lent is not None or not _may_compute_here(recipe, options):
             return open_any()
         epoch = math.ceil(samples / recipe.layout.rows)
         return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=partial(_count, options))
+
+
+def _can_have_workers() -> bool:
+    try:
+        check_workers_can_be_born()
+    except NoWorkers:
+        return False
+    return True
 
 
 def _count(options: GeneratorOptions) -> int:

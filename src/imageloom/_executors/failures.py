@@ -12,6 +12,7 @@ from typing import Any
 
 from imageloom._errors import WorkerError
 from imageloom._executors.failed import Failed
+from imageloom._executors.inside import receiving
 from imageloom._executors.portable import returning
 
 __all__ = ["NotReceived", "as_message", "received", "revived", "was_not_received"]
@@ -28,7 +29,8 @@ def received(blob: bytes) -> Any:
         NotReceived: it cannot be unpickled, for the reason that is the cause of this.
     """
     try:
-        return pickle.loads(blob)
+        with receiving():
+            return pickle.loads(blob)
     except BaseException as error:  # the user's own classes may raise anything
         raise NotReceived("The recipe cannot be unpickled.") from error
 

@@ -5,6 +5,9 @@ that is written. So may a class that the program has registered with Pillow. Ker
 program itself. So if the recipe of an iterator cannot be
 pickled, or no worker can unpickle it, the batches of this one iterator are computed in threads, with
 one warning that says why. Other iterators stay with the workers.
+
+A program that was frozen into one file, or that only has Python in it, cannot start workers at all.
+Then this is so for all its iterators, and it is warned once.
 """
 
 from __future__ import annotations
@@ -24,17 +27,21 @@ from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.culprit import Culprit, find_culprit
 from imageloom._executors.failures import was_not_received
-from imageloom._executors.fallback_words import why_here
+from imageloom._executors.fallback_words import why_here, without_workers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.travelling import CannotTravel, what_travels
 from imageloom._executors.turns import Turn, Turns
+from imageloom._executors.workers.birth import NoWorkers
 from imageloom._pipeline.batch_method import BATCH_METHOD
 from imageloom._pipeline.recipe import BatchTask, Recipe
+from imageloom._warnings import Once
 
 __all__ = ["FallbackChannel"]
 
 OpenHere = Callable[[str, Recipe], Channel]
 _OF_ONE_THREAD: Final = (sqlite3.Connection, sqlite3.Cursor)  # they refuse every other thread
+_TURNS_OF_THE_PROGRAM: Final = Turns()  # of all functions, where each was made for a process of its own
+_shown: Final = Once()
 # A lock for each object that could not travel, by its `id`, as long as a recipe holds it. Most such
 # objects are not made for several threads, and several iterators may use one object.
 _turns: weakref.WeakValueDictionary[int, Turns] = weakref.WeakValueDictionary()
@@ -58,6 +65,7 @@ class FallbackChannel(ForwardingChannel):
         self._here: Channel | None = None
         self._turn: Turn | None = None
         self._warning = ""
+        self._warns = True
         self._proven = False
         self._closers = Closers()
         try:
@@ -65,6 +73,8 @@ class FallbackChannel(ForwardingChannel):
             self._closers.add(self._far.closer())
         except CannotTravel as error:
             self._stay(_culprit_of(recipe), error.__cause__ or error)
+        except NoWorkers as error:
+            self._stay(_culprit_of(recipe), error)
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         """Submits a task to the workers, or to this process."""
@@ -110,12 +120,17 @@ class FallbackChannel(ForwardingChannel):
                 return
             bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
             kind = "serial" if bound else "threads"
-            self._turn = Turn(_turns_of(culprit))
+            without_workers_at_all = isinstance(error, NoWorkers)
+            self._turn = Turn(_TURNS_OF_THE_PROGRAM if without_workers_at_all else _turns_of(culprit))
             code = dataclasses.replace(self._recipe.user_code, turns=self._turn)
             channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
-            functions = [name for name, _ in _functions(self._recipe)]
-            plugins = [name for name, _ in _plugins(self._recipe)]
-            self._warning = why_here(functions, plugins, kind, culprit, error)
+            if without_workers_at_all:
+                self._warning = without_workers(kind, error)
+                self._warns = _shown.first("no workers")
+            else:
+                functions = [name for name, _ in _functions(self._recipe)]
+                plugins = [name for name, _ in _plugins(self._recipe)]
+                self._warning = why_here(functions, plugins, kind, culprit, error)
             self._here = channel
             self._closers.add(channel.closer())
 
@@ -149,8 +164,9 @@ class FallbackChannel(ForwardingChannel):
     def _deliver(self, outer: BatchFuture, channel: Channel, batch: ComputedBatch) -> None:
         if channel is self._here:
             # Shown once for each iterator, in the thread that reads it and at its line.
-            shown = batch.report.with_warnings([("fallback", self._warning, UserWarning)])
-            batch.report = dataclasses.replace(shown, fallback=self._warning)
+            if self._warns:
+                batch.report = batch.report.with_warnings([("fallback", self._warning, UserWarning)])
+            batch.report = dataclasses.replace(batch.report, fallback=self._warning)
         else:
             self._proven = self._here is None
         if outer.set_running_or_notify_cancel():

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from imageloom._executors.culprit import Culprit
 
-__all__ = ["why_here"]
+__all__ = ["why_here", "without_workers"]
 
 
 def why_here(
@@ -53,6 +53,21 @@ def why_here(
     return (
         f"{who[0].upper()}{who[1:]} cannot run in worker processes, because {what}. The batches of "
         f"this iterator are computed {where}. To use the workers, {remedy} {silently}"
+    )
+
+
+def without_workers(kind: str, error: BaseException) -> str:
+    """The warning of a program that cannot start any worker process.
+
+    Args:
+        kind: "threads" or "serial", which computes its batches instead.
+        error: Says why.
+    """
+    where = "in threads" if kind == "threads" else "in the thread that reads them"
+    return (
+        f"{error} Batches are computed {where} of this program instead, with the same values; your "
+        f'functions take turns. Pass executor="{kind}" for that without this warning. If another file '
+        "is the Python of this program, name it: `multiprocessing.set_executable(path)`."
     )
 
 

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pickle import PicklingError
 from typing import Any, Final
 
+from imageloom._executors.importing import is_importable
 from imageloom._executors.inert import InertIterator, inert
 
 __all__ = ["reduced"]
@@ -84,7 +85,7 @@ def _reduced_cache(value: Any) -> Any:
     found: Any = sys.modules.get(value.__module__)
     for name in value.__qualname__.split("."):
         found = getattr(found, name, None)
-    if found is value and value.__module__ != "__main__":
+    if found is value and is_importable(value.__module__):
         return None
     return _cached, (value.__wrapped__, value.cache_parameters())
 

@@ -7,6 +7,8 @@ another node of a cluster does not have the user's files.
 
 Functions that would load a framework become small stand-ins.
 
+Modules that read batches when they are imported are not imported by workers (see `importing`).
+
 Locks, open files, iterators and the like, which cloudpickle refuses, travel as `kinds` describes.
 """
 
@@ -15,12 +17,14 @@ from __future__ import annotations
 import io
 import linecache
 import marshal
+from contextlib import nullcontext
 from types import CodeType, FunctionType
 from typing import Any
 
 import cloudpickle
 
 from imageloom._adapters.applications import stand_in
+from imageloom._executors.importing import sent_by_value
 from imageloom._executors.kinds import reduced
 
 __all__ = ["failure_to_travel", "portable", "returning"]
@@ -38,7 +42,8 @@ def portable(value: Any) -> bytes:
 def failure_to_travel(value: Any) -> Exception | None:
     """What `portable` raises for `value`; None if it would not."""
     try:
-        _Pickler(_Nowhere(), outwards=True, with_text=False).dump(value)
+        with sent_by_value():
+            _Pickler(_Nowhere(), outwards=True, with_text=False).dump(value)
     except Exception as error:
         return error
     return None
@@ -51,7 +56,8 @@ def returning(value: Any) -> bytes:
 
 def _pickled(value: Any, *, outwards: bool) -> bytes:
     buffer = io.BytesIO()
-    _Pickler(buffer, outwards=outwards, with_text=outwards).dump(value)
+    with sent_by_value() if outwards else nullcontext():
+        _Pickler(buffer, outwards=outwards, with_text=outwards).dump(value)
     return buffer.getvalue()
 
 

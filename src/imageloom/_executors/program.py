@@ -12,17 +12,14 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any, Final
 
 from imageloom._executors.base import Channel
+from imageloom._executors.libraries import is_library, is_standard
 from imageloom._executors.shared import SharedExecutor, make_executor
 from imageloom._pipeline.recipe import Recipe
 
 __all__ = ["end_idle_workers", "open_channel"]
-
-_LIBRARIES: Final = ("site-packages", "dist-packages")
-_STANDARD: Final = str(Path(os.__file__).parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +55,7 @@ class _ProgramState:
 
 @lru_cache(maxsize=10_000)
 def _is_users_own(file: object) -> bool:
-    return (
-        isinstance(file, str)
-        and not file.startswith(_STANDARD)
-        and not any(folder in file for folder in _LIBRARIES)
-    )
+    return isinstance(file, str) and not is_standard(file) and not is_library(file)
 
 
 def _folder() -> str:

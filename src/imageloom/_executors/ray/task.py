@@ -19,6 +19,7 @@ from imageloom._errors import WorkerStartError
 from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import as_message, received
+from imageloom._executors.inside import as_worker
 from imageloom._imaging.opencv import cv2
 from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.layout import private_arrays
@@ -78,11 +79,12 @@ def compute(recipe: RemoteRecipe, task: BatchTask) -> tuple[Outcome, Arrays]:
     arrays: Arrays = ()
     result: BatchReport | Failed
     try:
-        pipeline = _pipeline_for(recipe)
-        arrays = private_arrays(pipeline.recipe.layout, len(task))
-        raw = _raw_rows(recipe, task)
-        with as_in_program(pipeline.recipe, task) as pillow:
-            report = pipeline.run(task, arrays, raw)
+        with as_worker():
+            pipeline = _pipeline_for(recipe)
+            arrays = private_arrays(pipeline.recipe.layout, len(task))
+            raw = _raw_rows(recipe, task)
+            with as_in_program(pipeline.recipe, task) as pillow:
+                report = pipeline.run(task, arrays, raw)
         result = report.with_warnings(pillow)
     except BaseException as error:  # a hook may even raise SystemExit
         result, arrays = as_message(error), ()

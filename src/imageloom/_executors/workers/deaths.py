@@ -54,19 +54,25 @@ class DeathCounts:
                 f"batch was computed in between. The last error: {error}"
             )
 
-    def note_failed_start(self, how: str) -> None:
-        """Notes that a worker has ended before it was ready.
+    def note_failed_start(self, how: str, others: int) -> bool:
+        """Notes that a worker has ended before it was ready, and that there are so many others.
+
+        Returns:
+            Whether another one is worth trying in its place.
 
         Raises:
-            WorkerStartError: Too many workers in a row did so.
+            WorkerStartError: Too many workers in a row did so, and there is no other.
         """
         self._failed_starts += 1
-        if self._failed_starts >= _FAILED_STARTS:
+        if self._failed_starts < _FAILED_STARTS:
+            return True
+        if not others:
             raise WorkerStartError(
                 f"{self._failed_starts} worker processes in a row ended before they were ready "
                 f"(the last one with {how}). The output that they printed says why. "
                 'Pass executor="threads" to work without processes.'
             )
+        return False
 
     def note_death(self, how: str, workers: int) -> None:
         """Notes that one of so many workers has died.

@@ -11,6 +11,7 @@ time, so every wait ends:
   its worker is killed and replaced.
 * A worker that is not ready after `_START_SECONDS` is killed and counts as one that died.
 * If workers keep dying and no batch is computed in between, all batches fail with one error.
+* If only some workers can be started, these compute.
 """
 
 from __future__ import annotations
@@ -108,7 +109,10 @@ class Dispatcher:
         self._woken = False
         self.ended = False
         self._thread = threading.Thread(target=self._run, name="imageloom", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise WorkerStartError(f'{error}; pass executor="serial" to work without any') from error
 
     @property
     def size(self) -> int:
@@ -220,6 +224,8 @@ class Dispatcher:
 
     def _process_answer(self, worker: _Worker, answer: Answer) -> None:
         if isinstance(answer, CannotStart):
+            if any(other.ready for other in self._workers):
+                return  # its end counts as a failed start
             raise answer.error
         worker.deadline = None
         if isinstance(answer, Ready):
@@ -335,7 +341,8 @@ class Dispatcher:
                 item.future.set_exception(error)
                 self._deaths.note_fatal_batch(error)
         if not worker.ready:
-            self._deaths.note_failed_start(how)
+            if not self._deaths.note_failed_start(how, len(self._workers)):
+                self._staffing.limit(len(self._workers))
         elif not overdue:
             self._deaths.note_death(how, self.size)
 
@@ -348,7 +355,7 @@ class Dispatcher:
         """Starts a worker. If that fails, the others go on without it, if there are any."""
         try:
             self._workers.append(_Worker(self._environment))
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             if self._workers:
                 self._staffing.limit(len(self._workers))
                 return False

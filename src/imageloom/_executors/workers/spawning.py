@@ -1,32 +1,51 @@
 """Starts worker processes, which Ctrl-C does not reach and which end with their parent.
 
 `multiprocessing.Process` imports the user's main module in every child, which is why scripts that
-use it need a `__main__` guard. Here the child is a new interpreter that receives the module search
-path and nothing else. The user's functions reach it by cloudpickle.
+use it need a `__main__` guard. Here the child is a new interpreter that imports nothing of the user's
+(see `birth`). The user's functions reach it by cloudpickle.
+
+Two connections lead to the child: one for messages, and one that carries none. Its end, which the
+operating system closes however this process ends, ends the child (see `lifeline`). Standard input is
+empty, so that nothing in the child waits for it.
 """
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
-from multiprocessing import spawn
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Final
+
+from imageloom._executors.workers.birth import interpreter_command, newborn, without_search_path
 
 __all__ = ["Waitable", "WorkerProcess"]
 
 # What `multiprocessing.connection.wait` accepts here: connections, descriptors and process handles.
 Waitable = Connection | int
 _KILL_SECONDS: Final = 5.0  # how long a killed process may take to end
-_BOOT: Final = (
-    "import sys; from multiprocessing.connection import {connection} as C; "
-    "c = C(int(sys.argv[1])); sys.path[:] = c.recv(); "
-    "from imageloom._executors.workers.boot import main; main(c)"
-)
+# These mean that the next worker could not be started either, unlike a system call that is missing or
+# forbidden.
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# The package is loaded from where this process has it. No other place needs to be searched for that.
+_BOOT: Final = """\
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from multiprocessing.connection import {connection} as Connection
+connection = Connection(int(sys.argv[1]))
+lifeline = Connection(int(sys.argv[2]), writable=False)
+birth = connection.recv()
+spec = PathFinder.find_spec("imageloom", [birth["home"]])
+sys.modules["imageloom"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["imageloom"])
+from imageloom._executors.workers.boot import main
+main(connection, lifeline, birth)
+"""
 
 
 class WorkerProcess:
@@ -40,14 +59,16 @@ class WorkerProcess:
 
     def __init__(self, environment: dict[str, str]) -> None:
         """Starts the child, which sends `Ready` once it has imported what it needs."""
-        self.connection, theirs = multiprocessing.Pipe()
-        try:
-            self._process = _popen(theirs, environment)
-        except BaseException:
-            self.connection.close()
-            raise
-        finally:
-            theirs.close()
+        birth = newborn(environment)
+        with ExitStack() as theirs, ExitStack() as ours:
+            self.connection, connection = multiprocessing.Pipe()
+            theirs.enter_context(connection)
+            ours.enter_context(self.connection)
+            lifeline, self._lifeline = multiprocessing.Pipe(duplex=False)
+            theirs.enter_context(lifeline)
+            ours.enter_context(self._lifeline)
+            self._process = _popen(connection, lifeline, without_search_path(environment))
+            ours.pop_all()
         self._pidfd = -1
         self.sentinel: Waitable = self.connection
         if sys.platform == "win32":
@@ -55,11 +76,12 @@ class WorkerProcess:
         elif hasattr(os, "pidfd_open"):
             try:
                 self._pidfd = self.sentinel = os.pidfd_open(self._process.pid)
-            except OSError:  # there is no file descriptor left
-                self.end(0.0)
-                raise
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self.end(0.0)
+                    raise
         with suppress(OSError):  # the child has died already, as its sentinel will tell
-            self.connection.send(sys.path)
+            self.connection.send(birth)
 
     @property
     def gone(self) -> bool:
@@ -86,36 +108,41 @@ class WorkerProcess:
                 code = self._process.wait(_KILL_SECONDS)
             except subprocess.TimeoutExpired:
                 return "no end although it was killed, perhaps because a file system does not answer"
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._lifeline.close()
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
         return _in_words(code)
 
 
-def _popen(connection: Connection, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    handle = connection.fileno()
-    command = [os.fsdecode(spawn.get_executable()), "-c", _BOOT, str(handle)]
+def _popen(
+    connection: Connection, lifeline: Connection, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    kind = "PipeConnection" if sys.platform == "win32" else "Connection"
+    handles = (connection.fileno(), lifeline.fileno())
+    command = [*interpreter_command(), "-c", _BOOT.format(connection=kind), *map(str, handles)]
     if sys.platform == "win32":
-        os.set_handle_inheritable(handle, True)
-        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
-        command[2] = _BOOT.format(connection="PipeConnection")
-        return subprocess.Popen(
+        for handle in handles:
+            os.set_handle_inheritable(handle, True)
+        startup = subprocess.STARTUPINFO(lpAttributeList={"handle_list": list(handles)})
+        process = subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.PIPE,
             startupinfo=startup,
             creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
         )
-    command[2] = _BOOT.format(connection="Connection")
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.PIPE,
-        pass_fds=(handle,),
-        process_group=0,  # Ctrl-C in a terminal goes to the parent's group only
-    )
+    else:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            pass_fds=handles,
+            process_group=0,  # Ctrl-C in a terminal goes to the parent's group only
+        )
+    assert process.stdin is not None
+    process.stdin.close()  # like the null device, which some containers do not have
+    return process
 
 
 def _in_words(code: int) -> str:

@@ -1,25 +1,24 @@
 """The main loop of a worker process: it computes the tasks from its connection until that ends.
 
 A worker is started clean (see `spawning` and `boot`): it has not imported the user's main module,
-and it imports no training framework. It ends when its connection ends. If the parent dies while the
-worker is computing, the end of its standard input ends it, and on Linux the kernel kills it.
+and it imports no training framework. It ends when its connection ends, and at once if the parent dies
+(see `lifeline`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import signal
 import sys
-import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Any, Final
 
+from imageloom._errors import WorkerError
 from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
-from imageloom._executors.failures import as_message, received
+from imageloom._executors.failures import NotReceived, as_message, received
 from imageloom._executors.workers.messages import (
     CloseChannel,
     Compute,
@@ -35,13 +34,15 @@ from imageloom._pipeline.pipeline import Pipeline
 
 __all__ = ["serve"]
 
-_PR_SET_PDEATHSIG: Final = 1
+_NO_TERMINAL: Final = (
+    "which has no terminal. Pass debug=True to the generator: its functions then run in this program."
+)
 
 
 def serve(connection: Connection) -> None:
     """Computes batches for one parent process until the connection ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    _end_with_parent()
+    sys.breakpointhook = _break
     cv2.setNumThreads(1)
     channels: dict[int, _WorkerChannel] = {}
     try:
@@ -69,12 +70,23 @@ class _WorkerChannel:
         self._recipe = recipe
         self._cache_memory = cache_memory
         self._pipeline: Pipeline | None = None
+        self._not_received: NotReceived | None = None
         self.slots = slots
 
     def pipeline(self) -> Pipeline:
-        """Returns the pipeline. It is built for the first batch, which fails if that fails."""
+        """Returns the pipeline. It is built for the first batch, which fails if that fails.
+
+        If a module of the user cannot be imported, that takes as long as the import of everything it
+        asks for. So it is tried once.
+        """
+        if self._not_received is not None:
+            raise self._not_received
         if self._pipeline is None:
-            recipe = received(self._recipe)
+            try:
+                recipe = received(self._recipe)
+            except NotReceived as error:
+                self._not_received = error
+                raise
             self._pipeline = Pipeline(recipe, open_store(recipe.cache, self._cache_memory))
         return self._pipeline
 
@@ -98,17 +110,25 @@ def _compute_into_slot(channel: _WorkerChannel, message: Compute) -> Done | Fail
             report = pipeline.run(message.task, arrays, raw, progress)
         return Done(report.with_warnings(pillow))
     except BaseException as error:  # a hook may even raise SystemExit, which must not end the worker
-        return as_message(error)
+        return as_message(_explained(error))
 
 
-def _end_with_parent() -> None:
-    threading.Thread(target=_watch_parent, daemon=True).start()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _break(*arguments: Any, **options: Any) -> Any:
+    """Stands in for the debugger, which would read standard input.
+
+    A debugger that people reach by other ways is named by PYTHONBREAKPOINT.
+    """
+    if os.environ.get("PYTHONBREAKPOINT"):
+        return sys.__breakpointhook__(*arguments, **options)
+    raise WorkerError(f"breakpoint() was called in a worker process, {_NO_TERMINAL}")
 
 
-def _watch_parent() -> None:
-    """Ends this process at the end of standard input, whose other end only the parent holds."""
-    while os.read(0, 1):
-        pass
-    os._exit(0)
+def _explained(error: BaseException) -> BaseException:
+    """The error itself, unless it is what `pdb.set_trace()` makes of an empty standard input."""
+    if type(error).__name__ != "BdbQuit":
+        return error
+    told = WorkerError(f"A debugger was started in a worker process, {_NO_TERMINAL}")
+    told.__cause__ = error
+    for note in getattr(error, "__notes__", ()):
+        told.add_note(note)
+    return told.with_traceback(error.__traceback__)
