@@ -23,7 +23,7 @@ from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
 from imageloom._sources.base import SampleSource
-from imageloom._storage.places import fsspec_options
+from imageloom._storage.access import fsspec_options
 from imageloom._warnings import warn_user
 
 __all__ = [

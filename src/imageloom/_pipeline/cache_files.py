@@ -23,8 +23,8 @@ from imageloom._imaging.pillow_settings import PillowSettings
 from imageloom._options import COLOUR_CHANNELS, ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._storage.atomic import replacing
-from imageloom._storage.places import is_url
 from imageloom._storage.stamps import stamps_of
+from imageloom._storage.urls import is_url
 
 __all__ = ["plan_cache"]
 

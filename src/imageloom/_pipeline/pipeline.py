@@ -28,7 +28,7 @@ from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.user_methods import UserMethods
-from imageloom._storage.places import use_fsspec_options
+from imageloom._storage.access import use_fsspec_options
 
 __all__ = ["Pipeline"]
 

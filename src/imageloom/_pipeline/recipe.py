@@ -24,7 +24,7 @@ from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.rows import ImageRows
-from imageloom._storage.archives import Member
+from imageloom._storage.fetching import RemoteFiles
 
 __all__ = [
     "BatchReport",
@@ -180,7 +180,7 @@ class BatchTask:
         class_ids: The class of each sample, for hooks; empty without classes.
         masks: The files of each sample's masks; empty without masks.
         transforms: The parameters of each sample, if they have been drawn already; else None.
-        members: For files in archives, their place in the archive.
+        remote: What is known about the remote ones among the files; None without any.
     """
 
     spec: BatchSpec
@@ -189,7 +189,7 @@ class BatchTask:
     class_ids: tuple[Any, ...] = ()
     masks: tuple[tuple[str, ...], ...] = ()
     transforms: tuple[TransformParams, ...] | None = None
-    members: Mapping[str, Member] = field(default_factory=dict)
+    remote: RemoteFiles | None = None
 
     def __len__(self) -> int:
         """The number of samples in the batch."""
@@ -204,6 +204,7 @@ class BatchTask:
             and mine.drawn is theirs.drawn
             and (self.filenames, self.masks) == (other.filenames, other.masks)
             and self.class_ids == other.class_ids
+            and _renewal(self) is _renewal(other)  # what a storage has refused is tried again
         )
 
     def name(self, sample: int) -> str:
@@ -217,6 +218,10 @@ class BatchTask:
         if self.filenames:
             return ", ".join(map(repr, self.filenames))
         return f"images {', '.join(map(str, self.spec.indices))} of the array"
+
+
+def _renewal(task: BatchTask) -> Any:
+    return None if task.remote is None else task.remote.renewal
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
-from imageloom._storage.places import is_url
+from imageloom._storage.urls import is_url
 from imageloom._storage.user_cache import cache_folder, keep, kept_files, note_use
 
 __all__ = [
@@ -75,7 +75,7 @@ def list_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list
     whether they have changed.
     """
     if is_url(root):
-        return list_remote_classes(root, names)
+        return list_remote_classes(root, names, follow_links=follow_links)
     path = index_path(root)
     known = {} if path is None else _read(path, os.path.realpath(root))
     listings: dict[str, ClassListing] = {}
