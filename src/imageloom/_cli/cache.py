@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageloom._cli.arguments import SectionedCommand, WithExamples, json_option, option
+from imageloom._text import in_one_line
 
 if TYPE_CHECKING:
     from imageloom._sources.index import KeptIndex
@@ -130,7 +131,7 @@ def _name(index: KeptIndex) -> str:
     return (
         "no folder: damaged, or of another version"
         if index.folder is None
-        else click.format_filename(index.folder)
+        else in_one_line(index.folder)
     )
 
 

@@ -22,6 +22,7 @@ from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class
 from imageloom._sources.shuffled_index import list_classes_shuffled
 from imageloom._storage.places import list_folders
 from imageloom._storage.urls import absolute, is_url, protocols
+from imageloom._text import in_one_line
 from imageloom._warnings import warn_user
 
 __all__ = ["DirectorySource"]
@@ -103,7 +104,7 @@ class DirectorySource(FileSource):
         if self.class_mode == "binary" and len(self.class_indices) != 2:
             warn_user(
                 f'class_mode="binary" needs 2 classes, but {self.directory!r} has '
-                f"{len(self.class_indices)}: {', '.join(self.class_indices)}."
+                f"{len(self.class_indices)}: {', '.join(map(in_one_line, self.class_indices))}."
             )
         for name, count in self.class_counts.items():
             if not count:

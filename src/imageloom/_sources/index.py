@@ -189,6 +189,8 @@ def all_inside(joined: str, class_name: str, count: int) -> bool:
         return count == 0
     starting = joined.startswith(prefix) + joined.count("\0" + prefix)
     upwards = f"{os.sep}..{os.sep}"
+    if 2 * os.sep in joined and 2 * os.sep not in prefix:  # behind a colon, this would be a URL
+        return False
     return starting == count and joined.count(upwards) == count * prefix.count(upwards)
 
 
