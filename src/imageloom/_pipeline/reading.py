@@ -16,7 +16,7 @@ from imageloom._options import ReadOptions
 from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.whereabouts import Whereabouts
-from imageloom._storage.access import use_renewal
+from imageloom._storage.access import use_access
 from imageloom._storage.fetching import Fetcher, RemoteFiles
 from imageloom._storage.urls import join, last_part
 
@@ -53,8 +53,8 @@ class BatchReader:
             self._at.enter("fetch")
             task = self._task
             remote = task.remote or RemoteFiles()
-            if remote.renewal is not None:
-                use_renewal(remote.renewal)
+            if remote.renewed is not None:
+                use_access(remote.renewed, only_renewed=True)
             self._fetcher = Fetcher(task.root, self._files(), remote, largest_file())
 
     def close(self) -> None:

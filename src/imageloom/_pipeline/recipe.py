@@ -24,6 +24,7 @@ from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.rows import ImageRows
+from imageloom._storage.access import Access
 from imageloom._storage.fetching import RemoteFiles
 
 __all__ = [
@@ -108,7 +109,7 @@ class Recipe:
         rescale_first: A factor that is applied before the transforms, as `fit` does it.
         saved_name_range: The number in a saved file's name is below this.
         report: What is reported about each batch.
-        storage: The options of fsspec if some files are URLs; else None.
+        storage: How files by URL are read, if there are some; else None.
         pillow: What the program has changed in Pillow, for other processes; None if it has not loaded
             it.
     """
@@ -128,7 +129,7 @@ class Recipe:
     rescale_first: float | None = None
     saved_name_range: int = 10_000_000
     report: ReportOptions = ReportOptions()
-    storage: Mapping[str, Any] | None = None
+    storage: Access | None = None
     pillow: PillowSettings | None = None
 
     @property
@@ -204,7 +205,7 @@ class BatchTask:
             and mine.drawn is theirs.drawn
             and (self.filenames, self.masks) == (other.filenames, other.masks)
             and self.class_ids == other.class_ids
-            and _renewal(self) is _renewal(other)  # what a storage has refused is tried again
+            and _renewed(self) is _renewed(other)  # what a storage has refused is tried again
         )
 
     def name(self, sample: int) -> str:
@@ -220,8 +221,8 @@ class BatchTask:
         return f"images {', '.join(map(str, self.spec.indices))} of the array"
 
 
-def _renewal(task: BatchTask) -> Any:
-    return None if task.remote is None else task.remote.renewal
+def _renewed(task: BatchTask) -> Access | None:
+    return None if task.remote is None else task.remote.renewed
 
 
 @dataclass(frozen=True, slots=True)

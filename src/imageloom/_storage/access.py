@@ -1,8 +1,8 @@
 """Access to storages: the options of fsspec, renewed credentials, and errors.
 
 File systems keep their connections, and with them the credentials that they have begun with. So after a
-`StorageError` all of them are opened again. The tasks of later batches carry a `Renewal`, by which
-workers do the same, with the options and environment variables of the program as they are now.
+`StorageError` all of them are opened again. The tasks of later batches carry the renewed `Access`, by
+which workers do the same, with the options and environment variables of the program at that time.
 
 Errors fall into two kinds. A file that does not exist raises a `MissingImageError`, and the batch may
 replace that file by another one. A storage that cannot be reached, or that refuses a request, raises a
@@ -31,34 +31,34 @@ from imageloom._errors import (
 from imageloom._text import in_one_line
 
 __all__ = [
-    "Renewal",
+    "Access",
     "connect",
-    "fsspec_options",
     "has_coroutines",
     "link_below",
     "open_again",
-    "present_renewal",
+    "present_access",
     "reads_by_opening",
     "renew",
+    "renewed_access",
     "storage_errors",
     "storage_key",
-    "use_fsspec_options",
-    "use_renewal",
+    "use_access",
 ]
 
 
-class Renewal(NamedTuple):
-    """What workers have to open their file systems with again.
+class Access(NamedTuple):
+    """How a process reads files by URL, for its workers.
 
     Attributes:
-        program: identifies the process that asks for it.
-        number: counts the renewals of that process.
+        program: identifies the process.
+        renewals: how often its access was renewed so far.
         options: the options of fsspec.
-        variables: the environment variables that the program has changed; None for a deleted one.
+        variables: the environment variables that it had changed when its access was renewed; None for
+            those that it had deleted.
     """
 
     program: str
-    number: int
+    renewals: int
     options: Mapping[str, Any]
     variables: Mapping[str, str | None]
 
@@ -69,8 +69,9 @@ class _State:
     Attributes:
         openings: how often all file systems were opened again.
         kinds: the classes of the file systems that are in use.
-        renewal: the last one of this program; None before the first.
-        followed: the number of the last renewal of each other program that this one has followed.
+        renewals: how often the access of this program was renewed.
+        renewed: its access after the last renewal; None before the first.
+        followed: the renewals of other programs, which this one has followed.
     """
 
     def __init__(self) -> None:
@@ -79,23 +80,12 @@ class _State:
         self.variables = dict(os.environ)  # as the first workers will get them
         self.openings = 0
         self.kinds: set[Any] = set()
-        self.renewal: Renewal | None = None
+        self.renewals = 0
+        self.renewed: Access | None = None
         self.followed: dict[str, int] = {}
 
 
 _state: Final = _State()
-
-
-def fsspec_options() -> dict[str, Any]:
-    """The global options of fsspec in this process, for workers to use."""
-    conf = _fsspec().config.conf
-    return {key: dict(value) if isinstance(value, dict) else value for key, value in conf.items()}
-
-
-def use_fsspec_options(options: Mapping[str, Any]) -> None:
-    """Sets the global options of fsspec to those of another process."""
-    if options:
-        _fsspec().config.conf.update(options)
 
 
 def _fsspec() -> Any:
@@ -169,32 +159,53 @@ def renew() -> None:
     """Has this process and all workers open their file systems again."""
     open_again()
     with _state.lock:
+        _state.renewals += 1
+        _state.renewed = _present_access()
+
+
+def present_access() -> Access:
+    """How this process reads files by URL, for a recipe that is made now."""
+    with _state.lock:
+        return _present_access()
+
+
+def renewed_access() -> Access | None:
+    """The access that tasks have to carry; None if no storage has failed so far."""
+    return _state.renewed
+
+
+def _present_access() -> Access:
+    conf = _fsspec().config.conf
+    options = {key: dict(value) if isinstance(value, dict) else value for key, value in conf.items()}
+    changed: dict[str, str | None] = {}
+    if _state.renewals:
         now, then = dict(os.environ), _state.variables
         changed = {name: now.get(name) for name in {*now, *then} if now.get(name) != then.get(name)}
-        number = 1 if _state.renewal is None else _state.renewal.number + 1
-        _state.renewal = Renewal(_state.program, number, fsspec_options(), changed)
+    return Access(_state.program, _state.renewals, options, changed)
 
 
-def present_renewal() -> Renewal | None:
-    """The renewal that tasks have to carry; None if no storage has failed so far."""
-    return _state.renewal
+def use_access(access: Access, *, only_renewed: bool = False) -> None:
+    """Reads files by URL as another process does.
 
-
-def use_renewal(renewal: Renewal) -> None:
-    """Opens all file systems again, if another process asks for it and this was not done yet."""
-    if renewal.program == _state.program:
+    If that process has renewed its access since, all file systems are opened again. With
+    `only_renewed`, nothing changes otherwise.
+    """
+    if access.program == _state.program:
         return
     with _state.lock:
-        if _state.followed.get(renewal.program, 0) >= renewal.number:
+        followed = _state.followed.get(access.program, 0)
+        if access.renewals < followed + only_renewed:
             return
-        _state.followed[renewal.program] = renewal.number
-        for name, value in renewal.variables.items():
+        _state.followed[access.program] = access.renewals
+        for name, value in access.variables.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        use_fsspec_options(renewal.options)
-    open_again()
+        if access.options:
+            _fsspec().config.conf.update(access.options)
+    if access.renewals > followed:
+        open_again()
 
 
 # Errors

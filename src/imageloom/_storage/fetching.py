@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 
 from imageloom._errors import StorageError
 from imageloom._storage.access import (
-    Renewal,
+    Access,
     link_below,
-    present_renewal,
     reads_by_opening,
+    renewed_access,
     storage_errors,
 )
 from imageloom._storage.archive_index import Member
@@ -51,12 +51,12 @@ class RemoteFiles(NamedTuple):
     Attributes:
         members: the positions of those files that lie in archives.
         sizes: the sizes of large files, as far as they are known.
-        renewal: has the worker open its file systems again, because a storage has failed.
+        renewed: how they are read since a storage has failed; None if none has.
     """
 
     members: Mapping[str, Member] = {}
     sizes: Mapping[str, int] = {}
-    renewal: Renewal | None = None
+    renewed: Access | None = None
 
 
 def remote_files(
@@ -71,7 +71,7 @@ def remote_files(
     """
     known = ((name, size_in(stamps[name])) for name in names if name in stamps) if stamps else ()
     large = {name: size for name, size in known if size >= _LARGE}
-    return RemoteFiles(members_of(root, names), large, present_renewal())
+    return RemoteFiles(members_of(root, names), large, renewed_access())
 
 
 class Fetcher:
