@@ -170,8 +170,18 @@ def present_access() -> Access:
 
 
 def renewed_access() -> Access | None:
-    """The access that tasks have to carry; None if no storage has failed so far."""
-    return _state.renewed
+    """The access that tasks have to carry; None if no storage has failed so far.
+
+    Once one has failed, changed options and variables count at once, without a further failure.
+    """
+    if _state.renewed is None:
+        return None
+    with _state.lock:
+        present = _present_access()
+        if present != _state.renewed:
+            _state.renewals += 1
+            _state.renewed = present._replace(renewals=_state.renewals)
+        return _state.renewed
 
 
 def _present_access() -> Access:

@@ -34,6 +34,7 @@ __all__ = [
     "list_folders",
     "members_of",
     "place_of",
+    "relative",
     "size_in",
     "stamp_of",
 ]
@@ -169,7 +170,7 @@ def list_folders(url: str) -> list[str]:
         place.fs.invalidate_cache()
         entries = place.fs.ls(place.prefix, detail=True)
         folders = [entry["name"] for entry in entries if _is_folder(place.fs, entry)]
-        names = {_relative(path.rstrip("/"), place.prefix) for path in folders}
+        names = {relative(path.rstrip("/"), place.prefix) for path in folders}
         return sorted(name for name in names if name and "/" not in name)
 
 
@@ -177,12 +178,13 @@ def _is_folder(fs: Any, entry: Mapping[str, Any]) -> bool:
     return entry["type"] == "directory" or bool(entry.get("islink") and fs.isdir(entry["name"]))
 
 
-def _relative(path: str, folder: str) -> str:
+def relative(path: str, folder: str) -> str:
     """A path relative to a folder; "" for one that does not lie below it.
 
-    A web page may link to any page.
+    A web page may link to any page. Not all file systems give all paths a slash at the beginning.
     """
-    prefix = f"{folder}/"
+    prefix = f"{folder}/".removeprefix("/")
+    path = path.removeprefix("/")
     return path[len(prefix) :] if path.startswith(prefix) else ""
 
 
@@ -206,7 +208,7 @@ def find_files(url: str, *, follow_links: bool) -> list[Entry]:
             return []
         if not place.shared:
             place.fs.invalidate_cache()
-        files = ((_relative(path, place.prefix), info) for path, info in found.items())
+        files = ((relative(path, place.prefix), info) for path, info in found.items())
         return [(name, stamp_of(info)) for name, info in files if name]
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from imageloom._errors import MissingDirectoryError, MissingImageError
 from imageloom._storage.access import storage_errors
-from imageloom._storage.places import concurrently, place_of, stamp_of
+from imageloom._storage.places import concurrently, place_of, relative, stamp_of
 from imageloom._storage.urls import is_url, join, split
 
 __all__ = ["stamps_of"]
@@ -63,8 +63,7 @@ def _stamps_in(job: tuple[str, list[str]]) -> dict[str, str]:
                 info = place.fs.info(place.path(names[0]))
                 return {names[0]: stamp_of(info)} if info["type"] == "file" else {}
             entries = place.fs.ls(place.prefix, detail=True)
-            files = {entry["name"]: entry for entry in entries if entry["type"] == "file"}
-            paths = {name: place.path(name) for name in names}
-            return {name: stamp_of(files[path]) for name, path in paths.items() if path in files}
+            files = {relative(e["name"], place.prefix): e for e in entries if e["type"] == "file"}
+            return {name: stamp_of(files[name]) for name in names if name in files}
     except (MissingDirectoryError, MissingImageError):
         return {}
