@@ -62,12 +62,12 @@ def test_renewed_credentials_are_picked_up(
     options: dict[str, Any] = {"max_batches_pending": 1, "on_bad_image": "replace"}
     with remote(places["s3"], executor, **options) as it:
         received = take(it, 1)
-        s3.valid_key = "renewed"
+        s3.valid_key = f"renewed-{executor}-{way}"  # no other test has left connections with it
         with pytest.raises(StorageError, match="Forbidden"):
             received.extend(next(it) for _ in range(BATCHES))  # some have been fetched before
         with pytest.raises(StorageError, match="Forbidden"):
             _ = it[len(received)]
-        renew("renewed")
+        renew(s3.valid_key)
         received += [it[position] for position in range(len(received), BATCHES)]
         assert_same_batches(received, expected)
         assert it.bad_images == []
