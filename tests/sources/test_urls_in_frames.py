@@ -57,7 +57,7 @@ def test_urls_without_a_remote_directory_are_refused(
     where = str(local) if directory == "here" else directory
     generator = ImageDataGenerator(executor="serial")
     for table, mode in ((frame, None), (frame, "input"), (frame, "image"), (masks, "image")):
-        with pytest.raises(InvalidArgumentError, match="1 file.* by URL.*directory="):
+        with pytest.raises(InvalidArgumentError, match=r"1 file.* by URL.*directory="):
             generator.flow_from_dataframe(
                 table, where, y_col="mask", class_mode=mode, validate_filenames=validate
             )
