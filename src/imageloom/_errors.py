@@ -32,6 +32,7 @@ An exception that the user's own code raises in a worker keeps its type; its `__
 from __future__ import annotations
 
 from imageloom._public import public
+from imageloom._text import printable
 
 __all__ = [
     "ArgumentTypeError",
@@ -61,6 +62,10 @@ __all__ = [
 class ImageLoomError(Exception):
     """The base class of all errors of this library."""
 
+    def __str__(self) -> str:
+        """The message, with the control characters of file names and of other libraries escaped."""
+        return printable(super().__str__())
+
 
 @public
 class InvalidArgumentError(ImageLoomError, ValueError):
@@ -78,7 +83,7 @@ class MissingColumnError(ImageLoomError, KeyError, ValueError):
 
     def __str__(self) -> str:
         """The message as it is, which KeyError would show in quotes."""
-        return str(self.args[0])
+        return printable(str(self.args[0]))
 
 
 @public
@@ -116,7 +121,7 @@ class BadSamplesError(BadImageError):
         self.samples = samples
 
     def __str__(self) -> str:
-        return self.summary
+        return printable(self.summary)
 
 
 @public
@@ -194,4 +199,5 @@ class WorkerError(ImageLoomError, RuntimeError):
         self.worker_traceback = worker_traceback
 
     def __str__(self) -> str:
-        return f"{self.summary}\n\n{self.worker_traceback}" if self.worker_traceback else self.summary
+        whole = f"{self.summary}\n\n{self.worker_traceback}" if self.worker_traceback else self.summary
+        return printable(whole)

@@ -12,6 +12,8 @@ import warnings
 from types import FrameType
 from typing import Final
 
+from imageloom._text import printable
+
 __all__ = ["Once", "warn_user"]
 
 # Modules of the standard library whose frames lie between frames of this package.
@@ -20,6 +22,7 @@ _PASSED_OVER: Final = frozenset({"contextlib", "functools"})
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
     """Warns, with the file and line of the first caller outside this package."""
+    message = printable(message)
     frame = inspect.currentframe()
     while frame is not None and frame.f_back is not None and _is_ours(frame):
         frame = frame.f_back

@@ -14,7 +14,7 @@ from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, take
 from remote_support import remote, tarred, zipped
 
 from imageloom import InvalidArgumentError, StorageError, load_img
-from imageloom._storage.places import absolute, is_url, join, last_part, protocols, split
+from imageloom._storage.urls import absolute, can_be_joined, is_url, join, last_part, protocols, split
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -57,6 +57,24 @@ def test_a_file_by_url_is_split_and_joined(root: str, name: str) -> None:
     assert url.split("::")[1:] == root.split("::")[1:] or root.startswith("simplecache")
 
 
+keys = st.lists(st.sampled_from(["", "a", "b.jpg"]), min_size=2).map("/".join)
+
+
+@hypothesis.given(st.sampled_from(URLS), keys.filter(lambda key: key.strip("/")))
+def test_a_slash_more_is_another_key(root: str, key: str) -> None:
+    url = join(root, f"cat/{key}")
+    folder, last = split(url)
+    assert join(folder, last) == url
+    assert can_be_joined(f"cat/{key}")
+
+
+def test_which_names_could_be_something_else() -> None:
+    """A bucket may have a folder "file:", or a key with "::" in it."""
+    strange = ["file:///etc/1.jpg", "s3://other/1.jpg", "/etc/1.jpg", "cat/1.jpg::file:///etc/x.zip"]
+    assert not any(map(can_be_joined, strange))
+    assert all(map(can_be_joined, ["cat//etc/1.jpg", "cat/file:///etc/1.jpg", "cat/../1.jpg", "a:b"]))
+
+
 @hypothesis.given(st.sampled_from(LOCAL), relative)
 def test_local_paths_are_joined_as_ever(root: str, name: str) -> None:
     assert join(root, name) == os.path.join(root, name)
@@ -69,6 +87,9 @@ def test_joining() -> None:
     assert join("zip://a/::s3://b/x.zip", "1.jpg") == "zip://a/1.jpg::s3://b/x.zip"
     assert join("simplecache::s3://b/c", "1.jpg") == "simplecache::s3://b/c/1.jpg"
     assert join("file:///", "1.jpg") == "file:///1.jpg"
+    assert join("s3://b/c/", "1.jpg") == "s3://b/c/1.jpg"
+    assert absolute("s3://b/c///") == "s3://b/c/"
+    assert absolute("file:///") == "file:///"
     assert join("s3://b", "gs://c/1.jpg") == "gs://c/1.jpg"
     assert join("/photos", "gs://c/1.jpg") == "gs://c/1.jpg"
     assert absolute("zip://a::x.zip") == f"zip://a::{os.path.abspath('x.zip')}"

@@ -24,8 +24,7 @@ from imageloom import (
     MissingImageError,
     StorageError,
 )
-from imageloom._storage.fetching import Fetcher
-from imageloom._storage.places import members_of
+from imageloom._storage.fetching import Fetcher, remote_files
 
 fsspec = pytest.importorskip("fsspec")
 pytestmark = needs_s3
@@ -75,8 +74,7 @@ def test_a_storage_that_is_away_is_no_fault_of_the_images(
 def test_an_error_keeps_no_batch_alive(place: str, places: dict[str, str], crops: Path, s3: S3) -> None:
     """In a cycle, it would keep the batch's memory mapped until the collector comes."""
     name = str(flow(crops).filenames[0])
-    archive = places[place].startswith("zip")
-    fetcher = Fetcher(places[place], [name], members_of(places[place], [name]) if archive else {})
+    fetcher = Fetcher(places[place], [name], remote_files(places[place], [name]), None)
     s3.before = lambda request: "403 Forbidden"
     fetcher.close()  # what was asked for already may have come
     forgotten = weakref.ref(fetcher)

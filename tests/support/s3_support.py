@@ -23,6 +23,7 @@ class S3:
         requests: method and path of all so far.
         before: called with each request's method and path before it is answered; returns the status
             to answer with in place of moto, or None.
+        valid_key: the access key whose requests are not refused; None for any.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class S3:
 
         self.requests: list[str] = []
         self.before: Callable[[str], str | None] = lambda request: None
+        self.valid_key: str | None = None
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._port = 0
         self.start()
@@ -60,6 +62,9 @@ class S3:
         request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{query}"
         self.requests.append(request)
         status = self.before(request)
+        signature = environ.get("HTTP_AUTHORIZATION", "")
+        if self.valid_key is not None and f"Credential={self.valid_key}/" not in signature:
+            status = "403 Forbidden"
         if status is None:
             answered: Iterable[bytes] = self._moto(environ, start_response)
             return answered
@@ -98,6 +103,7 @@ def s3(s3_server: S3) -> Iterator[S3]:
     s3_server.requests.clear()
     yield s3_server
     s3_server.before = lambda request: None
+    s3_server.valid_key = None
 
 
 def upload(source: Path, target: str, bucket: str = BUCKET) -> str:

@@ -32,7 +32,7 @@ from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.words import generator_in_words
 from imageloom._public import public
 from imageloom._sources.base import SampleSource
-from imageloom._storage.places import is_url
+from imageloom._storage.urls import is_url
 from imageloom._warnings import Once
 
 __all__ = ["ImageDataGenerator"]

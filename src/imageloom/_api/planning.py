@@ -23,7 +23,7 @@ from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
 from imageloom._sources.base import SampleSource
-from imageloom._storage.places import fsspec_options
+from imageloom._storage.access import present_access
 from imageloom._warnings import warn_user
 
 __all__ = [
@@ -205,7 +205,7 @@ def make_recipe(
             overrides=frozen.overrides,
         ),
         report=ReportOptions(all_bad_samples=options.on_bad_image == "replace" and rows is None),
-        storage=fsspec_options() if source.protocols else None,
+        storage=present_access() if source.protocols else None,
         pillow=pillow,
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else computing_dtype(settings.dtype),

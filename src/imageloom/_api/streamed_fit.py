@@ -117,7 +117,7 @@ class _Tasks:
             root=task.root,
             class_ids=task.class_ids,
             transforms=transforms,
-            members=task.members,
+            remote=task.remote,
         )
 
 

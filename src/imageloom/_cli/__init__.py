@@ -19,6 +19,7 @@ from imageloom._cli.cache import cache
 from imageloom._cli.inspect import inspect
 from imageloom._cli.preview import preview
 from imageloom._cli.stats import stats
+from imageloom._text import in_one_line
 
 __all__ = ["main"]
 
@@ -40,7 +41,7 @@ class _Program(WithExamples, click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_NOBODY_READS)
         except (ImageLoomError, OSError) as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(in_one_line(" ".join(str(error).split()))) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Returns the names in the order of addition, which is the order in which users need them."""

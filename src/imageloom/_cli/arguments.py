@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from imageloom._text import in_one_line
+
 if TYPE_CHECKING:
     from imageloom import DirectoryIterator
 
@@ -228,7 +230,7 @@ def on_stderr() -> Iterator[None]:
     """Discards what the library prints, and prints its warnings as lines on standard error."""
 
     def print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+        click.echo(f"Warning: {in_one_line(' '.join(str(message).split()))}", err=True)
 
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

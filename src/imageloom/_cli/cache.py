@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageloom._cli.arguments import SectionedCommand, WithExamples, json_option, option
+from imageloom._text import in_one_line
 
 if TYPE_CHECKING:
     from imageloom._pipeline.cache_folder import Generation
@@ -218,7 +219,7 @@ def _exists(index: KeptIndex) -> bool:
 
 def _is_gone(one: Generation) -> bool:
     """Whether the images of a data set cannot be of use again."""
-    from imageloom._storage.places import is_url
+    from imageloom._storage.urls import is_url
 
     root = one.root
     return root is None or not (root == "" or is_url(root) or os.path.isdir(root))
@@ -227,7 +228,7 @@ def _is_gone(one: Generation) -> bool:
 def _shown(path: str | Path | None) -> str:
     if path is None:
         return "no folder: damaged, or of another version"
-    return click.format_filename(path) or "files in many folders"
+    return in_one_line(click.format_filename(path)) or "files in many folders"
 
 
 def _day(used: float) -> str:

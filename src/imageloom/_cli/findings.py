@@ -227,6 +227,8 @@ def _duplicates(root: str, by_length: dict[int, list[str]]) -> list[list[str]]:
 
 def _digest(path: str) -> bytes:
     try:
+        if not os.path.isfile(path):  # a pipe would never end
+            return b""
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:

@@ -17,6 +17,7 @@ from imageloom._cli.arguments import (
     on_stderr,
     option,
 )
+from imageloom._text import in_one_line
 
 if TYPE_CHECKING:
     from imageloom._cli.findings import Findings
@@ -62,7 +63,8 @@ def inspect(folder: Path, everything: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(findings), indent=1))
     else:
-        click.echo("\n".join(_in_words(findings, None if everything else _SHOWN)))
+        lines = _in_words(findings, None if everything else _SHOWN)
+        click.echo("\n".join(map(in_one_line, lines)))
     if findings.unreadable or not findings.images:
         click.get_current_context().exit(1)
 

@@ -9,7 +9,6 @@ that a faster way cannot read, or finds damaged.
 
 from __future__ import annotations
 
-import errno
 import functools
 import io
 import os
@@ -25,11 +24,11 @@ from imageloom._checks import check_choice
 from imageloom._errors import (
     ArgumentTypeError,
     BadImageError,
-    MissingImageError,
 )
 from imageloom._imaging.opening import (
     DecompressionBombError,
     UnidentifiedImageError,
+    largest_file,
     open_image,
     read_by_plugin,
 )
@@ -37,7 +36,8 @@ from imageloom._imaging.png import PNG_MAGIC, decode_png
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._public import public
 from imageloom._storage.fetching import fetch
-from imageloom._storage.places import is_url, join, last_part
+from imageloom._storage.local import read_file
+from imageloom._storage.urls import is_url, join, last_part
 
 __all__ = [
     "DecompressionBombError",
@@ -51,7 +51,6 @@ try:
     import cykooz_resizer
 except ImportError:  # some processors have no wheels of it; Pillow resizes everything there
     cykooz_resizer = None
-_TEMPORARY_ERRNOS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _GREY_MODES: Final = ("L", "I;16", "I")
@@ -95,7 +94,7 @@ def load_img(
         image = open_image(path.getvalue(), name)
     elif isinstance(path, (str, bytes, os.PathLike)):
         name = os.fsdecode(path)
-        image = open_image(fetch(name) if is_url(path) else _read(path), name)
+        image = open_image(fetch(name, largest_file()) if is_url(path) else _read(path), name)
     else:
         raise ArgumentTypeError(
             f"path should be path-like or io.BytesIO, received {type(path).__name__}"
@@ -152,19 +151,11 @@ def read_pixels(
 def read_stored(root: str, name: str, options: ReadOptions) -> NDArray[Any]:
     """Reads the pixels of a file of a data set, which may be local or remote."""
     path = join(root, name)
-    return read_pixels(path, options, fetch(path) if is_url(path) else None)
+    return read_pixels(path, options, fetch(path, largest_file()) if is_url(path) else None)
 
 
 def _read(path: str | bytes | os.PathLike[str]) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError as error:
-        raise MissingImageError(f"The image file {os.fsdecode(path)!r} does not exist.") from error
-    except OSError as error:
-        if error.errno in _TEMPORARY_ERRNOS:
-            raise
-        raise BadImageError(f"The image file {os.fsdecode(path)!r} cannot be read: {error}") from error
+    return read_file(path, largest_file())
 
 
 def _load_array(path: str | os.PathLike[str], content: bytes | None) -> NDArray[Any]:

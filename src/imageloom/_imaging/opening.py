@@ -25,9 +25,17 @@ from imageloom._errors import BadImageError
 from imageloom._imaging.pillow_settings import is_added
 from imageloom._public import public
 
-__all__ = ["DecompressionBombError", "UnidentifiedImageError", "open_image", "read_by_plugin"]
+__all__ = [
+    "DecompressionBombError",
+    "UnidentifiedImageError",
+    "largest_file",
+    "open_image",
+    "read_by_plugin",
+]
 
 _REFUSED: Final = frozenset({"EPS"})
+_LARGEST: Final = 2**30  # bytes
+_NBYTES_PER_PIXEL: Final = 8  # of formats without compression
 _PREFIX_NBYTES: Final = 16  # what Pillow shows to plug-ins
 # What plug-ins raise for files of another format; Pillow ignores it.
 _NOT_MINE: Final = (SyntaxError, IndexError, TypeError)
@@ -41,6 +49,15 @@ class UnidentifiedImageError(BadImageError, PIL.UnidentifiedImageError):
 @public
 class DecompressionBombError(BadImageError, Image.DecompressionBombError):
     """An image has more than twice the pixels of Pillow's `Image.MAX_IMAGE_PIXELS`."""
+
+
+def largest_file() -> int | None:
+    """The most bytes that a file may have; None is no limit.
+
+    It has no more, even without compression, unless it has more pixels than Pillow decodes.
+    """
+    pixels = Image.MAX_IMAGE_PIXELS
+    return None if pixels is None else max(_LARGEST, 2 * pixels * _NBYTES_PER_PIXEL)
 
 
 def open_image(content: bytes, name: str) -> Image.Image:

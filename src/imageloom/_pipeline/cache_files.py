@@ -26,8 +26,8 @@ from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._pipeline.cache_folder import FORMAT, generations, make_room, note_folder
 from imageloom._storage.atomic import replacing
 from imageloom._storage.in_use import hold_for
-from imageloom._storage.places import is_url
 from imageloom._storage.stamps import stamps_of
+from imageloom._storage.urls import is_url
 
 __all__ = ["plan_cache"]
 

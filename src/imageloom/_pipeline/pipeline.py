@@ -28,7 +28,7 @@ from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.user_methods import UserMethods
-from imageloom._storage.places import use_fsspec_options
+from imageloom._storage.access import use_access
 
 __all__ = ["Pipeline"]
 
@@ -40,7 +40,7 @@ class Pipeline:
         """`store` keeps decoded pixels; by default it is opened as the recipe plans it."""
         self.recipe = recipe
         if recipe.storage is not None:
-            use_fsspec_options(recipe.storage)
+            use_access(recipe.storage)
         self._store = open_store(recipe.cache) if store is None else store
         self._methods = UserMethods(
             recipe.params.image_data_generator,

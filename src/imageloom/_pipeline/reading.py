@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError
 from imageloom._imaging.decode import read_pixels
+from imageloom._imaging.opening import largest_file
 from imageloom._options import ReadOptions
 from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.whereabouts import Whereabouts
-from imageloom._storage.fetching import Fetcher
-from imageloom._storage.places import join, last_part
+from imageloom._storage.access import use_access
+from imageloom._storage.fetching import Fetcher, RemoteFiles
+from imageloom._storage.urls import join, last_part
 
 __all__ = ["BatchReader", "channels_last"]
 
@@ -49,7 +51,11 @@ class BatchReader:
         """Requests the first remote files, if there are any."""
         if self._recipe.storage is not None:
             self._at.enter("fetch")
-            self._fetcher = Fetcher(self._task.root, self._files(), self._task.members)
+            task = self._task
+            remote = task.remote or RemoteFiles()
+            if remote.renewed is not None:
+                use_access(remote.renewed, only_renewed=True)
+            self._fetcher = Fetcher(task.root, self._files(), remote, largest_file())
 
     def close(self) -> None:
         """Cancels the requests for remote files."""

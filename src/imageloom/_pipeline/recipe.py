@@ -24,7 +24,8 @@ from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.rows import ImageRows
-from imageloom._storage.archives import Member
+from imageloom._storage.access import Access
+from imageloom._storage.fetching import RemoteFiles
 
 __all__ = [
     "BatchReport",
@@ -108,7 +109,7 @@ class Recipe:
         rescale_first: A factor that is applied before the transforms, as `fit` does it.
         saved_name_range: The number in a saved file's name is below this.
         report: What is reported about each batch.
-        storage: The options of fsspec if some files are URLs; else None.
+        storage: How files by URL are read, if there are some; else None.
         pillow: What the program has changed in Pillow, for other processes; None if it has not loaded
             it.
     """
@@ -128,7 +129,7 @@ class Recipe:
     rescale_first: float | None = None
     saved_name_range: int = 10_000_000
     report: ReportOptions = ReportOptions()
-    storage: Mapping[str, Any] | None = None
+    storage: Access | None = None
     pillow: PillowSettings | None = None
 
     @property
@@ -180,7 +181,7 @@ class BatchTask:
         class_ids: The class of each sample, for hooks; empty without classes.
         masks: The files of each sample's masks; empty without masks.
         transforms: The parameters of each sample, if they have been drawn already; else None.
-        members: For files in archives, their place in the archive.
+        remote: What is known about the remote ones among the files; None without any.
     """
 
     spec: BatchSpec
@@ -189,7 +190,7 @@ class BatchTask:
     class_ids: tuple[Any, ...] = ()
     masks: tuple[tuple[str, ...], ...] = ()
     transforms: tuple[TransformParams, ...] | None = None
-    members: Mapping[str, Member] = field(default_factory=dict)
+    remote: RemoteFiles | None = None
 
     def __len__(self) -> int:
         """The number of samples in the batch."""
@@ -204,6 +205,7 @@ class BatchTask:
             and mine.drawn is theirs.drawn
             and (self.filenames, self.masks) == (other.filenames, other.masks)
             and self.class_ids == other.class_ids
+            and _renewed(self) is _renewed(other)  # what a storage has refused is tried again
         )
 
     def name(self, sample: int) -> str:
@@ -217,6 +219,10 @@ class BatchTask:
         if self.filenames:
             return ", ".join(map(repr, self.filenames))
         return f"images {', '.join(map(str, self.spec.indices))} of the array"
+
+
+def _renewed(task: BatchTask) -> Access | None:
+    return None if task.remote is None else task.remote.renewed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import time
 
 from imageloom._pipeline.recipe import BatchTask
 from imageloom._pipeline.stages import STAGES
+from imageloom._text import in_one_line
 
 __all__ = ["Whereabouts"]
 
@@ -64,7 +65,7 @@ class Whereabouts:
         """The stage and the file in words, as a note for an exception."""
         position = self._task.spec.position
         if self._whole_batch:
-            files = ", ".join(map(str, self._task.filenames))
+            files = ", ".join(in_one_line(str(name)) for name in self._task.filenames)
             what = f"files {files} (the batch at position {position})"
         else:
             what = f"{self.name()} (sample {self.sample} of the batch at position {position})"

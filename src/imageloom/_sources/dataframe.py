@@ -22,16 +22,9 @@ from imageloom._sources.base import (
 )
 from imageloom._sources.files import FileSource
 from imageloom._sources.listing import WHITE_LIST_FORMATS
-from imageloom._storage.places import (
-    absolute,
-    folder_exists,
-    is_url,
-    join,
-    last_part,
-    members_of,
-    protocols,
-)
+from imageloom._storage.places import folder_exists
 from imageloom._storage.stamps import stamps_of
+from imageloom._storage.urls import absolute, is_url, join, last_part, protocols, split
 from imageloom._warnings import warn_user
 
 __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
@@ -83,6 +76,7 @@ class DataFrameSource(FileSource):
         Raises:
             MissingColumnError: The frame does not have one of the columns.
             InvalidArgumentError: The number of classes does not fit the class mode.
+            InvalidArgumentError: It names URLs, and `directory` is none.
             ArgumentTypeError: `dataframe` is no data frame, or a column has values of a wrong type.
         """
         frame = _checked_frame(dataframe, x_col, y_col, weight_col, classes, class_mode)
@@ -94,6 +88,8 @@ class DataFrameSource(FileSource):
         self._mask_columns = len(mask_columns)
         self.stamps: dict[str, str] = {}
         self._formats = tuple(formats)
+        for column in (x_col, *mask_columns):
+            _check_urls(self.directory, column, frame[column].tolist())
         if validate_filenames:
             for argument, column in (("x_col", x_col), *(("y_col", name) for name in mask_columns)):
                 frame = frame[self._names_images(frame[column].tolist(), argument, column)]
@@ -134,7 +130,7 @@ class DataFrameSource(FileSource):
             root=self.root,
             class_ids=self.ids_of(spec.indices),
             masks=masks,
-            members=members_of(self.root, files) if self.protocols else {},
+            remote=self.remote(list(files)),
         )
 
     def fingerprint(self) -> dict[str, Any]:
@@ -173,6 +169,20 @@ class DataFrameSource(FileSource):
 
 def _is_file(path: str) -> bool:
     return not is_url(path) and os.path.isfile(path)
+
+
+def _check_urls(directory: str, column: str, names: list[str]) -> None:
+    """Refuses URLs where the program does not expect any: the table may come from somebody else.
+
+    Raises:
+        InvalidArgumentError: There are some.
+    """
+    if not is_url(directory) and (urls := [name for name in names if is_url(name)]):
+        raise InvalidArgumentError(
+            f"The column {column!r} names {len(urls)} file(s) by URL, the first one {urls[0]!r}. URLs "
+            "in a data frame are followed only if `directory` is a URL as well; pass the folder in "
+            f"which the files lie, for example directory={split(urls[0])[0]!r}."
+        )
 
 
 def _checked_frame(

@@ -20,7 +20,9 @@ from imageloom._sources.files import FileSource
 from imageloom._sources.index import list_classes
 from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class
 from imageloom._sources.shuffled_index import list_classes_shuffled
-from imageloom._storage.places import absolute, is_url, list_folders, members_of, protocols
+from imageloom._storage.places import list_folders
+from imageloom._storage.urls import absolute, is_url, protocols
+from imageloom._text import in_one_line
 from imageloom._warnings import warn_user
 
 __all__ = ["DirectorySource"]
@@ -71,7 +73,9 @@ class DirectorySource(FileSource):
         self.class_mode = class_mode
         self.dtype = dtype
         self.root: str = absolute(directory)
-        names = list(classes) if classes else _subdirectories(directory)
+        names = (
+            list(classes) if classes else _subdirectories(self.root if is_url(directory) else directory)
+        )
         self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
         parts: Sequence[Sequence[SampleName]]
@@ -100,7 +104,7 @@ class DirectorySource(FileSource):
         if self.class_mode == "binary" and len(self.class_indices) != 2:
             warn_user(
                 f'class_mode="binary" needs 2 classes, but {self.directory!r} has '
-                f"{len(self.class_indices)}: {', '.join(self.class_indices)}."
+                f"{len(self.class_indices)}: {', '.join(map(in_one_line, self.class_indices))}."
             )
         for name, count in self.class_counts.items():
             if not count:
@@ -142,7 +146,7 @@ class DirectorySource(FileSource):
             filenames=filenames,
             root=self.root,
             class_ids=self.ids_of(spec.indices),
-            members=members_of(self.root, _parts(filenames)) if self.protocols else {},
+            remote=self.remote(_parts(filenames)),
         )
 
     def fingerprint(self) -> dict[str, Any]:

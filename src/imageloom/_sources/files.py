@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import SampleName
 from imageloom._sources.base import LABEL_MODES, SampleSource, encode_classes
-from imageloom._storage.places import absolute, join
+from imageloom._storage.fetching import RemoteFiles, remote_files
+from imageloom._storage.urls import absolute, join
 
 __all__ = ["FileSource"]
 
@@ -74,6 +75,10 @@ class FileSource(SampleSource):
     def names(self) -> list[SampleName]:
         """The names of all files, as `file` gives them."""
         return list(self.filenames) if self.paths is None else [self.file(i) for i in range(len(self))]
+
+    def remote(self, names: Sequence[str]) -> RemoteFiles | None:
+        """What workers have to know about some remote files; None if all files are local."""
+        return remote_files(self.root, names, self.stamps) if self.protocols else None
 
     def _relative(self, path: str | os.PathLike[str]) -> str:
         path = os.fspath(path)

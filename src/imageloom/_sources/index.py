@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
-from imageloom._storage.places import is_url
+from imageloom._storage.urls import is_url
 from imageloom._storage.user_cache import cache_folder, keep, kept_files, note_use
 
 __all__ = [
@@ -77,7 +77,7 @@ def list_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list
     whether they have changed.
     """
     if is_url(root):
-        return list_remote_classes(root, names)
+        return list_remote_classes(root, names, follow_links=follow_links)
     path = index_path(root)
     known = {} if path is None else _read(path, os.path.realpath(root))
     listings: dict[str, ClassListing] = {}
@@ -191,6 +191,8 @@ def all_inside(joined: str, class_name: str, count: int) -> bool:
         return count == 0
     starting = joined.startswith(prefix) + joined.count("\0" + prefix)
     upwards = f"{os.sep}..{os.sep}"
+    if 2 * os.sep in joined and 2 * os.sep not in prefix:  # behind a colon, this would be a URL
+        return False
     return starting == count and joined.count(upwards) == count * prefix.count(upwards)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from imageloom._storage.links import is_loop
 from imageloom._warnings import warn_user
 
 __all__ = [
@@ -77,8 +78,7 @@ def list_class(
     arrays: list[str] = []
     top = os.path.join(root, name)
     errors: list[OSError] = []  # warned of after the walk, when no frame of `os` is on the stack
-    walk = os.walk(top, onerror=errors.append, followlinks=follow_links)
-    for folder, _, files in sorted(walk, key=lambda found: found[0]):
+    for folder, files in sorted(_walk(top, errors, follow_links=follow_links)):
         prefix = name + folder[len(top) :]
         fingerprint = _fingerprint(folder)
         if fingerprint is not None:
@@ -96,6 +96,26 @@ def list_class(
         listed_at=listed_at,
         has_tiff=any(f.lower().endswith(".tiff") for f in images),
     )
+
+
+def _walk(top: str, errors: list[OSError], *, follow_links: bool) -> Iterator[tuple[str, list[str]]]:
+    """Yields each folder with the names of its files, and passes over links to folders around them.
+
+    (`os.walk` would follow it until the path is too long, and list the same files forty times.)
+    """
+    around: dict[str, tuple[str, ...]] = {top: (os.path.realpath(top),)}  # see `is_loop`
+    for folder, folders, files in os.walk(top, onerror=errors.append, followlinks=follow_links):
+        yield folder, files
+        if follow_links:
+            *before, here = around.pop(folder)
+            for name in tuple(folders):
+                path = os.path.join(folder, name)
+                if not os.path.islink(path):
+                    around[path] = (*before, os.path.join(here, name))
+                elif is_loop(target := os.path.realpath(path), (*before, here), os.sep):
+                    folders.remove(name)
+                else:
+                    around[path] = (*before, here, target)
 
 
 class SingleClass(NamedTuple):

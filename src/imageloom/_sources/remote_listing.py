@@ -12,30 +12,47 @@ import time
 from collections.abc import Sequence
 
 from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing
-from imageloom._storage.places import concurrently, find_files, forget_listings, join
+from imageloom._storage.places import concurrently, find_files, forget_listings
+from imageloom._storage.urls import can_be_joined, join
+from imageloom._warnings import warn_user
 
 __all__ = ["list_remote_classes"]
 
 
-def list_remote_classes(root: str, names: Sequence[str]) -> list[ClassListing]:
+def list_remote_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list[ClassListing]:
     """Lists some classes of the data set at a URL; a class without a folder is empty."""
-    listings = concurrently(lambda name: _list_class(root, name), list(dict.fromkeys(names)))
+    once = list(dict.fromkeys(names))
+    listed = concurrently(lambda name: _list_class(root, name, follow_links=follow_links), once)
     forget_listings(root)
-    found = dict(zip(dict.fromkeys(names), listings, strict=True))
+    found = {name: listing for name, (listing, _) in zip(once, listed, strict=True)}
+    if strange := [name for _, names in listed for name in names]:
+        warn_user(
+            f"{len(strange)} files of {root!r} are left out, because their names could be taken for "
+            f"URLs or absolute paths. The first one is {strange[0]!r}."
+        )
     return [found[name] for name in names]
 
 
-def _list_class(root: str, name: str) -> ClassListing:
+def _list_class(root: str, name: str, *, follow_links: bool) -> tuple[ClassListing, list[str]]:
+    """Lists a class; also returns the names that must not be joined to the folder."""
     listed_at = time.time_ns()
-    stamps = {posixpath.join(name, path): stamp for path, stamp in find_files(join(root, name))}
+    if not can_be_joined(f"{name}/"):
+        return ClassListing([], {}, follow_links, listed_at, has_tiff=False), [name]
+    found = find_files(join(root, name), follow_links=follow_links)
+    # Not by `posixpath.join`: a key with two slashes in a row is no absolute path.
+    stamps = {f"{name}/{path}": stamp for path, stamp in found}
+    strange = [path for path in stamps if not can_be_joined(path)]
+    for path in strange:
+        del stamps[path]
     images = [path for path in stamps if path.lower().endswith(WHITE_LIST_FORMATS)]
     files = images or [path for path in stamps if path.lower().endswith(".npy")]
     files.sort(key=posixpath.split)  # by folder, and by name within each folder
-    return ClassListing(
+    listing = ClassListing(
         files=files,
         folders={},
-        follow_links=False,
+        follow_links=follow_links,
         listed_at=listed_at,
         has_tiff=any(path.lower().endswith(".tiff") for path in images),
         stamps={path: stamps[path] for path in files},
     )
+    return listing, strange

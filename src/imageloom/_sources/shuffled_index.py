@@ -22,7 +22,7 @@ from imageloom._sources.index import UNREADABLE, all_inside, folders_of
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
 from imageloom._storage.atomic import drop_drafts, replace_file
-from imageloom._storage.places import is_url
+from imageloom._storage.urls import is_url
 
 __all__ = ["list_classes_shuffled"]
 
@@ -67,7 +67,7 @@ def _listing(
     if known is not None and known.is_current(root, follow_links=follow_links):
         return known
     if is_url(root):
-        found = list_remote_classes(root, [name])[0]
+        found = list_remote_classes(root, [name], follow_links=follow_links)[0]
     else:
         found = list_class(root, name, follow_links=follow_links)
     if any("\n" in file for file in found.files):

@@ -6,16 +6,32 @@ Archives are never unpacked as a whole, and threads share no file object.
 
 from __future__ import annotations
 
+import os
 import posixpath
+import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from imageloom._errors import BadImageError, InvalidArgumentError, StorageError
+from imageloom._storage.access import reads_by_opening
+from imageloom._storage.archive_index import (
+    FOLDER,
+    UNREADABLE,
+    Entry,
+    HardLink,
+    Index,
+    Member,
+    SymbolicLink,
+    make_index,
+)
+from imageloom._warnings import warn_user
 
-__all__ = ["ARCHIVES", "Index", "Member", "read_index", "unpacked"]
+if TYPE_CHECKING:
+    import zipfile
+
+__all__ = ["ARCHIVES", "read_index", "unpacked"]
 
 _STORED, _DEFLATED, _BZIPPED, _IN_A_TAR = 0, 8, 12, -1  # zip's numbers of compression methods
 _MAGIC: Final = b"PK\3\4"  # a file in a zip archive begins with these bytes
@@ -23,52 +39,7 @@ _HEADER: Final = struct.Struct("<26xHH")  # it ends with the lengths of the name
 _ENCRYPTED_FLAG: Final = 1
 _MAC_FORKS: Final = "__MACOSX/"  # macOS stores metadata there, in files with the images' own names
 _BLOCK_SIZES: Final = {"zip": 2**20, "tar": 2**23}  # bytes to read at once for the index
-
-
-class Member(NamedTuple):
-    """A file of an archive.
-
-    Attributes:
-        start: the position in the archive of its first byte; in a zip archive, of the header before it.
-        end: the position after the last byte to read, which may lie behind the end of the file.
-        packed: the compressed size in bytes.
-        size: the size in bytes.
-        method: the compression method, as a number of the zip format.
-        crc32: the checksum of the uncompressed bytes; in a tar archive, the modification time instead.
-    """
-
-    start: int
-    end: int
-    packed: int
-    size: int
-    method: int
-    crc32: int
-
-    @property
-    def stamp(self) -> str:
-        """The stamp of the file (see `stamps`)."""
-        return f"{self.size} {self.crc32}"
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """The files and folders of an archive.
-
-    Attributes:
-        stamp: the stamp that the archive had when its index was read.
-        members: the files by their paths in the archive.
-        folders: the path of each folder, with the names of its sub-folders; "" is the root.
-    """
-
-    stamp: str
-    members: dict[str, Member]
-    folders: dict[str, set[str]]
-
-    def below(self, folder: str) -> list[tuple[str, str]]:
-        """All files below a folder: their paths relative to it, and their stamps."""
-        prefix = f"{folder}/" if folder else ""
-        found = ((name, member) for name, member in self.members.items() if name.startswith(prefix))
-        return [(name[len(prefix) :], member.stamp) for name, member in found]
+_LONGEST_LINK: Final = 4096  # bytes, as in Linux
 
 
 def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
@@ -80,16 +51,9 @@ def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
     import tarfile  # loading these two takes longer than reading most indexes
     import zipfile
 
-    members: dict[str, Member] = {}
-    folders: dict[str, set[str]] = {"": set()}
-    with fs.open(path, "rb", block_size=_BLOCK_SIZES[kind], cache_type="readahead") as file:
+    with fs.open(path, "rb", **_opening(fs, kind)) as file:
         try:
-            for name, member in ARCHIVES[kind](file):
-                if member is None:
-                    _note_folder(folders, name)
-                else:
-                    members[name] = member
-                    _note_folder(folders, posixpath.dirname(name))
+            index = make_index(stamp, ARCHIVES[kind](file))
         except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError) as error:
             compressed = kind == "tar" and path.endswith((".gz", ".tgz", ".bz2", ".xz", ".zst"))
             advice = (
@@ -99,21 +63,20 @@ def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
             raise InvalidArgumentError(
                 f"{path!r} cannot be read as a {kind} archive: {error}.{advice if compressed else ''}"
             ) from error
-    return Index(stamp, members, folders)
+    if index.left_out:
+        warn_user(
+            f"{path!r} contains {len(index.left_out)} entries that are left out: links to nothing "
+            f"in the archive, or no plain files. The first one is {index.left_out[0]!r}."
+        )
+    return index
 
 
-def _note_folder(folders: dict[str, set[str]], folder: str) -> None:
-    while folder not in folders:
-        folders[folder] = set()
-        parent, name = posixpath.split(folder)
-        if parent in folders:
-            folders[parent].add(name)
-            return
-        _note_folder(folders, parent)
-        folders[parent].add(name)
+def _opening(fs: Any, kind: str) -> dict[str, Any]:
+    """How an archive is opened for its index; caches of other file systems have ways of their own."""
+    return {} if reads_by_opening(fs) else {"block_size": _BLOCK_SIZES[kind], "cache_type": "readahead"}
 
 
-def _zip_members(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
+def _zip_members(file: IO[bytes]) -> Iterator[tuple[str, Entry]]:
     import zipfile
 
     with zipfile.ZipFile(file) as archive:
@@ -123,7 +86,7 @@ def _zip_members(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
             if info.filename.startswith(_MAC_FORKS):
                 continue
             if info.is_dir():
-                yield _normalised(info.filename), None
+                yield _normalised(info.filename), FOLDER
                 continue
             if info.flag_bits & _ENCRYPTED_FLAG:
                 raise NotImplementedError(f"its file {info.filename!r} is encrypted")
@@ -132,6 +95,9 @@ def _zip_members(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
                     f"its file {info.filename!r} is compressed by method {info.compress_type}; only "
                     "stored, deflated and bzip2 files can be read"
                 )
+            if stat.S_ISLNK(info.external_attr >> 16):
+                yield _normalised(info.filename), _zipped_link(archive, info)
+                continue
             yield (
                 _normalised(info.filename),
                 Member(
@@ -141,14 +107,32 @@ def _zip_members(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
             )  # fmt: skip
 
 
-def _tar_members(file: IO[bytes]) -> Iterator[tuple[str, Member | None]]:
+def _zipped_link(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
+    """A symbolic link in a zip archive; its content is its target."""
+    import zipfile
+
+    if not 0 < info.file_size <= _LONGEST_LINK:
+        return UNREADABLE
+    try:
+        return SymbolicLink(os.fsdecode(archive.read(info)))
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError):
+        return UNREADABLE
+
+
+def _tar_members(file: IO[bytes]) -> Iterator[tuple[str, Entry]]:
     import tarfile
 
     with tarfile.open(fileobj=file, mode="r:") as archive:
         while (info := archive.next()) is not None:
             if info.isdir():
-                yield _normalised(info.name), None
-            elif info.isreg() and not info.issparse():
+                yield _normalised(info.name), FOLDER
+            elif info.islnk():
+                yield _normalised(info.name), HardLink(_normalised(info.linkname))
+            elif info.issym():
+                yield _normalised(info.name), SymbolicLink(info.linkname)
+            elif not info.isreg() or info.issparse():
+                yield _normalised(info.name), UNREADABLE
+            else:
                 start, size = info.offset_data, info.size
                 yield (
                     _normalised(info.name),
@@ -162,7 +146,7 @@ def _normalised(name: str) -> str:
     return "" if name == "." else name
 
 
-ARCHIVES: Final[dict[str, Callable[[IO[bytes]], Iterator[tuple[str, Member | None]]]]] = {
+ARCHIVES: Final[dict[str, Callable[[IO[bytes]], Iterator[tuple[str, Entry]]]]] = {
     "zip": _zip_members,
     "tar": _tar_members,
 }

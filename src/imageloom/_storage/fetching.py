@@ -10,20 +10,32 @@ from __future__ import annotations
 import inspect
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from imageloom._errors import StorageError
-from imageloom._storage.archives import Member, unpacked
-from imageloom._storage.places import is_url, join, members_of, place_of, split, storage_errors
+from imageloom._storage.access import (
+    Access,
+    link_below,
+    reads_by_opening,
+    renewed_access,
+    storage_errors,
+)
+from imageloom._storage.archive_index import Member
+from imageloom._storage.archives import unpacked
+from imageloom._storage.local import check_size, read_file
+from imageloom._storage.places import Place, members_of, place_of, size_in
+from imageloom._storage.urls import is_url, join, split
 
-__all__ = ["Fetcher", "fetch"]
+__all__ = ["Fetcher", "RemoteFiles", "fetch", "remote_files"]
 
 _AHEAD: Final = 32  # files of a batch that are requested, or wait to be decoded
+_LARGE: Final = 2**26  # bytes; files below are not worth a word
 _THREADS: Final = 16  # for file systems that are not asynchronous
-_LOCAL_PROTOCOLS: Final = {"file", "local", "memory"}  # these gain nothing from requests ahead
+_PLAIN_PROTOCOLS: Final = {"file", "local"}
+_LOCAL_PROTOCOLS: Final = {*_PLAIN_PROTOCOLS, "memory"}  # these gain nothing from requests ahead
 
 
 class _Request(NamedTuple):
@@ -33,19 +45,57 @@ class _Request(NamedTuple):
     cancel: Callable[[], object]
 
 
+class RemoteFiles(NamedTuple):
+    """What is known about the remote files of a batch.
+
+    Attributes:
+        members: the positions of those files that lie in archives.
+        sizes: the sizes of large files, as far as they are known.
+        renewed: how they are read since a storage has failed; None if none has.
+    """
+
+    members: Mapping[str, Member] = {}
+    sizes: Mapping[str, int] = {}
+    renewed: Access | None = None
+
+
+def remote_files(
+    root: str, names: Sequence[str], stamps: Mapping[str, str] | None = None
+) -> RemoteFiles:
+    """Finds out what workers have to know about some files.
+
+    Args:
+        root: the folder or URL that the names are relative to.
+        names: the files; local ones are passed over.
+        stamps: the stamps of the data set's files, as far as they are known.
+    """
+    known = ((name, size_in(stamps[name])) for name in names if name in stamps) if stamps else ()
+    large = {name: size for name, size in known if size >= _LARGE}
+    return RemoteFiles(members_of(root, names), large, renewed_access())
+
+
 class Fetcher:
     """Fetches some files, which it requests in the given order."""
 
-    def __init__(self, root: str, names: Iterable[str], members: Mapping[str, Member]) -> None:
+    def __init__(
+        self,
+        root: str,
+        names: Iterable[str],
+        remote: RemoteFiles,
+        largest: int | None,
+    ) -> None:
         """Requests the first files.
 
         Args:
             root: the folder that the names are relative to.
             names: the files; local ones are not fetched.
-            members: the positions of those files that lie in archives.
+            remote: what is known about them.
+            largest: the most bytes that a file may have; None is no limit.
         """
         self._root = root
-        self._members = members
+        self._members = remote.members
+        self._sizes = remote.sizes
+        self._largest = largest
         self._names = deque(name for name in names if is_url(join(root, name)))
         self._requests: dict[str, _Request] = {}
         self._request_ahead()
@@ -92,16 +142,19 @@ class Fetcher:
 
     def _request(self, name: str) -> _Request:
         folder, last = split(name) if is_url(name) else (self._root, name)
+        member = self._members.get(name)
         try:
-            return _request(folder, last, self._members.get(name))
+            nbytes = self._sizes.get(name, 0) if member is None else max(member.size, member.packed)
+            check_size(nbytes, self._largest, join(self._root, name))
+            return _request(folder, last, member, self._largest)
         except Exception as error:  # raised when this file is taken, not when an earlier one is
             return _failed_request(error)
 
 
-def fetch(url: str) -> bytes:
+def fetch(url: str, largest: int | None) -> bytes:
     """Returns the bytes of one file by URL; it raises the errors of `Fetcher.content`."""
     folder, name = split(url)
-    content = Fetcher(folder, [name], members_of(folder, [name])).content(name)
+    content = Fetcher(folder, [name], remote_files(folder, [name]), largest).content(name)
     assert content is not None
     return content
 
@@ -112,15 +165,15 @@ def _failed_request(error: Exception) -> _Request:
     return _Request(future.result, future.cancel)
 
 
-def _request(folder: str, name: str, member: Member | None) -> _Request:
+def _request(folder: str, name: str, member: Member | None, largest: int | None) -> _Request:
     place = place_of(folder)
     if not place.shared:
-        protocols = [place.fs.protocol] if isinstance(place.fs.protocol, str) else place.fs.protocol
-        if not _LOCAL_PROTOCOLS.isdisjoint(protocols):
-            return _Request(partial(_read, folder, name, member), lambda: None)
-        future = _threads(os.getpid()).submit(_read, folder, name, member)
+        read = partial(_read, folder, name, member, largest)
+        if not _LOCAL_PROTOCOLS.isdisjoint(_protocols(place)):
+            return _Request(read, lambda: None)
+        future = _threads(os.getpid()).submit(read)
         return _Request(future.result, future.cancel)
-    path, limits = _range(folder, name, member)
+    path, limits = _range(place, name, member)
     import asyncio  # slow to load; an asynchronous file system has loaded it already
 
     kind: type = type(place.fs)
@@ -129,15 +182,34 @@ def _request(folder: str, name: str, member: Member | None) -> _Request:
     return _Request(future.result, future.cancel)
 
 
-def _read(folder: str, name: str, member: Member | None) -> bytes:
-    path, limits = _range(folder, name, member)
-    content: bytes = place_of(folder).fs.cat_file(path, **limits)
+def _read(folder: str, name: str, member: Member | None, largest: int | None) -> bytes:
+    place = place_of(folder)
+    path, limits = _range(place, name, member)
+    if not limits and not _PLAIN_PROTOCOLS.isdisjoint(_protocols(place)):
+        return read_file(path, largest)
+    content: bytes
+    if not reads_by_opening(place.fs):
+        content = place.fs.cat_file(path, **limits)
+        return content
+    try:
+        opened = place.fs.open(path, "rb")
+    except AttributeError:  # `blockcache` cannot keep parts of this file system's files
+        content = link_below(place.fs).cat_file(path, **limits)
+        return content
+    with opened as file:
+        if limits:
+            file.seek(limits["start"])
+        content = file.read(limits["end"] - limits["start"] if limits else -1)
     return content
 
 
-def _range(folder: str, name: str, member: Member | None) -> tuple[str, dict[str, int]]:
+def _protocols(place: Place) -> Iterable[str]:
+    protocol: str | tuple[str, ...] = place.fs.protocol
+    return (protocol,) if isinstance(protocol, str) else protocol
+
+
+def _range(place: Place, name: str, member: Member | None) -> tuple[str, dict[str, int]]:
     """The file to read, and the part of it to read as arguments of `cat_file`."""
-    place = place_of(folder)
     if not place.archive:
         return place.path(name), {}
     if member is None:

@@ -11,15 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from imageloom._errors import MissingDirectoryError, MissingImageError
-from imageloom._storage.places import (
-    concurrently,
-    is_url,
-    join,
-    place_of,
-    split,
-    stamp_of,
-    storage_errors,
-)
+from imageloom._storage.access import storage_errors
+from imageloom._storage.places import concurrently, place_of, relative, stamp_of
+from imageloom._storage.urls import is_url, join, split
 
 __all__ = ["stamps_of"]
 
@@ -47,7 +41,8 @@ def stamps_of(root: str, names: Iterable[str], known: Mapping[str, str]) -> dict
         with storage_errors(folder):
             place = place_of(folder)
             place.fs.invalidate_cache()
-        whole = bool(place.archive) or len(files) >= _WORTH_LISTING
+        many = len(files) >= _WORTH_LISTING and not place.prefix.endswith("/")
+        whole = bool(place.archive) or many
         jobs += [(folder, list(files))] if whole else [(folder, [file]) for file in files]
     for (folder, _), found in zip(jobs, concurrently(_stamps_in, jobs), strict=True):
         stamps.update((name, stamp) for last, stamp in found.items() for name in wanted[folder][last])
@@ -61,15 +56,14 @@ def _stamps_in(job: tuple[str, list[str]]) -> dict[str, str]:
         with storage_errors(folder, MissingDirectoryError):
             place = place_of(folder)
             if place.archive:
-                members = place.index(fresh=True).members
-                paths = {name: place.path(name) for name in names}
-                return {name: members[path].stamp for name, path in paths.items() if path in members}
+                index = place.index(fresh=True)
+                members = ((name, index.member(place.path(name))) for name in names)
+                return {name: member.stamp for name, member in members if member is not None}
             if len(names) == 1:
                 info = place.fs.info(place.path(names[0]))
                 return {names[0]: stamp_of(info)} if info["type"] == "file" else {}
             entries = place.fs.ls(place.prefix, detail=True)
-            start, wanted = len(place.prefix) + 1, set(names)
-            files = ((entry["name"][start:], entry) for entry in entries if entry["type"] == "file")
-            return {name: stamp_of(entry) for name, entry in files if name in wanted}
+            files = {relative(e["name"], place.prefix): e for e in entries if e["type"] == "file"}
+            return {name: stamp_of(files[name]) for name in names if name in files}
     except (MissingDirectoryError, MissingImageError):
         return {}

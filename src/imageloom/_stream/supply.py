@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imageloom._errors import IteratorClosedError
+from imageloom._errors import IteratorClosedError, StorageError
 from imageloom._executors.base import Channel, Replacement
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
@@ -17,6 +17,7 @@ from imageloom._pipeline.recipe import BatchSpec
 from imageloom._pipeline.writing import write_pictures
 from imageloom._sources.assembly import assembled
 from imageloom._sources.base import SampleSource
+from imageloom._storage.access import renew
 from imageloom._stream.order import StreamOrder
 from imageloom._stream.report import Meter, Report
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
@@ -129,7 +130,11 @@ class BatchSupply:
                 "Another thread has changed this iterator; request the batch again."
             )
         requested = time.perf_counter()
-        computed = stream.get(spec.position, self._source.task(spec))
+        try:
+            computed = stream.get(spec.position, self._source.task(spec))
+        except StorageError:
+            renew()  # the next batch is asked for with the credentials that there are then
+            raise
         report = computed.report
         arrays = computed.hand_out()
         write_pictures(report.pictures)  # before the clock is read: the consumer waits for this, too

@@ -225,8 +225,9 @@ def flow_from_dataframe(
 
     Args:
         dataframe: one row per image; it is not changed.
-        directory: folder or URL that the names are relative to; None if the data frame has paths or
-            URLs. Absolute paths and URLs in the data frame are used unchanged.
+        directory: folder or URL that the names are relative to; None if the data frame has complete
+            paths. Absolute paths in the data frame are used unchanged, and so are URLs, which are
+            followed only if `directory` is a URL as well.
         x_col: column of the file names.
         y_col: column of the targets; a list of columns for `"multi_output"`, `"raw"` and `"image"`.
         weight_col: column of the sample weights, which are numbers.

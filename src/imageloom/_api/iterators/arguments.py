@@ -12,7 +12,8 @@ from imageloom._adapters.ranks import own_shard
 from imageloom._errors import ArgumentTypeError, MissingDirectoryError
 from imageloom._options import GeneratorOptions
 from imageloom._storage.archives import ARCHIVES
-from imageloom._storage.places import folder_exists, is_url
+from imageloom._storage.places import folder_exists
+from imageloom._storage.urls import is_url
 from imageloom._stream.order import OrderOptions
 from imageloom._warnings import warn_user
 

@@ -16,7 +16,7 @@ from imageloom._checks import check_choice
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import SampleName
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES
-from imageloom._storage.places import protocols
+from imageloom._storage.urls import protocols
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["FileIterator"]

@@ -20,7 +20,7 @@ from imageloom._sources.bare import BareSource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
-from imageloom._storage.places import absolute, last_part
+from imageloom._storage.urls import absolute, last_part
 
 __all__ = ["ArrayPlan", "BarePlan", "FilePlan", "FileSettings", "IteratorPlan"]
 
