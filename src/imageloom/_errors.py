@@ -32,7 +32,6 @@ An exception that the user's own code raises in a worker keeps its type; its `__
 from __future__ import annotations
 
 from imageloom._public import public
-from imageloom._text import printable
 
 __all__ = [
     "ArgumentTypeError",
@@ -55,6 +54,8 @@ __all__ = [
     "WorkerDiedError",
     "WorkerError",
     "WorkerStartError",
+    "in_one_line",
+    "printable",
 ]
 
 
@@ -201,3 +202,26 @@ class WorkerError(ImageLoomError, RuntimeError):
     def __str__(self) -> str:
         whole = f"{self.summary}\n\n{self.worker_traceback}" if self.worker_traceback else self.summary
         return printable(whole)
+
+
+# Texts that can be printed. A terminal obeys the control characters that are printed to it, a file's
+# name may contain any of them, and whoever packs an archive chooses the names in it.
+
+
+def printable(text: str, kept: str = "\n\t") -> str:
+    """Escapes, as `repr` does, characters that move the cursor, change the text's direction and so on.
+
+    Characters in `kept` stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in kept else _escaped(char) for char in text)
+
+
+def in_one_line(text: str) -> str:
+    """The same for a name, or for a text of another library that may contain one."""
+    return printable(text, kept="")
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

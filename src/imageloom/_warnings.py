@@ -12,7 +12,7 @@ import warnings
 from types import FrameType
 from typing import Final
 
-from imageloom._text import printable
+from imageloom._errors import printable
 
 __all__ = ["Once", "warn_user"]
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 import imageloom
 from imageloom import BadImageError, DirectoryIterator, ImageDataGenerator, ImageLoomError, load_img
-from imageloom._text import in_one_line, printable
+from imageloom._errors import in_one_line, printable
 
 pytestmark = pytest.mark.skipif(os.sep != "/", reason="names as in POSIX")
 EVIL = "\x1b]0;owned\x07\x1b[2J\r\u202egpj.\x9b31m"

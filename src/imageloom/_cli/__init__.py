@@ -19,7 +19,7 @@ from imageloom._cli.cache import cache
 from imageloom._cli.inspect import inspect
 from imageloom._cli.preview import preview
 from imageloom._cli.stats import stats
-from imageloom._text import in_one_line
+from imageloom._errors import in_one_line
 
 __all__ = ["main"]
 

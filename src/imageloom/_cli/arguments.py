@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from imageloom._text import in_one_line
+from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
     from imageloom import DirectoryIterator

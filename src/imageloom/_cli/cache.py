@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageloom._cli.arguments import SectionedCommand, WithExamples, json_option, option
-from imageloom._text import in_one_line
+from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
     from imageloom._pipeline.cache_folder import Generation

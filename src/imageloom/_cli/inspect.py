@@ -17,7 +17,7 @@ from imageloom._cli.arguments import (
     on_stderr,
     option,
 )
-from imageloom._text import in_one_line
+from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
     from imageloom._cli.findings import Findings

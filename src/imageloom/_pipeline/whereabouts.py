@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 
+from imageloom._errors import in_one_line
 from imageloom._pipeline.recipe import BatchTask
 from imageloom._pipeline.stages import STAGES
-from imageloom._text import in_one_line
 
 __all__ = ["Whereabouts"]
 

@@ -27,8 +27,8 @@ from imageloom._errors import (
     MissingDirectoryError,
     MissingImageError,
     StorageError,
+    in_one_line,
 )
-from imageloom._text import in_one_line
 
 __all__ = [
     "Access",
