@@ -29,6 +29,7 @@ from imageloom._pipeline.hooks import (
     current_sample,
 )
 from imageloom._pipeline.seeds import StreamPurpose, fork, global_state
+from imageloom._pipeline.spare_states import borrowed_state
 
 __all__ = ["apply_to_image", "draw_for_image", "draw_from", "standardize_image"]
 
@@ -46,7 +47,8 @@ def draw_for_image(
     seed = check_seed(seed)
     if seed is not None:
         own = np.random.SeedSequence((seed, 0, StreamPurpose.COLOUR_AND_NOISE))
-        params = draw_from(np.random.RandomState(seed), options, shape, own)
+        with borrowed_state(seed) as drawn_from:
+            params = draw_from(drawn_from, options, shape, own)
     else:
         state, sample = global_state(), current_sample.get()
         own = fork(state) if sample is None else np.random.SeedSequence(sample.entropy)

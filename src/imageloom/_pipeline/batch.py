@@ -25,6 +25,7 @@ from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
 from imageloom._pipeline.seeds import StreamPurpose
+from imageloom._pipeline.spare_states import give_back
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
 
@@ -56,6 +57,7 @@ class BatchWork:
         self._task = task
         self._methods = methods
         self._fused_factor = fused_factor
+        self._owns_state = state is None
         self._state = task.spec.random_state() if state is None else state
         self._draws = self._batch_draws()
         self._reader = BatchReader(recipe, task, raw, store, self.at)
@@ -112,6 +114,9 @@ class BatchWork:
     def close(self) -> None:
         """Ends what still goes on in the background, whether the batch was finished or not."""
         self._reader.close()
+        if self._owns_state:
+            self._owns_state = False
+            give_back(self._state)
 
     def _run_batch_function(self, images: NDArray[Any]) -> BatchReport:
         self.at.enter("batch_function")

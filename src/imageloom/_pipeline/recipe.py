@@ -24,6 +24,7 @@ from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.rows import ImageRows
+from imageloom._pipeline.spare_states import seeded_state
 from imageloom._storage.access import Access
 from imageloom._storage.fetching import RemoteFiles
 
@@ -160,8 +161,11 @@ class BatchSpec:
     drawn: Mapping[str, Any] | None = None
 
     def random_state(self) -> np.random.RandomState:
-        """Returns the generator that the random transforms of this batch are drawn from."""
-        state = np.random.RandomState(self.seed)
+        """Returns the generator that the random transforms of this batch are drawn from.
+
+        It may be given back to `spare_states`.
+        """
+        state = seeded_state(self.seed)
         if self.drawn is not None:
             state.set_state(dict(self.drawn))
         elif self.permuted:

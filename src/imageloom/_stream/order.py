@@ -38,6 +38,7 @@ from imageloom._checks import check_batch_size, check_seed, check_shard
 from imageloom._errors import InvalidArgumentError, StateMismatchError
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from
+from imageloom._pipeline.spare_states import borrowed_state
 from imageloom._sources.base import SampleSource
 from imageloom._stream.permutation import KeyedPermutation
 
@@ -179,12 +180,12 @@ class Sampler:
     def _drawn(self, epoch: int) -> NDArray[np.int64]:
         seed = self._seed(epoch, 0)
         if self._draw_order is not None:
-            state = np.random.RandomState(seed)
-            with drawing_from(state):
-                order = self._draw_order()
-            while len(self._states) >= _EPOCHS_KEPT:
-                self._states.pop(next(iter(self._states)))
-            self._states[epoch] = state.get_state(legacy=False)
+            with borrowed_state(seed) as state:
+                with drawing_from(state):
+                    order = self._draw_order()
+                while len(self._states) >= _EPOCHS_KEPT:
+                    self._states.pop(next(iter(self._states)))
+                self._states[epoch] = state.get_state(legacy=False)
             return order
         if self._classes:
             return _balanced(
@@ -193,7 +194,8 @@ class Sampler:
         if self.shuffle == "fast":
             return self._computed(epoch, 0, self.samples)
         if self.shuffle:
-            return np.random.RandomState(seed).permutation(self.samples)
+            with borrowed_state(seed) as state:
+                return state.permutation(self.samples)
         return np.arange(self.samples, dtype=np.int64)
 
     def _seed(self, epoch: int, batch: int) -> int:
