@@ -378,7 +378,7 @@ def test_a_fit_that_fails_leaves_no_trace(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and named pipes as in POSIX")
 @pytest.mark.parametrize("executor", ["processes", "threads"])
 def test_ctrl_c_while_workers_read(executor: str, crops: Path, tmp_path: Path) -> None:
-    """The second batch has a file that cannot be read to its end, because it is a pipe."""
+    """The transform of the second batch does not end."""
     with running(
         "api/ctrl_c_while_workers_read.py", tmp_path, crops, arguments=[executor, executor == "threads"]
     ) as program:
