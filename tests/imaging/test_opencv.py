@@ -15,6 +15,8 @@ from executor_support import flow, take
 import imageloom._imaging.opencv
 from imageloom import MissingDependencyError
 from imageloom._executors.shared import make_executor
+from imageloom._executors.workers import spawning
+from imageloom._executors.workers.birth import Birth
 from imageloom._pipeline import batch as batch_work
 
 HEADLESS, GUI = "opencv_python_headless-5.0.0.93", "opencv_python-4.11.0.86"
@@ -69,6 +71,13 @@ def test_workers_without_opencv_say_so(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     put_in_front(monkeypatch, tmp_path, BROKEN["libGL.so.1"])
+
+    def newborn(environment: dict[str, str]) -> Birth:
+        told = genuine(environment)  # it does not name our folder, because no library is there
+        return {**told, "libraries": [str(tmp_path), *told["libraries"]]}
+
+    genuine = spawning.newborn
+    monkeypatch.setattr(spawning, "newborn", newborn)
     executor = make_executor("processes", 2, disable_gpu=True)
     with flow(crops, executor) as it:
         for _ in range(2):
