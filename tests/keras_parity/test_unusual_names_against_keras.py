@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 from reference import both_generators, quiet
 
+from imageloom import ImageDataGenerator
+
 READ: dict[str, Any] = {"target_size": (4, 4), "shuffle": False, "interpolation": "nearest"}
 
 
@@ -179,9 +181,14 @@ def test_a_link_to_itself_and_the_data_set_behind_a_link(
     os.symlink(root, tmp_path / "other name")
     compare_listings(root, follow_links=follow_links)
     compare_listings(tmp_path / "other name", follow_links=follow_links)
-    os.symlink("..", root / "class" / "round")  # followed until the system has had enough of it
-    iterator = compare_listings(root, follow_links=follow_links)
-    assert (len(iterator.filenames) > 20) == follow_links
+    os.symlink("..", root / "class" / "round")  # Keras follows it until the path is too long
+    if not follow_links:
+        compare_listings(root, follow_links=False)
+    else:
+        iterator = ImageDataGenerator().flow_from_directory(root, follow_links=True)
+        assert iterator.filenames == [
+            os.path.join("class", name) for name in ("a.png", os.path.join("sub", "b.png"))
+        ]
 
 
 @pytest.mark.parametrize("seed", range(6))
