@@ -269,7 +269,7 @@ def test_an_error_of_a_hook_is_not_replaced(error: Exception, crops: Path) -> No
 def test_a_lack_of_descriptors_is_not_blamed_on_the_file(
     mode: str, crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> Any:
+    def refuse(*_: Any, **__: Any) -> Any:
         raise OSError(errno.EMFILE, "Too many open files")
 
     it = flow(crops, on_bad_image=mode)
