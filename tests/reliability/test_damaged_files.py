@@ -30,9 +30,9 @@ from spoilt_images import NO_IMAGE, in_order, joined, spoil, substitutes, told
 
 from imageloom import BadImageError, MissingImageError, UnidentifiedImageError
 from imageloom._executors.shared import make_executor
-from imageloom._imaging import decode as images_module
 from imageloom._imaging.decode import load_img, read_pixels
 from imageloom._options import INTERPOLATIONS, ReadOptions
+from imageloom._storage import local
 
 
 def shrink(path: Path) -> None:
@@ -48,7 +48,7 @@ def become_directory(path: Path) -> None:
 DAMAGES: dict[str, tuple[Callable[[Path], Any], type[OSError], str]] = {
     "vanished": (Path.unlink, MissingImageError, "does not exist"),
     "shrunk": (shrink, BadImageError, "cannot be decoded"),
-    "directory": (become_directory, BadImageError, "cannot be read"),
+    "directory": (become_directory, BadImageError, "is a folder"),
     "empty": (lambda path: path.write_bytes(b""), UnidentifiedImageError, "0 bytes"),
     "text": (lambda path: path.write_bytes(NO_IMAGE), UnidentifiedImageError, "known format"),
     "stub": (lambda path: path.write_bytes(path.read_bytes()[:40]), BadImageError, "40 bytes"),
@@ -99,12 +99,12 @@ def test_a_file_that_may_not_be_read(crops: Path, monkeypatch: pytest.MonkeyPatc
     """Tests may run as root, who may read everything."""
     name = str(flow(crops).filenames[2])
 
-    def refuse(path: Any, mode: str) -> Any:
+    def refuse(path: Any, mode: str, **options: Any) -> Any:
         if os.fspath(path).endswith(name):
             raise PermissionError(errno.EACCES, "Permission denied", path)
-        return open(path, mode)
+        return open(path, mode, **options)
 
-    monkeypatch.setattr(images_module, "open", refuse, raising=False)
+    monkeypatch.setattr(local, "open", refuse, raising=False)
     with pytest.raises(BadImageError, match=rf"{name}.*Permission denied"):
         next(flow(crops, shuffle=False))
     it = in_order(crops)
