@@ -7,6 +7,7 @@ import functools
 import os
 import shutil
 import sys
+import tarfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -207,6 +208,25 @@ def clash_of_packages(_: Path) -> None:
         next(ImageDataGenerator(executor="serial").flow(images()))  # warns
 
 
+def dangling_link_in_an_archive(folder: Path) -> None:
+    archive = folder.parent / "good.tar"
+    (folder / "cats" / "nowhere.png").symlink_to("missing.png")
+    with tarfile.open(archive, "w") as tar:
+        tar.add(folder, ".")
+    ImageDataGenerator().flow_from_directory(f"tar://::file://{archive}")  # warns
+
+
+def key_like_a_url(_: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    store = fsspec.filesystem("memory")
+    store.pipe("/strange/cats/1.png", b"")
+    store.pipe("/strange/cats/a::b.png", b"")
+    try:
+        ImageDataGenerator(executor="threads").flow_from_directory("memory://strange")  # warns
+    finally:
+        store.rm("/strange", recursive=True)
+
+
 PROVOCATIONS: dict[Callable[[Path], None], str] = {
     overridden_option: "overrides `featurewise_center`",
     overridden_samplewise_option: "overrides `samplewise_center`",
@@ -238,6 +258,8 @@ PROVOCATIONS: dict[Callable[[Path], None], str] = {
     keras_multiprocessing: "use_multiprocessing is ignored",
     transparency_in_jpeg: "does not support RGBA",
     clash_of_packages: "OpenCV is not right",
+    dangling_link_in_an_archive: "entries that are left out",
+    key_like_a_url: "could be taken for URLs",
 }
 
 
@@ -253,7 +275,7 @@ def test_all_warnings_of_the_package_are_provoked() -> None:
     """Guards the list above: whoever adds a warning adds what provokes it."""
     package = Path(imageloom.__file__).parent
     calls = sum(path.read_text(encoding="utf-8").count("warn_user(") for path in package.rglob("*.py"))
-    assert calls - 1 == 22, "one more or less than the list above was made for"
+    assert calls - 1 == 24, "one more or less than the list above was made for"
 
 
 # With more of the user's code around the call
