@@ -12,9 +12,10 @@ VENV := .venv
 export PIP_CONSTRAINT := $(LOCK)
 export PIP_BUILD_CONSTRAINT := $(LOCK)
 endif
-# Arguments for pytest. Two tests at the same time halve its 15 minutes. For example:
+# Arguments for pytest. Three tests at the same time take 22 minutes on two cores, because many wait
+# for processes. For example:
 # make test PYTEST_ARGS="-n 4 -k sampler"
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 3
 
 ifeq ($(OS),Windows_NT)
 BIN := Scripts
