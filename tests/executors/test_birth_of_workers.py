@@ -155,6 +155,7 @@ def test_a_module_that_reads_when_it_is_imported_is_imported_once(crops: Path, d
     assert len(program.told) == 3
 
 
+@pytest.mark.slow
 def test_a_worker_reads_nothing_while_it_imports(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(PROGRAMS / "executors"))
     import reads_in_workers
@@ -167,6 +168,7 @@ def test_a_worker_reads_nothing_while_it_imports(crops: Path, monkeypatch: pytes
     assert_same_batches(received, take(serial, 2))
 
 
+@pytest.mark.slow
 def test_a_function_in_a_worker_reads_nothing_that_starts_workers(
     crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

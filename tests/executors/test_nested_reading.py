@@ -91,6 +91,7 @@ def test_a_function_reads_an_iterator_with_the_same_object(
         assert_same_batches(found, nested("serial", 1, crops, read_before=read_before))
 
 
+@pytest.mark.slow
 def test_three_of_them_within_each_other(crops: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", f".*{STAYS}")

@@ -42,6 +42,7 @@ def first_of(folder: Path, cache: Any, executor: str = "serial") -> Any:
     return batch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 def test_what_was_kept_of_torn_files_is_not_served_to_who_refuses_them(
     executor: str, torn: Path, kept: Path, monkeypatch: pytest.MonkeyPatch

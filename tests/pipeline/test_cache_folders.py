@@ -84,6 +84,7 @@ def test_a_file_of_the_same_size_and_time_is_decoded(way: str, folder: Path, kep
 # The bound
 
 
+@pytest.mark.slow
 def test_generations_beyond_the_limit_go_those_that_were_unused_for_longest_first(
     crops: Path, kept: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_generations_beyond_the_limit_go_those_that_were_unused_for_longest_firs
     assert sizes_of(kept) == [44]
 
 
+@pytest.mark.slow
 def test_there_are_only_so_many_generations(
     crops: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +110,7 @@ def test_there_are_only_so_many_generations(
     assert sizes_of(kept) == [13, 12, 11]
 
 
+@pytest.mark.slow
 def test_the_default_bound_is_half_of_what_the_disk_would_have(
     crops: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,7 @@ def test_the_limit_follows_from_that_of_pillow(photos: Path, monkeypatch: pytest
         load_img("long.png")
 
 
+@pytest.mark.slow
 def test_a_bomb_in_an_archive_is_not_unpacked(photos: Path) -> None:
     pytest.importorskip("fsspec")
     with zipfile.ZipFile("x.zip", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -59,6 +59,7 @@ def texts_of_failure(it: DirectoryIterator) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
 @pytest.mark.parametrize("name", NAMES)
 def test_bad_images_with_such_names(name: str, executor: str, tmp_path: Path) -> None:
