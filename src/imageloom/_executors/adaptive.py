@@ -22,7 +22,7 @@ from functools import partial
 from typing import Final
 
 from imageloom._errors import IteratorClosedError
-from imageloom._executors.base import BatchFuture, Channel, WorkersCompute
+from imageloom._executors.base import BatchFuture, Channel, WorkersCompute, discard_finished
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.here import computed_here
@@ -229,7 +229,7 @@ class AdaptiveChannel(ForwardingChannel):
         """Passes on what a worker has computed. A task that was taken from it is cancelled."""
         current = self._inner.pop(outer, None) is inner and not inner.cancelled()
         if not current or not outer.set_running_or_notify_cancel():
-            _discard(inner)
+            discard_finished(inner)
         elif (error := inner.exception()) is not None:
             outer.set_exception(error)
         else:
@@ -240,11 +240,6 @@ class AdaptiveChannel(ForwardingChannel):
         inner = self._inner.get(outer) if outer.cancelled() else None
         if inner is not None:
             inner.cancel()
-
-
-def _discard(inner: BatchFuture) -> None:
-    if not inner.cancelled() and inner.exception() is None:
-        inner.result().discard()
 
 
 @contextmanager

@@ -35,6 +35,7 @@ __all__ = [
     "Replacement",
     "TaskQueue",
     "WorkersCompute",
+    "discard_finished",
     "timeout_error",
 ]
 
@@ -231,6 +232,12 @@ class QueuedTask(Generic[ChannelT]):
             own = copy.copy(error)
             own.__cause__ = error.__cause__
             self.future.set_exception(own)
+
+
+def discard_finished(future: BatchFuture) -> None:
+    """Releases the memory of a batch that nobody wants; `future` is done."""
+    if not future.cancelled() and future.exception() is None:
+        future.result().discard()
 
 
 def timeout_error(task: BatchTask, seconds: float, sample: int = -1) -> BatchTimeoutError:

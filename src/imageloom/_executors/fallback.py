@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, Final
 
 from imageloom._errors import IteratorClosedError
-from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
+from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.culprit import Culprit, find_culprit
 from imageloom._executors.failures import was_not_received
@@ -146,7 +146,7 @@ class FallbackChannel(ForwardingChannel):
         self._inner.pop(outer, None)
         if inner.cancelled() or outer.cancelled():
             outer.cancel()
-            _discard(inner)
+            discard_finished(inner)
             return
         error = inner.exception()
         if error is not None and channel is self._far and not self._proven and was_not_received(error):
@@ -184,11 +184,6 @@ def _wait_for(future: BatchFuture) -> None:
     done = threading.Event()
     future.add_done_callback(lambda _: done.set())  # also if it is cancelled
     done.wait()
-
-
-def _discard(inner: BatchFuture) -> None:
-    if not inner.cancelled() and inner.exception() is None:
-        inner.result().discard()
 
 
 def _culprit_of(recipe: Recipe) -> Culprit | None:

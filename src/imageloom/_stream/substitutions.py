@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, BadSamplesError, WorkerDiedError
-from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
+from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._pipeline.recipe import BatchTask, SampleName
@@ -169,7 +169,7 @@ class ReplacingChannel(ForwardingChannel):
         """Passes the result on; returns False if some samples must be replaced first."""
         if inner.cancelled() or outer.cancelled():
             outer.cancel()
-            _discard(inner)
+            discard_finished(inner)
             return True
         error = inner.exception()
         if error is None:
@@ -215,8 +215,3 @@ def _bad_samples(error: BaseException, task: BatchTask) -> Mapping[int, str]:
     if isinstance(error, WorkerDiedError) and error.sample is not None:
         return {error.sample: str(error)}
     return {}
-
-
-def _discard(inner: BatchFuture) -> None:
-    if not inner.cancelled() and inner.exception() is None:
-        inner.result().discard()

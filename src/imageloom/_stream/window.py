@@ -20,7 +20,7 @@ from functools import partial
 from itertools import chain, islice
 
 from imageloom._errors import IteratorClosedError
-from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
+from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer
 from imageloom._pipeline.recipe import BatchTask
 
@@ -174,7 +174,7 @@ def _pass_on(waiter: BatchFuture, future: BatchFuture) -> None:
     """Passes a finished batch on to the thread that waits for it, if that still does."""
     if future.cancelled() or not waiter.set_running_or_notify_cancel():
         waiter.cancel()
-        _give_back(future)
+        discard_finished(future)
     elif (error := future.exception()) is not None:
         waiter.set_exception(error)
     else:
@@ -184,9 +184,4 @@ def _pass_on(waiter: BatchFuture, future: BatchFuture) -> None:
 def _discard(future: BatchFuture) -> None:
     """Cancels a batch, or releases its memory once it is finished."""
     if not future.cancel():
-        future.add_done_callback(_give_back)
-
-
-def _give_back(future: BatchFuture) -> None:
-    if not future.cancelled() and future.exception() is None:
-        future.result().discard()
+        future.add_done_callback(discard_finished)
