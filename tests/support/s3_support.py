@@ -78,6 +78,7 @@ class S3:
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[S3]:
     """A server without anything, which this process and its workers use from now on."""
+    import fsspec
     import fsspec.asyn
     import s3fs
 
@@ -93,7 +94,9 @@ def s3_server() -> Iterator[S3]:
         yield server
         for fs in list(s3fs.S3FileSystem._cache.values()):
             fs.close_session(fsspec.asyn.get_loop(), fs._s3)
-        s3fs.S3FileSystem.clear_instance_cache()
+        # Of every class: a `simplecache::s3://` holds the connection to this server, too.
+        for file_system in set(fsspec.registry.values()):
+            file_system.clear_instance_cache()
         server.stop()
 
 
