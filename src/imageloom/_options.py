@@ -130,6 +130,15 @@ class TransformOptions:
     corrected_geometry: bool
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether every image stays as it is, whatever is drawn."""
+        shifts = (self.width_shift_range, self.height_shift_range)
+        moves = self.turns_or_scales or any(not isinstance(s, (int, float)) or s != 0 for s in shifts)
+        flips = self.horizontal_flip or self.vertical_flip
+        changes = moves or flips or self.recolours or self.channel_shift_range != 0
+        return not changes or not self.random_transforms_enabled
+
+    @property
     def turns_or_scales(self) -> bool:
         """Whether rotation, shear or zoom may be drawn."""
         low, high = self.zoom_range

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import apply_geometry, apply_transform, scale_warning
-from imageloom._imaging.augment.batch import BatchTransforms
+from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
 from imageloom._imaging.augment.fused import fits, transform_and_scale
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
@@ -30,6 +30,8 @@ from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
 
 __all__ = ["BatchWork"]
+
+_UNMOVED: Final = MirroredWarp(None, horizontal=False, vertical=False)
 
 
 class BatchWork:
@@ -59,7 +61,8 @@ class BatchWork:
         self._fused_factor = fused_factor
         self._owns_state = state is None
         self._state = task.spec.random_state() if state is None else state
-        self._draws = self._batch_draws()
+        self._transforms_images = self._has_to_transform()
+        self._draws = self._batch_draws() if self._transforms_images else None
         self._reader = BatchReader(recipe, task, raw, store, self.at)
         self._progress = np.empty(1, np.int64) if progress is None else progress
         # Parameters of the last image, which its masks are transformed with.
@@ -69,9 +72,21 @@ class BatchWork:
         clash = clash_warning()
         self._warnings = {} if clash is None else {"opencv": clash}
 
-    def _batch_draws(self) -> BatchTransforms | None:
-        if self._recipe.transform is None:
-            return None
+    def _has_to_transform(self) -> bool:
+        """False if no image would change, and nobody sees what is drawn."""
+        recipe = self._recipe
+        if recipe.transform is None:
+            return False
+        seen = (
+            recipe.user_code
+            or recipe.report.transforms
+            or recipe.params.save_to_dir is not None  # the names of the files are drawn, too
+            or self._task.transforms is not None
+        )
+        return bool(seen) or not recipe.transform.changes_nothing
+
+    def _batch_draws(self) -> BatchTransforms:
+        assert self._recipe.transform is not None
         images = len(self._task) * self._recipe.images
         # A method of this object would form a cycle, which would keep the memory of the batch
         # mapped.
@@ -206,7 +221,7 @@ class BatchWork:
         x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
         if recipe.rescale_first:
             x = x * np.asarray(recipe.rescale_first, x.dtype)
-        if recipe.transform is not None:
+        if self._transforms_images:
             self.at.enter("transform")
             x = self._transform(x)
         if self._methods.standardizes:
@@ -249,8 +264,9 @@ class BatchWork:
     ) -> None:
         options = self._recipe.transform
         assert options is not None
-        assert self._draws is not None
-        warp = self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
+        warp = _UNMOVED
+        if self._draws is not None:
+            warp = self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
         transform_and_scale(x, warp, factor, row, fill_mode=options.fill_mode)
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
