@@ -132,11 +132,15 @@ class TransformOptions:
     @property
     def changes_nothing(self) -> bool:
         """Whether every image stays as it is, whatever is drawn."""
+        flips = self.horizontal_flip or self.vertical_flip
+        return not self.random_transforms_enabled or (self.only_flips and not flips)
+
+    @property
+    def only_flips(self) -> bool:
+        """Whether images are flipped at most."""
         shifts = (self.width_shift_range, self.height_shift_range)
         moves = self.turns_or_scales or any(not isinstance(s, (int, float)) or s != 0 for s in shifts)
-        flips = self.horizontal_flip or self.vertical_flip
-        changes = moves or flips or self.recolours or self.channel_shift_range != 0
-        return not changes or not self.random_transforms_enabled
+        return not moves and not self.recolours and self.channel_shift_range == 0
 
     @property
     def turns_or_scales(self) -> bool:

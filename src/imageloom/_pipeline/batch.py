@@ -13,7 +13,7 @@ from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import apply_geometry, apply_transform, scale_warning
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
-from imageloom._imaging.augment.fused import fits, transform_and_scale
+from imageloom._imaging.augment.fused import Fusion
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
 from imageloom._imaging.opencv import clash_warning
@@ -50,7 +50,7 @@ class BatchWork:
         recipe: Recipe,
         store: PixelStore,
         methods: UserMethods,
-        fused_factor: float | None,
+        fusion: Fusion | None,
         state: np.random.RandomState | None,
     ) -> None:
         """Takes the arguments of `Pipeline.run`, and what the pipeline has made of its recipe."""
@@ -58,7 +58,8 @@ class BatchWork:
         self._recipe = recipe
         self._task = task
         self._methods = methods
-        self._fused_factor = fused_factor
+        # What was drawn before is applied in single steps.
+        self._fusion = fusion if task.transforms is None else None
         self._owns_state = state is None
         self._state = task.spec.random_state() if state is None else state
         self._transforms_images = self._has_to_transform()
@@ -209,9 +210,9 @@ class BatchWork:
     def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Computes a row of the batch from the stored pixels."""
         recipe = self._recipe
-        if self._fused_factor is not None and self._task.transforms is None and fits(x, row):
+        if self._fusion is not None and self._fusion.fits(x, row):
             self.at.enter("transform")
-            self._transform_and_scale(x, self._fused_factor, row)
+            self._fusion.write(x, self._warp_of(x), row)
             return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
@@ -259,15 +260,10 @@ class BatchWork:
             return self._methods.apply(self._about(), x, params)
         return apply_transform(x, params, options, affine)
 
-    def _transform_and_scale(
-        self, x: NDArray[np.uint8], factor: float, row: NDArray[np.float32]
-    ) -> None:
-        options = self._recipe.transform
-        assert options is not None
-        warp = _UNMOVED
-        if self._draws is not None:
-            warp = self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
-        transform_and_scale(x, warp, factor, row, fill_mode=options.fill_mode)
+    def _warp_of(self, x: NDArray[Any]) -> MirroredWarp:
+        if self._draws is None:
+            return _UNMOVED
+        return self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         if self._task.transforms is not None:
