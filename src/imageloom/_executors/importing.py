@@ -21,7 +21,7 @@ from imageloom._executors.libraries import is_library, is_standard
 __all__ = ["is_importable", "note_reader", "note_unimportable", "sent_by_value"]
 
 _read_when_imported: Final[set[str]] = set()  # the names of modules that were seen to do so
-_unimportable: Final[set[str]] = set()
+_unimportable: Final[dict[str, tuple[object, object]]] = {}  # by name: the module, and its `__spec__`
 
 
 def note_reader() -> None:
@@ -31,16 +31,29 @@ def note_reader() -> None:
 
 def note_unimportable(names: Iterable[str]) -> bool:
     """Notes modules that no worker can import; returns whether any of them is new."""
-    new = not _unimportable.issuperset(names)
-    _unimportable.update(names)
-    return new
+    known = _still_unimportable()
+    new = [name for name in names if name not in known]
+    _unimportable.update((name, _identity(name)) for name in new)
+    return bool(new)
+
+
+def _still_unimportable() -> set[str]:
+    """Those that were noted, and have not been loaded anew since."""
+    return {name for name, identity in _unimportable.items() if identity == _identity(name)}
+
+
+def _identity(name: str) -> tuple[object, object]:
+    module = sys.modules.get(name)
+    return module, getattr(module, "__spec__", None)
 
 
 @contextmanager
 def sent_by_value() -> Iterator[None]:
     """Tells cloudpickle about the modules that were noted."""
     told: list[ModuleType] = []
-    for name in (_read_when_imported | _unimportable) - cloudpickle.list_registry_pickle_by_value():
+    for name in (
+        _read_when_imported | _still_unimportable()
+    ) - cloudpickle.list_registry_pickle_by_value():
         if (module := sys.modules.get(name)) is not None:
             cloudpickle.register_pickle_by_value(module)
             told.append(module)

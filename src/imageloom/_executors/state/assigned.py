@@ -106,7 +106,11 @@ def _codes(module: ModuleType) -> Iterator[CodeType]:
             found = getattr(value, "__func__", value)
             if issubclass(type(found), FunctionType) and found.__globals__ is vars(module):
                 yield found.__code__
-            elif issubclass(type(found), type) and found.__module__ == module.__name__ and owner is module:
+            elif (
+                issubclass(type(found), type)
+                and found.__module__ == module.__name__
+                and owner is module
+            ):
                 to_do.append(found)
 
 

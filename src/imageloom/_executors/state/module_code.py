@@ -21,6 +21,7 @@ from typing import Any, Final
 __all__ = ["ModuleCode", "code_of", "names_in"]
 
 _HEADER: Final = 16  # bytes before the code in a file of byte code
+_OF_PYTEST: Final = "@pytest_ar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +87,11 @@ def _found(name: str, module: ModuleType, spec: Any) -> tuple[ModuleCode | None,
         return (package if where is not None and not _has_functions(module) else None), frozenset()
     if file.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
         return ModuleCode(os.path.abspath(file), where, None, None), frozenset()
-    compared = hasattr(getattr(spec, "loader", None), "get_code")
     cached = _by_byte_code(spec)  # first, because the loader writes it anew
-    for read in (_by_loader, _by_text) if compared else (_by_text,):
+    for read in (_by_loader, _by_text):
         code = read(name, file, spec)
-        if code is None:
-            continue
-        codes = frozenset(_all_codes(code))
-        if not compared or _has(module, codes):
-            # A runner of tests has put something into the functions, which then differ from the text.
-            kept = codes if compared else frozenset()
-            return ModuleCode(file, where, marshal.dumps(code), _text(name, file, spec)), kept
+        if code is not None and _has(module, codes := frozenset(_all_codes(code))):
+            return ModuleCode(file, where, marshal.dumps(code), _text(name, file, spec)), codes
     if cached is not None and _has(module, codes := frozenset(_all_codes(cached))):
         return ModuleCode(file, where, marshal.dumps(cached), None), codes
     return None, frozenset()
@@ -151,8 +146,12 @@ def _all_codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _has(module: ModuleType, codes: frozenset[CodeType]) -> bool:
-    """Whether all functions that a module has defined are of this code."""
-    return not codes or all(function.__code__ in codes for function in _functions(module))
+    """Whether all functions that a module has defined are of this code.
+
+    Those are left out in which pytest has replaced `assert` statements.
+    """
+    found = (function.__code__ for function in _functions(module)) if codes else ()
+    return all(code in codes or _OF_PYTEST in code.co_names for code in found)
 
 
 def _has_functions(module: ModuleType) -> bool:

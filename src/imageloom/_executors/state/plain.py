@@ -77,7 +77,9 @@ def is_plain(value: Any, size: Size, depth: int = 0) -> bool:
         size.nbytes -= value.nbytes
         return size.nbytes >= 0 and not value.dtype.hasobject
     if kind in _CONTAINERS:
-        return _are_plain(value, size, depth) and (kind is not dict or _are_plain(value.values(), size, depth))
+        return _are_plain(value, size, depth) and (
+            kind is not dict or _are_plain(value.values(), size, depth)
+        )
     if issubclass(type(value), enum.Enum):
         return _can_be_imported(kind)
     return _is_plain_object(value, size, depth)
@@ -88,7 +90,13 @@ def _are_plain(values: Iterable[Any], size: Size, depth: int) -> bool:
 
 
 def _has_objects(value: Any) -> bool:
-    dtype = value if issubclass(type(value), np.dtype) else value.dtype if issubclass(type(value), np.generic) else None
+    dtype = (
+        value
+        if issubclass(type(value), np.dtype)
+        else value.dtype
+        if issubclass(type(value), np.generic)
+        else None
+    )
     return dtype is not None and dtype.hasobject
 
 
@@ -98,7 +106,10 @@ def _is_plain_object(value: Any, size: Size, depth: int) -> bool:
     own_way = (
         kind.__reduce_ex__ is object.__reduce_ex__
         and kind.__reduce__ is object.__reduce__
-        and kind.__getstate__ is object.__getstate__
+        and (
+            kind.__getstate__ is object.__getstate__
+            or getattr(kind.__getstate__, "__module__", "") == "dataclasses"  # if it has slots
+        )
     ) or kind in (collections.OrderedDict, collections.defaultdict, collections.Counter, *_OBJECTS)
     if not own_way or not _can_be_imported(kind):
         return False

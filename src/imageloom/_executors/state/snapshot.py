@@ -56,6 +56,7 @@ class Snapshot:
         What these define has to travel with the recipe.
         """
         modules: dict[str, ModuleKnowledge] = {}
+        uses: dict[str, frozenset[str]] = {}
         lacking: set[str] = set()
         to_do = deque(name for name in sorted(users_modules().names) if name.encode() in recipe)
         while to_do:
@@ -70,8 +71,13 @@ class Snapshot:
             values = self.values.get(name) or values_of(name)
             if values is not None:
                 modules[name] = ModuleKnowledge(code, values, large_values(name, values))
-                to_do.extend(users_modules().named(names_in(code.code)))
+                uses[name] = frozenset(users_modules().named(names_in(code.code)))
+                to_do.extend(uses[name])
                 to_do.extend(_parents(name))
+        while more := {name for name in uses if name not in lacking and uses[name] & lacking}:
+            lacking |= more  # it would import what cannot be imported
+        for name in lacking & modules.keys():
+            del modules[name]
         known = Knowledge(
             argv=self.argv,
             path=self.path,
@@ -108,7 +114,9 @@ def _folder() -> str:
 
 
 def _absolute(path: tuple[str, ...], folder: str) -> tuple[str, ...]:
-    return tuple(place if os.path.isabs(place) else os.path.join(folder, place) for place in path)
+    if all(map(os.path.isabs, path)):
+        return path
+    return tuple(os.path.normpath(os.path.join(folder, place)) for place in path)
 
 
 def _parents(name: str) -> Iterator[str]:

@@ -42,12 +42,14 @@ class _Worker:
 
     Attributes:
         knowledge: The state that is in use; None in the beginning.
-        modules: What it has imported of the user's modules.
+        modules: What it has imported of the user's modules, by their names and numbers.
+        current: Those of them that are in `sys.modules`.
         pending: Whether filters of warnings wait for the module of their class.
     """
 
     knowledge: Knowledge | None = None
-    modules: Final[dict[str, _Imported]] = {}
+    modules: Final[dict[tuple[str, int], _Imported]] = {}
+    current: Final[dict[str, _Imported]] = {}
     pending = False
 
 
@@ -105,7 +107,9 @@ class _Loader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Runs the code, and then assigns the values of the program."""
-        _Worker.modules[self._name] = _Imported(module, self._known)
+        imported = _Imported(module, self._known)
+        _Worker.modules[self._name, self._known.values.number] = imported
+        _Worker.current[self._name] = imported
 
     def get_source(self, name: str) -> str | None:
         """The text, for `inspect`."""
@@ -171,10 +175,14 @@ def use(knowledge: Knowledge | None) -> None:
     with suppress(locale.Error):  # which another machine does not have
         if locale.setlocale(locale.LC_ALL) != knowledge.locale:
             locale.setlocale(locale.LC_ALL, knowledge.locale)
-    for name, imported in tuple(_Worker.modules.items()):
-        known = knowledge.modules.get(name)
-        if known is not None and sys.modules.get(name) is imported.module:
+    for name, known in knowledge.modules.items():
+        imported = _Worker.modules.get((name, known.values.number))
+        if imported is not None:
+            sys.modules[name] = imported.module
+            _Worker.current[name] = imported
             imported.use(known)
+        elif _Worker.current.pop(name, None) is not None:
+            sys.modules.pop(name, None)  # the program has another one of this name
 
 
 def _use_filters(knowledge: Knowledge) -> None:

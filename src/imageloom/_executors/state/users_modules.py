@@ -49,31 +49,37 @@ class UsersModules:
         self._by_last: dict[str, list[str]] = {}
         for name in self.names:
             self._by_last.setdefault(name.rpartition(".")[2], []).append(name)
-        self._used_by: dict[str, tuple[ModuleType, tuple[str, ...], frozenset[str]]] = {}
+        self._reached: dict[frozenset[str], frozenset[str]] = {}
 
     def named(self, names: Iterable[str]) -> Iterator[str]:
         """Those that some names may mean: `b` may be `a.b`."""
         for name in names:
             yield from self._by_last.get(name.rpartition(".")[2], ())
 
-    def used_by(self, name: str) -> frozenset[str]:
-        """Those that a module imports, by what is in it and by what its functions mention."""
-        module = sys.modules.get(name)
-        if module is None:
-            return frozenset()
-        names = tuple(vars(module))
-        known = self._used_by.get(name)
-        if known is None or known[0] is not module or known[1] != names:
-            used = {found for value in tuple(vars(module).values()) for found in self.of(value)}
-            known = self._used_by[name] = (module, names, frozenset(used - {name}))
-        return known[2]
+    def reached(self, roots: frozenset[str]) -> frozenset[str]:
+        """Some of them, and those that they import, by what is in them and by what they mention."""
+        if roots not in self._reached:
+            found: set[str] = set()
+            to_do = list(roots)
+            while to_do:
+                name = to_do.pop()
+                if name not in found:
+                    found.add(name)
+                    for value in tuple(vars(sys.modules.get(name, ModuleType(name))).values()):
+                        to_do.extend(self.of(value))
+            self._reached[roots] = frozenset(found)
+        return self._reached[roots]
 
     def of(self, value: Any) -> Iterator[str]:
         """Those that an object is, is from or mentions."""
         if issubclass(type(value), ModuleType):
             name = value.__name__
         else:
-            name = getattr(value if issubclass(type(value), (type, FunctionType)) else type(value), "__module__", "")
+            name = getattr(
+                value if issubclass(type(value), (type, FunctionType)) else type(value),
+                "__module__",
+                "",
+            )
         if name in self.names:
             yield name
         if issubclass(type(value), FunctionType):
@@ -97,19 +103,13 @@ def users_modules() -> UsersModules:
     return _Last.modules
 
 
-def reached(objects: Iterable[Any]) -> set[str]:
+def reached(objects: Iterable[Any]) -> frozenset[str]:
     """The modules that functions and objects of the user use, as far as that can be seen quickly."""
     users = users_modules()
-    found: set[str] = set()
     if not users.names:
-        return found
-    to_do = deque(name for value in _within(objects) for name in users.of(value))
-    while to_do:
-        name = to_do.popleft()
-        if name not in found:
-            found.add(name)
-            to_do.extend(users.used_by(name))
-    return found
+        return frozenset()
+    roots = frozenset(name for value in _within(objects) for name in users.of(value))
+    return users.reached(roots)
 
 
 def _within(objects: Iterable[Any]) -> Iterator[Any]:

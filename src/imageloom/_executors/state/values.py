@@ -15,7 +15,7 @@ import pickle
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from operator import is_
+from itertools import count
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ class ModuleValues:
     """What a worker assigns after it has imported a module.
 
     Attributes:
+        number: Of the module, which is another one for another module of the same name.
         steady: Pickled: by the name of a class, or "" for the module itself, its values that nobody can
             change in place.
         others: The same for small plain values that can be changed.
@@ -43,6 +44,7 @@ class ModuleValues:
         large: The names of values that are too large to be looked at for each iterator.
     """
 
+    number: int
     steady: bytes
     others: bytes
     names: Mapping[str, tuple[str, ...]]
@@ -57,37 +59,40 @@ class _Namespace:
     Attributes:
         owner: It.
         names: The names of all that is in it.
-        types: The types of these.
+        ids: The `id` of each value.
         steady: The plain values that nobody can change in place.
         doubtful: The names of values that may be changed.
+        kept: What else is in it, so that no other object gets the same `id`.
     """
 
     owner: Any
     names: tuple[str, ...] = ()
-    types: list[type] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
     steady: dict[str, Any] = field(default_factory=dict)
     doubtful: tuple[str, ...] = ()
+    kept: list[Any] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        """Whether it has other names, or other values that nobody can change in place."""
+        """Whether it has other names, or other values."""
         now = vars(self.owner)
-        return not (
-            tuple(now) == self.names
-            and list(map(type, now.values())) == self.types
-            and all(map(is_, map(now.get, self.steady), self.steady.values()))
-        )
+        return tuple(now) != self.names or list(map(id, now.values())) != self.ids
 
     def look(self) -> None:
+        """Remembers what is in it now."""
         now = dict(vars(self.owner))
-        self.names, self.types = tuple(now), list(map(type, now.values()))
-        data = {
-            name: value
-            for name, value in now.items()
-            if not name.startswith("__") and not issubclass(type(value), (*_NO_DATA, *_DESCRIPTORS))
-        }
-        self.steady = {name: value for name, value in data.items() if is_steady(value)}
-        self.doubtful = tuple(name for name in data if name not in self.steady)
+        self.names, self.ids = tuple(now), list(map(id, now.values()))
+        self.kept.clear()
+        self.steady.clear()
+        doubtful: list[str] = []
+        for name, value in now.items():
+            if name.startswith("__") or issubclass(type(value), (*_NO_DATA, *_DESCRIPTORS)):
+                self.kept.append(value)
+            elif is_steady(value):
+                self.steady[name] = value
+            else:
+                doubtful.append(name)
+        self.doubtful = tuple(doubtful)
 
 
 @dataclass(eq=False, slots=True)
@@ -95,23 +100,28 @@ class _Module:
     """What is remembered of a module, and the classes that it defines."""
 
     module: ModuleType
+    number: int = field(default_factory=count().__next__)
     spaces: dict[str, _Namespace] = field(default_factory=dict)
     last: ModuleValues | None = None
+    plain: list[tuple[Any, str]] = field(default_factory=list)
+    plain_bytes: bytes = b""
 
     def values(self) -> ModuleValues:
-        changed = not self.spaces or any(space.changed for space in self.spaces.values())
-        if changed or self._classes_changed():
+        """Its values now; the same object if they are the same as the last time."""
+        if not self.spaces or any(space.changed for space in self.spaces.values()):
             self.spaces = {"": _Namespace(self.module)}
             self.spaces |= {name: _Namespace(kind) for name, kind in _classes(self.module)}
             for space in self.spaces.values():
                 space.look()
             self.last = None
-        doubtful = {name: space for name, space in self.spaces.items() if space.doubtful}
-        if self.last is not None and not doubtful:
+        if self.last is not None and self._is_last(self.last):
             return self.last
-        others, kinds, large = _looked_at(doubtful)
+        others, kinds, large = _looked_at(self.doubtful)
+        self.plain = [(self.spaces[name].owner, value) for name in others for value in others[name]]
+        self.plain_bytes = self._pickled()
         self.last = ModuleValues(
-            steady=self.last.steady if self.last is not None else self._steady(),
+            number=self.number,
+            steady=_pickled_each({name: s.steady for name, s in self.spaces.items() if s.steady}),
             others=_pickled_each(others),
             names={name: space.names for name, space in self.spaces.items()},
             kinds=kinds,
@@ -119,15 +129,23 @@ class _Module:
         )
         return self.last
 
-    def _classes_changed(self) -> bool:
-        return any(
-            vars(self.module).get(name) is not space.owner
-            for name, space in self.spaces.items()
-            if name and "." not in name
-        )
+    def _is_last(self, last: ModuleValues) -> bool:
+        """Whether no value was changed in place."""
+        if any(length >= 0 for kinds in last.kinds.values() for _, length in kinds.values()):
+            return False  # what is in these containers may travel by now
+        pickled = self._pickled() if self.plain else self.plain_bytes
+        return pickled == self.plain_bytes and (bool(pickled) or not self.plain)
 
-    def _steady(self) -> bytes:
-        return _pickled_each({name: space.steady for name, space in self.spaces.items() if space.steady})
+    @property
+    def doubtful(self) -> dict[str, _Namespace]:
+        return {name: space for name, space in self.spaces.items() if space.doubtful}
+
+    def _pickled(self) -> bytes:
+        """The values that were plain the last time, to compare them; nothing if that cannot be done."""
+        try:
+            return pickle.dumps([vars(owner).get(name) for owner, name in self.plain], 5)
+        except Exception:
+            return b""
 
 
 def _looked_at(
