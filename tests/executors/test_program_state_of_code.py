@@ -1,4 +1,4 @@
-"""Workers run the code that the program runs, wherever it has it from and whatever becomes of the file."""
+"""Workers run the code that the program runs, whatever becomes of the file that it is from."""
 
 from __future__ import annotations
 
@@ -45,12 +45,11 @@ NAME = "code_for_tests"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster(request: pytest.FixtureRequest) -> Iterator[None]:
+def cluster(request: pytest.FixtureRequest) -> None:
     """Ray, if a test of this module that needs it runs."""
     wanted = [item for item in request.session.items if item.path == request.path]
     if any("ray" in item.name for item in wanted):
         request.getfixturevalue("ray_on_two_cpus")
-    yield
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +85,8 @@ def amount(it: Any) -> float:
 
 def by_file(folder: Path) -> Any:
     spec = importlib.util.spec_from_file_location(NAME, written(folder, 5, "anything_else"))
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[NAME] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.gain
@@ -104,7 +104,8 @@ def package_by_file(folder: Path) -> Any:
     (package / "__init__.py").write_text("from .parts import gain\n")
     (package / "parts.py").write_text(TEXT.format(value=5, name=NAME))
     spec = importlib.util.spec_from_file_location(NAME, package / "__init__.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[NAME] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.gain
@@ -125,7 +126,7 @@ def module_by_exec(folder: Path) -> Any:
 def module_by_exec_that_is_referred_to(folder: Path) -> Any:
     module_by_exec(folder)
     module = sys.modules[NAME]
-    return lambda x: module.gain(x)
+    return lambda x: module.gain(x) + 0
 
 
 def by_runpy(folder: Path) -> Any:

@@ -1,4 +1,4 @@
-"""What a worker knows of programs of all kinds: scripts, commands, modules, standard input, test runners."""
+"""What a worker knows of scripts, commands, modules, standard input and test runners."""
 
 from __future__ import annotations
 

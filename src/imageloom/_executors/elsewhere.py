@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from imageloom._executors.state.knowledge import Knowledge
 from imageloom._executors.state.takeover import use
 from imageloom._imaging.pillow_settings import use_settings, warnings_of_pillow
 from imageloom._pipeline.recipe import BatchTask, Recipe
@@ -19,7 +20,8 @@ def as_in_program(recipe: Recipe, task: BatchTask) -> Iterator[list[tuple[str, s
 
     The list that it returns fills with what Pillow warns of, for the user's process to show.
     """
-    use(recipe.program)
+    if isinstance(recipe.program, Knowledge):
+        use(recipe.program)
     use_settings(recipe.pillow)
     with warnings_of_pillow() as found, seeded_for_hooks(recipe, task, restore=False):
         yield found

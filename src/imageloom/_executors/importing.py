@@ -1,8 +1,8 @@
 """Lets workers do without some modules: what these define is sent as that of the main module is.
 
-A worker that imported a module which reads batches when it is imported would begin to do what the program is
-doing. And there are modules that it cannot import, because their code is known to the program only. So the
-functions themselves are sent, and not the names to import them by.
+A worker that imported a module which reads batches when it is imported would begin to do what the
+program is doing. And there are modules that it cannot import, because their code is known to the
+program only. So the functions themselves are sent, and not the names to import them by.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ os.environ["SET_EARLY"] = "another"
 del os.environ["DELETED"]
 ImageFile.LOAD_TRUNCATED_IMAGES = True
 Image.MAX_IMAGE_PIXELS = 123456
-locale.setlocale(locale.LC_ALL, "C.UTF-8" if "C.UTF-8" != locale.setlocale(locale.LC_ALL) else "C")
+locale.setlocale(locale.LC_ALL, "C.UTF-8" if locale.setlocale(locale.LC_ALL) == "C" else "C")
 warnings.filterwarnings("error", "of the.*", DeprecationWarning)
 warnings.filterwarnings("ignore", category=RuntimeWarning, module="nobody", lineno=3)
 generator = imageloom.ImageDataGenerator(executor=executor, cores=1, preprocessing_function=look)

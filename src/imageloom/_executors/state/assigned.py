@@ -1,9 +1,9 @@
 """Assigns the program's values to the variables of a module in a worker.
 
-A copy of some variables may contradict the others. If a function of a module has made an object that cannot
-travel, and a mark that it has done so, a worker that had the mark without the object would never make its
-own. So what the functions of a module assign stays as it was imported, if the same functions use an object
-that the worker lacks.
+A copy of some variables may contradict the others. If a function of a module has made an object
+that cannot travel, and a mark that it has done so, a worker that had the mark without the object
+would never make its own. So what the functions of a module assign stays as it was imported, if
+the same functions use an object that the worker lacks.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The code of a user's module as the program runs it, whatever has become of its file.
 
-A worker runs this code when it imports the module, so that it need not find the module by the search path,
-and so that a file that was edited since the program has imported it changes nothing. Python does not keep the
-code of a module. It is read again from where it came from, and compared with the functions that the program
-has.
+A worker runs this code when it imports the module, so that it need not find the module by the
+search path, and so that a file that was edited since the program has imported it changes nothing.
+Python does not keep the code of a module. It is read again from where it came from, and compared
+with the functions that the program has.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _by_text(name: str, file: str, spec: Any) -> CodeType | None:
 
 
 def _by_byte_code(spec: Any) -> CodeType | None:
-    """The code that Python has written down when it was imported, even if the file has changed since."""
+    """The code that Python has written down at its import, even if the file has changed since."""
     try:
         with open(spec.cached, "rb") as file:
             written = file.read()

@@ -1,7 +1,8 @@
 """Tells which values of the user's modules travel to workers: those that a copy can stand in for.
 
-These are numbers, texts, dates, paths, members of enumerations and arrays of numbers; and containers and
-objects that consist of these, if their class says nothing of its own about pickling, and can be imported.
+These are numbers, texts, dates, paths, members of enumerations and arrays of numbers; and
+containers and objects that consist of these, if their class says nothing of its own about
+pickling, and can be imported.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _STEADY: Final = frozenset(
         *(pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath),
     }
 )
+_TEXTS: Final = (str, bytes, bytearray)
 _CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset, collections.deque})
 _OBJECTS: Final = frozenset({types.SimpleNamespace, argparse.Namespace})
 
@@ -67,20 +69,13 @@ def is_plain(value: Any, size: Size, depth: int = 0) -> bool:
     size.items -= 1
     if size.items < 0 or depth > _DEPTH:
         return False
-    if kind in _STEADY or kind is bytearray:
-        if kind in (str, bytes, bytearray):
-            size.nbytes -= len(value)
-        return size.nbytes >= 0
-    if issubclass(type(value), (np.generic, np.dtype)):
-        return not _has_objects(value)
-    if kind is np.ndarray:
-        size.nbytes -= value.nbytes
-        return size.nbytes >= 0 and not value.dtype.hasobject
+    if kind in _STEADY or kind in (bytearray, np.ndarray) or issubclass(kind, (np.generic, np.dtype)):
+        size.nbytes -= value.nbytes if kind is np.ndarray else len(value) if kind in _TEXTS else 0
+        return size.nbytes >= 0 and not _has_objects(value)
     if kind in _CONTAINERS:
-        return _are_plain(value, size, depth) and (
-            kind is not dict or _are_plain(value.values(), size, depth)
-        )
-    if issubclass(type(value), enum.Enum):
+        values = [*value, *value.values()] if kind is dict else value
+        return _are_plain(values, size, depth)
+    if issubclass(kind, enum.Enum):
         return _can_be_imported(kind)
     return _is_plain_object(value, size, depth)
 
@@ -90,14 +85,12 @@ def _are_plain(values: Iterable[Any], size: Size, depth: int) -> bool:
 
 
 def _has_objects(value: Any) -> bool:
-    dtype = (
-        value
-        if issubclass(type(value), np.dtype)
-        else value.dtype
-        if issubclass(type(value), np.generic)
-        else None
-    )
-    return dtype is not None and dtype.hasobject
+    """Whether an array, a scalar or a dtype of NumPy is one of Python's objects."""
+    kind = type(value)
+    if not issubclass(kind, (np.generic, np.dtype, np.ndarray)):
+        return False
+    dtype: np.dtype[Any] = value if issubclass(kind, np.dtype) else value.dtype
+    return dtype.hasobject
 
 
 def _is_plain_object(value: Any, size: Size, depth: int) -> bool:
@@ -114,11 +107,11 @@ def _is_plain_object(value: Any, size: Size, depth: int) -> bool:
     if not own_way or not _can_be_imported(kind):
         return False
     try:
-        reduction = value.__reduce_ex__(4)
+        reduction: Any = value.__reduce_ex__(4)
     except Exception:  # a type of C, which says that there is no way
         return False
-    _, arguments, *parts = (*reduction, None, None, None)
-    state, items, pairs = parts[:3]
+    parts: tuple[Any, ...] = (*reduction, None, None, None)
+    _, arguments, state, items, pairs, *_ = parts
     given = [part for part in arguments if not issubclass(type(part), type)]
     given += [state, list(items or ()), [*map(list, pairs or ())]]
     return _are_plain(given, size, depth)

@@ -1,8 +1,8 @@
 """What a program knows at the first batch of an iterator, for the workers that compute its batches.
 
-`Snapshot` is taken in the program, which takes about a twentieth of a millisecond. `Knowledge` is made of it
-once workers are opened, and travels before the recipe, because modules of the user that the recipe needs may
-read all of this while they are imported.
+`Snapshot` is taken in the program, which takes about a twentieth of a millisecond. `Knowledge` is
+made of it once workers are opened, and travels before the recipe, because modules of the user
+that the recipe needs may read all of this while they are imported.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Lets a worker process know what the program knows (see `Knowledge`).
 
-A worker may compute for several iterators by turns, each of which has a state of the program as of its first
-batch. `take_over` is called where a recipe arrives, and `use` before each batch. Only what differs from the
-state before is touched. What functions have assigned to variables of their modules meanwhile is kept for
-their next turn.
+A worker may compute for several iterators by turns, each of which has a state of the program as
+of its first batch. `take_over` is called where a recipe arrives, and `use` before each batch.
+Only what differs from the state before is touched. What functions have assigned to variables of
+their modules meanwhile is kept for their next turn.
 
 Modules of the user come from a finder, which runs the code that the program runs.
 """
@@ -156,10 +156,10 @@ def take_over(knowledge: Knowledge) -> None:
     use(knowledge)
 
 
-def use(knowledge: Knowledge | None) -> None:
-    """Makes this worker have the state of a program, before a batch; None for any state."""
+def use(knowledge: Knowledge) -> None:
+    """Makes this worker have the state of a program, before a batch."""
     before = _Worker.knowledge
-    if knowledge is None or (knowledge is before and not _Worker.pending):
+    if knowledge is before and not _Worker.pending:
         return
     _use_filters(knowledge)
     if knowledge is before:

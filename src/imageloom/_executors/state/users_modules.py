@@ -23,7 +23,7 @@ def is_users_own(name: str, module: Any) -> bool:
     if root in (_OWN_PACKAGE, "__main__", "__mp_main__") or not issubclass(type(module), ModuleType):
         return False
     file = getattr(module, "__file__", None)
-    if issubclass(type(file), str):
+    if isinstance(file, str):
         return not is_standard(file) and not is_library(file)
     return _is_made_by_hand(name, module, root)
 
@@ -36,7 +36,7 @@ def _is_made_by_hand(name: str, module: ModuleType, root: str) -> bool:
     if spec is not None and (spec.loader is not None or spec.origin is not None):
         return False
     file = getattr(sys.modules.get(root), "__file__", None)
-    return not issubclass(type(file), str) or not (is_standard(file) or is_library(file))
+    return not isinstance(file, str) or not (is_standard(file) or is_library(file))
 
 
 class UsersModules:

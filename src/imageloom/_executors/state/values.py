@@ -1,11 +1,12 @@
 """The values of a user's module, as the program has them.
 
-Most programs have modules of settings: `config.GAIN = 5` in the program changes what a function that reads
-`config.GAIN` does. A worker imports the module itself, and would find the value that the file says. So the
-plain values (see `plain`) of a module and of its classes travel, each time as they are.
+Most programs have modules of settings: `config.GAIN = 5` in the program changes what a function
+that reads `config.GAIN` does. A worker imports the module itself, and would find the value that
+the file says. So the plain values (see `plain`) of a module and of its classes travel, each time
+as they are.
 
-That is asked at the first batch of each iterator. So what has not changed since the last time is not looked
-at again: `Namespace` remembers the values that nobody can change in place.
+That is asked at the first batch of each iterator. So what has not changed since the last time is
+not looked at again: `Namespace` remembers the values that nobody can change in place.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ def _looked_at(
 ) -> tuple[
     dict[str, dict[str, Any]], dict[str, dict[str, tuple[str, int]]], tuple[tuple[str, str], ...]
 ]:
-    """The plain ones among values that may have been changed, and what there is to say of the others."""
+    """The plain ones of the values that may have been changed; the kinds of the others; large ones."""
     plain: dict[str, dict[str, Any]] = {}
     kinds: dict[str, dict[str, tuple[str, int]]] = {}
     large: list[tuple[str, str]] = []
@@ -218,7 +219,7 @@ _known: Final[dict[str, _Module]] = {}
 def values_of(name: str) -> ModuleValues | None:
     """The values of a loaded module at this moment; None if there is no such module."""
     module = sys.modules.get(name)
-    if type(module) is not ModuleType and not issubclass(type(module), ModuleType):
+    if module is None or not issubclass(type(module), ModuleType):
         _known.pop(name, None)
         return None
     known = _known.get(name)
