@@ -12,60 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from executor_support import worker_processes
+from programs import PROGRAMS
 from ray_support import needs_ray
 
 from imageloom import DataFrameIterator, DirectoryIterator, ImageDataGenerator, NumpyArrayIterator
 
 EXECUTORS = ["serial", "threads", "processes", pytest.param("ray", marks=needs_ray)]
 OTHER_PROCESSES = EXECUTORS[2:]
-SETTINGS = """\
-import argparse, dataclasses, enum, threading
-import numpy as np
-from pathlib import Path
-
-GAIN = 1
-NONE = None
-TEXT = "1"
-OPTIONS = {"a": {"b": [1]}}
-TABLE = np.ones(300)
-LARGE = np.ones(300_000)
-CHOSEN = {1}
-SCALAR = np.float32(1)
-LOG = threading.Lock()
-
-class Mode(enum.Enum):
-    OFF = 1
-    ON = 5
-
-MODE = Mode.OFF
-
-class Settings:
-    GAIN = 1
-    class Inner:
-        GAIN = 1
-
-@dataclasses.dataclass
-class Options:
-    gain: int = 1
-    more: list = dataclasses.field(default_factory=list)
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Frozen:
-    gain: int = 1
-
-class Bag(dict):
-    pass
-
-options = Options()
-frozen = Frozen()
-bag = Bag(gain=1)
-
-def set_gain(gain):
-    global GAIN
-    GAIN = gain
-    with LOG:
-        pass
-"""
+SETTINGS = (PROGRAMS / "executors/settings_that_change.py").read_text("utf-8")
 READS = """\
 import numpy as np
 import {settings} as cfg
@@ -314,26 +268,7 @@ def test_what_functions_assign_stays_from_batch_to_batch(modules: Callable[..., 
         counts.count = start
 
 
-LAZY = """\
-import threading
-ready, made = False, None
-class Maker:
-    ready, made = False, None
-    @classmethod
-    def get(cls):
-        if not cls.ready:
-            cls.made, cls.ready = iter([7] * 99), True
-        return next(cls.made)
-
-def make(x):
-    global ready, made
-    if not ready:
-        made, ready = iter([7] * 99), True
-    return x * 0 + next(made)
-
-def make_for_class(x):
-    return x * 0 + Maker.get()
-"""
+LAZY = (PROGRAMS / "executors/makes_objects.py").read_text("utf-8")
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
