@@ -38,6 +38,10 @@ _STEADY: Final = frozenset(
 )
 _TEXTS: Final = (str, bytes, bytearray)
 _CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset, collections.deque})
+# Neither can workers import the main module, nor should they import a framework for a value.
+_NOT_IMPORTED: Final = frozenset(
+    {"__main__", "jax", "jaxlib", "keras", "tensorflow", "tf_keras", "torch"}
+)
 _OBJECTS: Final = frozenset({types.SimpleNamespace, argparse.Namespace})
 
 
@@ -118,7 +122,7 @@ def _is_plain_object(value: Any, size: Size, depth: int) -> bool:
 
 
 def _can_be_imported(kind: type) -> bool:
-    if kind.__module__ == "__main__":
+    if kind.__module__.partition(".")[0] in _NOT_IMPORTED:
         return False
     found: Any = sys.modules.get(kind.__module__)
     for name in kind.__qualname__.split("."):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import locale
 import os
 import sys
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,21 @@ class Snapshot:
 
         What these define has to travel with the recipe.
         """
+        with _Turn.lock:
+            modules, lacking = self._modules(recipe)
+        known = Knowledge(
+            argv=self.argv,
+            path=self.path,
+            folder=self.folder,
+            variables=self.variables,
+            filters=tuple(Filter.of(given) for given in self.filters),
+            locale=self.locale,
+            modules=modules,
+        )
+        return known, frozenset(lacking)
+
+    def _modules(self, recipe: bytes) -> tuple[dict[str, ModuleKnowledge], set[str]]:
+        """The user's modules that the recipe may need, and the names of those that cannot travel."""
         modules: dict[str, ModuleKnowledge] = {}
         uses: dict[str, frozenset[str]] = {}
         lacking: set[str] = set()
@@ -78,23 +94,30 @@ class Snapshot:
             lacking |= more  # it would import what cannot be imported
         for name in lacking & modules.keys():
             del modules[name]
-        known = Knowledge(
-            argv=self.argv,
-            path=self.path,
-            folder=self.folder,
-            variables=self.variables,
-            filters=tuple(Filter.of(given) for given in self.filters),
-            locale=self.locale,
-            modules=modules,
-        )
-        return known, frozenset(lacking)
+        return modules, lacking
+
+
+class _Turn:
+    """What is remembered of modules is looked at by one thread at a time."""
+
+    lock = threading.RLock()
+
+    @classmethod
+    def renew(cls) -> None:
+        """Called in a forked child: another thread of the parent may have held the lock."""
+        cls.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Turn.renew)
 
 
 def snapshot(recipe: Recipe) -> Snapshot:
     """The present state, as far as the functions of the user may see it."""
     folder = _folder()
-    names = reached(_functions(recipe))
-    values = {name: values for name in names if (values := values_of(name)) is not None}
+    with _Turn.lock:
+        names = reached(_functions(recipe))
+        values = {name: values for name in names if (values := values_of(name)) is not None}
     return Snapshot(
         argv=tuple(map(str, getattr(sys, "argv", ()))),
         path=_absolute(tuple(map(str, sys.path)), folder),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -14,6 +16,7 @@ from imageloom._executors.libraries import is_library, is_standard
 __all__ = ["is_users_own", "reached", "users_modules"]
 
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
+_LAZY: Final = getattr(importlib.util, "_LazyModule", ())
 _MOST_OBJECTS: Final = 100  # of a function that are looked at
 
 
@@ -22,6 +25,8 @@ def is_users_own(name: str, module: Any) -> bool:
     root = name.partition(".")[0]
     if root in (_OWN_PACKAGE, "__main__", "__mp_main__") or not issubclass(type(module), ModuleType):
         return False
+    if issubclass(type(module), _LAZY):
+        return False  # to look at it would import it
     file = getattr(module, "__file__", None)
     if isinstance(file, str):
         return not is_standard(file) and not is_library(file)
@@ -141,9 +146,10 @@ def _parts(value: Any) -> Iterator[Any]:
         yield from (part for part in vars(value).values() if issubclass(type(part), FunctionType))
     elif issubclass(type(value), (list, tuple)):
         yield from value[:20]
-    elif hasattr(value, "__dict__"):
+    else:
         yield type(value)
-        yield from list(vars(value).values())[:20]
+        with suppress(Exception):  # classes of the user may do anything
+            yield from list(vars(value).values())[:20]
 
 
 def _names(code: CodeType) -> Iterator[str]:

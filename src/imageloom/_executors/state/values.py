@@ -162,13 +162,20 @@ def _looked_at(
         for attribute in space.doubtful:
             value = vars(space.owner).get(attribute)
             size = Size(*_QUICK)
-            if is_plain(value, size):
+            if _is_plain(value, size):
                 plain.setdefault(name, {})[attribute] = value
             elif size.spent:
                 large.append((name, attribute))
             else:
                 kinds.setdefault(name, {})[attribute] = kind_of(value)
     return plain, kinds, tuple(large)
+
+
+def _is_plain(value: Any, size: Size) -> bool:
+    try:
+        return is_plain(value, size)
+    except Exception:  # classes of the user may do anything
+        return False
 
 
 def kind_of(value: Any) -> tuple[str, int]:
@@ -236,6 +243,6 @@ def large_values(name: str, values: ModuleValues) -> bytes:
         for part in filter(None, owner.split(".")):
             space = getattr(space, part, None)
         value = vars(space).get(attribute) if space is not None else None
-        if is_plain(value, Size(*_LARGE)):
+        if _is_plain(value, Size(*_LARGE)):
             found.setdefault(owner, {})[attribute] = value
     return _pickled_each(found) if found else b""
