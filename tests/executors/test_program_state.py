@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Iterator
@@ -11,14 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from executor_support import worker_processes
+from executor_support import wait_for, worker_processes
 from programs import PROGRAMS
 from ray_support import needs_ray
 
 from imageloom import DataFrameIterator, DirectoryIterator, ImageDataGenerator, NumpyArrayIterator
+from imageloom._executors.program import end_idle_workers
 
-EXECUTORS = ["serial", "threads", "processes", pytest.param("ray", marks=needs_ray)]
-OTHER_PROCESSES = EXECUTORS[2:]
+EXECUTORS = [
+    "serial",
+    "threads",
+    pytest.param("processes", marks=pytest.mark.slow),
+    pytest.param("ray", marks=[needs_ray, pytest.mark.slow]),
+]
 SETTINGS = (PROGRAMS / "executors/settings_that_change.py").read_text("utf-8")
 READS = """\
 import numpy as np
@@ -233,7 +239,11 @@ def test_all_flows(kind: str, executor: str, crops: Path, modules: Callable[...,
         assert number_of(FLOWS[kind](generator, crops)) == 5
 
 
+@pytest.mark.slow
 def test_the_same_workers_serve_all_values(modules: Callable[..., ModuleType]) -> None:
+    gc.collect()
+    end_idle_workers()
+    wait_for(lambda: not worker_processes(), "the end of all workers")
     settings = modules("settings_of_test", SETTINGS)
     reads = modules("reads_of_test", READS.format(settings="settings_of_test", what="cfg.GAIN"))
     its = []
@@ -255,6 +265,7 @@ def counted(x):
 """
 
 
+@pytest.mark.slow
 def test_what_functions_assign_stays_from_batch_to_batch(modules: Callable[..., ModuleType]) -> None:
     counts = modules("counts_of_test", COUNTS)
     for start in (0, 100):

@@ -21,7 +21,12 @@ from ray_support import needs_ray
 from imageloom import ImageDataGenerator, NumpyArrayIterator
 from imageloom._executors.program import end_idle_workers
 
-EXECUTORS = ["serial", "threads", "processes", pytest.param("ray", marks=needs_ray)]
+EXECUTORS = [
+    "serial",
+    "threads",
+    pytest.param("processes", marks=pytest.mark.slow),
+    pytest.param("ray", marks=[needs_ray, pytest.mark.slow]),
+]
 TEXT = """\
 import numpy as np
 
