@@ -6,14 +6,17 @@ its batch may be computed elsewhere (see `fallback`).
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import traceback
+import warnings
 from typing import Any
 
 from imageloom._errors import WorkerError
 from imageloom._executors.failed import Failed
 from imageloom._executors.inside import receiving
 from imageloom._executors.portable import returning
+from imageloom._executors.state.takeover import take_over
 
 __all__ = ["NotReceived", "as_message", "received", "revived", "was_not_received"]
 
@@ -29,8 +32,14 @@ def received(blob: bytes) -> Any:
         NotReceived: it cannot be unpickled, for the reason that is the cause of this.
     """
     try:
-        with receiving():
-            return pickle.loads(blob)
+        knowledge, sent = pickle.loads(blob)
+        if knowledge is not None:
+            take_over(knowledge)
+        with receiving(), warnings.catch_warnings():
+            # What modules warn of when they are imported, the program has seen already.
+            warnings.simplefilter("ignore")
+            recipe = pickle.loads(sent)
+        return dataclasses.replace(recipe, program=knowledge)
     except BaseException as error:  # the user's own classes may raise anything
         raise NotReceived("The recipe cannot be unpickled.") from error
 

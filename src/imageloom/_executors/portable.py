@@ -27,7 +27,7 @@ from imageloom._adapters.applications import stand_in
 from imageloom._executors.importing import sent_by_value
 from imageloom._executors.kinds import reduced
 
-__all__ = ["failure_to_travel", "portable", "returning"]
+__all__ = ["failure_to_travel", "learn_text", "portable", "returning"]
 
 
 def portable(value: Any) -> bytes:
@@ -121,10 +121,11 @@ class _Text:
         self.text = text
 
     def __reduce__(self) -> Any:
-        return _learn, (self.name, self.text)
+        return learn_text, (self.name, self.text)
 
 
-def _learn(name: str, text: str) -> None:
+def learn_text(name: str, text: str) -> None:
+    """Lets tracebacks, warnings and `inspect` of this process know the text of a file."""
     # Not `splitlines`, which counts form feeds too. Without a time of change the entry stays, whatever
     # becomes of the file.
     linecache.cache[name] = (len(text), None, io.StringIO(text).readlines(), name)

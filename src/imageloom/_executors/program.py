@@ -1,8 +1,9 @@
 """The worker processes of this program, which all generators share.
 
-They linger for a while after the last iterator is gone. What a worker has imported meanwhile is what
-the program had then. So code of the user goes to workers that were started in the present state of the
-program: the same search path, working directory, environment and modules.
+They linger for a while after the last iterator is gone. What a worker has imported meanwhile is
+what the program had then. So code of the user goes to workers that were started in the present
+state of the program: the same search path, working directory, environment and modules. The rest
+they take over with each recipe (see `state`).
 """
 
 from __future__ import annotations

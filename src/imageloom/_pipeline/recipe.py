@@ -113,6 +113,8 @@ class Recipe:
         storage: How files by URL are read, if there are some; else None.
         pillow: What the program has changed in Pillow, for other processes; None if it has not loaded
             it.
+        program: What functions of the user may know of the program, for other processes (see
+            `_executors.state`); None if there are none, or if this is not for others.
     """
 
     read: ReadOptions | None
@@ -132,6 +134,7 @@ class Recipe:
     report: ReportOptions = ReportOptions()
     storage: Access | None = None
     pillow: PillowSettings | None = None
+    program: object = None
 
     @property
     def carries_code(self) -> bool:
