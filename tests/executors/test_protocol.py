@@ -211,7 +211,7 @@ def test_a_worker_that_stops_in_the_middle_of_an_answer() -> None:
         worker.step()
         world.dispatch()
         line = world.dispatcher._workers[0].process.line
-        assert 0 < left(line)[1], "a part of the answer has arrived"
+        assert left(line)[1] > 0, "a part of the answer has arrived"
         worker.stopped = True
         for _ in range(5):
             world.dispatch()

@@ -1,9 +1,9 @@
 """A world in which the real dispatcher talks to workers, and every step is taken on demand.
 
 Nothing runs by itself: no thread, no process, no clock. Tests say who takes the next step: the
-dispatcher, one of the workers, or whoever stops, kills and waits. The dispatcher, the messages and both
-ends of each connection are those of the package. The operating system is played: connections with little
-room, processes, and time.
+dispatcher, one of the workers, or whoever stops, kills and waits. The dispatcher, the messages and
+both ends of each connection are those of the package. The operating system is played: connections
+with little room, processes, and time.
 """
 
 from __future__ import annotations
@@ -365,7 +365,7 @@ def playing(workers: int, *, timeouts: tuple[float | None, ...]) -> Iterator[Wor
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dispatcher, "threading", threads)
         patch.setattr(assigned, "WorkerProcess", lambda environment: PlayedProcess(made[0]))
-        patch.setattr(dispatcher, "wait", lambda *arguments: made[0].wait(*arguments))
+        patch.setattr(dispatcher, "wait", lambda *where: made[0].wait(*where))  # noqa: PLW0108 - it is made later
         for module in (dispatcher, assigned, staffing):
             patch.setattr(module, "time", clock)
         world = World(workers, timeouts=timeouts)
