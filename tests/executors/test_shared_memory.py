@@ -108,6 +108,21 @@ def leased_and_handed_out(pool: SlotPool, rows: int = 3) -> tuple[int, NDArray[A
     return slot, pool.hand_out(slot, rows)[0]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_slot_that_a_forked_child_may_still_read_is_never_used_again(pool: SlotPool) -> None:
+    slot, array = leased_and_handed_out(pool)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    later, after_the_fork = leased_and_handed_out(pool)
+    del array, after_the_fork
+    free = {pool.lease() for _ in range(4)}
+    assert slot not in free
+    assert later in free
+
+
 def test_beyond_the_bound_batches_are_copies_and_the_stream_goes_on(pool: SlotPool) -> None:
     slots = attach(pool)
     kept = []
