@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -48,7 +48,8 @@ def main(connection: Connection, lifeline: Connection, birth: Birth) -> None:
             connection.send(CannotStart(error))
     else:
         _become_the_program(birth, standard, places)
-        serve(Line.over(connection))
+        with closing(Line.over(connection)) as line:
+            serve(line)
 
 
 def _become_the_program(birth: Birth, standard: list[str], places: list[str]) -> None:
