@@ -9,38 +9,43 @@ time, so every wait ends:
   (see `deaths`).
 * If a batch takes longer than `batch_timeout`, it fails with an error that names its files. Only
   its worker is killed and replaced.
-* A worker that is not ready after `_START_SECONDS` is killed and counts as one that died.
+* A worker that is not ready after two minutes is killed and counts as one that died.
 * If workers keep dying and no batch is computed in between, all batches fail with one error.
 * If only some workers can be started, these compute.
+
+Sending and receiving never wait (see `message_socket`): what there is no room for is sent later.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing import Pipe, connection
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Final
 
 from imageloom._errors import ImageLoomError, IteratorClosedError, WorkerStartError
-from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
+from imageloom._executors.base import ComputedBatch, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
+from imageloom._executors.workers.answers import unpickled_answer
+from imageloom._executors.workers.assigned import Task, Worker
 from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error
 from imageloom._executors.workers.messages import Answer, CannotStart, Ready
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.shared_memory import SlotPool
-from imageloom._executors.workers.spawning import Waitable, WorkerProcess
 from imageloom._executors.workers.staffing import Staffing
+from imageloom._executors.workers.waiting import Waitable, wait
+from imageloom._locks import tell_of_forks
 
 __all__ = ["Dispatcher"]
 
-_START_SECONDS: Final = 120.0  # how long a worker may take to import what it needs
 _GRACE_SECONDS: Final = 0.5  # how long a worker may finish its batch when the executor is closed
 _CLOSE_SECONDS: Final = 2.0
 _NO_SLOT_SECONDS: Final = 0.05  # how often the dispatcher looks for a free slot if there is none
@@ -48,37 +53,6 @@ _NO_SLOT_SECONDS: Final = 0.05  # how often the dispatcher looks for a free slot
 # finished the current one, because otherwise it would spend much of its time waiting. Longer
 # batches are better given to the worker that is free first.
 _SHORT_SECONDS: Final = 0.05
-
-Task = QueuedTask[ChannelResources]
-
-
-class _Worker:
-    """What the dispatcher knows about one worker.
-
-    Attributes:
-        ready: Whether it has imported everything.
-        channels: The keys of the channels that it knows.
-        item, slot: The task that it is computing, and where to.
-        following: The task that it has received beside that one, and its slot.
-        short: The key of the channel whose last batch here was short; -1 for none.
-        deadline: When it must have answered; None for no limit.
-    """
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.process = WorkerProcess(environment)
-        self.ready = False
-        self.channels: set[int] = set()
-        self.item: Task | None = None
-        self.slot = -1
-        self.following: tuple[Task, int] | None = None
-        self.short = -1
-        self.deadline: float | None = time.monotonic() + _START_SECONDS
-
-    def may_have_next(self, channel: ChannelResources) -> bool:
-        """Whether it may get a task beside its own: one of the same short kind, without a limit."""
-        assert self.item is not None
-        same = channel is self.item.channel and channel.key == self.short
-        return same and channel.batch_timeout is None
 
 
 class Dispatcher:
@@ -97,7 +71,7 @@ class Dispatcher:
         self.restarts = 0
         self._released: deque[ChannelResources] = deque()
         self._environment = environment
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._deaths = DeathCounts()
         self._without_slot = False  # a task waits for a free slot
         self._closing = False
@@ -106,8 +80,11 @@ class Dispatcher:
         # thread that is about to write could then write to another file with the same number. They
         # are closed with the last reference to them, which such a thread holds too.
         self._alarm: tuple[Connection, Connection] | None = Pipe(duplex=False)
+        if sys.platform != "win32":
+            os.set_blocking(self._alarm[1].fileno(), False)  # a full pipe wakes, too
         self._woken = False
         self.ended = False
+        tell_of_forks(self)
         self._thread = threading.Thread(target=self._run, name="imageloom", daemon=True)
         try:
             self._thread.start()
@@ -141,7 +118,7 @@ class Dispatcher:
         alarm = self._alarm
         if alarm is not None and not self._woken:
             self._woken = True
-            with suppress(OSError):  # the garbage collector has closed it already
+            with suppress(OSError):  # it is full, or the garbage collector has closed it already
                 alarm[1].send_bytes(b"!")
 
     def release(self, channel: ChannelResources) -> None:
@@ -167,11 +144,7 @@ class Dispatcher:
         )
         try:
             while not self._closing:
-                self._assign()
-                self._process_events(connection.wait(self._waitables(), self._seconds_to_wait()))
-                self._end_overdue()
-                self._close_released()
-                self._end_unneeded()
+                self._take_turn()
         except Exception as failure:
             # Its frames refer to errors that consumers have, and so to what the consumers hold.
             traceback.clear_frames(failure.__traceback__)
@@ -179,16 +152,31 @@ class Dispatcher:
         finally:
             self._shut_down(error)
 
+    def in_forked_child(self) -> None:
+        """Ends without a thread: workers, their memory and what they compute belong to the parent."""
+        self._alarm, self.ended = None, True
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.process.in_forked_child()
+
+    def _take_turn(self) -> None:
+        self._assign()
+        reading, writing = self._waitables()
+        self._process_events(wait(reading, writing, self._seconds_to_wait()))
+        self._end_overdue()
+        self._close_released()
+        self._end_unneeded()
+
     @property
     def _wakeups(self) -> Connection:
         assert self._alarm is not None, "only this thread sets it to None, at its end"
         return self._alarm[0]
 
-    def _waitables(self) -> list[Waitable]:
-        waitables: list[Waitable] = [self._wakeups]
-        for worker in self._workers:
-            waitables += {worker.process.connection, worker.process.sentinel}
-        return waitables
+    def _waitables(self) -> tuple[set[Waitable], set[Waitable]]:
+        """What there is to wait for: to read from, and of that what to write to."""
+        processes = [worker.process for worker in self._workers]
+        reading = {one for process in processes for one in (process.line.waitable, process.sentinel)}
+        return {self._wakeups, *reading}, {p.line.waitable for p in processes if p.line.unsent}
 
     def _seconds_to_wait(self) -> float | None:
         """Seconds until something is due even if no worker answers; None if nothing is."""
@@ -205,24 +193,28 @@ class Dispatcher:
         # match.
         for worker in tuple(self._workers):
             died = worker.process.sentinel in ready
-            if died or worker.process.connection in ready:
+            if died or worker.process.line.waitable in ready:
                 self._read_answers(worker, died=died)
         if self._wakeups in ready:
             self._woken = False
             self._wakeups.recv_bytes()
 
-    def _read_answers(self, worker: _Worker, *, died: bool) -> None:
-        """Processes all answers of a worker, also those that it sent before it died."""
-        died = died and worker.process.sentinel is not worker.process.connection
+    def _read_answers(self, worker: Worker, *, died: bool) -> None:
+        """Processes the answers of a worker; if it has died, all that it has sent before."""
+        line = worker.process.line
+        died = died and worker.process.sentinel is not line.waitable
+        with suppress(OSError):  # the end of the worker, which is noticed below
+            line.flush()
         try:
-            while worker.process.connection.poll():
-                self._process_answer(worker, worker.process.connection.recv())
+            while answers := line.receive():
+                for answer in answers:
+                    self._process_answer(worker, unpickled_answer(answer))
         except (EOFError, OSError):
             died = True
         if died:
             self._remove(worker)
 
-    def _process_answer(self, worker: _Worker, answer: Answer) -> None:
+    def _process_answer(self, worker: Worker, answer: Answer) -> None:
         if isinstance(answer, CannotStart):
             if any(other.ready for other in self._workers):
                 return  # its end counts as a failed start
@@ -263,11 +255,12 @@ class Dispatcher:
         for worker in idle:
             self._give(worker, self._may_have_more, full)
         for worker in nearly_idle:
-            if worker.item is not None:
+            # One that is idle may just have turned out to be dead, when it was given a task.
+            if worker.item is not None and worker in self._workers:
                 self._give(worker, worker.may_have_next, full)
 
     def _give(
-        self, worker: _Worker, accepts: Callable[[ChannelResources], bool], full: set[int]
+        self, worker: Worker, accepts: Callable[[ChannelResources], bool], full: set[int]
     ) -> None:
         """Gives a worker the next task of an accepted channel that has a slot; notes those without."""
         while item := self.queue.take_of(lambda channel: channel.key not in full and accepts(channel)):
@@ -293,7 +286,7 @@ class Dispatcher:
         busy = sum(w.item is not None and w.item.channel is channel for w in self._workers)
         return busy < channel.workers
 
-    def _send_task(self, worker: _Worker, item: Task, slot: int) -> None:
+    def _send_task(self, worker: Worker, item: Task, slot: int) -> None:
         channel = item.channel
         if worker.item is None:
             worker.item, worker.slot = item, slot
@@ -322,7 +315,7 @@ class Dispatcher:
                 self._free_slot(worker, worker.slot, slots)
                 item.future.set_exception(error)
 
-    def _remove(self, worker: _Worker, *, overdue: bool = False) -> None:
+    def _remove(self, worker: Worker, *, overdue: bool = False) -> None:
         """Removes a worker that has died, or kills one that is overdue, and queues its tasks again."""
         self._workers.remove(worker)
         how = worker.process.end(0.0 if overdue else _GRACE_SECONDS)
@@ -347,14 +340,14 @@ class Dispatcher:
             self._deaths.note_death(how, self.size)
 
     @staticmethod
-    def _free_slot(worker: _Worker, slot: int, slots: SlotPool) -> None:
+    def _free_slot(worker: Worker, slot: int, slots: SlotPool) -> None:
         if worker.process.gone:  # otherwise it may still write there
             slots.give_back(slot)
 
     def _start_worker(self) -> bool:
         """Starts a worker. If that fails, the others go on without it, if there are any."""
         try:
-            self._workers.append(_Worker(self._environment))
+            self._workers.append(Worker(self._environment))
         except (OSError, MemoryError) as error:
             if self._workers:
                 self._staffing.limit(len(self._workers))

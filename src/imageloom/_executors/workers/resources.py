@@ -49,14 +49,11 @@ class ChannelResources:
 
     def send_to(self, process: WorkerProcess) -> None:
         """Sends a worker the recipe and access to the memory."""
-        slots, cache = self.slots, self._cache_memory
-        cache_nbytes = 0 if cache is None else cache.nbytes
-        process.connection.send(
-            OpenChannel(self.key, self._recipe, slots.layout, slots.nbytes, cache_nbytes)
-        )
-        slots.send(process.connection, process.pid)
-        if cache is not None:
-            cache.send(process.connection, process.pid)
+        slots = self.slots.segment
+        segments = [slots] if self._cache_memory is None else [slots, self._cache_memory]
+        tickets = tuple(segment.ticket for segment in segments)
+        message = OpenChannel(self.key, self._recipe, self.slots.layout, tickets)
+        process.line.send(message, [one for segment in segments for one in segment.descriptors])
 
     def copy_rows(self, slot: int, task: BatchTask) -> None:
         """Copies the input rows of a task, if it has any, into a slot.
@@ -72,11 +69,11 @@ class ChannelResources:
     def send_task(self, process: WorkerProcess, slot: int, task: BatchTask) -> None:
         """Sends a worker a task, whose input rows are in the slot."""
         self.slots.set_progress(slot, -1)
-        process.connection.send(Compute(self.key, slot, task))
+        process.line.send(Compute(self.key, slot, task))
 
     def send_close(self, process: WorkerProcess) -> None:
         """Tells a worker to forget the recipe and the memory."""
-        process.connection.send(CloseChannel(self.key))
+        process.line.send(CloseChannel(self.key))
 
     def close(self) -> None:
         """Releases the memory; arrays that the user still holds keep their part alive."""

@@ -12,13 +12,14 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from imageloom._errors import WorkerError
 from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import NotReceived, as_message, received
+from imageloom._executors.workers.answers import send_answer
+from imageloom._executors.workers.line import Line
 from imageloom._executors.workers.messages import (
     CloseChannel,
     Compute,
@@ -27,7 +28,7 @@ from imageloom._executors.workers.messages import (
     Ready,
     Request,
 )
-from imageloom._executors.workers.shared_memory import AttachedSlots, Segment
+from imageloom._executors.workers.shared_memory import AttachedSlots
 from imageloom._imaging.opencv import cv2
 from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.pipeline import Pipeline
@@ -39,26 +40,32 @@ _NO_TERMINAL: Final = (
 )
 
 
-def serve(connection: Connection) -> None:
-    """Computes batches for one parent process until the connection ends."""
+def serve(line: Line) -> None:
+    """Computes batches for one parent process until the connection ends.
+
+    Raises:
+        BaseException: What a function of the user has raised in a process that it has forked.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     sys.breakpointhook = _break
     cv2.setNumThreads(1)
+    process = os.getpid()
     channels: dict[int, _WorkerChannel] = {}
     try:
-        connection.send(Ready())
+        line.send(Ready())
         while True:
-            message: Request = connection.recv()
+            message: Request = line.next_message()
             if isinstance(message, OpenChannel):
-                slots = AttachedSlots(connection, message.layout, message.nbytes)
-                cache_memory = (
-                    Segment.receive(connection, message.cache_nbytes) if message.cache_nbytes else None
-                )
-                channels[message.channel] = _WorkerChannel(message.recipe, slots, cache_memory)
+                memory, *cache = (ticket.open(line.take_descriptor) for ticket in message.tickets)
+                slots = AttachedSlots(message.layout, memory)
+                channels[message.channel] = _WorkerChannel(message.recipe, slots, *cache)
             elif isinstance(message, CloseChannel):
                 channels.pop(message.channel, None)
             else:
-                connection.send(_compute(channels[message.channel], message))
+                answer = _compute(channels[message.channel], message)
+                if os.getpid() != process:
+                    return  # a function has forked and returned twice; the worker answers
+                send_answer(line, answer)
     except (EOFError, ConnectionError):
         return  # the parent has closed the connection or has died
 
@@ -66,7 +73,9 @@ def serve(connection: Connection) -> None:
 class _WorkerChannel:
     """The recipe of a channel and its memory, in a worker."""
 
-    def __init__(self, recipe: bytes, slots: AttachedSlots, cache_memory: mmap.mmap | None) -> None:
+    def __init__(
+        self, recipe: bytes, slots: AttachedSlots, cache_memory: mmap.mmap | None = None
+    ) -> None:
         self._recipe = recipe
         self._cache_memory = cache_memory
         self._pipeline: Pipeline | None = None
@@ -101,6 +110,7 @@ def _compute(channel: _WorkerChannel, message: Compute) -> Done | Failed:
 
 
 def _compute_into_slot(channel: _WorkerChannel, message: Compute) -> Done | Failed:
+    process = os.getpid()
     try:
         pipeline = channel.pipeline()
         arrays = channel.slots.arrays(message.slot, len(message.task))
@@ -110,6 +120,8 @@ def _compute_into_slot(channel: _WorkerChannel, message: Compute) -> Done | Fail
             report = pipeline.run(message.task, arrays, raw, progress)
         return Done(report.with_warnings(pillow))
     except BaseException as error:  # a hook may even raise SystemExit, which must not end the worker
+        if os.getpid() != process:
+            raise  # a process that the hook has forked ends
         return as_message(_explained(error))
 
 
