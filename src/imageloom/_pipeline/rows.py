@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, MissingImageError
 from imageloom._storage.parts import FileParts
+from imageloom._storage.refusals import close_quietly, refused
 
 __all__ = ["ImageRows", "check_mapped"]
 
@@ -101,7 +102,11 @@ class ImageRows:
         if parts is None:
             return None
         content = np.empty(span, np.uint8)
-        if not parts.read(offset + index * strides[0] - before, content):
+        try:
+            whole = parts.read(offset + index * strides[0] - before, content)
+        except OSError as error:
+            raise refused(error, f"Could not read row {index} from {path!r}") from error
+        if not whole:
             raise _too_short(path)
         row: NDArray[Any] = np.ndarray(
             self.shape[1:], dtype, buffer=content.data, offset=before, strides=strides[1:]
@@ -131,7 +136,7 @@ class ImageRows:
                 "been replaced. Create the memmap and the iterator again."
             )
         parts = FileParts(file)
-        weakref.finalize(parts, file.close)
+        weakref.finalize(parts, close_quietly, file)
         return parts
 
     def _reopen(self) -> NDArray[Any]:
