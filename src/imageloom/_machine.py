@@ -53,14 +53,20 @@ def worker_count(cores: float | None) -> int:
 
 
 def free_memory() -> int:
-    """The number of bytes that this process may still allocate; 0 if a limit is exceeded already."""
+    """The number of bytes that this process may still allocate; 0 if a limit is exceeded already.
+
+    It is 0, too, if the system cannot say so at the moment.
+    """
     import psutil
 
-    free = min(
-        psutil.virtual_memory().available,
-        _tightest("memory", _free_memory_1, _free_memory_2),
-        _free_address_space(),
-    )
+    try:
+        free = min(
+            psutil.virtual_memory().available,
+            _tightest("memory", _free_memory_1, _free_memory_2),
+            _free_address_space(),
+        )
+    except (OSError, psutil.Error):
+        return 0
     return max(0, int(free))
 
 

@@ -118,7 +118,7 @@ def statistics(images, place, make):
     with generator.flow_from_directory(images, **FLOW) as it:
         generator.fit(it)
     found = generator.mean, generator.std
-    save_statistics(FeatureStatistics(*found, None), path)
+    save_statistics(FeatureStatistics(mean=found[0], std=found[1]), path)
     again = make(**options)
     again.fit(path)
     with again.flow_from_directory(images, **FLOW) as it:

@@ -15,12 +15,14 @@ import math
 import mmap
 import os
 import weakref
+from contextlib import ExitStack
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, MissingImageError
+from imageloom._pipeline.shortage import memory_told
 from imageloom._storage.parts import FileParts
 from imageloom._storage.refusals import close_quietly, refused
 
@@ -128,13 +130,14 @@ class ImageRows:
     def _open(self) -> FileParts:
         assert self._place is not None, "the rows of an array in memory are sent with each batch"
         path, inode, *_ = self._place
-        file = open(path, "rb", buffering=0)  # noqa: SIM115 - as long as the parts
-        if os.fstat(file.fileno()).st_ino != inode:
-            file.close()
-            raise MissingImageError(
-                f"{path!r} is no longer the file that the memmap was created from, because it has "
-                "been replaced. Create the memmap and the iterator again."
-            )
+        with ExitStack() as opened:
+            file = opened.enter_context(open(path, "rb", buffering=0))
+            if os.fstat(file.fileno()).st_ino != inode:
+                raise MissingImageError(
+                    f"{path!r} is no longer the file that the memmap was created from, because it has "
+                    "been replaced. Create the memmap and the iterator again."
+                )
+            opened.pop_all()  # it stays open as long as the parts
         parts = FileParts(file)
         weakref.finalize(parts, close_quietly, file)
         return parts
@@ -186,6 +189,7 @@ def _start_of(array: np.memmap[Any, Any]) -> int:
     return array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
 
 
+@memory_told()
 def _place_in_file(array: NDArray[Any]) -> tuple[str, int, int, tuple[int, ...]] | None:
     """Returns where the elements of a memmap, or of a view of one, are in its file; else None.
 

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Final
+from typing import Final, Protocol
 
 from imageloom._errors import ImageLoomError, MissingDirectoryError, StorageError
 
@@ -83,7 +83,11 @@ def telling(what: str) -> Iterator[None]:
         raise refused(error, what) from error
 
 
-def close_quietly(file: IO[bytes]) -> None:
+class _Closable(Protocol):
+    def close(self) -> object: ...
+
+
+def close_quietly(file: _Closable) -> None:
     """Closes a file of which nothing is lost if the system says that closing it has failed."""
     with suppress(OSError):
         file.close()

@@ -31,6 +31,7 @@ from imageloom._executors.program import end_idle_workers
 from imageloom._storage.atomic import DRAFT_PREFIX
 
 SECONDS = 30  # for one run
+WITH_CHILDREN = json.loads(sys.argv[2]) == "processes"
 PACKAGE = str(Path(engine.__file__).parents[1])
 engine._may_compute_here = lambda *_: False
 warnings.simplefilter("ignore")
@@ -49,19 +50,19 @@ def held():
             there[target.split("[")[0] if ":[" in target else target] += 1
     maps = Path("/proc/self/maps").read_text(errors="replace").splitlines()
     there["mappings"] = sum("imageloom" in line and "(deleted)" in line for line in maps)
-    there["children"] = len(psutil.Process().children(recursive=True))
+    there["children"] = len(psutil.Process().children(recursive=True)) if WITH_CHILDREN else 0
     there["threads"] = sum(thread.name.startswith("imageloom") for thread in threading.enumerate())
     return there
 
 
 def left_since(before):
-    for _ in range(100):
-        gc.collect()
+    for attempt in range(40):
         end_idle_workers()
         more = held() - before
         if not more:
             return ""
-        threading.Event().wait(0.05)
+        gc.collect()
+        threading.Event().wait(0.01 * attempt)
     return f"left: {dict(more)}"
 
 
@@ -137,11 +138,13 @@ class Runs:
             how = type(error).__name__
             wrong.append(told(error))
             traceback.clear_frames(error.__traceback__)
+        signal.alarm(0)
         fired = CALLS.fired or (place / "fired").exists()
         wrong += [left_since(before), *(f"unraisable: {text}" for text in LOUD)]
         if not fault.lasting:
             wrong += [f"left: {path.name}" for path in place.rglob(f"{DRAFT_PREFIX}*")]
             wrong += [f"left: {path.name}" for path in (place / "temporary").iterdir()]
+        signal.alarm(SECONDS)
         try:
             if self.run(place, self.executor) != self.expected:
                 wrong.append("other batches in the run afterwards")
@@ -162,6 +165,7 @@ def main(name, executor, where, seed, share, lasting):
     with tempfile.TemporaryDirectory() as folder:
         runs = Runs(Path(folder), name, executor, where)
         counts = runs.counts()
+        gc.freeze()  # what is there by now need not be looked at again and again
         faults = [
             Fault(kind, number, code, lasting)
             for kind, count in sorted(counts.items())

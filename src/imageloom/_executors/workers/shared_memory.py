@@ -83,14 +83,19 @@ class Segment:
         try:
             return mmap.mmap(fd, nbytes)
         finally:
-            os.close(fd)
+            _close(fd)
 
     def close(self) -> None:
         """Drops the references to the memory, which lives as long as there are arrays over it."""
         self.memory = None
         fd, self._fd = self._fd, -1  # at once: a second `close` could close another file
         if fd >= 0:
-            os.close(fd)
+            _close(fd)
+
+
+def _close(fd: int) -> None:
+    with suppress(OSError):  # it is closed all the same, and nothing was to be written
+        os.close(fd)
 
 
 def _anonymous_file(nbytes: int) -> int:
@@ -106,7 +111,7 @@ def _sized(fd: int, nbytes: int, size: Callable[[int, int], None]) -> int:
     try:
         size(fd, nbytes)
     except BaseException:
-        os.close(fd)
+        _close(fd)
         raise
     return fd
 

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 from imageloom._executors.workers.birth import interpreter_command, newborn, without_search_path
+from imageloom._storage.refusals import close_quietly
 
 __all__ = ["Waitable", "WorkerProcess"]
 
@@ -62,11 +63,11 @@ class WorkerProcess:
         birth = newborn(environment)
         with ExitStack() as theirs, ExitStack() as ours:
             self.connection, connection = multiprocessing.Pipe()
-            theirs.enter_context(connection)
-            ours.enter_context(self.connection)
+            theirs.callback(close_quietly, connection)
+            ours.callback(close_quietly, self.connection)
             lifeline, self._lifeline = multiprocessing.Pipe(duplex=False)
-            theirs.enter_context(lifeline)
-            ours.enter_context(self._lifeline)
+            theirs.callback(close_quietly, lifeline)
+            ours.callback(close_quietly, self._lifeline)
             self._process = _popen(connection, lifeline, without_search_path(environment))
             ours.pop_all()
         self._pidfd = -1
@@ -95,11 +96,11 @@ class WorkerProcess:
 
     def hang_up(self) -> None:
         """Closes the connection; a worker that waits for a task then ends by itself."""
-        self.connection.close()
+        close_quietly(self.connection)
 
     def end(self, grace: float) -> str:
         """Waits for the end of the child, kills it after `grace` seconds, and returns how it ended."""
-        self.connection.close()
+        close_quietly(self.connection)
         try:
             code = self._process.wait(grace)
         except subprocess.TimeoutExpired:
@@ -108,9 +109,10 @@ class WorkerProcess:
                 code = self._process.wait(_KILL_SECONDS)
             except subprocess.TimeoutExpired:
                 return "no end although it was killed, perhaps because a file system does not answer"
-        self._lifeline.close()
+        close_quietly(self._lifeline)
         if self._pidfd >= 0:
-            os.close(self._pidfd)
+            with suppress(OSError):
+                os.close(self._pidfd)
             self._pidfd = -1
         return _in_words(code)
 
@@ -141,7 +143,7 @@ def _popen(
             process_group=0,  # Ctrl-C in a terminal goes to the parent's group only
         )
     assert process.stdin is not None
-    process.stdin.close()  # like the null device, which some containers do not have
+    close_quietly(process.stdin)  # like the null device, which some containers do not have
     return process
 
 
