@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import WorkerError
-from imageloom._imaging.augment.fused import can_fuse
+from imageloom._imaging.augment.fused import Fusion, fusion_of
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
@@ -48,17 +48,19 @@ class Pipeline:
             recipe.user_code,
             channels_first=recipe.channels_first,
         )
-        self._factor = self._fused_factor()
+        self._fusion = self._possible_fusion()
 
-    def _fused_factor(self) -> float | None:
-        """The factor that pixels are multiplied by, if the recipe only does that and the geometry."""
-        recipe = self.recipe
+    def _possible_fusion(self) -> Fusion | None:
+        """What is done at once, if the recipe only moves pixels and multiplies them."""
+        recipe, standardize = self.recipe, self.recipe.standardize
         plain = not (
             recipe.user_code or recipe.channels_first or recipe.masks or recipe.report.transforms
         )
-        if not plain or recipe.rescale_first is not None or recipe.transform is None:
+        if not plain or recipe.rescale_first is not None:
             return None
-        return recipe.standardize.sole_factor if can_fuse(recipe.transform) else None
+        if standardize.active and standardize.sole_factor is None:
+            return None
+        return fusion_of(recipe.transform, standardize.sole_factor)
 
     def _is_of_user(self, stage: str) -> bool:
         """Whether a function or method of the user may be running at a stage."""
@@ -94,7 +96,7 @@ class Pipeline:
                 recipe=self.recipe,
                 store=self._store,
                 methods=self._methods,
-                fused_factor=self._factor,
+                fusion=self._fusion,
                 state=state,
             )
         try:
