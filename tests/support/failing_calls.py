@@ -259,7 +259,7 @@ def _open(
     opener: Any = None,
 ) -> Any:
     """As `open`, of which the system calls are counted."""
-    if not CALLS.watches:
+    if isinstance(file, int) or not CALLS.watches:  # what is open already needs no call
         return _OPEN(file, mode, buffering, encoding, errors, newline, closefd, opener)
     CALLS.check("open", (file,))
     raw = _File(file, mode.replace("b", "").replace("t", ""), closefd, opener)

@@ -1,8 +1,9 @@
 """Runs a scenario again and again, each time with another call of the system that fails.
 
 After each, there was an ImageLoomError or the right batches, nothing is left, and the same program gives
-the right batches if it tries again. Arguments: the scenario, the executor, where calls fail ("program" or
-"workers"), the seed and the share of the failures that are tried, and whether all later calls fail, too.
+the right batches if it tries again. Arguments, as JSON: the scenario, the executor, where calls fail
+("program" or "workers"), a seed, how many of the failures are tried (null for all), and whether all
+later calls of the kind fail, too.
 """
 
 import contextlib
@@ -159,7 +160,19 @@ def over(*_):
     raise TimeoutError(f"more than {SECONDS} seconds")
 
 
-def main(name, executor, where, seed, share, lasting):
+def sample(faults, seed, most):
+    """Some of the faults, of each kind as many if there are so many."""
+    random.Random(seed).shuffle(faults)
+    seen = Counter()
+    ranks = {}
+    for fault in faults:
+        seen[fault.kind] += 1
+        ranks[fault] = seen[fault.kind]
+    return sorted(faults, key=ranks.__getitem__)[:most]
+
+
+def main(name, executor, where, seed, most, lasting):
+    """Prints a line of JSON with the counts of calls, failures and outcomes, and what is wrong."""
     signal.signal(signal.SIGALRM, over)
     failing_calls.install()
     with tempfile.TemporaryDirectory() as folder:
@@ -172,7 +185,7 @@ def main(name, executor, where, seed, share, lasting):
             for number in range(1, count + 1)
             for code in ERRORS[kind]
         ]
-        chosen = [fault for fault in faults if random.Random(f"{seed} {fault}").random() < share]
+        chosen = sample(faults, seed, most)
         outcomes, defects = Counter(), []
         for fault in chosen:
             how, wrong = runs.with_fault(fault)
