@@ -29,7 +29,10 @@ def write_images(folder):
         ramp = np.linspace(0, 40 * (number + 1), 14 * 11 * 3).reshape(14, 11, 3)
         kind = ("jpg", "png")[number > 2]
         Image.fromarray(ramp.astype("uint8")).save(place / f"{number}.{kind}")
-    for place in (folder, *folder.iterdir()):  # an index does not count if its folder was changed just now
+    for place in (
+        folder,
+        *folder.iterdir(),
+    ):  # an index does not count if its folder was changed just now
         os.utime(place, (10**9, 10**9))
     return folder
 
@@ -107,7 +110,8 @@ def pictures_saved(images, place, make):
     with make().flow_from_directory(images, save_to_dir=folder, save_format="png", **FLOW) as it:
         got = read(it)
     return got + [
-        hashlib.sha256(file.read_bytes()).hexdigest()[:12] + file.name for file in sorted(folder.iterdir())
+        hashlib.sha256(file.read_bytes()).hexdigest()[:12] + file.name
+        for file in sorted(folder.iterdir())
     ]
 
 

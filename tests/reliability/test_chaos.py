@@ -27,11 +27,13 @@ def chaos(events: int, seed: int, timeout: float) -> dict[str, int]:
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     last = done.stdout.splitlines()[-1]
-    return {what: int(count.replace(",", "")) for count, what in re.findall(r"([\d,]+) x ([a-z ]+)", last)}
+    return {
+        what: int(count.replace(",", "")) for count, what in re.findall(r"([\d,]+) x ([a-z ]+)", last)
+    }
 
 
 @pytest.mark.slow
-def test_some_kills_and_stops_change_no_byte(tmp_path: Path) -> None:
+def test_some_kills_and_stops_change_no_byte() -> None:
     counts = chaos(12, seed=1, timeout=110)
     assert counts["batches"] >= 12
 

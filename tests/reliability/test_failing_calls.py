@@ -6,7 +6,6 @@ Here a sample of the failures, with every kind of call; all of them in the tests
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ def failing(
     lasting: bool = False,
     timeout: float = 110,
 ) -> dict[str, Any]:
-    """What becomes of a scenario whose calls fail; fails if it was neither an error of ours nor right."""
+    """What becomes of a scenario whose calls fail: either an error of ours, or the right batches."""
     arguments = map(json.dumps, (scenario, executor, where, SEED, most, lasting))
     program = "reliability/every_call_fails_once.py"
     done = run_program(program, *arguments, cwd=folder, timeout=timeout)
