@@ -61,25 +61,25 @@ def failing(
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_some_calls_fail_in_the_thread_that_reads(scenario: str, tmp_path: Path) -> None:
-    result = failing(tmp_path, scenario, "serial", "program", 60)
+    result = failing(tmp_path, scenario, "serial", "program", 40)
     assert {"allocate", "open", "read", "stat"} <= set(result["calls"])
 
 
 @pytest.mark.slow
 def test_some_calls_fail_beside_threads(tmp_path: Path) -> None:
-    result = failing(tmp_path, "a_cache_on_disk", "threads", "program", 60)
+    result = failing(tmp_path, "a_cache_on_disk", "threads", "program", 40)
     assert "thread" in result["calls"]
 
 
 @pytest.mark.slow
 def test_some_calls_fail_beside_worker_processes(tmp_path: Path) -> None:
-    result = failing(tmp_path, "random_access", "processes", "program", 22)
+    result = failing(tmp_path, "random_access", "processes", "program", 14)
     assert {"poll", "thread", "pipe", "mmap"} <= set(result["calls"])
 
 
 @pytest.mark.slow
 def test_some_calls_fail_in_worker_processes(tmp_path: Path) -> None:
-    result = failing(tmp_path, "random_access", "processes", "workers", 12)
+    result = failing(tmp_path, "random_access", "processes", "workers", 6)
     assert {"mmap", "read", "write"} <= set(result["calls"])
 
 

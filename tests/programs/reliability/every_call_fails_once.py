@@ -1,8 +1,8 @@
 """Runs a scenario again and again, each time with another call of the system that fails.
 
 After each, there was an ImageLoomError or the right batches, nothing is left, and the same program
-gives the right batches if it tries again. Arguments, as JSON: the scenario, the executor, where calls fail
-("program" or "workers"), a seed, how many of the failures are tried (null for all), and whether all
+gives the right batches if it tries again. Arguments, as JSON: the scenario, the executor, where calls
+fail ("program" or "workers"), a seed, how many of the failures are tried (null for all), and whether all
 later calls of the kind fail, too.
 """
 
