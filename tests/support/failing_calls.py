@@ -3,7 +3,8 @@
 `install` puts a function before each one of the standard library's that leads to a system call, and
 before those of NumPy that allocate. A call counts if a function of the package is above it on the
 stack; in a worker process, each one counts. Calls of a kind are numbered, and the one with the chosen
-number fails as the system would let it fail. `with_faults_in_workers` does the same in the worker processes.
+number fails as the system would let it fail. `with_faults_in_workers` does the same in the
+worker processes.
 """
 
 from __future__ import annotations

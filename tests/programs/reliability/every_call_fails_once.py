@@ -2,8 +2,8 @@
 
 After each, there was an ImageLoomError or the right batches, nothing is left, and the same program
 gives the right batches if it tries again. Arguments, as JSON: the scenario, the executor, where calls
-fail ("program" or "workers"), a seed, how many of the failures are tried (null for all), and whether all
-later calls of the kind fail, too.
+fail ("program" or "workers"), a seed, how many of the failures are tried (null for all), and
+whether all later calls of the kind fail, too.
 """
 
 import contextlib
