@@ -16,8 +16,8 @@ Each class derives from `ImageLoomError` and from the built-in class that users 
     │   └── MissingImageError       FileNotFoundError      an image file does not exist
     ├── MissingDirectoryError       FileNotFoundError      a folder does not exist
     ├── MissingFileError            FileNotFoundError      a file that an argument names is missing
-    ├── BatchMemoryError            OSError                memory could not be allocated
-    ├── StorageError                OSError                a remote storage failed
+    ├── BatchMemoryError            OSError, MemoryError   memory could not be allocated
+    ├── StorageError                OSError                a storage failed, or a call of the system
     ├── StateMismatchError          ValueError             a saved state does not fit
     ├── BatchTimeoutError           TimeoutError           a batch took longer than `batch_timeout`
     ├── IteratorClosedError         RuntimeError           used after `close()`, or after a fork
@@ -142,9 +142,10 @@ class MissingFileError(ImageLoomError, FileNotFoundError):
 
 @public
 class StorageError(ImageLoomError, OSError):
-    """A storage of remote files cannot be reached, or refuses a request.
+    """A storage cannot be reached, or refuses a request; for local files, the system refuses a call.
 
-    It says nothing about a single image, so that no image is replaced because of it.
+    It says nothing about a single image, so that no image is replaced because of it. For local files,
+    `errno` is that of the system: too many open files, for example, or no space left.
     """
 
 
@@ -154,7 +155,7 @@ class IteratorClosedError(ImageLoomError, RuntimeError):
 
 
 @public
-class BatchMemoryError(ImageLoomError, OSError):
+class BatchMemoryError(ImageLoomError, OSError, MemoryError):
     """Memory for batches could not be allocated."""
 
 

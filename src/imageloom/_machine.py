@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,10 @@ _OWN_GROUPS: Final = Path("/proc/self/cgroup")
 
 def available_cpus() -> int:
     """The number of CPUs that this process may run on, or fewer if its CPU quota pays for fewer."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        with suppress(OSError):  # a sandbox may forbid the question
+            cpus = len(os.sched_getaffinity(0))
     quota = _tightest("cpu", _cpu_quota_1, _cpu_quota_2)
     return cpus if math.isinf(quota) else max(1, min(cpus, math.ceil(quota)))
 
@@ -49,14 +53,20 @@ def worker_count(cores: float | None) -> int:
 
 
 def free_memory() -> int:
-    """The number of bytes that this process may still allocate; 0 if a limit is exceeded already."""
+    """The number of bytes that this process may still allocate; 0 if a limit is exceeded already.
+
+    It is 0, too, if the system cannot say so at the moment.
+    """
     import psutil
 
-    free = min(
-        psutil.virtual_memory().available,
-        _tightest("memory", _free_memory_1, _free_memory_2),
-        _free_address_space(),
-    )
+    try:
+        free = min(
+            psutil.virtual_memory().available,
+            _tightest("memory", _free_memory_1, _free_memory_2),
+            _free_address_space(),
+        )
+    except (OSError, psutil.Error):
+        return 0
     return max(0, int(free))
 
 
@@ -103,7 +113,7 @@ def _group_and_ancestors(root: Path, path: str) -> list[Path]:
     """The folders of a group and of all groups above it."""
     group = root / path.lstrip("/")
     # ".." leads out of what a container sees of the tree.
-    if ".." in group.parts or not group.is_dir():
+    if ".." in group.parts or not os.path.isdir(group):
         return [root]
     return [folder for folder in (group, *group.parents) if folder.is_relative_to(root)]
 

@@ -15,6 +15,7 @@ from imageloom._checks import check_int
 from imageloom._errors import InvalidArgumentError
 from imageloom._public import public
 from imageloom._storage.atomic import drop_drafts, replace_file
+from imageloom._storage.refusals import telling
 
 __all__ = ["ResumeCallback"]
 
@@ -120,7 +121,8 @@ class ResumeCallback(keras.callbacks.Callback):
                 "steps_per_epoch to fit."
             )
         state = {**self._iterator.state_dict(), "position": self.position}
-        replace_file(self._path, _written(state, self.epoch), durable=True)
+        with telling(f"Could not save the position in {str(self._path)!r}"):
+            replace_file(self._path, _written(state, self.epoch), durable=True)
 
 
 def _written(state: Mapping[str, Any], epoch: int) -> bytes:

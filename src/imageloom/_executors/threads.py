@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from imageloom._errors import IteratorClosedError
+from imageloom._errors import IteratorClosedError, WorkerStartError
 from imageloom._executors.base import (
     BatchFuture,
     Channel,
@@ -69,6 +69,11 @@ class ThreadExecutor(Executor):
         """Starts the threads."""
         self._pool = _Pool(workers)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it can compute no more."""
+        return self._pool.ended
+
     def open(
         self,
         recipe: Recipe,
@@ -96,18 +101,28 @@ class _Pool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self.restarts = 0
+        self.ended = False
         self.queue: TaskQueue[_ThreadChannel] = TaskQueue()
         self.running: set[QueuedTask[_ThreadChannel]] = set()
         self.threads: list[threading.Thread] = []
         _pools.add(self)
         tell_of_forks(self)
         for _ in range(workers):
-            self._start()
+            try:
+                self._start()
+            except RuntimeError as error:
+                if not self.threads:
+                    raise _no_threads(error) from error
+                break  # those that could start work
 
     def _start(self) -> None:
-        self.threads = [thread for thread in self.threads if thread.is_alive()]
-        self.threads.append(threading.Thread(target=_work, args=(self,), name="imageloom", daemon=True))
-        self.threads[-1].start()
+        thread = threading.Thread(target=_work, args=(self,), name="imageloom", daemon=True)
+        self.threads = [*(t for t in self.threads if t.is_alive()), thread]
+        try:
+            thread.start()
+        except RuntimeError:
+            self.threads.remove(thread)
+            raise
 
     def in_forked_child(self) -> None:
         """Forgets the threads, which a forked child has not, so that its end waits for none."""
@@ -116,9 +131,13 @@ class _Pool:
         _pools.discard(self)
 
     def replace(self) -> None:
-        """Starts a thread in the place of one that hangs."""
+        """Starts a thread in the place of one that hangs; without, no batch would ever be computed."""
         self.restarts += 1
-        self._start()
+        try:
+            self._start()
+        except RuntimeError as error:
+            self.ended = True
+            self.queue.close(_no_threads(error))
 
 
 class _ThreadChannel(WorkersCompute):
@@ -185,10 +204,20 @@ def _time_out(item: QueuedTask[_ThreadChannel], seconds: float, replace: Callabl
         replace()
 
 
+def _no_threads(error: RuntimeError) -> WorkerStartError:
+    return WorkerStartError(f'{error}; pass executor="serial" to work without any')
+
+
 def _work(pool: _Pool) -> None:
     while (item := pool.queue.take(wait=True)) is not None:
         pool.running.add(item)
-        deadline = _Deadline(item, pool.replace)
+        try:
+            deadline = _Deadline(item, pool.replace)
+        except RuntimeError as error:
+            item.fail(_no_threads(error))  # nobody could end it if it took too long
+            pool.running.discard(item)
+            del item
+            continue
         delivered = _compute(item)
         deadline.cancel()
         pool.running.discard(item)
@@ -200,10 +229,10 @@ def _work(pool: _Pool) -> None:
 def _compute(item: QueuedTask[_ThreadChannel]) -> bool:
     """Computes a batch and settles its future; returns False if that was settled meanwhile."""
     pipeline = item.channel.pipeline
-    arrays = private_arrays(pipeline.recipe.layout, len(item.task))
     process = os.getpid()
     with suppress(InvalidStateError):
         try:
+            arrays = private_arrays(pipeline.recipe.layout, len(item.task))
             report = pipeline.run(item.task, arrays)
         except BaseException as error:
             if os.getpid() != process:

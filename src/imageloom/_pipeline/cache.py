@@ -27,7 +27,7 @@ import os
 import weakref
 import zlib
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final, Protocol, cast
 
@@ -168,12 +168,12 @@ def open_store(plan: CachePlan | None, memory: mmap.mmap | None = None) -> Pixel
     """Opens the store of a plan in this process; `memory` is the memory that workers share."""
     if plan is None or plan.rows == 0:
         return DecodeAlways()
-    if plan.path is None:
+    try:
+        if plan.path is not None:
+            return _in_directory(plan)
         memory = mmap.mmap(-1, plan.nbytes) if memory is None else memory
         return CachedPixels(plan, _MemoryRows(plan, memory))
-    try:
-        return _in_directory(plan)
-    except OSError:  # somebody has deleted the files
+    except (OSError, MemoryError):  # somebody has deleted the files, or there is no memory
         return DecodeAlways()
 
 
@@ -211,8 +211,13 @@ def _in_directory(plan: CachePlan) -> PixelStore:
         hold(pixels)
         kept_open = files.pop_all()
     rows = _FileRows(plan, FileParts(pixels), FileParts(marks), header)
-    weakref.finalize(rows, kept_open.close)
+    weakref.finalize(rows, _close_all, kept_open)
     return CachedPixels(plan, rows)
+
+
+def _close_all(files: ExitStack) -> None:
+    with suppress(OSError):  # what was lost, if anything, has another checksum
+        files.close()
 
 
 def _open_file(path: str) -> IO[bytes]:
@@ -262,7 +267,10 @@ class _FileRows:
                     _write_at(parts.file, offset, content)
 
     def _is_whole(self) -> bool:
-        return os.fstat(self._pixels.file.fileno()).st_size == self._size
+        try:
+            return os.fstat(self._pixels.file.fileno()).st_size == self._size
+        except OSError:
+            return False
 
     def _place(self, sample: int) -> int:
         return self._header + sample * self._plan.row_nbytes

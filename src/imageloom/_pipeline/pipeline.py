@@ -27,6 +27,7 @@ from imageloom._imaging.augment.fused import Fusion, fusion_of
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
+from imageloom._pipeline.shortage import memory_told, no_memory
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._storage.access import use_access
 
@@ -61,6 +62,10 @@ class Pipeline:
             return None
         return fusion_of(recipe.transform, standardize.sole_factor)
 
+    def _is_of_user(self, stage: str) -> bool:
+        """Whether a function or method of the user may be running at a stage."""
+        return bool(self.recipe.user_code) and stage not in ("read", "save", "finish")
+
     def run(
         self,
         task: BatchTask,
@@ -80,18 +85,20 @@ class Pipeline:
             state: What the transforms are drawn from; by default the state that the task describes.
 
         Raises:
+            BatchMemoryError: There is not enough memory for a step of this library.
             Exception: What a hook or the decoder has raised, with a note that names file and stage.
         """
-        work = BatchWork(
-            task,
-            raw,
-            progress,
-            recipe=self.recipe,
-            store=self._store,
-            methods=self._methods,
-            fusion=self._fusion,
-            state=state,
-        )
+        with memory_told():
+            work = BatchWork(
+                task,
+                raw,
+                progress,
+                recipe=self.recipe,
+                store=self._store,
+                methods=self._methods,
+                fusion=self._fusion,
+                state=state,
+            )
         try:
             return work.run(arrays)
         except StopIteration as error:
@@ -104,6 +111,8 @@ class Pipeline:
             raise failure from error
         except Exception as error:
             error.add_note(work.at.note())
+            if isinstance(error, MemoryError) and not self._is_of_user(work.at.stage):
+                raise no_memory(error) from error
             raise
         finally:
             work.close()

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from imageloom._errors import WorkerDiedError, WorkerStartError
+from imageloom._errors import ImageLoomError, WorkerDiedError, WorkerError, WorkerStartError
 from imageloom._pipeline.recipe import BatchTask
 
-__all__ = ["DeathCounts", "fatal_batch_error"]
+__all__ = ["DeathCounts", "fatal_batch_error", "watching_failed"]
 
 _DEATHS_OVER_SAMPLE: Final = 3  # of workers over the same sample of a batch
 _DEATHS_OVER_BATCH: Final = 6  # of workers over any of its samples
@@ -112,6 +112,18 @@ def fatal_batch_error(task: BatchTask, deaths_at: Sequence[int], how: str) -> Wo
         f"{len(deaths_at)} worker processes died over the batch at position {position}, the last one "
         f"with {how}. {_likely_cause(how)} Its files: {task.names()}"
     )
+
+
+def watching_failed(error: Exception) -> Exception:
+    """The error of all batches if the thread that watches the workers cannot go on."""
+    if isinstance(error, ImageLoomError) or not isinstance(error, (OSError, MemoryError)):
+        return error
+    told = WorkerError(
+        f"The worker processes cannot be watched any more ({error}), so they were ended. The next "
+        "iterator starts others."
+    )
+    told.__cause__ = error
+    return told
 
 
 def _likely_cause(how: str) -> str:

@@ -36,7 +36,7 @@ from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
 from imageloom._executors.workers.answers import unpickled_answer
 from imageloom._executors.workers.assigned import Task, Worker
-from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error
+from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error, watching_failed
 from imageloom._executors.workers.messages import Answer, CannotStart, Ready
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.shared_memory import SlotPool
@@ -148,7 +148,7 @@ class Dispatcher:
         except Exception as failure:
             # Its frames refer to errors that consumers have, and so to what the consumers hold.
             traceback.clear_frames(failure.__traceback__)
-            error = failure
+            error = watching_failed(failure)
         finally:
             self._shut_down(error)
 

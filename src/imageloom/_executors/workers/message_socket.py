@@ -25,6 +25,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from imageloom._executors.workers.waiting import wait
+from imageloom._storage.refusals import close_quietly
 
 __all__ = ["MessageSocket", "pair_of_sockets"]
 
@@ -199,11 +200,12 @@ class MessageSocket:
 
     def close(self) -> None:
         """Closes this end in this process."""
-        self.waitable.close()
+        close_quietly(self.waitable)
         while self._outgoing:
             self._outgoing.popleft().close()
         while self._descriptors:
-            os.close(self._descriptors.popleft())
+            with suppress(OSError):
+                os.close(self._descriptors.popleft())
 
     def _take(self) -> int:
         """Takes some bytes; returns how many, 0 at the end."""

@@ -62,7 +62,7 @@ class Ticket:
         try:
             return mmap.mmap(fd, self.nbytes)
         finally:
-            os.close(fd)
+            _close(fd)
 
 
 class Segment:
@@ -104,7 +104,12 @@ class Segment:
         self.memory = None
         fd, self._fd = self._fd, -1  # at once: a second `close` could close another file
         if fd >= 0:
-            os.close(fd)
+            _close(fd)
+
+
+def _close(fd: int) -> None:
+    with suppress(OSError):  # it is closed all the same, and nothing was to be written
+        os.close(fd)
 
 
 def _anonymous_file(nbytes: int) -> int:
@@ -120,7 +125,7 @@ def _sized(fd: int, nbytes: int, size: Callable[[int, int], None]) -> int:
     try:
         size(fd, nbytes)
     except BaseException:
-        os.close(fd)
+        _close(fd)
         raise
     return fd
 

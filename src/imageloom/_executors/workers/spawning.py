@@ -24,6 +24,7 @@ from typing import Final
 from imageloom._executors.workers.birth import interpreter_command, newborn, without_search_path
 from imageloom._executors.workers.line import pair_of_lines
 from imageloom._executors.workers.waiting import Waitable
+from imageloom._storage.refusals import close_quietly
 
 __all__ = ["WorkerProcess"]
 
@@ -62,11 +63,11 @@ class WorkerProcess:
         birth = newborn(environment)
         with ExitStack() as theirs, ExitStack() as ours:
             self.line, connection = pair_of_lines()
-            theirs.enter_context(connection)
-            ours.callback(self.line.close)
+            theirs.callback(close_quietly, connection)
+            ours.callback(close_quietly, self.line)
             lifeline, self._lifeline = multiprocessing.Pipe(duplex=False)
-            theirs.enter_context(lifeline)
-            ours.enter_context(self._lifeline)
+            theirs.callback(close_quietly, lifeline)
+            ours.callback(close_quietly, self._lifeline)
             self._process = _popen(connection, lifeline, without_search_path(environment))
             ours.pop_all()
         self._pidfd = -1
@@ -113,13 +114,14 @@ class WorkerProcess:
 
     def in_forked_child(self) -> None:
         """Closes what a forked child has inherited, which would keep the worker from its end."""
-        self.line.close()
+        close_quietly(self.line)
         self._close_descriptors()
 
     def _close_descriptors(self) -> None:
-        self._lifeline.close()
+        close_quietly(self._lifeline)
         if self._pidfd >= 0:
-            os.close(self._pidfd)
+            with suppress(OSError):
+                os.close(self._pidfd)
             self._pidfd = -1
 
 
@@ -149,7 +151,7 @@ def _popen(
             process_group=0,  # Ctrl-C in a terminal goes to the parent's group only
         )
     assert process.stdin is not None
-    process.stdin.close()  # like the null device, which some containers do not have
+    close_quietly(process.stdin)  # like the null device, which some containers do not have
     return process
 
 
