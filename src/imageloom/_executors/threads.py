@@ -191,9 +191,9 @@ def _work(pool: _Pool) -> None:
 def _compute(item: QueuedTask[_ThreadChannel]) -> bool:
     """Computes a batch and settles its future; returns False if that was settled meanwhile."""
     pipeline = item.channel.pipeline
-    arrays = private_arrays(pipeline.recipe.layout, len(item.task))
     with suppress(InvalidStateError):
         try:
+            arrays = private_arrays(pipeline.recipe.layout, len(item.task))
             report = pipeline.run(item.task, arrays)
         except BaseException as error:
             item.future.set_exception(error)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._checks import as_dtype
+from imageloom._pipeline.lack_of_memory import memory_error
 
 __all__ = ["BatchLayout", "private_arrays"]
 
@@ -94,8 +95,15 @@ class BatchLayout:
 
 
 def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
-    """Allocates the arrays of a batch for this process alone, aligned as in a slot."""
-    return tuple(_aligned((rows, *row_shape), dtype) for row_shape, dtype in layout.row_kinds)
+    """Allocates the arrays of a batch for this process alone, aligned as in a slot.
+
+    Raises:
+        BatchMemoryError: They cannot be.
+    """
+    try:
+        return tuple(_aligned((rows, *row_shape), dtype) for row_shape, dtype in layout.row_kinds)
+    except MemoryError as error:
+        raise memory_error(error) from error
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

@@ -26,7 +26,9 @@ from imageloom._errors import WorkerError
 from imageloom._imaging.augment.fused import can_fuse
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
+from imageloom._pipeline.lack_of_memory import about_memory, lacks_memory, memory_error
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
+from imageloom._pipeline.stages import USERS_STAGES
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._storage.access import use_access
 
@@ -101,7 +103,18 @@ class Pipeline:
             failure.add_note(work.at.note())
             raise failure from error
         except Exception as error:
-            error.add_note(work.at.note())
+            if not lacks_memory(error):
+                error.add_note(work.at.note())
+                raise
+            refused = error if self._is_users(work.at.stage) else memory_error(error)
+            refused.add_note(work.at.note())
+            if refused is not error:
+                raise refused from error
+            error.add_note(about_memory())
             raise
         finally:
             work.close()
+
+    def _is_users(self, stage: str) -> bool:
+        """Whether a function or method of the user may be what runs in a stage."""
+        return bool(self.recipe.user_code.overrides) or stage in USERS_STAGES

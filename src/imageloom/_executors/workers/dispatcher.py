@@ -6,7 +6,7 @@ time, so every wait ends:
 
 * If a worker dies, another one replaces it and computes its batch again. A worker notes in its slot
   which sample it is working on, so if workers keep dying over one sample, the error names its file
-  (see `deaths`).
+  (see `deaths`). If one was killed, its batch is computed again alone (see `kills`).
 * If a batch takes longer than `batch_timeout`, it fails with an error that names its files. Only
   its worker is killed and replaced.
 * A worker that is not ready after `_START_SECONDS` is killed and counts as one that died.
@@ -32,6 +32,13 @@ from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, time
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
 from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error
+from imageloom._executors.workers.kills import (
+    ALONE_SECONDS,
+    KillWatch,
+    is_kill,
+    seconds_alone,
+    wants_to_be_alone,
+)
 from imageloom._executors.workers.messages import Answer, CannotStart, Ready
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.shared_memory import SlotPool
@@ -99,6 +106,8 @@ class Dispatcher:
         self._environment = environment
         self._workers: list[_Worker] = []
         self._deaths = DeathCounts()
+        self._kills = KillWatch()
+        self._lone = False  # a batch is to be computed alone
         self._without_slot = False  # a task waits for a free slot
         self._closing = False
         self._owner = os.getpid()
@@ -196,6 +205,8 @@ class Dispatcher:
         due = [max(0.0, min(deadlines) - time.monotonic())] if deadlines else []
         if self._without_slot:
             due.append(_NO_SLOT_SECONDS)
+        if self._lone and (alone := seconds_alone(self._lone_ones())) is not None:
+            due.append(alone)
         idle = self._staffing.seconds_to_wait(len(self._workers))
         return min(due if idle is None else [*due, idle], default=None)
 
@@ -257,6 +268,8 @@ class Dispatcher:
         self._without_slot = False
         while self.queue and len(self._workers) < self.size and self._start_worker():
             pass
+        if self._lone and self._others_wait():
+            return
         idle = [worker for worker in self._workers if worker.ready and worker.item is None]
         nearly_idle = [w for w in self._workers if w.short >= 0 and w.following is None]
         full: set[int] = set()
@@ -287,6 +300,21 @@ class Dispatcher:
             self.queue.put(item, urgent=True)
             full.add(item.channel.key)
             self._without_slot = True
+
+    def _others_wait(self) -> bool:
+        """Whether nothing else may be computed, for a batch whose worker was killed; begins that."""
+        lone = [item for item in self._lone_ones() if wants_to_be_alone(item)]
+        self._lone = bool(lone)
+        if lone and all(worker.item is None for worker in self._workers):
+            item = lone[0]
+            self.queue.prioritise(item.future)
+            for worker in [worker for worker in self._workers if worker.ready][:1]:
+                self._give(worker, lambda channel: channel is item.channel, set())
+        return self._lone
+
+    def _lone_ones(self) -> list[Task]:
+        computed = [worker.item for worker in self._workers if worker.item is not None]
+        return [*(item for item in computed if item.alone_until > 0), *self.queue.lone_ones()]
 
     def _may_have_more(self, channel: ChannelResources) -> bool:
         """Whether a channel does not use all the workers yet that it wants."""
@@ -331,10 +359,17 @@ class Dispatcher:
             not_begun, slot = worker.following
             self._free_slot(worker, slot, not_begun.channel.slots)
             self.queue.put(not_begun, urgent=True)
+        killed = is_kill(how) and not overdue
+        for_memory = self._kills.was_for_memory() if killed else None
         if (item := worker.item) is not None:
-            item.deaths_at.append(item.channel.slots.progress_of(worker.slot))
+            deaths = item.kills_at if killed else item.deaths_at
+            deaths.append(item.channel.slots.progress_of(worker.slot))
+            if killed:
+                item.alone_until, self._lone = time.monotonic() + ALONE_SECONDS, True
             self._free_slot(worker, worker.slot, item.channel.slots)
-            error = fatal_batch_error(item.task, item.deaths_at, how)
+            error = fatal_batch_error(
+                item.task, item.deaths_at, how, kills_at=item.kills_at, for_memory=for_memory
+            )
             if error is None:
                 self.queue.put(item, urgent=True)
             else:
@@ -344,7 +379,7 @@ class Dispatcher:
             if not self._deaths.note_failed_start(how, len(self._workers)):
                 self._staffing.limit(len(self._workers))
         elif not overdue:
-            self._deaths.note_death(how, self.size)
+            self._deaths.note_death(how, self.size, for_memory)
 
     @staticmethod
     def _free_slot(worker: _Worker, slot: int, slots: SlotPool) -> None:

@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._errors import BatchMemoryError, IteratorClosedError
+from imageloom._errors import LESS_MEMORY, BatchMemoryError, IteratorClosedError
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 
 __all__ = ["AttachedSlots", "Segment", "SlotPool"]
@@ -64,7 +64,7 @@ class Segment:
             self.close()
             raise BatchMemoryError(
                 f"Could not allocate {nbytes / 2**20:,.0f} MiB of memory for the batches ({error}). "
-                "Pass a smaller `batch_size`, `max_batches_pending` or `cores`."
+                f"{LESS_MEMORY}"
             ) from error
 
     def send(self, connection: Connection, pid: int) -> None:
