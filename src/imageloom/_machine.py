@@ -77,7 +77,9 @@ def memory_kills() -> int | None:
     """
     for controllers, path in _own_groups():
         if not controllers:
-            places = [(root, "memory.events") for root in (_CONTROL_GROUPS, _CONTROL_GROUPS / "unified")]
+            places = [
+                (root, "memory.events") for root in (_CONTROL_GROUPS, _CONTROL_GROUPS / "unified")
+            ]
         elif "memory" in controllers.split(","):
             names = dict.fromkeys((controllers, "memory"))
             places = [(_CONTROL_GROUPS / name, "memory.oom_control") for name in names]

@@ -18,7 +18,7 @@ from imageloom._executors.inside import refuse_in_worker
 from imageloom._executors.own_process import needs_own_process
 from imageloom._executors.program import open_channel
 from imageloom._executors.shared import SharedExecutor, make_executor
-from imageloom._executors.travelling import CannotTravel, recipe_bytes
+from imageloom._executors.travelling import CannotTravel, packed_recipe
 from imageloom._executors.workers.birth import NoWorkers, check_workers_can_be_born
 from imageloom._machine import available_cpus, worker_count
 from imageloom._options import GeneratorOptions
@@ -146,7 +146,7 @@ def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
         return False
     if recipe.carries_code:
         try:
-            recipe_bytes(recipe)
+            packed_recipe(recipe)
         except CannotTravel:
             return False
     return True

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from imageloom._errors import WorkerError
 from imageloom._executors.failed import Failed
 from imageloom._executors.inside import receiving
+from imageloom._executors.packing import Packing, unpacked
 from imageloom._executors.portable import returning
 
 __all__ = ["NotReceived", "as_message", "received", "revived", "was_not_received"]
@@ -22,15 +24,15 @@ class NotReceived(WorkerError):
     """Describes why a recipe could not be unpickled in another process."""
 
 
-def received(blob: bytes) -> Any:
-    """The recipe that another process has sent.
+def received(packing: Packing, large: Sequence[memoryview]) -> Any:
+    """The recipe that another process has sent, and the memory of its large parts.
 
     Raises:
         NotReceived: it cannot be unpickled, for the reason that is the cause of this.
     """
     try:
         with receiving():
-            return pickle.loads(blob)
+            return unpacked(packing, large)
     except BaseException as error:  # the user's own classes may raise anything
         raise NotReceived("The recipe cannot be unpickled.") from error
 

@@ -5,25 +5,28 @@ from __future__ import annotations
 import dataclasses
 
 from imageloom._errors import ArgumentTypeError
-from imageloom._executors.portable import portable
+from imageloom._executors.packing import Packed
+from imageloom._executors.portable import packed
 from imageloom._pipeline.recipe import Recipe
 
-__all__ = ["CannotTravel", "recipe_bytes", "what_travels"]
+__all__ = ["CannotTravel", "packed_recipe", "what_travels"]
 
 
 class CannotTravel(ArgumentTypeError):
     """Something that the user's functions or plug-ins refer to cannot be sent to other processes."""
 
 
-def recipe_bytes(recipe: Recipe) -> bytes:
-    """The recipe for `pickle.loads` in another process.
+def packed_recipe(recipe: Recipe) -> Packed:
+    """The recipe for `unpacked` in another process. Its large parts are not copied yet.
 
     Raises:
         CannotTravel: a function or a plug-in of the user, or an object that it refers to, cannot be
             sent.
     """
     try:
-        return portable(what_travels(recipe))
+        travels = what_travels(recipe)
+        # The user's functions come first: they are the same for many iterators.
+        return packed((travels.user_code, travels.params.image_data_generator), travels)
     except Exception as error:
         raise CannotTravel(
             "A hook or a plug-in of Pillow, or what it refers to, cannot be sent to other processes "

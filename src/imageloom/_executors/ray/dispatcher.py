@@ -26,7 +26,7 @@ from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
 from imageloom._executors.ray.session import RaySession
 from imageloom._executors.ray.task import Arrays, Outcome, RemoteRecipe, compute
-from imageloom._executors.travelling import recipe_bytes
+from imageloom._executors.travelling import packed_recipe
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._version import __version__
 
@@ -109,14 +109,15 @@ class Dispatcher:
         Raises:
             CannotTravel: A hook cannot be sent to another process.
         """
-        pickled = recipe_bytes(recipe)
+        packed = packed_recipe(recipe)
+        large = [np.frombuffer(view, np.uint8) for view in packed.large]
         must_travel = recipe.rows is not None and not recipe.rows.reopens
         rows = (self._ray.put(recipe.rows.array),) if must_travel and recipe.rows is not None else ()
         return RemoteRecipe(
             key=uuid.uuid4().hex,
             version=__version__,
             search_path=tuple(os.path.abspath(place) for place in sys.path),
-            recipe=(self._ray.put(pickled),),
+            recipe=(self._ray.put((packed.packing, large)),),
             rows=rows,
         )
 

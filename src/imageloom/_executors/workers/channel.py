@@ -22,7 +22,7 @@ from typing import Final
 from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
 from imageloom._executors.closing import Closer
 from imageloom._executors.environment import worker_environment
-from imageloom._executors.travelling import recipe_bytes
+from imageloom._executors.travelling import packed_recipe
 from imageloom._executors.workers.dispatcher import Dispatcher
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._machine import available_cpus
@@ -88,7 +88,8 @@ class _ProcessChannel(WorkersCompute):
         self.lookahead = max_batches_pending + workers
         self._resources = ChannelResources(
             recipe,
-            recipe_bytes(recipe),
+            packed_recipe(recipe),
+            dispatcher.parcels,
             # One more than may be submitted ahead of time: the batch that the consumer waits for.
             in_flight=self.lookahead + 1,
             kept=KEPT_BATCHES,

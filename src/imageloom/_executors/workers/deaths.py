@@ -4,8 +4,8 @@ A batch whose worker died is computed again. If workers keep dying over it, it f
 always died over the same sample, the error names its file. If workers keep dying and no batch is
 computed in between, the whole executor fails.
 
-Workers that were killed from outside are counted apart: their deaths accuse the memory, and not the file
-(see `kills`).
+Workers that were killed from outside are counted apart: their deaths accuse the memory, and not the
+file (see `kills`).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def fatal_batch_error(
 
     Args:
         task: The batch.
-        deaths_at: For each worker that died over it by itself, the sample that it was working on, or -1.
+        deaths_at: For each worker that died over it by itself, the sample that it was at, or -1.
         how: How the last one ended.
         kills_at: The same for each worker that was killed from outside.
         for_memory: Whether the kernel has killed the last one for memory; None if that is unknown.

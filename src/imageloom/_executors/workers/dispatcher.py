@@ -40,6 +40,7 @@ from imageloom._executors.workers.kills import (
     wants_to_be_alone,
 )
 from imageloom._executors.workers.messages import Answer, CannotStart, Ready
+from imageloom._executors.workers.parcels import ParcelStore
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.shared_memory import SlotPool
 from imageloom._executors.workers.spawning import Waitable, WorkerProcess
@@ -93,6 +94,7 @@ class Dispatcher:
 
     Attributes:
         queue: The tasks that no worker has begun.
+        parcels: The large parts of recipes, which its workers share.
         restarts: How many workers have died or hung, and were replaced.
         ended: Whether everything is released, and no task can be computed any more.
     """
@@ -102,6 +104,7 @@ class Dispatcher:
         self._staffing = Staffing(size)
         self.queue: TaskQueue[ChannelResources] = TaskQueue()
         self.restarts = 0
+        self.parcels = ParcelStore()
         self._released: deque[ChannelResources] = deque()
         self._environment = environment
         self._workers: list[_Worker] = []
@@ -181,6 +184,7 @@ class Dispatcher:
                 self._end_overdue()
                 self._close_released()
                 self._end_unneeded()
+                self.parcels.drop_unused()
         except Exception as failure:
             # Its frames refer to errors that consumers have, and so to what the consumers hold.
             traceback.clear_frames(failure.__traceback__)
@@ -207,6 +211,8 @@ class Dispatcher:
             due.append(_NO_SLOT_SECONDS)
         if self._lone and (alone := seconds_alone(self._lone_ones())) is not None:
             due.append(alone)
+        if (unused := self.parcels.seconds_to_wait()) is not None:
+            due.append(unused)
         idle = self._staffing.seconds_to_wait(len(self._workers))
         return min(due if idle is None else [*due, idle], default=None)
 
@@ -437,4 +443,5 @@ class Dispatcher:
         # Set before the last look at released channels: `release` closes those that come later.
         self.ended = True
         self._close_released()
+        self.parcels.drop_all()
         self._alarm = None

@@ -18,7 +18,14 @@ from imageloom._errors import LESS_MEMORY
 from imageloom._executors.base import QueuedTask
 from imageloom._machine import memory_kills
 
-__all__ = ["ALONE_SECONDS", "KillWatch", "is_kill", "likely_cause", "seconds_alone", "wants_to_be_alone"]
+__all__ = [
+    "ALONE_SECONDS",
+    "KillWatch",
+    "is_kill",
+    "likely_cause",
+    "seconds_alone",
+    "wants_to_be_alone",
+]
 
 ALONE_SECONDS: Final = 10.0  # for how long a batch may keep the other workers waiting
 # Guards against too little memory, such as earlyoom, ask with SIGTERM first.
@@ -40,7 +47,7 @@ class KillWatch:
     def was_for_memory(self) -> bool | None:
         """Whether one more kill is in the count; None if it cannot be read.
 
-        Each kill explains one death: the kernel may have killed two workers before the first is noticed.
+        Each kill explains one death: the kernel may have killed two before the first is noticed.
         """
         count = memory_kills()
         if count is None or self._explained is None:
@@ -60,8 +67,12 @@ def likely_cause(how: str, for_memory: bool | None = None) -> str:
     """
     if is_kill(how):
         if for_memory:
-            return f"Memory has run out: the kernel counts this among its kills for memory. {LESS_MEMORY}"
-        known = "" if for_memory is None else ", although the kernel does not count this as its own kill"
+            return (
+                f"Memory has run out: the kernel counts this among its kills for memory. {LESS_MEMORY}"
+            )
+        known = (
+            "" if for_memory is None else ", although the kernel does not count this as its own kill"
+        )
         return (
             "The likely cause is too little memory: the system, the container or a guard then kills "
             f"processes{known}. {LESS_MEMORY}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from imageloom._errors import MissingDependencyError
 from imageloom._executors.failed import Failed
+from imageloom._executors.packing import Packing, Places
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchReport, BatchTask
 
@@ -26,18 +27,22 @@ class OpenChannel:
     """Tells a worker that batches of a recipe will follow.
 
     The handle of the channel's memory comes right after this message, then that of the cache's
-    memory if there is one.
+    memory if there is one, then those of the parcels.
 
     Attributes:
         channel: The key of the channel.
         recipe: The recipe, made by cloudpickle because it contains the user's functions.
+        parcel_sizes: The sizes of the parcels that hold its large parts.
+        places: Where in them these are.
         layout: The arrays of a batch in a slot of the memory.
         nbytes: The size of the memory.
         cache_nbytes: The size of the memory for cached pixels; 0 for none.
     """
 
     channel: int
-    recipe: bytes
+    recipe: Packing
+    parcel_sizes: tuple[int, ...]
+    places: Places
     layout: BatchLayout
     nbytes: int
     cache_nbytes: int

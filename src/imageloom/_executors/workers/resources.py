@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 
+from imageloom._executors.packing import Packed, Places
 from imageloom._executors.workers.messages import CloseChannel, Compute, OpenChannel
+from imageloom._executors.workers.parcels import Parcel, ParcelStore
 from imageloom._executors.workers.shared_memory import Segment, SlotPool
 from imageloom._executors.workers.spawning import WorkerProcess
 from imageloom._pipeline.recipe import BatchTask, Recipe
@@ -28,20 +30,30 @@ class ChannelResources:
     def __init__(
         self,
         recipe: Recipe,
-        pickled_recipe: bytes,
+        packed: Packed,
+        parcels: ParcelStore,
         *,
         in_flight: int,
         kept: int,
         batch_timeout: float | None,
         workers: int,
     ) -> None:
-        """Allocates the memory: slots for `in_flight` and `kept` batches, and the cache if any."""
+        """Allocates the memory: slots for `in_flight` and `kept` batches, and the cache if any.
+
+        The large parts of the packed recipe become parcels now; what the program writes there later
+        does not reach the workers.
+        """
         self.key = next(self._keys)
         self.slots = SlotPool(recipe.layout, in_flight, kept)
         self.batch_timeout = batch_timeout
         self.workers = workers
         self.closed = False
-        self._recipe = pickled_recipe
+        self._recipe = packed.packing
+        self._store = parcels
+        self._parcels: tuple[Parcel, ...] = ()
+        self._places: Places = ()
+        if packed.large:
+            self._parcels, self._places = parcels.place(packed.large)
         self._rows = recipe.rows
         plan = recipe.cache
         in_memory = plan is not None and plan.path is None and plan.rows > 0
@@ -52,11 +64,21 @@ class ChannelResources:
         slots, cache = self.slots, self._cache_memory
         cache_nbytes = 0 if cache is None else cache.nbytes
         process.connection.send(
-            OpenChannel(self.key, self._recipe, slots.layout, slots.nbytes, cache_nbytes)
+            OpenChannel(
+                self.key,
+                self._recipe,
+                tuple(parcel.nbytes for parcel in self._parcels),
+                self._places,
+                slots.layout,
+                slots.nbytes,
+                cache_nbytes,
+            )
         )
         slots.send(process.connection, process.pid)
         if cache is not None:
             cache.send(process.connection, process.pid)
+        for parcel in self._parcels:
+            parcel.send(process.connection, process.pid)
 
     def copy_rows(self, slot: int, task: BatchTask) -> None:
         """Copies the input rows of a task, if it has any, into a slot.
@@ -81,6 +103,8 @@ class ChannelResources:
     def close(self) -> None:
         """Releases the memory; arrays that the user still holds keep their part alive."""
         self.closed = True
+        parcels, self._parcels = self._parcels, ()
+        self._store.linger(parcels)
         self.slots.close()
         if self._cache_memory is not None:
             self._cache_memory.close()

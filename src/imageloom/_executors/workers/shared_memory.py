@@ -75,13 +75,17 @@ class Segment:
             reduction.send_handle(connection, self._fd, pid)
 
     @staticmethod
-    def receive(connection: Connection, nbytes: int) -> mmap.mmap:
-        """Maps the memory that the process at the other end has sent."""
+    def receive(connection: Connection, nbytes: int, *, private: bool = False) -> mmap.mmap:
+        """Maps the memory that the process at the other end has sent.
+
+        What is written into a `private` mapping stays there; until then it takes no memory of its own.
+        """
+        access = mmap.ACCESS_COPY if private else mmap.ACCESS_WRITE
         if sys.platform == "win32":
-            return mmap.mmap(-1, nbytes, tagname=connection.recv())
+            return mmap.mmap(-1, nbytes, tagname=connection.recv(), access=access)
         fd = reduction.recv_handle(connection)
         try:
-            return mmap.mmap(fd, nbytes)
+            return mmap.mmap(fd, nbytes, access=access)
         finally:
             os.close(fd)
 

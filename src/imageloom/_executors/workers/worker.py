@@ -19,6 +19,7 @@ from imageloom._errors import WorkerError
 from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import NotReceived, as_message, received
+from imageloom._executors.packing import Packing, parts_at
 from imageloom._executors.workers.messages import (
     CloseChannel,
     Compute,
@@ -50,11 +51,7 @@ def serve(connection: Connection) -> None:
         while True:
             message: Request = connection.recv()
             if isinstance(message, OpenChannel):
-                slots = AttachedSlots(connection, message.layout, message.nbytes)
-                cache_memory = (
-                    Segment.receive(connection, message.cache_nbytes) if message.cache_nbytes else None
-                )
-                channels[message.channel] = _WorkerChannel(message.recipe, slots, cache_memory)
+                channels[message.channel] = _WorkerChannel(connection, message)
             elif isinstance(message, CloseChannel):
                 channels.pop(message.channel, None)
             else:
@@ -66,12 +63,17 @@ def serve(connection: Connection) -> None:
 class _WorkerChannel:
     """The recipe of a channel and its memory, in a worker."""
 
-    def __init__(self, recipe: bytes, slots: AttachedSlots, cache_memory: mmap.mmap | None) -> None:
-        self._recipe = recipe
-        self._cache_memory = cache_memory
+    def __init__(self, connection: Connection, message: OpenChannel) -> None:
+        """Receives the handles that follow the message."""
+        self.slots = AttachedSlots(connection, message.layout, message.nbytes)
+        self._cache_memory: mmap.mmap | None = None
+        if message.cache_nbytes:
+            self._cache_memory = Segment.receive(connection, message.cache_nbytes)
+        parcels = [Segment.receive(connection, n, private=True) for n in message.parcel_sizes]
+        large = parts_at(message.places, [memoryview(parcel) for parcel in parcels])
+        self._recipe: tuple[Packing, list[memoryview]] | None = (message.recipe, large)
         self._pipeline: Pipeline | None = None
         self._not_received: NotReceived | None = None
-        self.slots = slots
 
     def pipeline(self) -> Pipeline:
         """Returns the pipeline. It is built for the first batch, which fails if that fails.
@@ -82,8 +84,11 @@ class _WorkerChannel:
         if self._not_received is not None:
             raise self._not_received
         if self._pipeline is None:
+            assert self._recipe is not None, "it is received once"
+            packing, large = self._recipe
+            self._recipe = None  # what the pipeline does not use need not stay in memory
             try:
-                recipe = received(self._recipe)
+                recipe = received(packing, large)
             except NotReceived as error:
                 self._not_received = error
                 raise
