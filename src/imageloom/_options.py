@@ -130,6 +130,19 @@ class TransformOptions:
     corrected_geometry: bool
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether every image stays as it is, whatever is drawn."""
+        flips = self.horizontal_flip or self.vertical_flip
+        return not self.random_transforms_enabled or (self.only_flips and not flips)
+
+    @property
+    def only_flips(self) -> bool:
+        """Whether images are flipped at most."""
+        shifts = (self.width_shift_range, self.height_shift_range)
+        moves = self.turns_or_scales or any(not isinstance(s, (int, float)) or s != 0 for s in shifts)
+        return not moves and not self.recolours and self.channel_shift_range == 0
+
+    @property
     def turns_or_scales(self) -> bool:
         """Whether rotation, shear or zoom may be drawn."""
         low, high = self.zoom_range

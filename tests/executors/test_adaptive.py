@@ -93,12 +93,13 @@ class Setting:
 @pytest.fixture(autouse=True)
 def program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptive._Program, "reads_on", True)
-    monkeypatch.setattr(adaptive._Program, "has_imported", True)
+    monkeypatch.setattr(adaptive._Program, "is_set_up", True)
 
 
 @pytest.fixture
 def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptive, "_START_SECONDS", 0.0)
+    monkeypatch.setattr(adaptive, "_PASSING_SECONDS", 0.0)
 
 
 def test_small_work_opens_nothing(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,12 +123,32 @@ def test_workers_are_asked_for_what_follows_the_first_batch(crops: Path, worth_i
 def test_the_first_batch_of_a_program_tells_nothing_of_the_next(
     crops: Path, monkeypatch: pytest.MonkeyPatch, worth_it: None
 ) -> None:
-    monkeypatch.setattr(adaptive._Program, "has_imported", False)
+    monkeypatch.setattr(adaptive._Program, "is_set_up", False)
     setting = Setting(crops)
     setting.read(0)
     assert setting.opened == 0
     setting.read(1)
     assert setting.opened == 1
+
+
+def test_a_first_batch_that_takes_long_tells_of_the_next(
+    crops: Path, monkeypatch: pytest.MonkeyPatch, worth_it: None
+) -> None:
+    monkeypatch.setattr(adaptive._Program, "is_set_up", False)
+    monkeypatch.setattr(adaptive, "_FIRST_USE_SECONDS", 1e-6)
+    setting = Setting(crops)
+    setting.read(0)
+    assert setting.opened == 1
+
+
+def test_batches_that_take_less_time_than_the_way_to_workers_stay_here(
+    crops: Path, monkeypatch: pytest.MonkeyPatch, worth_it: None
+) -> None:
+    monkeypatch.setattr(adaptive, "_PASSING_SECONDS", 1000.0)
+    setting = Setting(crops)
+    for position in range(BATCHES):
+        setting.read(position)
+    assert setting.opened == 0
 
 
 def test_what_workers_have_not_begun_is_computed_here(crops: Path, worth_it: None) -> None:

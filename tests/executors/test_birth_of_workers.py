@@ -27,6 +27,8 @@ from imageloom._executors.shared import make_executor
 from imageloom._executors.workers.birth import interpreter_command
 from imageloom._warnings import Once
 
+pytestmark = pytest.mark.slow
+
 NAME = "executors/beside_data.py"
 NEEDED = (
     *("random", "socket", "selectors", "select", "struct", "tempfile", "typing", "ctypes", "colorsys"),

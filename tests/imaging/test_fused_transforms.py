@@ -15,13 +15,13 @@ from pictures import Pixels, photograph
 from spoilt_images import joined
 
 from imageloom import ImageDataGenerator
+from imageloom._imaging.augment import fused
 from imageloom._imaging.augment.affine import affine_matrix, is_identity
 from imageloom._imaging.augment.apply import apply_transform
 from imageloom._imaging.augment.batch import MirroredWarp
 from imageloom._imaging.augment.draw import TransformParams
-from imageloom._imaging.augment.fused import can_fuse, fits, transform_and_scale
+from imageloom._imaging.augment.fused import can_fuse, fits, fusion_of, transform_and_scale
 from imageloom._options import FILL_MODES, GeneratorOptions
-from imageloom._pipeline import batch as batch_work
 
 CONTINUED = tuple(mode for mode in FILL_MODES if "constant" not in mode)
 FACTORS = (1.0, 1 / 255, -1.0, -0.03, 1 / 127.5, 300.0)
@@ -235,6 +235,61 @@ def test_what_fits(shape: tuple[int, int, int]) -> None:
     assert fits(noise(*shape)[:, ::-1], empty(2, *shape)[1])
 
 
+@pytest.mark.parametrize("factor", [None, 1 / 255, -3.0])
+@pytest.mark.parametrize("flips", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("kind", ["bytes", "floats", "two channels", "a view"])
+def test_flips_at_most_give_the_bytes_of_the_single_steps(
+    kind: str, flips: tuple[bool, bool], factor: float | None
+) -> None:
+    x: NDArray[Any] = noise(9, 8, 2 if kind == "two channels" else 3)
+    if kind != "bytes":
+        x = x.astype(np.float32) - 100.3
+    if kind == "a view":
+        x = x[::2, ::-1]
+    options = GeneratorOptions(horizontal_flip=flips[0], vertical_flip=flips[1], fill_mode="constant")
+    fusion = fusion_of(options.transform, factor)
+    assert fusion is not None
+    out = empty(*x.shape)
+    assert fusion.fits(x, out)
+    warp = MirroredWarp(None, horizontal=flips[0], vertical=flips[1])
+    fusion.write(x, warp, out)
+    params = {"flip_horizontal": flips[0], "flip_vertical": flips[1]}
+    steps = apply_transform(x.astype(np.float32), params, options.transform)
+    np.testing.assert_array_equal(out, steps * np.float32(1.0 if factor is None else factor))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.uint16, np.int8])
+def test_other_numbers_go_the_long_way(dtype: type) -> None:
+    fusion = fusion_of(None, 1 / 255)
+    assert fusion is not None
+    assert not fusion.fits(empty(9, 8, 3, dtype=dtype), empty(9, 8, 3))
+    assert not fusion.fits(noise(9, 8, 3), empty(9, 8, 3, dtype=dtype))
+    assert not fusion.fits(noise(9, 8, 3), empty(8, 9, 3))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"rotation_range": 1},
+        {"width_shift_range": [1, 2]},
+        {"height_shift_range": 0.1},
+        {"zoom_range": 0.1},
+        {"shear_range": 3},
+        {"brightness_range": (0.5, 1)},
+        {"channel_shift_range": 3.0},
+        {"contrast_range": (0.5, 1)},
+        {"noise": "gauss"},
+    ],
+    ids=str,
+)
+def test_what_is_more_than_flips(option: dict[str, Any]) -> None:
+    options = GeneratorOptions(horizontal_flip=True, **option).transform
+    assert not options.only_flips
+    assert not options.changes_nothing
+    assert fusion_of(options, None) is None
+    assert GeneratorOptions(random_transforms_enabled=False, **option).transform.changes_nothing
+
+
 def unchanged(x: Any) -> Any:
     """A hook: the pipeline goes the long way."""
     return x
@@ -249,7 +304,7 @@ def fused_images(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         shapes.append(x.shape)
         transform_and_scale(x, *args, **options)
 
-    monkeypatch.setattr(batch_work, "transform_and_scale", spy)
+    monkeypatch.setattr(fused, "transform_and_scale", spy)
     return shapes
 
 

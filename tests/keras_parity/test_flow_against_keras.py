@@ -254,6 +254,7 @@ VIEWS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("mode", ["r", "r+", "w+", "c"])
 def test_a_memmap_gives_the_bytes_of_the_array_in_memory(
@@ -278,6 +279,7 @@ def test_a_memmap_of_any_dtype_may_start_anywhere_in_its_file(
         compare_with_memory(part, in_processes)
 
 
+@pytest.mark.slow
 def test_a_memmap_stays_what_it_is_when_another_file_takes_its_name(
     in_processes: ImageDataGenerator, tmp_path: Path
 ) -> None:
@@ -294,6 +296,7 @@ def survives_a_new_file(folder: Path, in_processes: ImageDataGenerator) -> bool:
         return np.array_equal(next(iterator), next(here))
 
 
+@pytest.mark.slow
 def test_a_memmap_of_an_npy_file_and_by_a_relative_name(
     in_processes: ImageDataGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

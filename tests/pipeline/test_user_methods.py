@@ -215,6 +215,7 @@ def test_calling_our_standardize_is_right_after_a_hook_that_gives_integers(
     assert_same_batches(take(flow(own, crops), 2), take(flow(plain, crops), 2))
 
 
+@pytest.mark.slow
 def test_overrides_count_for_arrays_of_images(executors: dict[str, Executor]) -> None:
     images = np.stack([photograph("coffee", 24, 24, variant=v) for v in range(6)])
 
@@ -306,6 +307,7 @@ class Faulty(ImageDataGenerator):
         raise LookupError("of the user's own")
 
 
+@pytest.mark.slow
 def test_an_error_in_an_own_method_names_the_file(crops: Path, executors: dict[str, Executor]) -> None:
     for executor in (None, *executors.values()):
         with flow(Faulty(), crops, executor) as it, pytest.raises(LookupError, match="own") as caught:

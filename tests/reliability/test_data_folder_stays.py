@@ -123,6 +123,7 @@ def test_a_shuffled_index_is_where_the_user_wants_it(unchanged: Path, elsewhere:
     assert os.listdir(elsewhere) == [".index"]
 
 
+@pytest.mark.slow
 def test_two_programs_at_once_leave_it_as_it_is(unchanged: Path, user_cache: Path) -> None:
     program = (
         "import sys; from imageloom import ImageDataGenerator\n"

@@ -132,6 +132,7 @@ def test_the_stream_goes_on_from_every_position_of_two_epochs_in_any_executor(
             assert_same_batches(take(it, len(rest)), rest)
 
 
+@pytest.mark.slow
 def test_a_new_process_goes_on(crops: Path, tmp_path: Path) -> None:
     first = make("directory", crops, **AUGMENTED)
     take(first, 4)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -111,13 +110,15 @@ class Engine:
             make = partial(make_executor, kind, _count(options), disable_gpu=False)
             return shared.open(make, recipe, *limits)
 
-        open_any: Callable[[], Channel] = open_far
         own_workers = kind == "processes" and self.lent is None
-        if kind in _OTHER_PROCESSES and (
-            recipe.carries_code or (own_workers and not _can_have_workers())
-        ):
-            open_any = partial(FallbackChannel, recipe, open_far, open_here)
-        if kind != "processes" or self.lent is not None or not _may_compute_here(recipe, options):
+
+        def open_any() -> Channel:
+            may_fall_back = recipe.carries_code or (own_workers and not _can_have_workers())
+            if kind in _OTHER_PROCESSES and may_fall_back:
+                return FallbackChannel(recipe, open_far, open_here)
+            return open_far()
+
+        if not own_workers or not _may_compute_here(recipe, options):
             return open_any()
         epoch = math.ceil(samples / recipe.layout.rows)
         return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=partial(_count, options))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MemberDescriptorType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 __all__ = ["restore", "state_of"]
 
 _OWN: Final = "_engine"  # a copy starts its own workers
+# To look through all classes takes longer than a small batch.
+_slots_of: Final = WeakKeyDictionary[type, dict[str, MemberDescriptorType]]()
 
 
 def state_of(generator: Any) -> dict[str, Any]:
@@ -33,9 +36,12 @@ def restore(generator: Any, state: Mapping[str, Any]) -> None:
 
 
 def _slots(generator: Any) -> dict[str, MemberDescriptorType]:
-    return {
-        name: value
-        for base in reversed(type(generator).__mro__)
-        for name, value in vars(base).items()
-        if isinstance(value, MemberDescriptorType)
-    }
+    kind = type(generator)
+    if (slots := _slots_of.get(kind)) is None:
+        slots = _slots_of[kind] = {
+            name: value
+            for base in reversed(kind.__mro__)
+            for name, value in vars(base).items()
+            if isinstance(value, MemberDescriptorType)
+        }
+    return slots

@@ -33,6 +33,8 @@ from imageloom._pipeline.recipe import BatchTask, Recipe
 __all__ = ["AdaptiveChannel"]
 
 _START_SECONDS: Final = 0.5  # what starting workers costs
+_PASSING_SECONDS: Final = 1e-3  # of one batch, to a worker and back
+_FIRST_USE_SECONDS: Final = 0.1  # at least, what libraries take to set themselves up
 # Functions of the user need not be made for several threads, and share the global random generators.
 _turn: Final = threading.RLock()
 
@@ -42,11 +44,11 @@ class _Program:
 
     Attributes:
         reads_on: Whether it has read on in the last iterator that workers were started for.
-        has_imported: Whether a batch was computed before, which imports OpenCV and decoders.
+        is_set_up: Whether a batch was computed before, for which decoders and OpenCV set themselves up.
     """
 
     reads_on = True
-    has_imported = False
+    is_set_up = False
 
 
 class _NoWorkers(WorkersCompute):
@@ -133,7 +135,8 @@ class AdaptiveChannel(ForwardingChannel):
         self._tasks: dict[BatchFuture, BatchTask] = {}  # that may be computed here
         self._inner: dict[BatchFuture, BatchFuture] = {}  # of these, those that workers may take
         self._use = _Use()
-        self._seconds: list[float] = []  # that batches took here
+        self._seconds = 0.0  # that batches took here
+        self._computed = 0  # how many these were
 
     @property
     def _used(self) -> Channel:
@@ -190,12 +193,15 @@ class AdaptiveChannel(ForwardingChannel):
         return self._use.end
 
     def _is_worth_workers(self) -> bool:
-        """Whether what was computed here, or what is left of the epoch, takes longer than a start."""
-        if not self._seconds:
+        """Whether what was computed here, or what is left of the epoch, takes longer than a start.
+
+        Nothing is won by workers if a batch takes less time than its way to them.
+        """
+        if not self._computed:
             return False
-        spent = sum(self._seconds)
-        left = max(0, self._epoch - self._use.batches) * spent / len(self._seconds)
-        return max(left, spent) >= _START_SECONDS
+        mean = self._seconds / self._computed
+        left = max(0, self._epoch - self._use.batches) * mean
+        return mean >= _PASSING_SECONDS and max(left, self._seconds) >= _START_SECONDS
 
     def _start_workers(self) -> None:
         with self._lock:
@@ -215,9 +221,15 @@ class AdaptiveChannel(ForwardingChannel):
             outer.set_result(computed_here(pipeline, task))
         except Exception as error:
             outer.set_exception(error)
-        if _Program.has_imported:
-            self._seconds.append(time.perf_counter() - begun)
-        _Program.has_imported = True
+        self._note(time.perf_counter() - begun)
+
+    def _note(self, seconds: float) -> None:
+        if not _Program.is_set_up:
+            _Program.is_set_up = True
+            seconds -= _FIRST_USE_SECONDS
+        if seconds > 0:
+            self._seconds += seconds
+            self._computed += 1
 
     def _pass_on(self, outer: BatchFuture, workers: Channel, *, urgent: bool) -> None:
         """Lets a worker take a task, as long as nobody works on it here."""

@@ -52,11 +52,13 @@ def _being_imported() -> Iterator[str]:
     """The modules of the user whose import is what this thread is doing."""
     frame = inspect.currentframe()
     while frame is not None:
-        name = frame.f_globals.get("__name__")
-        file = frame.f_code.co_filename
-        users = not is_library(file) and not is_standard(file) and name != "__main__"
-        if frame.f_code.co_name == "<module>" and users:
-            module = sys.modules.get(str(name))
-            if module is not None and vars(module) is frame.f_globals:
-                yield str(name)
+        if frame.f_code.co_name == "<module>" and _is_users_own(frame.f_code.co_filename):
+            name = str(frame.f_globals.get("__name__"))
+            module = sys.modules.get(name)
+            if name != "__main__" and module is not None and vars(module) is frame.f_globals:
+                yield name
         frame = frame.f_back
+
+
+def _is_users_own(file: str) -> bool:
+    return not is_library(file) and not is_standard(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import apply_geometry, apply_transform, scale_warning
-from imageloom._imaging.augment.batch import BatchTransforms
-from imageloom._imaging.augment.fused import fits, transform_and_scale
+from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
+from imageloom._imaging.augment.fused import Fusion
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
 from imageloom._imaging.opencv import clash_warning
@@ -30,6 +30,8 @@ from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
 
 __all__ = ["BatchWork"]
+
+_UNMOVED: Final = MirroredWarp(None, horizontal=False, vertical=False)
 
 
 class BatchWork:
@@ -48,7 +50,7 @@ class BatchWork:
         recipe: Recipe,
         store: PixelStore,
         methods: UserMethods,
-        fused_factor: float | None,
+        fusion: Fusion | None,
         state: np.random.RandomState | None,
     ) -> None:
         """Takes the arguments of `Pipeline.run`, and what the pipeline has made of its recipe."""
@@ -56,10 +58,12 @@ class BatchWork:
         self._recipe = recipe
         self._task = task
         self._methods = methods
-        self._fused_factor = fused_factor
+        # What was drawn before is applied in single steps.
+        self._fusion = fusion if task.transforms is None else None
         self._owns_state = state is None
         self._state = task.spec.random_state() if state is None else state
-        self._draws = self._batch_draws()
+        self._transforms_images = self._has_to_transform()
+        self._draws = self._batch_draws() if self._transforms_images else None
         self._reader = BatchReader(recipe, task, raw, store, self.at)
         self._progress = np.empty(1, np.int64) if progress is None else progress
         # Parameters of the last image, which its masks are transformed with.
@@ -69,9 +73,21 @@ class BatchWork:
         clash = clash_warning()
         self._warnings = {} if clash is None else {"opencv": clash}
 
-    def _batch_draws(self) -> BatchTransforms | None:
-        if self._recipe.transform is None:
-            return None
+    def _has_to_transform(self) -> bool:
+        """False if no image would change, and nobody sees what is drawn."""
+        recipe = self._recipe
+        if recipe.transform is None:
+            return False
+        seen = (
+            recipe.user_code
+            or recipe.report.transforms
+            or recipe.params.save_to_dir is not None  # the names of the files are drawn, too
+            or self._task.transforms is not None
+        )
+        return bool(seen) or not recipe.transform.changes_nothing
+
+    def _batch_draws(self) -> BatchTransforms:
+        assert self._recipe.transform is not None
         images = len(self._task) * self._recipe.images
         # A method of this object would form a cycle, which would keep the memory of the batch
         # mapped.
@@ -194,9 +210,9 @@ class BatchWork:
     def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Computes a row of the batch from the stored pixels."""
         recipe = self._recipe
-        if self._fused_factor is not None and self._task.transforms is None and fits(x, row):
+        if self._fusion is not None and self._fusion.fits(x, row):
             self.at.enter("transform")
-            self._transform_and_scale(x, self._fused_factor, row)
+            self._fusion.write(x, self._warp_of(x), row)
             return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
@@ -206,7 +222,7 @@ class BatchWork:
         x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
         if recipe.rescale_first:
             x = x * np.asarray(recipe.rescale_first, x.dtype)
-        if recipe.transform is not None:
+        if self._transforms_images:
             self.at.enter("transform")
             x = self._transform(x)
         if self._methods.standardizes:
@@ -244,14 +260,10 @@ class BatchWork:
             return self._methods.apply(self._about(), x, params)
         return apply_transform(x, params, options, affine)
 
-    def _transform_and_scale(
-        self, x: NDArray[np.uint8], factor: float, row: NDArray[np.float32]
-    ) -> None:
-        options = self._recipe.transform
-        assert options is not None
-        assert self._draws is not None
-        warp = self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
-        transform_and_scale(x, warp, factor, row, fill_mode=options.fill_mode)
+    def _warp_of(self, x: NDArray[Any]) -> MirroredWarp:
+        if self._draws is None:
+            return _UNMOVED
+        return self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         if self._task.transforms is not None:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import WorkerError
-from imageloom._imaging.augment.fused import can_fuse
+from imageloom._imaging.augment.fused import Fusion, fusion_of
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.lack_of_memory import about_memory, lacks_memory, memory_error
@@ -49,17 +49,19 @@ class Pipeline:
             recipe.user_code,
             channels_first=recipe.channels_first,
         )
-        self._factor = self._fused_factor()
+        self._fusion = self._possible_fusion()
 
-    def _fused_factor(self) -> float | None:
-        """The factor that pixels are multiplied by, if the recipe only does that and the geometry."""
-        recipe = self.recipe
+    def _possible_fusion(self) -> Fusion | None:
+        """What is done at once, if the recipe only moves pixels and multiplies them."""
+        recipe, standardize = self.recipe, self.recipe.standardize
         plain = not (
             recipe.user_code or recipe.channels_first or recipe.masks or recipe.report.transforms
         )
-        if not plain or recipe.rescale_first is not None or recipe.transform is None:
+        if not plain or recipe.rescale_first is not None:
             return None
-        return recipe.standardize.sole_factor if can_fuse(recipe.transform) else None
+        if standardize.active and standardize.sole_factor is None:
+            return None
+        return fusion_of(recipe.transform, standardize.sole_factor)
 
     def run(
         self,
@@ -89,7 +91,7 @@ class Pipeline:
             recipe=self.recipe,
             store=self._store,
             methods=self._methods,
-            fused_factor=self._factor,
+            fusion=self._fusion,
             state=state,
         )
         try:

@@ -107,13 +107,14 @@ class BatchTransforms:
         if prepared is None:
             params, affine = self.of(image, height, width)
             return MirroredWarp.of(params, affine, height, width)
+        horizontal, vertical = prepared.flips[image].tolist()
+        if not prepared.moves[image]:
+            return MirroredWarp(None, horizontal, vertical)
         if prepared.mirrored is None:
             prepared.mirrored = _mirrored(
                 prepared.matrices, prepared.offsets, prepared.flips, height, width
             )
-        horizontal, vertical = prepared.flips[image].tolist()
-        matrix = prepared.mirrored[image] if prepared.moves[image] else None
-        return MirroredWarp(matrix, horizontal, vertical)
+        return MirroredWarp(prepared.mirrored[image], horizontal, vertical)
 
     def _prepare(self, height: int, width: int) -> _Prepared | None:
         """Draws for all images of a size; returns None if each image has to be drawn by itself."""
@@ -126,11 +127,13 @@ class BatchTransforms:
             # One row for each image, with the numbers that single calls would have drawn for it.
             self._uniforms = self._rng.uniform(lows, highs, (self._images, len(lows)))
         columns = draw_as_keras(_Columns(self._uniforms), self._options, height, width)
-        corrected = self._options.corrected_geometry
+        moves = np.broadcast_to(np.logical_not(is_identity(columns)), self._images)
+        # Where no image moves, nobody asks for the matrices, which take as long as a small image.
+        images, corrected = self._images if moves.any() else 0, self._options.corrected_geometry
         prepared = _Prepared(
             columns,
-            np.broadcast_to(np.logical_not(is_identity(columns)), self._images),
-            *affine_matrices(columns, self._images, height, width, corrected=corrected),
+            moves,
+            *affine_matrices({} if not images else columns, images, height, width, corrected=corrected),
             np.stack(
                 [
                     np.broadcast_to(columns[name], self._images)

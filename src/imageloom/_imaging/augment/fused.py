@@ -8,6 +8,7 @@ the matrix here, of the warp's positions (0.01 grey levels in photographs).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +19,48 @@ from imageloom._imaging.augment.bilinear import BORDERS, EXACT_CHANNELS, MAX_SID
 from imageloom._imaging.augment.colour import flip
 from imageloom._options import TransformOptions
 
-__all__ = ["can_fuse", "fits", "transform_and_scale"]
+__all__ = ["Fusion", "can_fuse", "fits", "fusion_of", "transform_and_scale"]
 
+_EXACT: Final = (np.dtype(np.uint8), np.dtype(np.float32))  # what becomes float32 as it is
 # With constant modes, the last bit of a position decides which border pixels count as outside.
 _CONTINUED: Final = frozenset(BORDERS) - {"constant", "grid-constant"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """The steps of a recipe that are done at once.
+
+    Attributes:
+        factor: what the pixels are multiplied by.
+        fill_mode: that of the warp; None if images are flipped at most.
+    """
+
+    factor: float
+    fill_mode: str | None
+
+    def fits(self, x: NDArray[Any], out: NDArray[Any]) -> bool:
+        """Whether `out` can be computed from the stored image `x`."""
+        if self.fill_mode is not None:
+            return fits(x, out)
+        return x.dtype in _EXACT and out.dtype == np.float32 and x.shape == out.shape
+
+    def write(self, x: NDArray[Any], warp: MirroredWarp, out: NDArray[np.float32]) -> None:
+        """Writes the transformed image into `out`."""
+        transform_and_scale(x, warp, self.factor, out, fill_mode=self.fill_mode or "nearest")
+
+
+def fusion_of(options: TransformOptions | None, factor: float | None) -> Fusion | None:
+    """The fusion of a transform and a multiplication, or None if the steps have to be single ones.
+
+    Args:
+        options: what is drawn; None if nothing is.
+        factor: what the pixels are multiplied by; None if they are not.
+    """
+    if options is None or options.only_flips or options.changes_nothing:
+        return Fusion(1.0 if factor is None else factor, None)
+    if factor is not None and can_fuse(options):
+        return Fusion(factor, options.fill_mode)
+    return None
 
 
 def can_fuse(options: TransformOptions) -> bool:
@@ -43,7 +82,7 @@ def fits(x: NDArray[Any], out: NDArray[Any]) -> bool:
 
 
 def transform_and_scale(
-    x: NDArray[np.uint8],
+    x: NDArray[Any],
     warp: MirroredWarp,
     factor: float,
     out: NDArray[np.float32],
