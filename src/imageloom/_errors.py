@@ -186,8 +186,8 @@ class WorkerDiedError(ImageLoomError, RuntimeError):
     Attributes:
         sample: the index in the batch of the sample that was computed each time a worker died; None if
             these were different samples.
-        killed: whether the workers were ended from outside, as it happens when memory runs out. The file
-            of the sample need not be the reason then, and it is never replaced.
+        killed: whether the workers were ended from outside, as it happens when memory runs out. The
+            file of the sample need not be the reason then, and it is never replaced.
     """
 
     sample: int | None = None

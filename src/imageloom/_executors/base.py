@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from imageloom._executors.closing import Closer
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe, SampleName
 
 __all__ = [
+    "KEPT_BATCHES",
     "Channel",
     "ComputedBatch",
     "Executor",
@@ -38,6 +39,8 @@ __all__ = [
     "discard_finished",
     "timeout_error",
 ]
+
+KEPT_BATCHES: Final = 8  # how many batches the user may hold before further ones are copies
 
 BatchFuture = Future["ComputedBatch"]
 # What an executor keeps for one channel; each executor has a class of its own for it.

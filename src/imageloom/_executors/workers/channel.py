@@ -17,9 +17,14 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Final
-
-from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
+from imageloom._executors.base import (
+    KEPT_BATCHES,
+    BatchFuture,
+    Channel,
+    Executor,
+    QueuedTask,
+    WorkersCompute,
+)
 from imageloom._executors.closing import Closer
 from imageloom._executors.environment import worker_environment
 from imageloom._executors.travelling import packed_recipe
@@ -29,8 +34,6 @@ from imageloom._machine import available_cpus
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["ProcessExecutor"]
-
-KEPT_BATCHES: Final = 8  # how many batches the user may hold before further ones are copies
 
 
 class ProcessExecutor(Executor):

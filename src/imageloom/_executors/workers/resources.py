@@ -9,6 +9,7 @@ from imageloom._executors.workers.messages import CloseChannel, Compute, OpenCha
 from imageloom._executors.workers.parcels import Parcel, ParcelStore
 from imageloom._executors.workers.shared_memory import Segment, SlotPool
 from imageloom._executors.workers.spawning import WorkerProcess
+from imageloom._pipeline.cache_promises import note_memory
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["ChannelResources"]
@@ -58,6 +59,12 @@ class ChannelResources:
         plan = recipe.cache
         in_memory = plan is not None and plan.path is None and plan.rows > 0
         self._cache_memory = Segment(plan.nbytes) if plan is not None and in_memory else None
+        if (
+            plan is not None
+            and self._cache_memory is not None
+            and self._cache_memory.memory is not None
+        ):
+            note_memory(plan, self._cache_memory.memory)
 
     def send_to(self, process: WorkerProcess) -> None:
         """Sends a worker the recipe and access to the memory."""
