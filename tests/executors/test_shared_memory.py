@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from numpy.typing import NDArray
 from programs import run_program
 
+from imageloom._executors.base import KEPT_BATCHES
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers.channel import KEPT_BATCHES
 from imageloom._executors.workers.shared_memory import AttachedSlots, SlotPool
 from imageloom._pipeline.layout import BatchLayout
 
@@ -40,10 +39,9 @@ def pool() -> Iterator[SlotPool]:
 
 def attach(pool: SlotPool) -> AttachedSlots:
     """The pool as a worker sees it, in this process."""
-    ours, theirs = multiprocessing.Pipe()
-    with ours, theirs:
-        pool.send(ours, os.getpid())
-        return AttachedSlots(theirs, pool.layout, pool.nbytes)
+    segment = pool.segment
+    memory = segment.ticket.open(lambda: os.dup(*segment.descriptors))
+    return AttachedSlots(pool.layout, memory)
 
 
 def fill(slots: AttachedSlots, slot: int, rows: int, value: float) -> None:

@@ -32,6 +32,7 @@ from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.travelling import CannotTravel, what_travels
 from imageloom._executors.turns import Turn, Turns
 from imageloom._executors.workers.birth import NoWorkers
+from imageloom._locks import Lock
 from imageloom._pipeline.batch_method import BATCH_METHOD
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._warnings import Once
@@ -59,7 +60,7 @@ class FallbackChannel(ForwardingChannel):
         self._recipe = recipe
         self._open_here = open_here
         # The garbage collector may close the channel in the middle of anything.
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._inner: dict[BatchFuture, BatchFuture] = {}
         self._far: Channel | None = None
         self._here: Channel | None = None

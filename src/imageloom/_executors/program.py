@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Final
@@ -17,6 +16,7 @@ from typing import Any, Final
 from imageloom._executors.base import Channel
 from imageloom._executors.libraries import is_library, is_standard
 from imageloom._executors.shared import SharedExecutor, make_executor
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import Recipe
 
 __all__ = ["end_idle_workers", "open_channel"]
@@ -87,7 +87,7 @@ class _Registry:
     """All workers of this process."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._all: list[_Workers] = []
 
     def open(

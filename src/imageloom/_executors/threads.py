@@ -6,6 +6,7 @@ Decoding, resizing and warping release the interpreter lock; hooks written in Py
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 import weakref
@@ -27,6 +28,7 @@ from imageloom._executors.base import (
     timeout_error,
 )
 from imageloom._executors.closing import Closer
+from imageloom._locks import tell_of_forks
 from imageloom._machine import available_cpus
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
@@ -98,6 +100,7 @@ class _Pool:
         self.running: set[QueuedTask[_ThreadChannel]] = set()
         self.threads: list[threading.Thread] = []
         _pools.add(self)
+        tell_of_forks(self)
         for _ in range(workers):
             self._start()
 
@@ -105,6 +108,12 @@ class _Pool:
         self.threads = [thread for thread in self.threads if thread.is_alive()]
         self.threads.append(threading.Thread(target=_work, args=(self,), name="imageloom", daemon=True))
         self.threads[-1].start()
+
+    def in_forked_child(self) -> None:
+        """Forgets the threads, which a forked child has not, so that its end waits for none."""
+        self.threads = []
+        self.running = set()
+        _pools.discard(self)
 
     def replace(self) -> None:
         """Starts a thread in the place of one that hangs."""
@@ -191,11 +200,14 @@ def _work(pool: _Pool) -> None:
 def _compute(item: QueuedTask[_ThreadChannel]) -> bool:
     """Computes a batch and settles its future; returns False if that was settled meanwhile."""
     pipeline = item.channel.pipeline
+    process = os.getpid()
     with suppress(InvalidStateError):
         try:
             arrays = private_arrays(pipeline.recipe.layout, len(item.task))
             report = pipeline.run(item.task, arrays)
         except BaseException as error:
+            if os.getpid() != process:
+                raise  # a process that the hook has forked ends
             item.future.set_exception(error)
         else:
             item.future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))

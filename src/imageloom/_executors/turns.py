@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from imageloom._locks import tell_of_forks
+
 __all__ = ["Turn", "Turns"]
 
 
@@ -24,6 +26,14 @@ class Turns:
         self._holder: int | None = None
         self._depth = 0
         self._lent_to: list[Turn] = []  # one within the other; only the last one may take it
+        tell_of_forks(self)
+
+    def in_forked_child(self) -> None:
+        """Takes it from all threads but the one that has forked: the others are not there."""
+        self._changed = threading.Condition()
+        self._lent_to = []
+        if self._holder != threading.get_ident():
+            self._holder, self._depth = None, 0
 
     def acquire(self, turn: Turn) -> None:
         """Waits for it. A thread may hold it several times."""

@@ -25,7 +25,6 @@ import errno
 import math
 import mmap
 import os
-import threading
 import weakref
 import zlib
 from collections.abc import Callable
@@ -37,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._imaging.pillow_settings import loads_truncated
+from imageloom._locks import Lock
 from imageloom._machine import free_memory
 from imageloom._storage.in_use import hold
 from imageloom._storage.parts import FileParts
@@ -250,7 +250,7 @@ class _FileRows:
         self._marks = marks
         self._header = header
         self._size = header + plan.rows * plan.row_nbytes
-        self._writing = threading.Lock()
+        self._writing = Lock()
 
     def mark(self, sample: int) -> int:
         found = np.zeros(1, MARK)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._checks import as_dtype
-from imageloom._pipeline.lack_of_memory import memory_error
+from imageloom._pipeline.shortage import memory_told
 
 __all__ = ["BatchLayout", "private_arrays"]
 
@@ -98,12 +98,10 @@ def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
     """Allocates the arrays of a batch for this process alone, aligned as in a slot.
 
     Raises:
-        BatchMemoryError: They cannot be.
+        BatchMemoryError: There is no memory for them.
     """
-    try:
+    with memory_told():
         return tuple(_aligned((rows, *row_shape), dtype) for row_shape, dtype in layout.row_kinds)
-    except MemoryError as error:
-        raise memory_error(error) from error
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

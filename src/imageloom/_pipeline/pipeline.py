@@ -26,8 +26,8 @@ from imageloom._errors import WorkerError
 from imageloom._imaging.augment.fused import Fusion, fusion_of
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
-from imageloom._pipeline.lack_of_memory import about_memory, lacks_memory, memory_error
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
+from imageloom._pipeline.shortage import NOTE, lacks_memory, no_memory
 from imageloom._pipeline.stages import USERS_STAGES
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._storage.access import use_access
@@ -82,6 +82,7 @@ class Pipeline:
             state: What the transforms are drawn from; by default the state that the task describes.
 
         Raises:
+            BatchMemoryError: There is not enough memory for a step of this library.
             Exception: What a hook or the decoder has raised, with a note that names file and stage.
         """
         work = BatchWork(
@@ -105,14 +106,11 @@ class Pipeline:
             failure.add_note(work.at.note())
             raise failure from error
         except Exception as error:
-            if not lacks_memory(error):
-                error.add_note(work.at.note())
-                raise
-            refused = error if self._is_users(work.at.stage) else memory_error(error)
-            refused.add_note(work.at.note())
-            if refused is not error:
-                raise refused from error
-            error.add_note(about_memory())
+            error.add_note(work.at.note())
+            if lacks_memory(error):
+                if not self._is_users(work.at.stage):
+                    raise no_memory(error) from error
+                error.add_note(NOTE)
             raise
         finally:
             work.close()

@@ -14,7 +14,6 @@ transforms are drawn from. For hooks, both global generators are seeded for thei
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import IntEnum, unique
@@ -22,6 +21,7 @@ from typing import Final
 
 import numpy as np
 
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "seeded_globals",
 ]
 
-_global_generator: Final = threading.RLock()  # all threads share it
+_global_generator: Final = Lock()  # all threads share it
 
 
 @unique

@@ -99,6 +99,7 @@ class Dispatcher:
         self._computing: set[_RunningTask] = set()
         self._arriving: set[_RunningTask] = set()  # computed, but not here yet
         self._closing = self._ended = False
+        self._owner = os.getpid()
         self._thread = threading.Thread(target=self._run, name="imageloom-ray", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # runs before the exit function of Ray
@@ -133,6 +134,8 @@ class Dispatcher:
         """Ends the thread and cancels its tasks."""
         self._closing = True
         atexit.unregister(self.close)
+        if self._owner != os.getpid():
+            return  # a forked child has neither the thread nor the connection
         self.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_SECONDS)

@@ -39,6 +39,7 @@ def main(connection: Connection, lifeline: Connection, birth: Birth) -> None:
         with warnings.catch_warnings():
             # What libraries warn of is not for the flags of a program (`-W error`) to decide on.
             warnings.simplefilter("ignore")
+            from imageloom._executors.workers.line import Line
             from imageloom._executors.workers.worker import serve
     except MissingDependencyError as error:
         from imageloom._executors.workers.messages import CannotStart
@@ -47,7 +48,7 @@ def main(connection: Connection, lifeline: Connection, birth: Birth) -> None:
             connection.send(CannotStart(error))
     else:
         _become_the_program(birth, standard, places)
-        serve(connection)
+        serve(Line.over(connection))
 
 
 def _become_the_program(birth: Birth, standard: list[str], places: list[str]) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import partial
+
 from imageloom._executors.base import (
     KEPT_BATCHES,
     BatchFuture,

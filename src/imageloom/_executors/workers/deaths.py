@@ -11,12 +11,11 @@ file (see `kills`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from imageloom._errors import WorkerDiedError, WorkerStartError
+from imageloom._executors.base import QueuedTask
 from imageloom._executors.workers.kills import is_kill, likely_cause
-from imageloom._pipeline.recipe import BatchTask
 
 __all__ = ["DeathCounts", "fatal_batch_error"]
 
@@ -99,22 +98,16 @@ class DeathCounts:
 
 
 def fatal_batch_error(
-    task: BatchTask,
-    deaths_at: Sequence[int],
-    how: str,
-    *,
-    kills_at: Sequence[int] = (),
-    for_memory: bool | None = None,
+    item: QueuedTask[Any], how: str, for_memory: bool | None = None
 ) -> WorkerDiedError | None:
     """Returns the error for a batch that is not worth trying again; None if it is.
 
     Args:
-        task: The batch.
-        deaths_at: For each worker that died over it by itself, the sample that it was at, or -1.
+        item: The batch, and what workers that died over it were working on.
         how: How the last one ended.
-        kills_at: The same for each worker that was killed from outside.
         for_memory: Whether the kernel has killed the last one for memory; None if that is unknown.
     """
+    task, deaths_at, kills_at = item.task, item.deaths_at, item.kills_at
     for deaths, killed in ((deaths_at, False), (kills_at, True)):
         sample, times = Counter(deaths).most_common(1)[0] if deaths else (-1, 0)
         if times >= _DEATHS_OVER_SAMPLE and sample >= 0:

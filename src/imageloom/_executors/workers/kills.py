@@ -11,21 +11,14 @@ Where control groups can be read, the kernel's count of its kills says whether i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
 from imageloom._errors import LESS_MEMORY
-from imageloom._executors.base import QueuedTask
+from imageloom._executors.base import QueuedTask, TaskQueue
 from imageloom._machine import memory_kills
 
-__all__ = [
-    "ALONE_SECONDS",
-    "KillWatch",
-    "is_kill",
-    "likely_cause",
-    "seconds_alone",
-    "wants_to_be_alone",
-]
+__all__ = ["Kills", "is_kill", "likely_cause"]
 
 ALONE_SECONDS: Final = 10.0  # for how long a batch may keep the other workers waiting
 # Guards against too little memory, such as earlyoom, ask with SIGTERM first.
@@ -37,18 +30,25 @@ def is_kill(how: str) -> bool:
     return how in _FROM_OUTSIDE
 
 
-class KillWatch:
-    """Compares the deaths of workers with the kernel's count of processes that it killed for memory."""
+class Kills:
+    """Notes which batches are to be computed alone, and whether the kernel has killed for memory."""
 
-    def __init__(self) -> None:
-        """Notes the count as it is now."""
+    def __init__(self, queue: TaskQueue[Any]) -> None:
+        """`queue` has the tasks that no worker has begun."""
+        self._queue = queue
         self._explained = memory_kills()
+        self._lone = False  # a task is to be computed alone
 
-    def was_for_memory(self) -> bool | None:
-        """Whether one more kill is in the count; None if it cannot be read.
+    def note(self, item: QueuedTask[Any] | None, sample: int) -> bool | None:
+        """Notes that a worker was killed, over this sample of a task if it had one.
 
-        Each kill explains one death: the kernel may have killed two before the first is noticed.
+        Returns:
+            Whether the kernel has counted one more kill for memory; None if that cannot be read. Each
+            kill explains one death: the kernel may have killed two before the first is noticed.
         """
+        if item is not None:
+            item.kills_at.append(sample)
+            item.alone_until, self._lone = time.monotonic() + ALONE_SECONDS, True
         count = memory_kills()
         if count is None or self._explained is None:
             return None
@@ -56,6 +56,31 @@ class KillWatch:
             return False
         self._explained += 1
         return True
+
+    def others_wait(self, computed: Sequence[QueuedTask[Any]]) -> tuple[bool, QueuedTask[Any] | None]:
+        """Says whether a task goes before all others, where these are computed.
+
+        Returns:
+            Whether no other task may be begun now, and the one that is to be begun, if one is.
+        """
+        if not self._lone:
+            return False, None
+        lone = [item for item in self._ever_lone(computed) if time.monotonic() < item.alone_until]
+        self._lone = bool(lone)
+        if not lone or computed:
+            return self._lone, None
+        self._queue.prioritise(lone[0].future)
+        return True, lone[0]
+
+    def seconds_to_wait(self, computed: Sequence[QueuedTask[Any]]) -> list[float]:
+        """Seconds until a task that was to be computed alone has to share the workers; [] for never."""
+        if not self._lone:
+            return []
+        now = time.monotonic()
+        return [max(0.0, item.alone_until - now) for item in self._ever_lone(computed)]
+
+    def _ever_lone(self, computed: Sequence[QueuedTask[Any]]) -> list[QueuedTask[Any]]:
+        return [*(item for item in computed if item.alone_until > 0), *self._queue.lone_ones()]
 
 
 def likely_cause(how: str, for_memory: bool | None = None) -> str:
@@ -80,15 +105,3 @@ def likely_cause(how: str, for_memory: bool | None = None) -> str:
     if how.startswith("signal"):
         return "The likely cause is a decoder or a hook that crashes in native code."
     return "The likely cause is a hook that ends the process."
-
-
-def wants_to_be_alone(item: QueuedTask[Any]) -> bool:
-    """Whether a batch is to be computed while no other is."""
-    return item.alone_until > 0 and time.monotonic() < item.alone_until
-
-
-def seconds_alone(items: Iterable[QueuedTask[Any]]) -> float | None:
-    """Seconds until the last of these may share the workers again; None if all may."""
-    until = max((item.alone_until for item in items), default=0.0)
-    left = until - time.monotonic() if until > 0 else 0.0
-    return left if left > 0 else None

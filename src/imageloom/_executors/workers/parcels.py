@@ -17,13 +17,11 @@ not more of them than memory allows.
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Final
 
 import numpy as np
@@ -32,6 +30,7 @@ from numpy.typing import NDArray
 from imageloom._executors.packing import Places
 from imageloom._executors.workers import staffing
 from imageloom._executors.workers.shared_memory import Segment
+from imageloom._locks import Lock
 from imageloom._machine import free_memory
 
 __all__ = ["Parcel", "ParcelStore"]
@@ -44,7 +43,11 @@ Bytes = NDArray[np.uint8]
 
 
 class Parcel:
-    """Some parts, one after the other, in memory that is released with the last reference to this."""
+    """Some parts, one after the other, in memory that is released with the last reference to this.
+
+    Attributes:
+        segment: The memory.
+    """
 
     def __init__(self, parts: Sequence[Bytes]) -> None:
         """Copies the parts.
@@ -54,15 +57,15 @@ class Parcel:
         """
         self._sizes = [part.nbytes for part in parts]
         offsets = _offsets(self._sizes)
-        self._segment = Segment(offsets[-1] + self._sizes[-1])
-        weakref.finalize(self, self._segment.close).atexit = False
+        self.segment = Segment(offsets[-1] + self._sizes[-1])
+        weakref.finalize(self, self.segment.close).atexit = False
         for mine, part in zip(self._parts(), parts, strict=True):
             np.copyto(mine, part)
 
     @property
     def nbytes(self) -> int:
         """The size of the memory."""
-        return self._segment.nbytes
+        return self.segment.nbytes
 
     def holds(self, parts: Sequence[Bytes]) -> bool:
         """Whether it has exactly this content."""
@@ -70,12 +73,8 @@ class Parcel:
             return False
         return all(_equal(mine, part) for mine, part in zip(self._parts(), parts, strict=True))
 
-    def send(self, connection: Connection, pid: int) -> None:
-        """Gives the process at the other end access to the memory."""
-        self._segment.send(connection, pid)
-
     def _parts(self) -> list[Bytes]:
-        memory = self._segment.memory
+        memory = self.segment.memory
         assert memory is not None, "only the finalizer closes it"
         return [
             np.ndarray((size,), np.uint8, buffer=memory, offset=offset)
@@ -101,7 +100,7 @@ class ParcelStore:
 
     def __init__(self) -> None:
         """Starts without any."""
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._known: list[weakref.ref[Parcel]] = []
         self._unused: deque[_Unused] = deque()
 
@@ -153,9 +152,9 @@ class ParcelStore:
         """Drops all that no channel uses."""
         self._unused.clear()
 
-    def seconds_to_wait(self) -> float | None:
-        """Seconds until `drop_unused` has something to do; None if there is nothing."""
-        return max(0.0, self._unused[0].until - time.monotonic()) if self._unused else None
+    def seconds_to_wait(self) -> list[float]:
+        """Seconds until `drop_unused` has something to do; [] if there is nothing."""
+        return [max(0.0, entry.until - time.monotonic()) for entry in tuple(self._unused)[:1]]
 
 
 def _groups(parts: Sequence[Bytes]) -> list[list[int]]:

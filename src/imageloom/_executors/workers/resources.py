@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 from imageloom._executors.packing import Packed, Places
@@ -68,24 +69,19 @@ class ChannelResources:
 
     def send_to(self, process: WorkerProcess) -> None:
         """Sends a worker the recipe and access to the memory."""
-        slots, cache = self.slots, self._cache_memory
-        cache_nbytes = 0 if cache is None else cache.nbytes
-        process.connection.send(
-            OpenChannel(
-                self.key,
-                self._recipe,
-                tuple(parcel.nbytes for parcel in self._parcels),
-                self._places,
-                slots.layout,
-                slots.nbytes,
-                cache_nbytes,
-            )
+        segments = [self.slots.segment]
+        if self._cache_memory is not None:
+            segments.append(self._cache_memory)
+        parcels = [parcel.segment for parcel in self._parcels]
+        message = OpenChannel(
+            self.key,
+            self._recipe,
+            self._places,
+            self.slots.layout,
+            tuple(segment.ticket for segment in segments),
+            tuple(dataclasses.replace(segment.ticket, private=True) for segment in parcels),
         )
-        slots.send(process.connection, process.pid)
-        if cache is not None:
-            cache.send(process.connection, process.pid)
-        for parcel in self._parcels:
-            parcel.send(process.connection, process.pid)
+        process.line.send(message, [fd for one in (*segments, *parcels) for fd in one.descriptors])
 
     def copy_rows(self, slot: int, task: BatchTask) -> None:
         """Copies the input rows of a task, if it has any, into a slot.
@@ -101,11 +97,11 @@ class ChannelResources:
     def send_task(self, process: WorkerProcess, slot: int, task: BatchTask) -> None:
         """Sends a worker a task, whose input rows are in the slot."""
         self.slots.set_progress(slot, -1)
-        process.connection.send(Compute(self.key, slot, task))
+        process.line.send(Compute(self.key, slot, task))
 
     def send_close(self, process: WorkerProcess) -> None:
         """Tells a worker to forget the recipe and the memory."""
-        process.connection.send(CloseChannel(self.key))
+        process.line.send(CloseChannel(self.key))
 
     def close(self) -> None:
         """Releases the memory; arrays that the user still holds keep their part alive."""
