@@ -277,7 +277,7 @@ def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
 
 
 def _free_for_cache(options: GeneratorOptions, layout: BatchLayout) -> int:
-    """What batches, workers and other caches leave of the free memory, of which a cache gets a share."""
+    """What batches, workers and other caches leave of the free memory; a cache gets a share of it."""
     kind = "threads" if options.debug else options.executor
     workers = 0 if kind == "serial" else worker_count(options.cores)
     batches = options.max_batches_pending + workers + 1 + KEPT_BATCHES

@@ -38,12 +38,12 @@ from numpy.typing import NDArray
 from imageloom._imaging.pillow_settings import loads_truncated
 from imageloom._locks import Lock
 from imageloom._machine import free_memory
+from imageloom._pipeline.cache_promises import MARK, note_memory
 from imageloom._storage.in_use import hold
 from imageloom._storage.parts import FileParts
 
 __all__ = ["MARK", "CachePlan", "CachedPixels", "DecodeAlways", "PixelStore", "open_store"]
 
-MARK: Final = np.dtype(np.uint32)
 _LEFT_FREE: Final = 64 * 2**20  # bytes that a cache in memory does not take, whatever it was promised
 _CHECKED_NBYTES: Final = 16 * 2**20  # of rows, after which it asks what is free
 Pixels = NDArray[np.uint8]
@@ -174,6 +174,7 @@ def open_store(plan: CachePlan | None, memory: mmap.mmap | None = None) -> Pixel
         return DecodeAlways()
     if plan.path is None:
         memory = mmap.mmap(-1, plan.nbytes) if memory is None else memory
+        note_memory(plan, memory)
         return CachedPixels(plan, _MemoryRows(plan, memory))
     try:
         return _in_directory(plan)

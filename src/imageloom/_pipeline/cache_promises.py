@@ -9,13 +9,16 @@ from __future__ import annotations
 import mmap
 import weakref
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from imageloom._pipeline.cache import MARK, CachePlan
+if TYPE_CHECKING:
+    from imageloom._pipeline.cache import CachePlan
 
-__all__ = ["note_memory", "note_promise", "promised"]
+__all__ = ["MARK", "note_memory", "note_promise", "promised"]
+
+MARK: Final = np.dtype(np.uint32)  # what says of a row, before all rows, whether it is kept
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ from imageloom._executors.failures import revived
 from imageloom._executors.workers.answers import unpickled_answer
 from imageloom._executors.workers.assigned import Task, Worker, end_all
 from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error
-from imageloom._executors.workers.kills import Kills, is_kill
+from imageloom._executors.workers.kills import Kills
 from imageloom._executors.workers.messages import Answer, CannotStart, Ready
 from imageloom._executors.workers.parcels import ParcelStore
 from imageloom._executors.workers.resources import ChannelResources
@@ -189,8 +189,7 @@ class Dispatcher:
         due = [max(0.0, min(deadlines) - time.monotonic())] if deadlines else []
         if self._without_slot:
             due.append(_NO_SLOT_SECONDS)
-        due += self._kills.seconds_to_wait(self._computed())
-        due += self.parcels.seconds_to_wait()
+        due += self._kills.seconds_to_wait(self._workers) + self.parcels.seconds_to_wait()
         idle = self._staffing.seconds_to_wait(len(self._workers))
         return min(due if idle is None else [*due, idle], default=None)
 
@@ -257,10 +256,10 @@ class Dispatcher:
         while self.queue and len(self._workers) < self.size and self._start_worker():
             pass
         idle = self._idle()
-        others_wait, lone = self._kills.others_wait(self._computed())
+        others_wait, lone = self._kills.others_wait(self._workers)
+        if lone is not None and idle:
+            self._give(idle[0], lambda channel: channel is lone.channel, set())
         if others_wait:
-            if lone is not None and idle:
-                self._give(idle[0], lambda channel: channel is lone.channel, set())
             return
         nearly_idle = [w for w in self._workers if w.short >= 0 and w.following is None]
         full: set[int] = set()
@@ -294,9 +293,6 @@ class Dispatcher:
 
     def _idle(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.ready and worker.item is None]
-
-    def _computed(self) -> list[Task]:
-        return [worker.item for worker in self._workers if worker.item is not None]
 
     def _may_have_more(self, channel: ChannelResources) -> bool:
         """Whether a channel does not use all the workers yet that it wants."""
@@ -342,11 +338,9 @@ class Dispatcher:
             worker.free(slot, not_begun.channel.slots)
             self.queue.put(not_begun, urgent=True)
         item, for_memory = worker.item, None
-        sample = -1 if item is None else item.channel.slots.progress_of(worker.slot)
-        if is_kill(how) and not overdue:
-            for_memory = self._kills.note(item, sample)
-        elif item is not None:
-            item.deaths_at.append(sample)
+        if not overdue:
+            sample = -1 if item is None else item.channel.slots.progress_of(worker.slot)
+            for_memory = self._kills.note_death(item, sample, how)
         if item is not None:
             worker.free(worker.slot, item.channel.slots)
             error = fatal_batch_error(item, how, for_memory)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from imageloom._errors import LESS_MEMORY
 from imageloom._executors.base import QueuedTask, TaskQueue
@@ -30,6 +30,15 @@ def is_kill(how: str) -> bool:
     return how in _FROM_OUTSIDE
 
 
+class _Busy(Protocol):
+    """A worker, of which the task that it computes is of interest."""
+
+    @property
+    def item(self) -> QueuedTask[Any] | None:
+        """That task."""
+        ...
+
+
 class Kills:
     """Notes which batches are to be computed alone, and whether the kernel has killed for memory."""
 
@@ -39,15 +48,20 @@ class Kills:
         self._explained = memory_kills()
         self._lone = False  # a task is to be computed alone
 
-    def note(self, item: QueuedTask[Any] | None, sample: int) -> bool | None:
-        """Notes that a worker was killed, over this sample of a task if it had one.
+    def note_death(self, item: QueuedTask[Any] | None, sample: int, how: str) -> bool | None:
+        """Notes that a worker has died, over this sample of a task if it had one.
 
         Returns:
-            Whether the kernel has counted one more kill for memory; None if that cannot be read. Each
-            kill explains one death: the kernel may have killed two before the first is noticed.
+            Whether the kernel has counted one more kill for memory; None if that cannot be read, or if
+            the worker was not killed. Each kill explains one death: the kernel may have killed two
+            before the first is noticed.
         """
+        killed = is_kill(how)
         if item is not None:
-            item.kills_at.append(sample)
+            (item.kills_at if killed else item.deaths_at).append(sample)
+        if not killed:
+            return None
+        if item is not None:
             item.alone_until, self._lone = time.monotonic() + ALONE_SECONDS, True
         count = memory_kills()
         if count is None or self._explained is None:
@@ -57,29 +71,31 @@ class Kills:
         self._explained += 1
         return True
 
-    def others_wait(self, computed: Sequence[QueuedTask[Any]]) -> tuple[bool, QueuedTask[Any] | None]:
-        """Says whether a task goes before all others, where these are computed.
+    def others_wait(self, workers: Sequence[_Busy]) -> tuple[bool, QueuedTask[Any] | None]:
+        """Says whether a task goes before all others, where these workers compute.
 
         Returns:
             Whether no other task may be begun now, and the one that is to be begun, if one is.
         """
         if not self._lone:
             return False, None
-        lone = [item for item in self._ever_lone(computed) if time.monotonic() < item.alone_until]
+        now = time.monotonic()
+        lone = [item for item in self._ever_lone(workers) if now < item.alone_until]
         self._lone = bool(lone)
-        if not lone or computed:
+        if not lone or any(worker.item is not None for worker in workers):
             return self._lone, None
         self._queue.prioritise(lone[0].future)
         return True, lone[0]
 
-    def seconds_to_wait(self, computed: Sequence[QueuedTask[Any]]) -> list[float]:
+    def seconds_to_wait(self, workers: Sequence[_Busy]) -> list[float]:
         """Seconds until a task that was to be computed alone has to share the workers; [] for never."""
         if not self._lone:
             return []
         now = time.monotonic()
-        return [max(0.0, item.alone_until - now) for item in self._ever_lone(computed)]
+        return [max(0.0, item.alone_until - now) for item in self._ever_lone(workers)]
 
-    def _ever_lone(self, computed: Sequence[QueuedTask[Any]]) -> list[QueuedTask[Any]]:
+    def _ever_lone(self, workers: Sequence[_Busy]) -> list[QueuedTask[Any]]:
+        computed = [worker.item for worker in workers if worker.item is not None]
         return [*(item for item in computed if item.alone_until > 0), *self._queue.lone_ones()]
 
 

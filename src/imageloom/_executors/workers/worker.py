@@ -7,6 +7,7 @@ and it imports no training framework. It ends when its connection ends, and at o
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 import signal
@@ -60,7 +61,7 @@ def serve(line: Line) -> None:
             if isinstance(message, OpenChannel):
                 channels[message.channel] = _WorkerChannel(line, message)
             elif isinstance(message, CloseChannel):
-                channels.pop(message.channel, None)
+                _close(channels.pop(message.channel, None))
             else:
                 answer = _compute(channels[message.channel], message)
                 if os.getpid() != process:
@@ -71,10 +72,15 @@ def serve(line: Line) -> None:
 
 
 class _WorkerChannel:
-    """The recipe of a channel and its memory, in a worker."""
+    """The recipe of a channel and its memory, in a worker.
+
+    Attributes:
+        is_large: Whether the recipe has large parts.
+    """
 
     def __init__(self, line: Line, message: OpenChannel) -> None:
         """Opens the memory. If that fails, so do the channel's batches, and not the worker."""
+        self.is_large = bool(message.parcels)
         self._pipeline: Pipeline | None = None
         self._failure: WorkerError | BatchMemoryError | None = None
         opened: list[mmap.mmap] = []
@@ -113,6 +119,13 @@ class _WorkerChannel:
                 raise
             self._pipeline = Pipeline(recipe, open_store(recipe.cache, self._cache_memory))
         return self._pipeline
+
+
+def _close(channel: _WorkerChannel | None) -> None:
+    """Lets go of a channel. Functions that arrived by value refer to one another in circles."""
+    if channel is not None and channel.is_large:
+        del channel
+        gc.collect()
 
 
 def _compute(channel: _WorkerChannel, message: Compute) -> Done | Failed:
