@@ -20,7 +20,7 @@ from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
-from imageloom._errors import IteratorClosedError, WorkerDiedError, WorkerError
+from imageloom._errors import LESS_MEMORY, IteratorClosedError, WorkerDiedError, WorkerError
 from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
@@ -288,8 +288,10 @@ def _translated(ray: ModuleType, error: Exception, task: BatchTask) -> Exception
             f"The error: {error.cause!r}",
             str(error),
         )
-    return WorkerDiedError(
+    lost = WorkerDiedError(
         f"The cluster has lost {where} {_RETRIES + 1} times, the last time with "
         f"{type(error).__name__}: {error}. The likely cause is a node with too little memory, or a "
-        f"hook or decoder that crashes. Its files: {task.names()}"
+        f"hook or decoder that crashes. {LESS_MEMORY} Its files: {task.names()}"
     )
+    lost.killed = isinstance(error, ray.exceptions.OutOfMemoryError)
+    return lost
