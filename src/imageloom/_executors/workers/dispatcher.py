@@ -266,7 +266,8 @@ class Dispatcher:
         for worker in idle:
             self._give(worker, self._may_have_more, full)
         for worker in nearly_idle:
-            if worker.item is not None:
+            # One that is idle may just have turned out to be dead, when it was given a task.
+            if worker.item is not None and worker in self._workers:
                 self._give(worker, worker.may_have_next, full)
 
     def _give(

@@ -34,7 +34,7 @@ _LONGEST_SHORT: Final = 0x7FFFFFFF
 _CHUNK: Final = 1 << 20  # bytes that are asked for, or offered, at a time
 _IN_A_TURN: Final = 8 << 20  # bytes that are taken before others have their turn
 _MOST_DESCRIPTORS: Final = 4
-_ROOM: Final = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
+_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def pair_of_sockets() -> tuple[MessageSocket, Connection]:
@@ -208,7 +208,8 @@ class MessageSocket:
     def _take(self) -> int:
         """Takes some bytes; returns how many, 0 at the end."""
         place = memoryview(self._buffer)[self._filled : self._filled + _CHUNK]
-        count, attached, _, _ = self.waitable.recvmsg_into([place], _ROOM, _CLOSE_ON_EXEC)
+        room = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
+        count, attached, _, _ = self.waitable.recvmsg_into([place], room, _CLOSE_ON_EXEC)
         for _, _, content in attached:
             numbers = array.array("i")
             numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
@@ -234,6 +235,3 @@ class MessageSocket:
                 return
         self._header = length is None
         self._buffer = bytearray(_SHORT.size if length is None else length)
-
-
-_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
