@@ -51,6 +51,11 @@ class Worker:
         same = channel is self.item.channel and channel.key == self.short
         return same and channel.batch_timeout is None
 
+    @property
+    def sample(self) -> int:
+        """The sample of its task that it is working on, or was when it died; -1 for none."""
+        return -1 if self.item is None else self.item.channel.slots.progress_of(self.slot)
+
     def free(self, slot: int, slots: SlotPool) -> None:
         """Frees a slot that it was given, once it has ended."""
         if self.process.gone:  # otherwise it may still write there

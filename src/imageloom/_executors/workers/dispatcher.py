@@ -338,10 +338,8 @@ class Dispatcher:
             not_begun, slot = worker.following
             worker.free(slot, not_begun.channel.slots)
             self.queue.put(not_begun, urgent=True)
-        item, for_memory = worker.item, None
-        if not overdue:
-            sample = -1 if item is None else item.channel.slots.progress_of(worker.slot)
-            for_memory = self._kills.note_death(item, sample, how)
+        item, sample = worker.item, worker.sample
+        for_memory = None if overdue else self._kills.note_death(item, sample, how)
         if item is not None:
             worker.free(worker.slot, item.channel.slots)
             error = fatal_batch_error(item, how, for_memory)
