@@ -31,6 +31,8 @@ An exception that the user's own code raises in a worker keeps its type; its `__
 
 from __future__ import annotations
 
+from typing import Final
+
 from imageloom._public import public
 
 __all__ = [
@@ -57,6 +59,12 @@ __all__ = [
     "in_one_line",
     "printable",
 ]
+
+
+# What to change where memory is short.
+LESS_MEMORY: Final = (
+    "Pass fewer `cores`, or a smaller `cache_limit`, `batch_size` or `max_batches_pending`."
+)
 
 
 @public
@@ -156,7 +164,10 @@ class IteratorClosedError(ImageLoomError, RuntimeError):
 
 @public
 class BatchMemoryError(ImageLoomError, OSError, MemoryError):
-    """Memory for batches could not be allocated."""
+    """Memory for a batch could not be allocated.
+
+    It says nothing about a single image, so that no image is replaced because of it.
+    """
 
 
 @public
@@ -176,9 +187,12 @@ class WorkerDiedError(ImageLoomError, RuntimeError):
     Attributes:
         sample: the index in the batch of the sample that was computed each time a worker died; None if
             these were different samples.
+        killed: whether the workers were ended from outside, as it happens when memory runs out. The
+            file of the sample need not be the reason then, and it is never replaced.
     """
 
     sample: int | None = None
+    killed: bool = False
 
 
 @public

@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from numpy.typing import NDArray
 from programs import run_program
 
+from imageloom._executors.base import KEPT_BATCHES
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers.channel import KEPT_BATCHES
 from imageloom._executors.workers.shared_memory import AttachedSlots, SlotPool
 from imageloom._pipeline.layout import BatchLayout
 

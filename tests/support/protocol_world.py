@@ -23,7 +23,8 @@ import pytest
 
 from imageloom import ImageLoomError, IteratorClosedError
 from imageloom._executors.base import QueuedTask
-from imageloom._executors.workers import assigned, dispatcher, staffing
+from imageloom._executors.packing import Packed, Packing
+from imageloom._executors.workers import assigned, dispatcher, kills, parcels, staffing
 from imageloom._executors.workers.dispatcher import Dispatcher
 from imageloom._executors.workers.message_socket import MessageSocket
 from imageloom._executors.workers.messages import CloseChannel, Compute, Done, OpenChannel, Ready
@@ -231,7 +232,13 @@ class World:
         recipe: Any = SimpleNamespace(layout=_LAYOUT, rows=None, cache=None)
         self.channels = [
             ChannelResources(
-                recipe, b"x" * ROOM, in_flight=3, kept=0, batch_timeout=seconds, workers=workers
+                recipe,
+                Packed(Packing((b"x" * ROOM,))),
+                self.dispatcher.parcels,
+                in_flight=3,
+                kept=0,
+                batch_timeout=seconds,
+                workers=workers,
             )
             for seconds in timeouts
         ]
@@ -366,7 +373,7 @@ def playing(workers: int, *, timeouts: tuple[float | None, ...]) -> Iterator[Wor
         patch.setattr(dispatcher, "threading", threads)
         patch.setattr(assigned, "WorkerProcess", lambda environment: PlayedProcess(made[0]))
         patch.setattr(dispatcher, "wait", lambda *where: made[0].wait(*where))  # noqa: PLW0108 - it is made later
-        for module in (dispatcher, assigned, staffing):
+        for module in (dispatcher, assigned, kills, parcels, staffing):
             patch.setattr(module, "time", clock)
         world = World(workers, timeouts=timeouts)
         made.append(world)

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from imageloom._locks import tell_of_forks
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe, SampleName
 
 __all__ = [
+    "KEPT_BATCHES",
     "Channel",
     "ComputedBatch",
     "Executor",
@@ -39,6 +40,8 @@ __all__ = [
     "discard_finished",
     "timeout_error",
 ]
+
+KEPT_BATCHES: Final = 8  # how many batches the user may hold before further ones are copies
 
 BatchFuture = Future["ComputedBatch"]
 # What an executor keeps for one channel; each executor has a class of its own for it.
@@ -216,8 +219,11 @@ class QueuedTask(Generic[ChannelT]):
         task: The batch to compute.
         future: The future that the channel has returned for it.
         started: Whether the task has left the queue before, so that its future is running.
-        deaths_at: For each worker that died over this task, the sample that the worker was working
-            on; -1 if it had not begun any.
+        deaths_at: For each worker that died over this task by itself, the sample that the worker was
+            working on; -1 if it had not begun any.
+        kills_at: The same for each worker that was killed from outside.
+        alone_until: Until this time of the monotonic clock it is computed alone, because memory may
+            have been short (see `workers.kills`).
     """
 
     channel: ChannelT
@@ -225,6 +231,8 @@ class QueuedTask(Generic[ChannelT]):
     future: BatchFuture = field(default_factory=Future)
     started: bool = False
     deaths_at: list[int] = field(default_factory=list)
+    kills_at: list[int] = field(default_factory=list)
+    alone_until: float = 0.0
 
     def fail(self, error: Exception) -> None:
         """Sets an exception, which may be shared with other tasks, unless the task was cancelled."""
@@ -316,6 +324,11 @@ class TaskQueue(Generic[ChannelT]):
                 if accepts(item.channel) and self._begun(item):
                     return item
         return None
+
+    def lone_ones(self) -> list[QueuedTask[ChannelT]]:
+        """The waiting tasks that were to be computed alone at some time."""
+        with self._changed:
+            return [item for item in self._tasks if item.alone_until > 0]
 
     def withdraw(self, future: BatchFuture) -> QueuedTask[ChannelT] | None:
         """Removes and returns the task of a future; None if it does not wait, or was cancelled."""

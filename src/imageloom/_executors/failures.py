@@ -10,11 +10,13 @@ import dataclasses
 import pickle
 import traceback
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from imageloom._errors import WorkerError
 from imageloom._executors.failed import Failed
 from imageloom._executors.inside import receiving
+from imageloom._executors.packing import Packing, unpacked
 from imageloom._executors.portable import returning
 from imageloom._executors.state.takeover import take_over
 
@@ -25,20 +27,20 @@ class NotReceived(WorkerError):
     """Describes why a recipe could not be unpickled in another process."""
 
 
-def received(blob: bytes) -> Any:
-    """The recipe that another process has sent.
+def received(packing: Packing, large: Sequence[memoryview]) -> Any:
+    """The recipe that another process has sent, and the memory of its large parts.
 
     Raises:
         NotReceived: it cannot be unpickled, for the reason that is the cause of this.
     """
     try:
-        knowledge, sent = pickle.loads(blob)
+        knowledge = None if packing.before is None else unpacked(packing.before, large)
         if knowledge is not None:
             take_over(knowledge)
         with receiving(), warnings.catch_warnings():
             # What modules warn of when they are imported, the program has seen already.
             warnings.simplefilter("ignore")
-            recipe = pickle.loads(sent)
+            recipe = unpacked(packing, large)
         return dataclasses.replace(recipe, program=knowledge)
     except BaseException as error:  # the user's own classes may raise anything
         raise NotReceived("The recipe cannot be unpickled.") from error

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import pickle
 from typing import Final
 
 from imageloom._errors import ArgumentTypeError
 from imageloom._executors.importing import note_unimportable
-from imageloom._executors.portable import portable
+from imageloom._executors.packing import Packed
+from imageloom._executors.portable import packed
 from imageloom._executors.state.snapshot import Snapshot
 from imageloom._pipeline.recipe import Recipe
 
-__all__ = ["CannotTravel", "can_travel", "recipe_bytes", "what_travels"]
+__all__ = ["CannotTravel", "can_travel", "packed_recipe", "what_travels"]
 
 _MOST_KEPT: Final = 2**20  # bytes of a pickled recipe that are kept until workers are opened
 
@@ -22,18 +22,20 @@ class CannotTravel(ArgumentTypeError):
 
 
 def can_travel(recipe: Recipe) -> bool:
-    """Whether `recipe_bytes` will not raise; it is quicker."""
+    """Whether `packed_recipe` will not raise; it is quicker."""
     try:
         sent = _sent(recipe)
     except CannotTravel:
         return False
-    if isinstance(recipe.program, Snapshot) and len(sent) <= _MOST_KEPT:
+    if isinstance(recipe.program, Snapshot) and sent.size <= _MOST_KEPT:
         recipe.program.sent = sent  # as of now, which is the first batch
     return True
 
 
-def recipe_bytes(recipe: Recipe) -> bytes:
-    """The recipe, and what the program knew, for `received` in another process.
+def packed_recipe(recipe: Recipe) -> Packed:
+    """The recipe, after what the program knew, for `received` in another process.
+
+    Its large parts are not copied yet.
 
     Raises:
         CannotTravel: a function or a plug-in of the user, or an object that it refers to, cannot be
@@ -41,18 +43,20 @@ def recipe_bytes(recipe: Recipe) -> bytes:
     """
     program = recipe.program
     if not isinstance(program, Snapshot):
-        return pickle.dumps((None, _sent(recipe)))
+        return _sent(recipe)
     sent = program.sent or _sent(recipe)
-    knowledge, unimportable = program.knowledge(sent)
+    knowledge, unimportable = program.knowledge(sent.pickles)
     while note_unimportable(unimportable):  # what they define has to be in the recipe itself
         sent = _sent(recipe)
-        knowledge, unimportable = program.knowledge(sent)
-    return pickle.dumps((knowledge, sent))
+        knowledge, unimportable = program.knowledge(sent.pickles)
+    return sent.behind(packed(knowledge))
 
 
-def _sent(recipe: Recipe) -> bytes:
+def _sent(recipe: Recipe) -> Packed:
     try:
-        return portable(dataclasses.replace(what_travels(recipe), program=None))
+        travels = dataclasses.replace(what_travels(recipe), program=None)
+        # The user's functions come first: they are the same for many iterators.
+        return packed((travels.user_code, travels.params.image_data_generator), travels)
     except Exception as error:
         raise CannotTravel(
             "A hook or a plug-in of Pillow, or what it refers to, cannot be sent to other processes "

@@ -27,7 +27,8 @@ from imageloom._imaging.augment.fused import Fusion, fusion_of
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
-from imageloom._pipeline.shortage import memory_told, no_memory
+from imageloom._pipeline.shortage import NOTE, lacks_memory, memory_told, no_memory
+from imageloom._pipeline.stages import USERS_STAGES
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._storage.access import use_access
 
@@ -61,10 +62,6 @@ class Pipeline:
         if standardize.active and standardize.sole_factor is None:
             return None
         return fusion_of(recipe.transform, standardize.sole_factor)
-
-    def _is_of_user(self, stage: str) -> bool:
-        """Whether a function or method of the user may be running at a stage."""
-        return bool(self.recipe.user_code) and stage not in ("read", "save", "finish")
 
     def run(
         self,
@@ -111,8 +108,14 @@ class Pipeline:
             raise failure from error
         except Exception as error:
             error.add_note(work.at.note())
-            if isinstance(error, MemoryError) and not self._is_of_user(work.at.stage):
-                raise no_memory(error) from error
+            if lacks_memory(error):
+                if not self._is_users(work.at.stage):
+                    raise no_memory(error) from error
+                error.add_note(NOTE)
             raise
         finally:
             work.close()
+
+    def _is_users(self, stage: str) -> bool:
+        """Whether a function or method of the user may be what runs in a stage."""
+        return bool(self.recipe.user_code.overrides) or stage in USERS_STAGES

@@ -212,6 +212,6 @@ def _bad_samples(error: BaseException, task: BatchTask) -> Mapping[int, str]:
     """Returns the samples of the batch that cannot be read, and why; empty for other errors."""
     if isinstance(error, BadSamplesError):
         return {row: reason for row, _, reason in error.samples}
-    if isinstance(error, WorkerDiedError) and error.sample is not None:
+    if isinstance(error, WorkerDiedError) and error.sample is not None and not error.killed:
         return {error.sample: str(error)}
     return {}

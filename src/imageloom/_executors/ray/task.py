@@ -44,7 +44,7 @@ class RemoteRecipe:
         key: A string that is different for each iterator in the whole cluster.
         version: The version of imageloom in the driver.
         search_path: The module search path of the driver, where the modules of hooks are found.
-        recipe: A reference to the pickled recipe.
+        recipe: A reference to the packed recipe and its large parts.
         rows: A reference to the array that the images are rows of; empty for files.
     """
 
@@ -120,7 +120,9 @@ def _open(remote: RemoteRecipe) -> Pipeline:
         )
     cv2.setNumThreads(1)
     sys.path += [place for place in remote.search_path if place not in sys.path]
-    recipe = received(ray.get(remote.recipe[0]))
+    packing, large = ray.get(remote.recipe[0])
+    # What is in the object store is read-only, and shared by all workers of the node.
+    recipe = received(packing, [memoryview(bytearray(part)) for part in large])
     return Pipeline(recipe, open_store(recipe.cache))
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imageloom._executors.environment import changed_variables
+from imageloom._executors.packing import Packed
 from imageloom._executors.state.knowledge import Filter, Knowledge, ModuleKnowledge
 from imageloom._executors.state.module_code import code_of, names_in
 from imageloom._executors.state.users_modules import is_users_own, reached, users_modules
@@ -39,7 +40,7 @@ class Snapshot:
         filters: The filters of the module `warnings`.
         locale: What `locale.setlocale` gives for all categories.
         values: The values of the user's modules that the functions seem to use.
-        sent: The pickled recipe, if it was pickled then.
+        sent: The packed recipe, if it was packed then.
     """
 
     argv: tuple[str, ...]
@@ -49,7 +50,7 @@ class Snapshot:
     filters: tuple[Any, ...]
     locale: str
     values: Mapping[str, ModuleValues]
-    sent: bytes = b""
+    sent: Packed | None = None
 
     def knowledge(self, recipe: bytes) -> tuple[Knowledge, frozenset[str]]:
         """What travels before a pickled recipe, and the names of modules that workers cannot import.

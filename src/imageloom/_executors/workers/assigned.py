@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from imageloom._executors.base import QueuedTask
 from imageloom._executors.workers.resources import ChannelResources
+from imageloom._executors.workers.shared_memory import SlotPool
 from imageloom._executors.workers.spawning import WorkerProcess
 
-__all__ = ["Task", "Worker"]
+__all__ = ["Task", "Worker", "end_all"]
 
 _START_SECONDS: Final = 120.0  # how long a worker may take to import what it needs
 
@@ -48,3 +50,26 @@ class Worker:
         assert self.item is not None
         same = channel is self.item.channel and channel.key == self.short
         return same and channel.batch_timeout is None
+
+    @property
+    def sample(self) -> int:
+        """The sample of its task that it is working on, or was when it died; -1 for none."""
+        return -1 if self.item is None else self.item.channel.slots.progress_of(self.slot)
+
+    def free(self, slot: int, slots: SlotPool) -> None:
+        """Frees a slot that it was given, once it has ended."""
+        if self.process.gone:  # otherwise it may still write there
+            slots.give_back(slot)
+
+
+def end_all(workers: Sequence[Worker], error: Exception, grace: float) -> None:
+    """Ends workers, which may compute for `grace` seconds more; what they do not finish fails."""
+    for worker in workers:
+        worker.process.hang_up()
+    until = time.monotonic() + grace
+    for worker in workers:
+        # One that is still importing has nothing to finish.
+        worker.process.end(max(0.0, until - time.monotonic()) if worker.ready else 0.0)
+        for item in (worker.item, worker.following and worker.following[0]):
+            if item is not None:
+                item.fail(error)

@@ -6,7 +6,7 @@ time, so every wait ends:
 
 * If a worker dies, another one replaces it and computes its batch again. A worker notes in its slot
   which sample it is working on, so if workers keep dying over one sample, the error names its file
-  (see `deaths`).
+  (see `deaths`). If one was killed, its batch is computed again alone (see `kills`).
 * If a batch takes longer than `batch_timeout`, it fails with an error that names its files. Only
   its worker is killed and replaced.
 * A worker that is not ready after two minutes is killed and counts as one that died.
@@ -35,11 +35,12 @@ from imageloom._executors.base import ComputedBatch, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
 from imageloom._executors.workers.answers import unpickled_answer
-from imageloom._executors.workers.assigned import Task, Worker
+from imageloom._executors.workers.assigned import Task, Worker, end_all
 from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error, watching_failed
+from imageloom._executors.workers.kills import Kills
 from imageloom._executors.workers.messages import Answer, CannotStart, Ready
+from imageloom._executors.workers.parcels import ParcelStore
 from imageloom._executors.workers.resources import ChannelResources
-from imageloom._executors.workers.shared_memory import SlotPool
 from imageloom._executors.workers.staffing import Staffing
 from imageloom._executors.workers.waiting import Waitable, wait
 from imageloom._locks import tell_of_forks
@@ -60,6 +61,7 @@ class Dispatcher:
 
     Attributes:
         queue: The tasks that no worker has begun.
+        parcels: The large parts of recipes, which its workers share.
         restarts: How many workers have died or hung, and were replaced.
         ended: Whether everything is released, and no task can be computed any more.
     """
@@ -69,10 +71,12 @@ class Dispatcher:
         self._staffing = Staffing(size)
         self.queue: TaskQueue[ChannelResources] = TaskQueue()
         self.restarts = 0
+        self.parcels = ParcelStore()
         self._released: deque[ChannelResources] = deque()
         self._environment = environment
         self._workers: list[Worker] = []
         self._deaths = DeathCounts()
+        self._kills = Kills(self.queue)
         self._without_slot = False  # a task waits for a free slot
         self._closing = False
         self._owner = os.getpid()
@@ -166,6 +170,7 @@ class Dispatcher:
         self._end_overdue()
         self._close_released()
         self._end_unneeded()
+        self.parcels.drop_unused()
 
     @property
     def _wakeups(self) -> Connection:
@@ -184,6 +189,7 @@ class Dispatcher:
         due = [max(0.0, min(deadlines) - time.monotonic())] if deadlines else []
         if self._without_slot:
             due.append(_NO_SLOT_SECONDS)
+        due += self._kills.seconds_to_wait(self._workers) + self.parcels.seconds_to_wait()
         idle = self._staffing.seconds_to_wait(len(self._workers))
         return min(due if idle is None else [*due, idle], default=None)
 
@@ -249,7 +255,12 @@ class Dispatcher:
         self._without_slot = False
         while self.queue and len(self._workers) < self.size and self._start_worker():
             pass
-        idle = [worker for worker in self._workers if worker.ready and worker.item is None]
+        idle = self._idle()
+        others_wait, lone = self._kills.others_wait(self._workers)
+        if lone is not None and idle:
+            self._give(idle[0], lambda channel: channel is lone.channel, set())
+        if others_wait:
+            return
         nearly_idle = [w for w in self._workers if w.short >= 0 and w.following is None]
         full: set[int] = set()
         for worker in idle:
@@ -280,6 +291,9 @@ class Dispatcher:
             self.queue.put(item, urgent=True)
             full.add(item.channel.key)
             self._without_slot = True
+
+    def _idle(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.ready and worker.item is None]
 
     def _may_have_more(self, channel: ChannelResources) -> bool:
         """Whether a channel does not use all the workers yet that it wants."""
@@ -312,7 +326,7 @@ class Dispatcher:
                 slots, seconds = item.channel.slots, item.channel.batch_timeout
                 assert seconds is not None  # otherwise there was no deadline
                 error = timeout_error(item.task, seconds, slots.progress_of(worker.slot))
-                self._free_slot(worker, worker.slot, slots)
+                worker.free(worker.slot, slots)
                 item.future.set_exception(error)
 
     def _remove(self, worker: Worker, *, overdue: bool = False) -> None:
@@ -322,12 +336,13 @@ class Dispatcher:
         self.restarts += 1
         if worker.following is not None:
             not_begun, slot = worker.following
-            self._free_slot(worker, slot, not_begun.channel.slots)
+            worker.free(slot, not_begun.channel.slots)
             self.queue.put(not_begun, urgent=True)
-        if (item := worker.item) is not None:
-            item.deaths_at.append(item.channel.slots.progress_of(worker.slot))
-            self._free_slot(worker, worker.slot, item.channel.slots)
-            error = fatal_batch_error(item.task, item.deaths_at, how)
+        item, sample = worker.item, worker.sample
+        for_memory = None if overdue else self._kills.note_death(item, sample, how)
+        if item is not None:
+            worker.free(worker.slot, item.channel.slots)
+            error = fatal_batch_error(item, how, for_memory)
             if error is None:
                 self.queue.put(item, urgent=True)
             else:
@@ -337,12 +352,7 @@ class Dispatcher:
             if not self._deaths.note_failed_start(how, len(self._workers)):
                 self._staffing.limit(len(self._workers))
         elif not overdue:
-            self._deaths.note_death(how, self.size)
-
-    @staticmethod
-    def _free_slot(worker: Worker, slot: int, slots: SlotPool) -> None:
-        if worker.process.gone:  # otherwise it may still write there
-            slots.give_back(slot)
+            self._deaths.note_death(how, self.size, for_memory)
 
     def _start_worker(self) -> bool:
         """Starts a worker. If that fails, the others go on without it, if there are any."""
@@ -372,8 +382,7 @@ class Dispatcher:
     def _end_unneeded(self) -> None:
         """Ends workers that nobody needs any more; perhaps all, and this thread."""
         count = self._staffing.unneeded(len(self._workers))
-        idle = [worker for worker in self._workers if worker.ready and worker.item is None]
-        for worker in idle[:count]:
+        for worker in self._idle()[:count]:
             self._workers.remove(worker)
             worker.process.end(_GRACE_SECONDS)
         if self._staffing.is_over():
@@ -382,17 +391,10 @@ class Dispatcher:
     def _shut_down(self, error: Exception) -> None:
         """Ends everything. The order matters: first the tasks, then the workers, then the memory."""
         self.queue.close(error)
-        for worker in self._workers:
-            worker.process.hang_up()
-        until = time.monotonic() + _GRACE_SECONDS
-        for worker in self._workers:
-            # One that is still importing has nothing to finish.
-            worker.process.end(max(0.0, until - time.monotonic()) if worker.ready else 0.0)
-            for item in (worker.item, worker.following and worker.following[0]):
-                if item is not None:
-                    item.fail(error)
+        end_all(self._workers, error, _GRACE_SECONDS)
         self._workers.clear()
         # Set before the last look at released channels: `release` closes those that come later.
         self.ended = True
         self._close_released()
+        self.parcels.drop_all()
         self._alarm = None

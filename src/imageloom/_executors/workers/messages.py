@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from imageloom._errors import MissingDependencyError
 from imageloom._executors.failed import Failed
+from imageloom._executors.packing import Packing, Places
 from imageloom._executors.workers.shared_memory import Ticket
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchReport, BatchTask
@@ -26,20 +27,24 @@ __all__ = [
 class OpenChannel:
     """Tells a worker that batches of a recipe will follow.
 
-    Where memory is opened by a descriptor, those of the channel's and of the cache's memory come with
-    this message.
+    Where memory is opened by a descriptor, those of the channel's and of the cache's memory and of the
+    parcels come with this message.
 
     Attributes:
         channel: The key of the channel.
         recipe: The recipe, made by cloudpickle because it contains the user's functions.
+        places: Where its large parts are in the parcels.
         layout: The arrays of a batch in a slot of the memory.
         tickets: What opens the memory, and that of the cache if there is one.
+        parcels: What opens the parcels.
     """
 
     channel: int
-    recipe: bytes
+    recipe: Packing
+    places: Places
     layout: BatchLayout
     tickets: tuple[Ticket, ...]
+    parcels: tuple[Ticket, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._errors import BatchMemoryError, IteratorClosedError
+from imageloom._errors import LESS_MEMORY, BatchMemoryError, IteratorClosedError
 from imageloom._locks import Lock, forks
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 
@@ -49,18 +49,22 @@ class Ticket:
     Attributes:
         nbytes: The size of the memory.
         tag: Its name on Windows; elsewhere "", as a descriptor opens it that travels beside this.
+        private: Whether what is written there stays in the process that writes. Until then, such a
+            mapping takes no memory of its own.
     """
 
     nbytes: int
     tag: str
+    private: bool = False
 
     def open(self, take_descriptor: Callable[[], int]) -> mmap.mmap:
         """Maps the memory; `take_descriptor` returns its descriptor, which is closed then."""
+        access = mmap.ACCESS_COPY if self.private else mmap.ACCESS_WRITE
         if sys.platform == "win32":
-            return mmap.mmap(-1, self.nbytes, tagname=self.tag)
+            return mmap.mmap(-1, self.nbytes, tagname=self.tag, access=access)
         fd = take_descriptor()
         try:
-            return mmap.mmap(fd, self.nbytes)
+            return mmap.mmap(fd, self.nbytes, access=access)
         finally:
             _close(fd)
 
@@ -86,7 +90,7 @@ class Segment:
             self.close()
             raise BatchMemoryError(
                 f"Could not allocate {nbytes / 2**20:,.0f} MiB of memory for the batches ({error}). "
-                "Pass a smaller `batch_size`, `max_batches_pending` or `cores`."
+                f"{LESS_MEMORY}"
             ) from error
 
     @property

@@ -7,6 +7,7 @@ and it imports no training framework. It ends when its connection ends, and at o
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 import signal
@@ -14,10 +15,11 @@ import sys
 from contextlib import suppress
 from typing import Any, Final
 
-from imageloom._errors import WorkerError
+from imageloom._errors import BatchMemoryError, WorkerError
 from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import NotReceived, as_message, received
+from imageloom._executors.packing import Packing, parts_at
 from imageloom._executors.workers.answers import send_answer
 from imageloom._executors.workers.line import Line
 from imageloom._executors.workers.messages import (
@@ -32,6 +34,7 @@ from imageloom._executors.workers.shared_memory import AttachedSlots
 from imageloom._imaging.opencv import cv2
 from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.pipeline import Pipeline
+from imageloom._pipeline.shortage import no_memory
 
 __all__ = ["serve"]
 
@@ -56,11 +59,9 @@ def serve(line: Line) -> None:
         while True:
             message: Request = line.next_message()
             if isinstance(message, OpenChannel):
-                memory, *cache = (ticket.open(line.take_descriptor) for ticket in message.tickets)
-                slots = AttachedSlots(message.layout, memory)
-                channels[message.channel] = _WorkerChannel(message.recipe, slots, *cache)
+                channels[message.channel] = _WorkerChannel(line, message)
             elif isinstance(message, CloseChannel):
-                channels.pop(message.channel, None)
+                _close(channels.pop(message.channel, None))
             else:
                 answer = _compute(channels[message.channel], message)
                 if os.getpid() != process:
@@ -71,16 +72,33 @@ def serve(line: Line) -> None:
 
 
 class _WorkerChannel:
-    """The recipe of a channel and its memory, in a worker."""
+    """The recipe of a channel and its memory, in a worker.
 
-    def __init__(
-        self, recipe: bytes, slots: AttachedSlots, cache_memory: mmap.mmap | None = None
-    ) -> None:
-        self._recipe = recipe
-        self._cache_memory = cache_memory
+    Attributes:
+        is_large: Whether the recipe has large parts.
+    """
+
+    def __init__(self, line: Line, message: OpenChannel) -> None:
+        """Opens the memory. If that fails, so do the channel's batches, and not the worker."""
+        self.is_large = bool(message.parcels)
         self._pipeline: Pipeline | None = None
-        self._not_received: NotReceived | None = None
-        self.slots = slots
+        self._failure: WorkerError | BatchMemoryError | None = None
+        opened: list[mmap.mmap] = []
+        for ticket in (
+            *message.tickets,
+            *message.parcels,
+        ):  # all, whatever happens: each is in the line
+            try:
+                opened.append(ticket.open(line.take_descriptor))
+            except (OSError, ValueError) as error:
+                self._failure = no_memory(error)
+        if self._failure is not None:
+            return
+        own = len(message.tickets)
+        self.slots = AttachedSlots(message.layout, opened[0])
+        self._cache_memory = opened[1] if own > 1 else None
+        large = parts_at(message.places, [memoryview(parcel) for parcel in opened[own:]])
+        self._recipe: tuple[Packing, list[memoryview]] | None = (message.recipe, large)
 
     def pipeline(self) -> Pipeline:
         """Returns the pipeline. It is built for the first batch, which fails if that fails.
@@ -88,16 +106,26 @@ class _WorkerChannel:
         If a module of the user cannot be imported, that takes as long as the import of everything it
         asks for. So it is tried once.
         """
-        if self._not_received is not None:
-            raise self._not_received
+        if self._failure is not None:
+            raise self._failure
         if self._pipeline is None:
+            assert self._recipe is not None, "it is received once"
+            packing, large = self._recipe
+            self._recipe = None  # what the pipeline does not use need not stay in memory
             try:
-                recipe = received(self._recipe)
+                recipe = received(packing, large)
             except NotReceived as error:
-                self._not_received = error
+                self._failure = error
                 raise
             self._pipeline = Pipeline(recipe, open_store(recipe.cache, self._cache_memory))
         return self._pipeline
+
+
+def _close(channel: _WorkerChannel | None) -> None:
+    """Lets go of a channel. Functions that arrived by value refer to one another in circles."""
+    if channel is not None and channel.is_large:
+        del channel
+        gc.collect()
 
 
 def _compute(channel: _WorkerChannel, message: Compute) -> Done | Failed:
