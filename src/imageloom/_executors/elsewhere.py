@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from imageloom._imaging.pillow_settings import use_settings, warnings_of_pillow
-from imageloom._pipeline.recipe import BatchTask, Recipe
-from imageloom._pipeline.seeds import seeded_for_hooks
+from imageloom._pipeline.pipeline import Pipeline
+from imageloom._pipeline.recipe import BatchTask
 
 __all__ = ["as_in_program"]
 
 
 @contextmanager
-def as_in_program(recipe: Recipe, task: BatchTask) -> Iterator[list[tuple[str, str, type[Warning]]]]:
+def as_in_program(
+    pipeline: Pipeline, task: BatchTask
+) -> Iterator[list[tuple[str, str, type[Warning]]]]:
     """Prepares a worker for one batch: Pillow's settings, and the generators that hooks may use.
 
     The list that it returns fills with what Pillow warns of, for the user's process to show.
     """
-    use_settings(recipe.pillow)
-    with warnings_of_pillow() as found, seeded_for_hooks(recipe, task, restore=False):
+    use_settings(pipeline.recipe.pillow)
+    with warnings_of_pillow() as found, pipeline.randomness.seeded(task, restore=False):
         yield found

@@ -26,6 +26,7 @@ from imageloom._errors import WorkerError
 from imageloom._imaging.augment.fused import can_fuse
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
+from imageloom._pipeline.hook_randomness import HookRandomness
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._storage.access import use_access
@@ -34,11 +35,28 @@ __all__ = ["Pipeline"]
 
 
 class Pipeline:
-    """Computes the batches of one recipe; several threads may use one instance."""
+    """Computes the batches of one recipe; several threads may use one instance.
 
-    def __init__(self, recipe: Recipe, store: PixelStore | None = None) -> None:
-        """`store` keeps decoded pixels; by default it is opened as the recipe plans it."""
+    Attributes:
+        recipe: How they are computed.
+        randomness: The generators that the user's functions draw from; who calls `run` seeds them.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        store: PixelStore | None = None,
+        randomness: HookRandomness | None = None,
+    ) -> None:
+        """Builds what all batches have in common.
+
+        Args:
+            recipe: How batches are computed.
+            store: Keeps decoded pixels; by default it is opened as the recipe plans it.
+            randomness: That of the recipe, if it was looked for already.
+        """
         self.recipe = recipe
+        self.randomness = HookRandomness(recipe) if randomness is None else randomness
         if recipe.storage is not None:
             use_access(recipe.storage)
         self._store = open_store(recipe.cache) if store is None else store
@@ -91,7 +109,9 @@ class Pipeline:
             state=state,
         )
         try:
-            return work.run(arrays)
+            report = work.run(arrays)
+            self.randomness.look_again()
+            return report.with_warnings(self.randomness.warnings)
         except StopIteration as error:
             # A loop over batches would take it for the end, and training would stop silently.
             failure = WorkerError(

@@ -83,7 +83,7 @@ def compute(recipe: RemoteRecipe, task: BatchTask) -> tuple[Outcome, Arrays]:
             pipeline = _pipeline_for(recipe)
             arrays = private_arrays(pipeline.recipe.layout, len(task))
             raw = _raw_rows(recipe, task)
-            with as_in_program(pipeline.recipe, task) as pillow:
+            with as_in_program(pipeline, task) as pillow:
                 report = pipeline.run(task, arrays, raw)
         result = report.with_warnings(pillow)
     except BaseException as error:  # a hook may even raise SystemExit

@@ -106,7 +106,7 @@ def _compute_into_slot(channel: _WorkerChannel, message: Compute) -> Done | Fail
         arrays = channel.slots.arrays(message.slot, len(message.task))
         raw = channel.slots.raw_rows(message.slot, len(message.task))
         progress = channel.slots.progress(message.slot)
-        with as_in_program(pipeline.recipe, message.task) as pillow:
+        with as_in_program(pipeline, message.task) as pillow:
             report = pipeline.run(message.task, arrays, raw, progress)
         return Done(report.with_warnings(pillow))
     except BaseException as error:  # a hook may even raise SystemExit, which must not end the worker
