@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imageloom._executors.base import ComputedBatch
 from imageloom._pipeline.layout import private_arrays
+from imageloom._pipeline.naming import naming_in_warnings
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchTask
 
@@ -17,6 +18,6 @@ def computed_here(pipeline: Pipeline, task: BatchTask) -> ComputedBatch:
         Exception: What a hook or the decoder has raised.
     """
     arrays = private_arrays(pipeline.recipe.layout, len(task))
-    with pipeline.randomness.seeded(task, restore=True):
+    with pipeline.randomness.seeded(task, restore=True), naming_in_warnings:
         report = pipeline.run(task, arrays)
     return ComputedBatch(lambda: arrays, lambda: None, report)

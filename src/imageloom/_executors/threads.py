@@ -32,6 +32,7 @@ from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
 from imageloom._machine import available_cpus
 from imageloom._pipeline.hook_randomness import DrawingTurn, HookRandomness
 from imageloom._pipeline.layout import private_arrays
+from imageloom._pipeline.naming import naming_in_warnings
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
@@ -211,7 +212,7 @@ def _compute(item: QueuedTask[_ThreadChannel]) -> bool:
     arrays = private_arrays(pipeline.recipe.layout, len(item.task))
     with suppress(InvalidStateError):
         try:
-            with pipeline.randomness.seeded_for_each_call(item.task):
+            with pipeline.randomness.seeded_for_each_call(item.task), naming_in_warnings:
                 report = pipeline.run(item.task, arrays)
         except BaseException as error:
             item.future.set_exception(error)

@@ -163,7 +163,6 @@ def warnings_of_pillow() -> Iterator[list[tuple[str, str, type[Warning]]]]:
         warnings.showwarning = show
 
 
-@functools.cache
 def _warn_each_time() -> None:
     """Python shows a warning once in a process, but a worker serves several iterators."""
     import warnings

@@ -281,7 +281,7 @@ def _module_of(value: Any) -> str:
 
 
 def _package_of(kind: type) -> str:
-    module = kind.__module__  # a few types of C have something else there
+    module: Any = kind.__module__  # a few types of C have something else there
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 

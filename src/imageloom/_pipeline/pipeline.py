@@ -17,6 +17,7 @@ function of the task.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from imageloom._imaging.augment.fused import can_fuse
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
 from imageloom._pipeline.hook_randomness import HookRandomness
+from imageloom._pipeline.naming import naming_in_logs, working_at
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._storage.access import use_access
@@ -77,6 +79,15 @@ class Pipeline:
             return None
         return recipe.standardize.sole_factor if can_fuse(recipe.transform) else None
 
+    def _names_samples(self, work: BatchWork) -> AbstractContextManager[Any]:
+        """Names the sample in what functions log, and to who shows what they warn of."""
+        if not self.recipe.user_code:
+            return nullcontext()
+        stack = ExitStack()
+        stack.enter_context(working_at(work.at.place))
+        stack.enter_context(naming_in_logs)
+        return stack
+
     def run(
         self,
         task: BatchTask,
@@ -109,7 +120,8 @@ class Pipeline:
             state=state,
         )
         try:
-            report = work.run(arrays)
+            with self._names_samples(work):
+                report = work.run(arrays)
             self.randomness.look_again()
             return report.with_warnings(self.randomness.warnings)
         except StopIteration as error:

@@ -76,7 +76,7 @@ def _of_tensorflow(tensorflow: Any) -> Source:
     state = sys.modules["tensorflow.python.eager.context"].context()
 
     def get() -> Any:
-        generator = state._rng
+        generator = getattr(state, "_rng", None)  # None as long as nobody has set a seed
         return state._seed, generator, None if generator is None else generator.getstate()
 
     def put(saved: Any) -> None:

@@ -19,6 +19,7 @@ from imageloom._errors import WorkerError
 from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import NotReceived, as_message, received
+from imageloom._executors.listening import Listener
 from imageloom._executors.workers.messages import (
     CloseChannel,
     Compute,
@@ -101,16 +102,17 @@ def _compute(channel: _WorkerChannel, message: Compute) -> Done | Failed:
 
 
 def _compute_into_slot(channel: _WorkerChannel, message: Compute) -> Done | Failed:
+    listener = Listener()
     try:
         pipeline = channel.pipeline()
         arrays = channel.slots.arrays(message.slot, len(message.task))
         raw = channel.slots.raw_rows(message.slot, len(message.task))
         progress = channel.slots.progress(message.slot)
-        with as_in_program(pipeline, message.task) as pillow:
+        with as_in_program(pipeline, message.task, listener) as pillow:
             report = pipeline.run(message.task, arrays, raw, progress)
-        return Done(report.with_warnings(pillow))
+        return Done(report.with_warnings(pillow).with_said(listener.said(message.task)))
     except BaseException as error:  # a hook may even raise SystemExit, which must not end the worker
-        return as_message(_explained(error))
+        return as_message(_explained(error), listener.said(message.task))
 
 
 def _break(*arguments: Any, **options: Any) -> Any:
