@@ -21,7 +21,15 @@ IMAGES = np.zeros((24, 2, 2, 1), np.uint8)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("framework", ["torch", "tensorflow", "cv2", "keras"])
+@pytest.mark.parametrize(
+    "framework",
+    [
+        "cv2",
+        pytest.param("torch", marks=pytest.mark.long),
+        pytest.param("keras", marks=pytest.mark.long),
+        pytest.param("tensorflow", marks=pytest.mark.long),
+    ],
+)
 def test_draws_repeat_with_every_executor(framework: str) -> None:
     """In a program of its own, in which the first hook is the first to load the framework."""
     pytest.importorskip(framework)
