@@ -61,7 +61,7 @@ _DRAWS_OF_TORCH: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """What functions draw from.
 
@@ -70,12 +70,14 @@ class Found:
         used: Which of `random_sources.GLOBAL_NAMES` they name.
         unruly: The ways to objects whose numbers nobody can repeat in each process, with their types.
         not_loaded: The modules that they import when they run.
+        objects: Whether they refer to objects, which may get generators later.
     """
 
     carried: dict[str, Source] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     unruly: dict[str, str] = field(default_factory=dict)
     not_loaded: set[str] = field(default_factory=set)
+    objects: bool = False
 
 
 def find_generators(roots: Iterable[tuple[str, Any]]) -> Found:
@@ -155,6 +157,7 @@ class _Search:
             yield path, value.args
             yield path, value.keywords
         elif isinstance(value, dict):
+            self.found.objects = True
             items = enumerate(tuple(value.items())[:_MOST_ITEMS])
             yield from ((f"{path}[{_short(key, number)}]", part) for number, (key, part) in items)
         elif isinstance(value, type):
@@ -224,6 +227,7 @@ class _Search:
 
     def _parts_of_object(self, path: str, value: Any) -> Iterator[tuple[str, Any]]:
         kind = type(value)
+        self.found.objects = True
         if isinstance(value, np.ndarray):
             if value.dtype.hasobject and value.size <= _MOST_ITEMS:
                 yield from ((f"{path}[{i}]", part) for i, part in enumerate(value.flat))

@@ -32,7 +32,7 @@ __all__ = ["DrawingTurn", "HookRandomness"]
 
 _ALWAYS: Final = ("random", "numpy")
 _OFTEN: Final = ("torch",)
-_LOOKS: Final = 2  # batches after which it is looked again for generators
+_LOOKS: Final = 2  # the batches after which it is looked again for generators
 _FRAMEWORKS: Final = ("torch", "tensorflow")
 
 
@@ -74,8 +74,12 @@ class HookRandomness:
         states = _States(self._sources(task, used))
         with self._seeding_what_is_loaded(task, states, used):
             if restore:
-                with states:
+                outer = states.present()
+                states.seed()
+                try:
                     yield
+                finally:
+                    states.put({**states.outer, **outer})
             else:
                 states.seed()
                 yield
@@ -100,7 +104,7 @@ class HookRandomness:
         They made each from a seed of their own, so that the first batch of each process would be the
         same, unless they made it from `params.rng`.
         """
-        if not self._roots or self._looks == 0:
+        if self._looks == 0 or not self._found.objects:
             return
         self._looks -= 1
         before, self._found = self._found, find_generators(self._roots)
@@ -172,7 +176,7 @@ class _States(AbstractContextManager[None]):
     def __init__(self, sources: dict[str, tuple[Source, int]]) -> None:
         self._sources = sources
         self._own: dict[str, Any] = {}  # those of the batch, once it has begun
-        self._outer: dict[str, Any] = {}
+        self.outer: dict[str, Any] = {}
         self._depth = 0
 
     def seed(self) -> None:
@@ -183,16 +187,16 @@ class _States(AbstractContextManager[None]):
         """Seeds further generators, while the others are in use."""
         for name in sources.keys() - self._sources.keys():
             source, word = self._sources[name] = sources[name]
-            self._outer[name] = source.get()
+            self.outer[name] = source.get()
             source.seed(word)
 
     def __enter__(self) -> None:
         self._depth += 1
         if self._depth > 1:
             return
-        self._outer = self._present()
+        self.outer = self.present()
         if self._own:
-            self._put(self._own)
+            self.put(self._own)
         else:
             self.seed()
 
@@ -201,13 +205,13 @@ class _States(AbstractContextManager[None]):
     ) -> None:
         self._depth -= 1
         if self._depth == 0:
-            self._own = self._present()
-            self._put(self._outer)
+            self._own = self.present()
+            self.put(self.outer)
 
-    def _present(self) -> dict[str, Any]:
+    def present(self) -> dict[str, Any]:
         return {name: source.get() for name, (source, _) in self._sources.items()}
 
-    def _put(self, states: dict[str, Any]) -> None:
+    def put(self, states: dict[str, Any]) -> None:
         for name, state in states.items():
             self._sources[name][0].put(state)
 
