@@ -227,6 +227,8 @@ class _Search:
 
     def _parts_of_object(self, path: str, value: Any) -> Iterator[tuple[str, Any]]:
         kind = type(value)
+        if _package_of(kind) == "numpy" and not isinstance(value, np.ndarray):
+            return  # one of its functions
         self.found.objects = True
         if isinstance(value, np.ndarray):
             if value.dtype.hasobject and value.size <= _MOST_ITEMS:
