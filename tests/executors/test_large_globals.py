@@ -24,7 +24,7 @@ from imageloom._executors.workers import line, parcels
 pytestmark = pytest.mark.slow
 WAYS = {"global": as_global, "closure": in_closure, "object": on_object, "subclass": on_subclass}
 IMAGES = np.arange(6 * 8 * 8 * 3, dtype=np.float32).reshape(6, 8, 8, 3)
-NBYTES = 4 * LARGE
+NBYTES = 16 * LARGE
 FLOWS: dict[str, Callable[[ImageDataGenerator, Path], Any]] = {
     "arrays": lambda generator, _: generator.flow(IMAGES, batch_size=2, seed=1),
     "directory": flow_of,

@@ -20,6 +20,7 @@ from imageloom._options import GeneratorOptions, ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._pipeline.cache_files import plan_cache
 from imageloom._pipeline.cache_promises import note_promise, promised
+from imageloom._pipeline.hearing import program_hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
@@ -210,6 +211,7 @@ def make_recipe(
         report=ReportOptions(all_bad_samples=options.on_bad_image == "replace" and rows is None),
         storage=present_access() if source.protocols else None,
         pillow=pillow,
+        hearing=program_hearing(),
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else computing_dtype(settings.dtype),
         # Keras' values for file iterators and for array iterators.

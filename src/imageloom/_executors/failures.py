@@ -19,8 +19,11 @@ from imageloom._executors.inside import receiving
 from imageloom._executors.packing import Packing, unpacked
 from imageloom._executors.portable import returning
 from imageloom._executors.state.takeover import take_over
+from imageloom._pipeline.said import Said
 
-__all__ = ["NotReceived", "as_message", "received", "revived", "was_not_received"]
+__all__ = ["NotReceived", "as_message", "received", "revived", "said_before", "was_not_received"]
+
+_SAID = "_imageloom_said"
 
 
 class NotReceived(WorkerError):
@@ -51,8 +54,11 @@ def was_not_received(error: BaseException) -> bool:
     return isinstance(error, NotReceived) or isinstance(error.__cause__, NotReceived)
 
 
-def as_message(error: BaseException) -> Failed:
-    """The exception being handled, for the other side; its type need not survive the journey."""
+def as_message(error: BaseException, said: Said = ()) -> Failed:
+    """The exception being handled, for the other side; its type need not survive the journey.
+
+    `said` is what functions of the user have said before.
+    """
     arrived = not isinstance(error, NotReceived)
     if not arrived and error.__cause__ is not None:
         error = error.__cause__
@@ -62,11 +68,24 @@ def as_message(error: BaseException) -> Failed:
     except Exception as another:  # Python cannot print, say, a SyntaxError with a line that is no text
         summary = f"{type(error).__name__} (which cannot be printed: {another})"
         told = "".join([*traceback.format_tb(error.__traceback__), summary])
-    return Failed(_pickled(error), summary, told, arrived)
+    return Failed(_pickled(error), summary, told, arrived, said)
+
+
+def said_before(error: Exception) -> Said:
+    """What functions had said in a worker before this exception left it; nothing the second time."""
+    said: Said = vars(error).pop(_SAID, ())
+    return said
 
 
 def revived(message: Failed) -> Exception:
     """The exception to raise here for one that left a worker."""
+    error = _unpickled(message)
+    if message.said:
+        vars(error)[_SAID] = message.said
+    return error
+
+
+def _unpickled(message: Failed) -> Exception:
     kind = WorkerError if message.received else NotReceived
     cause = kind(f"In a worker process: {message.summary}", message.traceback)
     if message.error is None:

@@ -6,6 +6,7 @@ Decoding, resizing and warping release the interpreter lock; hooks written in Py
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import os
 import threading
 import time
@@ -28,9 +29,12 @@ from imageloom._executors.base import (
     timeout_error,
 )
 from imageloom._executors.closing import Closer
+from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
 from imageloom._locks import tell_of_forks
 from imageloom._machine import available_cpus
+from imageloom._pipeline.hook_randomness import DrawingTurn, HookRandomness
 from imageloom._pipeline.layout import private_arrays
+from imageloom._pipeline.naming import naming_in_warnings
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
@@ -147,7 +151,11 @@ class _ThreadChannel(WorkersCompute):
         self.lookahead = max_batches_pending + pool.workers
         self.workers = pool.workers
         self.cpus = available_cpus()
-        self.pipeline = Pipeline(recipe)
+        self._turn: Turn | None = None
+        randomness = HookRandomness(recipe)
+        if randomness.needs_turns:
+            recipe = self._in_turns(recipe)
+        self.pipeline = Pipeline(recipe, randomness=randomness)
         self.batch_timeout = batch_timeout
         self._pool = pool
 
@@ -169,6 +177,16 @@ class _ThreadChannel(WorkersCompute):
             item = self._pool.queue.withdraw(future)
             if item is not None:
                 _compute(item)
+        if self._turn is not None:
+            self._turn.lend_until(future)
+
+    def _in_turns(self, recipe: Recipe) -> Recipe:
+        """The recipe whose functions draw one after the other, as those of all threads do."""
+        turn = recipe.user_code.turns
+        if not isinstance(turn, Turn):
+            turn = self._turn = Turn(TURNS_OF_THE_PROGRAM)
+        code = dataclasses.replace(recipe.user_code, turns=DrawingTurn(turn))
+        return dataclasses.replace(recipe, user_code=code)
 
     def closer(self) -> Closer:
         return partial(_cancel_all, self._pool.queue, weakref.ref(self))
@@ -233,7 +251,8 @@ def _compute(item: QueuedTask[_ThreadChannel]) -> bool:
     with suppress(InvalidStateError):
         try:
             arrays = private_arrays(pipeline.recipe.layout, len(item.task))
-            report = pipeline.run(item.task, arrays)
+            with pipeline.randomness.seeded_for_each_call(item.task), naming_in_warnings:
+                report = pipeline.run(item.task, arrays)
         except BaseException as error:
             if os.getpid() != process:
                 raise  # a process that the hook has forked ends

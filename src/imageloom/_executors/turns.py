@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any, Final
 
 from imageloom._locks import tell_of_forks
 
-__all__ = ["Turn", "Turns"]
+__all__ = ["TURNS_OF_THE_PROGRAM", "Turn", "Turns"]
 
 
 class Turns:
@@ -86,8 +88,24 @@ class Turn:
         """Waits for the lock."""
         self.turns.acquire(self)
 
+    def lend_until(self, future: Future[Any]) -> None:
+        """Waits for a batch that the caller needs, and lends the lock meanwhile if the caller holds it.
+
+        Otherwise a function that reads an iterator would wait for ever for the function of that
+        iterator.
+        """
+        with self.turns.lent_to(self) as lends:
+            if lends:
+                done = threading.Event()
+                future.add_done_callback(lambda _: done.set())  # also if it is cancelled
+                done.wait()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Gives the lock back."""
         self.turns.release()
+
+
+# Of all functions of the program that use what belongs to its process, such as a random generator.
+TURNS_OF_THE_PROGRAM: Final = Turns()

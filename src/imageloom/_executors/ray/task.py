@@ -20,6 +20,7 @@ from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import as_message, received
 from imageloom._executors.inside import as_worker
+from imageloom._executors.listening import Listener
 from imageloom._imaging.opencv import cv2
 from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.layout import private_arrays
@@ -78,16 +79,17 @@ def compute(recipe: RemoteRecipe, task: BatchTask) -> tuple[Outcome, Arrays]:
     started = time.monotonic()
     arrays: Arrays = ()
     result: BatchReport | Failed
+    listener = Listener()
     try:
         with as_worker():
             pipeline = _pipeline_for(recipe)
             arrays = private_arrays(pipeline.recipe.layout, len(task))
             raw = _raw_rows(recipe, task)
-            with as_in_program(pipeline.recipe, task) as pillow:
+            with as_in_program(pipeline, task, listener) as pillow:
                 report = pipeline.run(task, arrays, raw)
-        result = report.with_warnings(pillow)
+        result = report.with_warnings(pillow).with_said(listener.said(task))
     except BaseException as error:  # a hook may even raise SystemExit
-        result, arrays = as_message(error), ()
+        result, arrays = as_message(error, listener.said(task)), ()
     return Outcome(result, _node(), time.monotonic() - started), arrays
 
 

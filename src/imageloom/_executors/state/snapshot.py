@@ -10,12 +10,11 @@ from __future__ import annotations
 import locale
 import os
 import sys
-import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from imageloom._executors.environment import changed_variables
 from imageloom._executors.packing import Packed
@@ -23,9 +22,12 @@ from imageloom._executors.state.knowledge import Filter, Knowledge, ModuleKnowle
 from imageloom._executors.state.module_code import code_of, names_in
 from imageloom._executors.state.users_modules import is_users_own, reached, users_modules
 from imageloom._executors.state.values import ModuleValues, large_values, values_of
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import Recipe
 
 __all__ = ["Snapshot", "snapshot"]
+
+_turn: Final = Lock()  # what is remembered of modules is looked at by one thread at a time
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Snapshot:
 
         What these define has to travel with the recipe.
         """
-        with _Turn.lock:
+        with _turn:
             modules, lacking = self._modules(recipe)
         known = Knowledge(
             argv=self.argv,
@@ -98,25 +100,10 @@ class Snapshot:
         return modules, lacking
 
 
-class _Turn:
-    """What is remembered of modules is looked at by one thread at a time."""
-
-    lock = threading.RLock()
-
-    @classmethod
-    def renew(cls) -> None:
-        """Called in a forked child: another thread of the parent may have held the lock."""
-        cls.lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Turn.renew)
-
-
 def snapshot(recipe: Recipe) -> Snapshot:
     """The present state, as far as the functions of the user may see it."""
     folder = _folder()
-    with _Turn.lock:
+    with _turn:
         names = reached(_functions(recipe))
         values = {name: values for name in names if (values := values_of(name)) is not None}
     return Snapshot(

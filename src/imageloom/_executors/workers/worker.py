@@ -19,6 +19,7 @@ from imageloom._errors import BatchMemoryError, WorkerError
 from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import NotReceived, as_message, received
+from imageloom._executors.listening import Listener
 from imageloom._executors.packing import Packing, parts_at
 from imageloom._executors.workers.answers import send_answer
 from imageloom._executors.workers.line import Line
@@ -139,18 +140,19 @@ def _compute(channel: _WorkerChannel, message: Compute) -> Done | Failed:
 
 def _compute_into_slot(channel: _WorkerChannel, message: Compute) -> Done | Failed:
     process = os.getpid()
+    listener = Listener()
     try:
         pipeline = channel.pipeline()
         arrays = channel.slots.arrays(message.slot, len(message.task))
         raw = channel.slots.raw_rows(message.slot, len(message.task))
         progress = channel.slots.progress(message.slot)
-        with as_in_program(pipeline.recipe, message.task) as pillow:
+        with as_in_program(pipeline, message.task, listener) as pillow:
             report = pipeline.run(message.task, arrays, raw, progress)
-        return Done(report.with_warnings(pillow))
+        return Done(report.with_warnings(pillow).with_said(listener.said(message.task)))
     except BaseException as error:  # a hook may even raise SystemExit, which must not end the worker
         if os.getpid() != process:
             raise  # a process that the hook has forked ends
-        return as_message(_explained(error))
+        return as_message(_explained(error), listener.said(message.task))
 
 
 def _break(*arguments: Any, **options: Any) -> Any:
