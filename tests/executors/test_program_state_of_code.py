@@ -284,3 +284,28 @@ def test_a_function_of_the_tests_needs_no_search_path(monkeypatch: pytest.Monkey
     here = str(Path(__file__).parent)
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place != here])
     assert amount(opened("processes", plain)) == 3
+
+
+class _Answers(ModuleType):
+    """A module that answers with an object, whatever it is asked for, as `torch.classes` does."""
+
+    def __getattr__(self, name: str) -> Any:
+        return type("Answer", (), {})()
+
+
+@pytest.mark.parametrize("file", ["_answers.py", "/nowhere/answers.py", None])
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_objects_that_stand_for_modules_are_no_matter(
+    executor: str, file: str | None, monkeypatch: pytest.MonkeyPatch, crops: Path
+) -> None:
+    module = _Answers("answers")
+    if file is not None:
+        module.__file__ = file
+    monkeypatch.setitem(sys.modules, "answers", module)
+
+    def mentions(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return x + ("answers" in sys.modules)
+
+    generator = ImageDataGenerator(executor=executor, cores=1, preprocessing_function=mentions)
+    with generator.flow_from_directory(crops, (8, 8), batch_size=4, seed=1) as it:
+        assert next(it)[0].shape == (4, 8, 8, 3)

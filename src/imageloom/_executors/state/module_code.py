@@ -13,7 +13,7 @@ import importlib.util
 import marshal
 import os
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
@@ -81,7 +81,9 @@ def _all_names(code: CodeType) -> Iterator[str]:
 def _found(name: str, module: ModuleType, spec: Any) -> tuple[ModuleCode | None, frozenset[CodeType]]:
     file = getattr(module, "__file__", None)
     places = getattr(module, "__path__", None)
-    where = None if places is None else tuple(os.path.abspath(place) for place in places)
+    where = None
+    if isinstance(places, Iterable):  # objects that stand for modules may answer with anything
+        where = tuple(os.path.abspath(place) for place in places)
     if not isinstance(file, str):
         package = ModuleCode(None, where, None, None)
         return (package if where is not None and not _has_functions(module) else None), frozenset()

@@ -27,21 +27,25 @@ def is_users_own(name: str, module: Any) -> bool:
         return False
     if issubclass(type(module), _LAZY):
         return False  # to look at it would import it
+    if _is_installed(sys.modules.get(root)):
+        return False  # libraries put objects among their modules that have any name of a file
     file = getattr(module, "__file__", None)
     if isinstance(file, str):
         return not is_standard(file) and not is_library(file)
-    return _is_made_by_hand(name, module, root)
+    return _is_made_by_hand(name, module)
 
 
-def _is_made_by_hand(name: str, module: ModuleType, root: str) -> bool:
+def _is_installed(module: Any) -> bool:
+    file = getattr(module, "__file__", None) if issubclass(type(module), ModuleType) else None
+    return isinstance(file, str) and (is_standard(file) or is_library(file))
+
+
+def _is_made_by_hand(name: str, module: ModuleType) -> bool:
     """Whether a module without a file is one that the program has made, such as by `exec`."""
     spec = getattr(module, "__spec__", None)
     if type(module) is not ModuleType or name in sys.builtin_module_names:
         return False
-    if spec is not None and (spec.loader is not None or spec.origin is not None):
-        return False
-    file = getattr(sys.modules.get(root), "__file__", None)
-    return not isinstance(file, str) or not (is_standard(file) or is_library(file))
+    return spec is None or (spec.loader is None and spec.origin is None)
 
 
 class UsersModules:
