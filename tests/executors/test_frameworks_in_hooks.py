@@ -69,4 +69,4 @@ def test_draws_repeat_after_a_worker_was_killed(
 
     received = read(deadly, "processes")
     assert killed.exists()
-    np.testing.assert_array_equal(received, read(hook, "serial"))
+    np.testing.assert_array_equal(received, read(deadly, "serial"))
