@@ -239,6 +239,8 @@ class _Search:
             yield from ((f"{path}[{i}]", part) for i, part in enumerate(items))
         yield path, kind
         attributes = _attributes(value)
+        if _package_of(kind) == "tensorflow":  # graphs lead to the whole engine, and its generator
+            attributes = [(name, part) for name, part in attributes if isinstance(part, FunctionType)]
         yield from ((f"{path}.{name}", part) for name, part in attributes)
         of_c = not attributes or isinstance(value, functools._lru_cache_wrapper)
         if of_c and not isinstance(value, _CONTAINERS):
