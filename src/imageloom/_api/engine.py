@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import sys
 from functools import partial
 from typing import Final
 
@@ -21,6 +20,7 @@ from imageloom._executors.shared import SharedExecutor, make_executor
 from imageloom._executors.state.snapshot import snapshot
 from imageloom._executors.travelling import can_travel
 from imageloom._executors.workers.birth import NoWorkers, check_workers_can_be_born
+from imageloom._log import counted, logger
 from imageloom._machine import available_cpus, worker_count
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
@@ -31,7 +31,7 @@ from imageloom._warnings import Once
 __all__ = ["Engine"]
 
 _OTHER_PROCESSES: Final = ("processes", "ray")
-_shown: Final = Once()  # the notes that this process has printed
+_shown: Final = Once()  # the notes that this process has logged
 
 
 class Engine:
@@ -74,7 +74,7 @@ class Engine:
             kind = "serial"
         note_reader()
         refuse_in_worker(starts_processes=kind in _OTHER_PROCESSES)
-        if kind != "ray":  # Ray's executor prints its number of workers itself
+        if kind != "ray":  # Ray's executor logs its number of workers itself
             _show_default_cores(options, kind)
         if kind in _OTHER_PROCESSES and recipe.carries_code:
             recipe = dataclasses.replace(recipe, program=snapshot(recipe))
@@ -153,12 +153,14 @@ def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
 
 
 def _show_default_cores(options: GeneratorOptions, kind: str) -> None:
-    """Prints once how few workers a quarter of the CPUs is, the default of MLTK's class."""
+    """Logs once how few workers a quarter of the CPUs is, the default of MLTK's class."""
     quarter = 0.25
     if kind == "serial" or options.debug or options.cores != quarter or not _shown.first("cores"):
         return
-    print(
-        f"imageloom: {_count(options)} worker(s) of {kind} on {available_cpus()} CPUs "
-        f"(cores={quarter}); pass `cores`, a number or a share, for more.",
-        file=sys.stderr,
+    logger.info(
+        "%s of %s on %s (cores=%s); pass `cores`, a number or a share, for more.",
+        counted(_count(options), "worker"),
+        kind,
+        counted(available_cpus(), "CPU"),
+        quarter,
     )

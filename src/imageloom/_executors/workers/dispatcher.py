@@ -37,6 +37,7 @@ from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.shared_memory import SlotPool
 from imageloom._executors.workers.spawning import Waitable, WorkerProcess
 from imageloom._executors.workers.staffing import Staffing
+from imageloom._log import logger
 
 __all__ = ["Dispatcher"]
 
@@ -327,6 +328,7 @@ class Dispatcher:
         self._workers.remove(worker)
         how = worker.process.end(0.0 if overdue else _GRACE_SECONDS)
         self.restarts += 1
+        logger.warning("Worker process %d has ended with %s.", worker.process.pid, how)
         if worker.following is not None:
             not_begun, slot = worker.following
             self._free_slot(worker, slot, not_begun.channel.slots)
@@ -360,6 +362,7 @@ class Dispatcher:
                 self._staffing.limit(len(self._workers))
                 return False
             raise WorkerStartError(f"Could not start a worker process: {error}") from error
+        logger.debug("Started worker process %d.", self._workers[-1].process.pid)
         return True
 
     def _close_released(self) -> None:
