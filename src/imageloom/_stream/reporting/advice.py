@@ -28,7 +28,7 @@ _OWN_STAGES: Final = {
 def sentence_about(report: Report) -> str:
     """Whether the model waits for data, and the one change that would help most."""
     if report.batches < _FEW_BATCHES or report.seconds <= 0:
-        return "There are too few batches so far for a verdict."
+        return "Too few batches so far for a verdict."
     if not report.workers_started:
         return (
             f"The program itself has computed the batches so far, in {report.worker_seconds:.1f} s: "
@@ -82,11 +82,9 @@ def _more(report: Report, stage: str) -> str:
     if stage == "fetch":
         return "move the files closer to this machine; more CPUs would not help"
     busy = "the CPU is" if report.cpus == 1 else f"all {report.cpus} CPUs are"
-    return (
-        ("augment less, or " if stage == "transform" else "")
-        + f"use a {'larger cluster' if report.nodes else 'machine with more CPUs'}, because {busy} busy "
-        f"and {wanted} would be needed"
-    )
+    larger = "larger cluster" if report.nodes else "machine with more CPUs"
+    less = "augment less, or " if stage == "transform" else ""
+    return f"{less}use a {larger}, because {busy} busy and {wanted} would be needed"
 
 
 def _workers_wanted(report: Report) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,7 @@ _BAR: Final = 16
 _STEP: Final = 2 * _BAR + 14
 _LINE: Final = 22
 _FONT_SIZE: Final = 14
-_TICKS: Final = 5
+_TICKS: Final = 5  # or up to twice as many
 _PAPER: Final[Colour] = (255, 255, 255)
 _INK: Final[Colour] = (40, 40, 40)
 _FAINT: Final[Colour] = (225, 225, 225)
@@ -56,7 +57,7 @@ def drawn(report: Report) -> Image.Image:
         y = _MARGIN + _LINE * (len(sentence) + number // 2) + 4
         pen.rectangle((x, y, x + 12, y + 12), colour)
         pen.text((x + 20, y - 3), text, _INK, font)
-    longest = max((epoch.seconds for _, epoch in bars), default=0.0) or 1.0
+    longest = max((_length(epoch) for _, epoch in bars), default=0.0) or 1.0
     _axis(pen, font, longest, (top, top + _STEP * len(bars)))
     for number, (name, epoch) in enumerate(bars):
         y = top + _STEP * number
@@ -64,6 +65,10 @@ def drawn(report: Report) -> Image.Image:
         _bar(pen, y, longest, _of_the_model(epoch))
         _bar(pen, y + _BAR, longest, _of_the_workers(epoch))
     return image
+
+
+def _length(epoch: Figures) -> float:
+    return max(epoch.seconds, epoch.worker_seconds / max(1, epoch.workers))
 
 
 def _legend(report: Report) -> Iterator[tuple[str, Colour]]:
@@ -100,10 +105,14 @@ def _axis(
     pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, longest: float,
     between: tuple[int, int],
 ) -> None:  # fmt: skip
-    for tick in range(_TICKS + 1):
-        x = _LEFT + (_WIDTH - _LEFT - _RIGHT) * tick / _TICKS
+    magnitude = 10.0 ** math.floor(math.log10(longest))
+    step = next(
+        magnitude * part for part in (0.1, 0.2, 0.5, 1) if longest <= _TICKS * magnitude * part * 2
+    )
+    for tick in range(int(longest / step) + 1):
+        x = _LEFT + (_WIDTH - _LEFT - _RIGHT) * tick * step / longest
         pen.line((x, between[0] - 4, x, between[1]), _FAINT)
-        text = f"{longest * tick / _TICKS:.3g} s"
+        text = f"{tick * step:.3g} s"
         pen.text((x - pen.textlength(text, font) / 2, between[1] + 4), text, _INK, font)
 
 

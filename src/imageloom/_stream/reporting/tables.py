@@ -95,10 +95,8 @@ def _stages(report: Report) -> _Table:
 def _notes(report: Report) -> Iterator[str]:
     """What the tables do not say, a sentence a line; what belongs to a line is indented."""
     if report.batches:
-        yield (
-            f"The first batch came after {_seconds(report.seconds_to_first_batch)} s, which the seconds "
-            "above do not include."
-        )
+        first = _seconds(report.seconds_to_first_batch)
+        yield f"The first batch came after {first} s, which the seconds above do not include."
     yield _who_computes(report)
     if report.restarts:
         was = "was" if report.restarts == 1 else "were"
