@@ -208,7 +208,7 @@ class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
         """
         options = self._generator._freeze().options
         nbytes = None if options.cache is not None else self._plan.decoded_nbytes
-        return self._stream.supply.report(nbytes, options.cores)
+        return self._stream.supply.report(nbytes, None if options.debug else options.cores)
 
     def trace(self, path: str | os.PathLike[str]) -> Trace:
         """Writes a file with a timeline, which https://ui.perfetto.dev opens.

@@ -165,10 +165,14 @@ class Meter:
 
 
 def _log_epoch(epoch: EpochReport) -> None:
+    images = counted(epoch.images, "image")
+    if not epoch.timed_images:  # the very first batch was all
+        logger.info("Epoch %d: %s.", epoch.epoch, images)
+        return
     logger.info(
         "Epoch %d: %s in %.1f s (%.0f a second), %.0f%% of it waiting for data.",
         epoch.epoch,
-        counted(epoch.images, "image"),
+        images,
         epoch.seconds,
         epoch.images_per_second,
         100 * epoch.waiting_share,

@@ -53,7 +53,7 @@ class Report(Figures):
             until a node began, and until their pixels arrived.
         fallback: Why this process computes the batches, although the generator's executor has
             workers elsewhere; None if workers do.
-        cores: The generator's argument, which says how many workers there are.
+        cores: The generator's argument, which says how many workers there are; None with `debug`.
         pending: How many finished batches may wait (`max_batches_pending`); 0 if none is computed
             ahead.
     """
