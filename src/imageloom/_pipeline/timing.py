@@ -10,12 +10,9 @@ import os
 import threading
 import time
 from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from imageloom._pipeline.stages import STAGES
 
@@ -26,8 +23,7 @@ _NUMBERS: Final = {name: number for number, name in enumerate(_NAMES)}
 _MOST_SPANS: Final = 8192  # of a batch; the spans of larger batches are put together
 
 
-@dataclass(frozen=True, slots=True)
-class BatchTimes:
+class BatchTimes(NamedTuple):
     """When the stages of a batch were.
 
     Attributes:
@@ -46,14 +42,10 @@ class BatchTimes:
     stages: bytes
     ends: bytes
 
-    def __len__(self) -> int:
-        """The number of spans."""
-        return len(self.stages)
-
     def spans(self) -> Iterator[tuple[str, float, float]]:
         """Name, start and end of each span, in seconds after `began`."""
         start = 0.0
-        for number, end in zip(self.stages, np.frombuffer(self.ends, np.float32).tolist(), strict=True):
+        for number, end in zip(self.stages, memoryview(self.ends).cast("f"), strict=True):
             yield _NAMES[number], start, end
             start = end
 
@@ -75,28 +67,21 @@ class StageClock:
         self._ends.append(time.perf_counter())
         self._stages.append(_NUMBERS[stage])
 
-    def seconds(self) -> Mapping[str, float]:
+    def seconds(self) -> dict[str, float]:
         """The time that each stage has taken so far."""
-        numbers, lengths = self._numbers_and_lengths()
-        sums = np.bincount(numbers, lengths, len(_NAMES)).tolist()
-        return {_NAMES[number]: sums[number] for number in dict.fromkeys(self._stages)}
+        sums = dict.fromkeys(self._stages, 0.0)
+        start = self._began
+        for number, end in zip(self._stages, self._ends, strict=True):
+            sums[number] += end - start
+            start = end
+        return {_NAMES[number]: seconds for number, seconds in sums.items()}
 
     def times(self) -> BatchTimes:
         """Who has computed this, and when."""
-        stages, ends = bytes(self._stages), np.frombuffer(self._ends, np.float64) - self._began
+        began, stages = self._began, bytes(self._stages)
+        ends = [end - began for end in self._ends]
         if len(stages) > _MOST_SPANS:
             sums = self.seconds()  # as if each stage had been done for all images at once
-            stages = bytes(_NUMBERS[name] for name in sums)
-            ends = np.cumsum(np.fromiter(sums.values(), np.float64))
-        return BatchTimes(
-            os.getpid(),
-            threading.get_ident(),
-            self._began,
-            self._wall,
-            stages,
-            ends.astype(np.float32).tobytes(),
-        )
-
-    def _numbers_and_lengths(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-        ends = np.frombuffer(self._ends, np.float64)
-        return np.frombuffer(self._stages, np.uint8), np.diff(ends, prepend=self._began)
+            stages, ends = bytes(_NUMBERS[name] for name in sums), [*accumulate(sums.values())]
+        where = os.getpid(), threading.get_ident()
+        return BatchTimes(*where, began, self._wall, stages, array("f", ends).tobytes())

@@ -105,7 +105,11 @@ def _connected(cores: float) -> ModuleType:
     if module.is_initialized():
         return module
     address = os.environ.get("RAY_ADDRESS")
-    module.init(address=address or "local", include_dashboard=None if address else False)
+    module.init(
+        address=address or "local",
+        include_dashboard=None if address else False,
+        logging_level="WARNING",
+    )
     cpus = _cpus(module)
     what = f"connected to the cluster at {address}" if address else "started a cluster on this machine"
     logger.info(

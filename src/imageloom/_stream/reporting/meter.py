@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from imageloom._log import counted, logger
@@ -43,13 +42,17 @@ class _Tally:
     def __init__(self) -> None:
         self.batches = self.images = self.timed = self.timed_images = self.cache_hits = 0
         self.seconds = self.waited = 0.0
-        self.stages: Counter[str] = Counter()
+        self.stages: dict[str, float] = {}
 
     def add(self, other: _Tally) -> None:
         for name in self.__slots__:
             if name != "stages":
                 setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.stages.update(other.stages)
+        self.add_stages(other.stages)
+
+    def add_stages(self, seconds: Mapping[str, float]) -> None:
+        for name, more in seconds.items():
+            self.stages[name] = self.stages.get(name, 0.0) + more
 
     def figures(self, workers: int) -> dict[str, Any]:
         return {
@@ -79,7 +82,7 @@ class Meter:
         self._own = 0.0  # what the consumer did between batches of one epoch
         self._steps = 0  # how many times
         self._to_first = 0.0
-        self._nodes: Counter[str] = Counter()
+        self._nodes: dict[str, int] = {}
         self._away = 0.0
         self._fallback: str | None = None
 
@@ -105,9 +108,10 @@ class Meter:
                 tally.seconds += self._since_last(asked, now, epoch)
                 tally.waited += now - asked
                 tally.timed_images += images
-                tally.stages.update(batch.seconds)
+                tally.add_stages(batch.seconds)
                 self._away += batch.away_seconds
-                self._nodes.update([batch.node] if batch.node else [])
+                if batch.node:
+                    self._nodes[batch.node] = self._nodes.get(batch.node, 0) + 1
             else:  # it includes the start of the workers, which the following batches do not
                 self._begun, self._to_first = True, now - asked
             self._fallback = batch.fallback or self._fallback

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from imageloom._pipeline.timing import BatchTimes
 
@@ -19,8 +18,7 @@ _SPANS_TRACED: Final = 2_000_000
 _SPANS_OF_A_BATCH: Final = 50  # what the rest of a batch counts as
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOut:
+class HandedOut(NamedTuple):
     """A batch that was handed out.
 
     Attributes:
@@ -73,4 +71,4 @@ class Timeline:
 
 
 def _size(batch: HandedOut) -> int:
-    return _SPANS_OF_A_BATCH + (0 if batch.times is None else len(batch.times))
+    return _SPANS_OF_A_BATCH + (0 if batch.times is None else len(batch.times.stages))
