@@ -39,6 +39,7 @@ from imageloom._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from imageloom import image as image
+    from imageloom._adapters.report_callback import ReportCallback
     from imageloom._adapters.resume import ResumeCallback
     from imageloom._api.generator import ImageDataGenerator
     from imageloom._api.image_functions import (
@@ -62,9 +63,12 @@ if TYPE_CHECKING:
     from imageloom._api.resizing import smart_resize
     from imageloom._imaging.convert import array_to_img, img_to_array, save_img
     from imageloom._imaging.decode import DecompressionBombError, UnidentifiedImageError, load_img
+    from imageloom._log import set_verbosity
     from imageloom._options import Noise
     from imageloom._pipeline.hooks import ParallelProcessParams
-    from imageloom._stream.report import Report
+    from imageloom._stream.reporting.figures import EpochReport
+    from imageloom._stream.reporting.report import Report
+    from imageloom._stream.reporting.trace import Trace
     from imageloom._stream.substitutions import BadImage
 
 # Names that are imported when they are first used. Some load Pillow and decoders, and
@@ -75,14 +79,17 @@ _LAZY = {
     "DataFrameIterator": "_api.iterators.dataframes",
     "DecompressionBombError": "_imaging.decode",
     "DirectoryIterator": "_api.iterators.directories",
+    "EpochReport": "_stream.reporting.figures",
     "ImageDataGenerator": "_api.generator",
     "Iterator": "_api.iterators.keras_base",
     "Noise": "_options",
     "NumpyArrayIterator": "_api.iterators.arrays",
     "ParallelImageDataGenerator": "_api.parallel_generator",
     "ParallelProcessParams": "_pipeline.hooks",
-    "Report": "_stream.report",
+    "Report": "_stream.reporting.report",
+    "ReportCallback": "_adapters.report_callback",
     "ResumeCallback": "_adapters.resume",
+    "Trace": "_stream.reporting.trace",
     "UnidentifiedImageError": "_imaging.decode",
     "apply_affine_transform": "_api.image_functions",
     "apply_brightness_shift": "_api.image_functions",
@@ -98,6 +105,7 @@ _LAZY = {
     "random_shift": "_api.image_functions",
     "random_zoom": "_api.image_functions",
     "save_img": "_imaging.convert",
+    "set_verbosity": "_log",
     "smart_resize": "_api.resizing",
 }
 
@@ -114,6 +122,7 @@ __all__ = [
     "DataFrameIterator",
     "DecompressionBombError",
     "DirectoryIterator",
+    "EpochReport",
     "ImageDataGenerator",
     "ImageLoomError",
     "InvalidArgumentError",
@@ -129,9 +138,11 @@ __all__ = [
     "ParallelImageDataGenerator",
     "ParallelProcessParams",
     "Report",
+    "ReportCallback",
     "ResumeCallback",
     "StateMismatchError",
     "StorageError",
+    "Trace",
     "UnidentifiedImageError",
     "WorkerDiedError",
     "WorkerError",
@@ -150,6 +161,7 @@ __all__ = [
     "random_shift",
     "random_zoom",
     "save_img",
+    "set_verbosity",
     "smart_resize",
 ]
 

@@ -286,9 +286,14 @@ def test_where_the_exchange_does_not_show_nothing_is_said(
 
 
 @pytest.mark.slow
-def test_the_default_number_of_cores_of_mltk_is_shown_once(class_folder: Path) -> None:
+def test_the_default_number_of_cores_of_mltk_is_logged(class_folder: Path) -> None:
     done = run_program("api/default_number_of_cores.py", class_folder, cwd=class_folder, timeout=60)
     assert done.returncode == 0, done.stderr
-    told = [line for line in done.stderr.splitlines() if "cores=0.25" in line]
-    assert len(told) == 1
-    assert done.stderr.splitlines().index(told[0]) == 3  # of the fourth generator
+    parts = done.stderr.split("then\n")
+    assert len(parts) == 6
+    assert "without workers" in parts[0]
+    assert "1 worker of threads" in parts[1]
+    assert "(cores=1)" in parts[1]
+    assert "(debug=True)" in parts[2]
+    assert "(cores=0.25)" in parts[3]
+    assert parts[4:] == ["", ""], "nothing, once it is switched off"

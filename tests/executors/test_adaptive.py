@@ -307,7 +307,7 @@ def test_the_report_says_that_workers_were_not_needed(crops: Path) -> None:
     it = adaptive_flow(crops)
     take(it, 2 * BATCHES)
     assert not it.report().workers_started
-    assert "Workers start when there is more to do" in str(it.report())
+    assert "workers start when there is more to do" in str(it.report())
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ That batches, errors and cancelling are as everywhere is shown by the contract (
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -74,7 +75,9 @@ def far(crops: Path, **options: Any) -> DirectoryIterator:
 
 
 @pytest.mark.usefixtures("cluster")
-def test_all_nodes_compute_and_the_report_says_so(crops: Path, signals: Signals) -> None:
+def test_all_nodes_compute_and_the_report_and_the_trace_say_so(
+    crops: Path, signals: Signals, tmp_path: Path
+) -> None:
     options = {**AUGMENTED, "preprocessing_function": draw_globally}
     expected = take(flow(crops, **options), 4 * BATCHES)
     held = [file_at(flow(crops), position) for position in (1, 2)]
@@ -86,6 +89,15 @@ def test_all_nodes_compute_and_the_report_says_so(crops: Path, signals: Signals)
         signals.give("go")
         received += take(it, 4 * BATCHES - 1)
         report = it.report()
+        trace = it.trace(tmp_path / "trace.json")
+    events = json.loads(trace.path.read_text())["traceEvents"]
+    computed = [event for event in events if event.get("cat") == "batch"]
+    assert len(computed) == 4 * BATCHES
+    names = {event["args"]["name"] for event in events if event["name"] == "process_name"}
+    assert all(any(name.endswith(f" on {node})") for name in names) for node in report.nodes)
+    waiting = [event for event in events if event.get("cat") == "waiting"]
+    last = max(event["ts"] + event["dur"] for event in waiting)
+    assert max(event["ts"] + event["dur"] for event in computed) <= last + 1e5, "on the same clock"
     assert_same_batches(received, expected)
     assert report.workers == report.cpus == 2
     assert len(report.nodes) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import hypothesis
@@ -10,14 +11,16 @@ from hypothesis import strategies as st
 
 from imageloom._pipeline.recipe import BatchReport
 from imageloom._pipeline.stages import STAGES
-from imageloom._stream.report import Meter, Report
+from imageloom._stream.reporting.meter import Meter
+from imageloom._stream.reporting.report import Report
 
 
 def figures(**changed: Any) -> Report:
     """A consumer that waits half of 10 s for two of four CPUs, which mostly transform."""
     plain: dict[str, Any] = {
         "batches": 100,
-        "images": 3200,
+        "images": 3232,
+        "timed_images": 3200,
         "seconds": 10.0,
         "seconds_to_first_batch": 1.0,
         "waited": 5.0,
@@ -61,11 +64,21 @@ def test_the_verdict_follows_from_the_figures(report: Report) -> None:
         assert "cores=" not in verdict
         return
     stage = max(report.stages, key=lambda name: report.stages[name])
-    assert f"{STAGES[stage].cost} takes" in verdict
     share = report.stages[stage] / sum(report.stages.values())
-    assert ("takes most" in verdict) == (share >= 0.5)
-    advice = ["max_batches_pending", "CPUs are busy", "more worker(s) (cores=", "closer to this"]
+    assert f"of the computing time ({share:.0%}) goes into {STAGES[stage].cost}:" in verdict
+    assert ("; most of" in verdict) == (share >= 0.5)
+    advice = ["max_batches_pending", " busy and", "more worker", "closer to this"]
     assert sum(text in verdict for text in advice) == 1
+    if " busy and" in verdict or "more worker" in verdict:
+        assert report.idle_share < 0.15, "no contradiction to the table"
+
+
+@hypothesis.given(reports())
+def test_the_verdict_is_one_sentence_without_brackets_for_plurals(report: Report) -> None:
+    assert report.verdict.endswith(".")
+    assert not re.search(r"[.?!] [A-Z]", report.verdict)
+    assert "(s)" not in str(report)
+    assert not re.search(r"\b1 (?!CPU would)\w+s\b(?<!ms)", report.verdict), report.verdict
 
 
 @hypothesis.given(reports())
@@ -74,35 +87,46 @@ def test_advised_workers_are_more_and_within_the_cpus(report: Report) -> None:
     if found:
         advised = int(rest.split(")")[0])
         assert report.workers < advised <= report.cpus
-        assert f"use {advised - report.workers} more" in report.verdict
+        more = advised - report.workers
+        assert f"use {more} more worker{'' if more == 1 else 's'} (cores=" in report.verdict
 
 
 @hypothesis.given(reports())
 def test_a_report_can_be_read(report: Report) -> None:
     text = str(report)
     assert text.splitlines()[0] == report.verdict
-    assert f"{report.batches} batches" in text
-    listed = [line for line in text.splitlines() if "ms an image" in line]
+    costs = {stage.cost for stage in STAGES.values()}
+    listed = [line for line in text.splitlines()[2:] if line.split("  ")[0] in costs]
     assert len(listed) == len(report.stages)
-    shown = [float(line.split("%")[0]) for line in listed]
+    shown = [int(re.findall(r"(\d+)%", line)[-1]) for line in listed]
     assert shown == sorted(shown, reverse=True), "the longest first"
 
 
 def test_as_many_workers_are_advised_as_the_model_can_use() -> None:
     # In the 5 s of its own the model uses up what takes 20 s to compute.
-    assert "use 2 more worker(s) (cores=4)" in figures(cpus=8).verdict
-    assert "use 1 more worker(s) (cores=3)" in figures(cpus=3).verdict
-    assert "the random transforms takes most of it (75%)" in figures().verdict
+    assert "use 2 more workers (cores=4)" in figures(cpus=8).verdict
+    assert "use 1 more worker (cores=3)" in figures(cpus=3).verdict
+    assert "most of the computing time (75%) goes into the random transforms: " in figures().verdict
 
 
 def test_exhausted_cpus_are_told() -> None:
     verdict = figures(cpus=2).verdict
-    assert "all 2 CPUs are busy and 4 would be needed" in verdict
+    assert "more CPUs, because all 2 CPUs are busy and 4 would be needed." in verdict
+    assert "augment less, or use a machine" in verdict
     assert "cores=" not in verdict
 
 
 def test_enough_workers_but_bursts() -> None:
-    assert "raise max_batches_pending" in figures(worker_seconds=4.0, stages={"read": 4.0}).verdict
+    bursts = figures(worker_seconds=4.0, stages={"read": 4.0}, pending=4)
+    assert "raise max_batches_pending (max_batches_pending=8), because" in bursts.verdict
+    assert "workers are idle 80% of the time" in bursts.verdict
+
+
+def test_idle_workers_are_not_called_busy() -> None:
+    """As many as there are CPUs, and the model's own time is so short that it could use more."""
+    idle = figures(cpus=2, waited=9.0, worker_seconds=13.0, stages={"transform": 13.0})
+    assert "idle 35% of the time" in idle.verdict
+    assert "busy" not in idle.verdict
 
 
 @pytest.mark.parametrize(
@@ -134,7 +158,7 @@ def test_a_cache_is_advised_where_decoding_takes_longest_and_it_could_help() -> 
 def test_who_computes_in_the_foreground_is_told_to_let_workers_do_it() -> None:
     verdict = figures(workers=1, serial=True).verdict
     assert 'in the background (executor="processes", cores=4)' in verdict
-    assert "more worker(s)" not in verdict
+    assert "more worker" not in verdict
 
 
 @pytest.mark.parametrize("batches", [0, 1, 2])
@@ -150,7 +174,7 @@ def test_a_consumer_that_does_nothing_but_wait() -> None:
 
 def test_the_meter_keeps_sums_only(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("imageloom._stream.report.time.perf_counter", lambda: now)
+    monkeypatch.setattr("imageloom._stream.reporting.meter.time.perf_counter", lambda: now)
     meter = Meter()
     for number in range(1000):
         asked = now
@@ -158,19 +182,18 @@ def test_the_meter_keeps_sums_only(monkeypatch: pytest.MonkeyPatch) -> None:
         meter.note(asked, 4, BatchReport(seconds={"read": 0.5, "hook": 1.5}))
         now += 0.75
     report = meter.report(workers=2, cpus=2, restarts=0, bad_images=())
-    assert (report.batches, report.images) == (1000, 999 * 4)
+    assert (report.batches, report.images, report.timed_images) == (1000, 1000 * 4, 999 * 4)
     assert report.seconds_to_first_batch == 3
     assert (report.seconds, report.waited) == (999.0, 999 * 0.25)
     assert report.stages == {"read": 999 * 0.5, "hook": 999 * 1.5}
     assert report.worker_seconds == 999 * 2
     assert report.idle_share == 0
     assert not any(isinstance(kept, (list, tuple)) for kept in vars(meter).values())
-    assert len(meter._stages) == 2
 
 
 def test_several_waiting_threads_wait_at_most_all_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("imageloom._stream.report.time.perf_counter", lambda: now)
+    monkeypatch.setattr("imageloom._stream.reporting.meter.time.perf_counter", lambda: now)
     meter = Meter()
     for number in range(8):
         now = number // 4 + 1.0

@@ -28,7 +28,8 @@ labels = [0, 1, 0, 1, 0, 1, 0, 1]
 
 
 def of_folders(some_mode: str, verbose: bool, lister: Callable[..., Any]) -> None:
-    it = generator.flow_from_directory("photos", target_size=(96, 96), seed=1)
+    imageloom.set_verbosity("info")
+    it = generator.flow_from_directory("photos", target_size=(96, 96), seed=1, verbose=0)
     assert_type(it, DirectoryIterator[tuple[Pixels, Pixels]])
     x, y = next(it)
     assert_type(x, Pixels)
@@ -63,6 +64,10 @@ def of_folders(some_mode: str, verbose: bool, lister: Callable[..., Any]) -> Non
     assert_type(it.batch_shape, tuple[int, ...])
     assert_type(it.class_weights(), dict[int, float])
     assert_type(it.state_dict(), dict[str, Any])
+    assert_type(it.report(), imageloom.Report)
+    assert_type(it.report().epochs[0].waiting_share, float)
+    assert_type(it.report().to_dict(), dict[str, Any])
+    assert_type(it.trace("trace.json"), imageloom.Trace)
     assert_type(len(it), int)
 
 

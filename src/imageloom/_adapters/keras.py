@@ -25,6 +25,7 @@ __all__ = [
     "combined",
     "configured",
     "for_keras",
+    "prints_messages",
     "reader_asking",
     "shuffled_batches",
 ]
@@ -155,6 +156,16 @@ def configured(name: str, default: str) -> str:
         if value != default:
             return value
     return default
+
+
+def prints_messages() -> bool:
+    """Whether the loaded Keras prints its messages, and does not give them to a logger."""
+    for package, _ in _BASES:
+        utils = getattr(sys.modules.get(package), "utils", None)
+        asks = getattr(utils, "is_interactive_logging_enabled", None)
+        if callable(asks) and not asks():
+            return False
+    return True
 
 
 def shuffled_batches(batches: int) -> list[int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import os
-import sys
 from functools import partial
 from typing import Final
 
@@ -21,17 +21,16 @@ from imageloom._executors.shared import SharedExecutor, make_executor
 from imageloom._executors.state.snapshot import snapshot
 from imageloom._executors.travelling import can_travel
 from imageloom._executors.workers.birth import NoWorkers, check_workers_can_be_born
+from imageloom._log import counted, logger
 from imageloom._machine import available_cpus, worker_count
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
 from imageloom._sources.base import SampleSource
 from imageloom._stream.substitutions import ReplacingChannel
-from imageloom._warnings import Once
 
 __all__ = ["Engine"]
 
 _OTHER_PROCESSES: Final = ("processes", "ray")
-_shown: Final = Once()  # the notes that this process has printed
 
 
 class Engine:
@@ -74,8 +73,8 @@ class Engine:
             kind = "serial"
         note_reader()
         refuse_in_worker(starts_processes=kind in _OTHER_PROCESSES)
-        if kind != "ray":  # Ray's executor prints its number of workers itself
-            _show_default_cores(options, kind)
+        if kind != "ray" and logger.isEnabledFor(logging.INFO):  # Ray's executor logs its own
+            _log_workers(options, kind)
         if kind in _OTHER_PROCESSES and recipe.carries_code:
             recipe = dataclasses.replace(recipe, program=snapshot(recipe))
         channel = self._opened(kind, options, recipe, len(source))
@@ -152,13 +151,10 @@ def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
     return not recipe.carries_code or can_travel(recipe)
 
 
-def _show_default_cores(options: GeneratorOptions, kind: str) -> None:
-    """Prints once how few workers a quarter of the CPUs is, the default of MLTK's class."""
-    quarter = 0.25
-    if kind == "serial" or options.debug or options.cores != quarter or not _shown.first("cores"):
+def _log_workers(options: GeneratorOptions, kind: str) -> None:
+    if kind == "serial":
+        logger.info("The program computes the batches of this iterator itself, without workers.")
         return
-    print(
-        f"imageloom: {_count(options)} worker(s) of {kind} on {available_cpus()} CPUs "
-        f"(cores={quarter}); pass `cores`, a number or a share, for more.",
-        file=sys.stderr,
-    )
+    workers, cpus = counted(_count(options), "worker"), counted(available_cpus(), "CPU")
+    cores = "debug=True" if options.debug else f"cores={options.cores}"
+    logger.info("%s of %s on %s (%s) for this iterator.", workers, kind, cpus, cores)

@@ -21,6 +21,7 @@ from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.moments import check_whitening_fits, statistics_of_array
 from imageloom._imaging.normalise import FeatureStatistics
+from imageloom._log import check_verbose
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
 from imageloom._pipeline.rows import ImageRows
@@ -62,15 +63,17 @@ def statistics_for(
     augment: bool,
     rounds: int,
     seed: int | None,
+    verbose: bool | int | str,
 ) -> FeatureStatistics:
     """The statistics that the generator's options need; the arguments are those of `fit`."""
+    bar = check_verbose(verbose)
     if isinstance(x, (str, os.PathLike)):
         return statistics_of_file(x, generator._freeze().options)
     check_int("rounds", rounds, 1)
     frozen = generator._freeze()
     drawing = _Drawing(generator, frozen, check_seed(seed)) if augment else None
     if isinstance(x, BatchIterator):
-        return _of_iterator(generator, frozen, x, drawing, rounds if augment else 1)
+        return _of_iterator(generator, frozen, x, drawing, rounds if augment else 1, bar)
     return _of_array(frozen.options, x, drawing, rounds)
 
 
@@ -129,6 +132,7 @@ def _of_iterator(
     iterator: BatchIterator,
     drawing: _Drawing | None,
     rounds: int,
+    bar: bool,
 ) -> FeatureStatistics:
     options, source = frozen.options, iterator._plan.source
     recipe = recipe_for_fit(
@@ -151,6 +155,7 @@ def _of_iterator(
         seed=seed or 0,
         draws=draws,
         channel_axis=_channel_axis(options),
+        bar=bar,
     )
 
 

@@ -268,6 +268,8 @@ class ImageDataGenerator(MltkSurface):
         augment: bool = False,
         rounds: int = 1,
         seed: int | None = None,
+        *,
+        verbose: bool | int | str = True,
     ) -> None:
         """Computes the statistics that featurewise steps and whitening need.
 
@@ -282,6 +284,7 @@ class ImageDataGenerator(MltkSurface):
             augment: use randomly transformed images.
             rounds: number of transformed versions of each image; without `augment` one is enough.
             seed: seed of these transforms; None draws from NumPy's global state.
+            verbose: False or 0 shows no progress bar.
 
         Raises:
             InvalidArgumentError: an array whose rank is not 4; no images; images whose whitening
@@ -289,7 +292,7 @@ class ImageDataGenerator(MltkSurface):
                 needs, or has it of images that were rescaled otherwise.
             MissingFileError: the file does not exist.
         """
-        found = statistics_for(self, x, augment=augment, rounds=rounds, seed=seed)
+        found = statistics_for(self, x, augment=augment, rounds=rounds, seed=seed, verbose=verbose)
         self.mean = found.mean if found.mean is not None else self.mean
         self.std = found.std if found.std is not None else self.std
         if found.zca_whitening_matrix is not None:

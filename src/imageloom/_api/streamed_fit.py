@@ -49,6 +49,7 @@ def stream_statistics(
     seed: int,
     draws: Iterator[TransformParams] | None,
     channel_axis: int,
+    bar: bool = True,
 ) -> FeatureStatistics:
     """Computes mean, standard deviation and whitening matrix of all images of a data set.
 
@@ -62,6 +63,7 @@ def stream_statistics(
         draws: the transforms of all images of all rounds, one after the other; None if workers
             draw.
         channel_axis: axis of the channels in a batch.
+        bar: whether a progress bar is shown.
 
     Raises:
         InvalidArgumentError: there are no images, or they are too large for whitening.
@@ -77,10 +79,10 @@ def stream_statistics(
     stream = BatchStream(open_channel(recipe), tasks.at)
     try:
         stream.follow(range(rounds * len(sampler)))
-        with progress_bar(rounds * len(source), "fit", "images") as bar:
+        with progress_bar(rounds * len(source), "fit", "images", shown=bar) as progress:
             for position in range(rounds * len(sampler)):
                 sums.add(stream.get(position))
-                bar.update(len(sampler.spec(position).indices))
+                progress.update(len(sampler.spec(position).indices))
     finally:
         stream.close()
     for text, category in sums.warnings.values():

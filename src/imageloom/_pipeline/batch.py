@@ -121,7 +121,8 @@ class BatchWork:
         return BatchReport(
             warnings=tuple((key, text, UserWarning) for key, text in self._warnings.items()),
             moments=moments,
-            seconds=at.seconds,
+            seconds=at.clock.seconds(),
+            times=at.clock.times(),
             cache_hits=hits,
             transforms=tuple(self._transforms),
             pictures=pictures,
@@ -139,7 +140,8 @@ class BatchWork:
         params = params_for_sample(self._recipe.params, self._entropy(StreamPurpose.HOOK))
         batch = call_batch_function(self._recipe, self._task, params, images)
         self.at.enter("finish")
-        return BatchReport(batch=batch, seconds=self.at.seconds)
+        clock = self.at.clock
+        return BatchReport(batch=batch, seconds=clock.seconds(), times=clock.times())
 
     def _run_batch_method(self, images: NDArray[Any]) -> BatchReport:
         self.at.enter("batch_function")
@@ -148,7 +150,8 @@ class BatchWork:
         return BatchReport(
             warnings=tuple(call.warnings.values()),
             batch=(put_aside(batch, images),),
-            seconds=self.at.seconds,
+            seconds=self.at.clock.seconds(),
+            times=self.at.clock.times(),
             pictures=tuple(call.pictures),
         )
 

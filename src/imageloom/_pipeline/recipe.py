@@ -27,6 +27,7 @@ from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.said import Said
 from imageloom._pipeline.spare_states import seeded_state
+from imageloom._pipeline.timing import BatchTimes
 from imageloom._storage.access import Access
 from imageloom._storage.fetching import RemoteFiles
 
@@ -246,6 +247,7 @@ class BatchReport:
             is in the place of images that are in the batch's memory (see `batch_function`).
         moments: The moments of the pixels, if the recipe asks for them.
         seconds: The time that each stage took (see `stages.STAGES`).
+        times: When each stage of each image was, and who computed it.
         cache_hits: How many images did not have to be decoded.
         transforms: The parameters of each image, sample by sample, if the recipe asks for them.
             Images that an overridden `random_transform` has transformed have none.
@@ -262,6 +264,7 @@ class BatchReport:
     batch: tuple[Any] | None = None
     moments: FeatureMoments | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    times: BatchTimes | None = None
     cache_hits: int = 0
     transforms: tuple[Mapping[str, Any], ...] = ()
     pictures: tuple[tuple[str, bytes], ...] = ()

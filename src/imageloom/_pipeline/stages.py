@@ -12,7 +12,7 @@ class Stage(NamedTuple):
 
     Attributes:
         activity: what is being done, for errors: "while ..., file 'a.png'".
-        cost: what takes the time, for reports: "... takes most of it".
+        cost: what takes the time, for reports: "most of the time goes into ...".
     """
 
     activity: str

@@ -1,17 +1,17 @@
 """Where the work on a batch is: the stage, the sample and the file; the time that stages took.
 
 Errors and reports use this. It is updated several times for each image, so it does nothing but
-assign numbers and read the clock.
+note numbers and read the clock.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 from imageloom._errors import in_one_line
 from imageloom._pipeline.recipe import BatchTask
 from imageloom._pipeline.stages import STAGES
+from imageloom._pipeline.timing import StageClock
 
 __all__ = ["Whereabouts"]
 
@@ -26,7 +26,7 @@ class Whereabouts:
         part: The image of the sample, where samples are tuples of images.
         mask: The mask of the sample; -1 while the work is on an image.
         stage: The current stage.
-        seconds: The time that each stage has taken so far, without the current one.
+        clock: When each stage so far was, without the current one.
     """
 
     def __init__(self, task: BatchTask, *, whole_batch: bool) -> None:
@@ -35,16 +35,14 @@ class Whereabouts:
         self.part = 0
         self.mask = -1
         self.stage = "read"
-        self.seconds: dict[str, float] = {}
-        self._since = time.perf_counter()
+        self.clock = StageClock()
         self._task = task
         self._whole_batch = whole_batch
 
     def enter(self, stage: str) -> None:
         """Begins a stage; the time since the last call belongs to the stage before."""
-        now = time.perf_counter()
-        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self._since
-        self.stage, self._since = stage, now
+        self.clock.end(self.stage)
+        self.stage = stage
 
     def filename(self) -> str | None:
         """The file of the image or mask; None for images out of an array."""

@@ -85,7 +85,7 @@ class StreamAccess:
 
     def fetch(self, spec: BatchSpec) -> Batch:
         """Returns a batch that `take` has described."""
-        return self.supply.batch(spec)
+        return self.supply.batch(spec, len(self.order))
 
     def get(self, index: int, reader: Reader = Reader.USER) -> Batch:
         """Returns batch `index` (0 to `len(order) - 1`) of the current pass to `reader`."""
@@ -99,7 +99,7 @@ class StreamAccess:
                 if index == 0 and self.cursor.untouched:  # it reads one batch, then shuffles
                     self._prefetch.begin_epoch()
             spec = self._request(self.cursor.pass_start, index)
-        return self.supply.batch(spec)
+        return self.supply.batch(spec, len(self.order))
 
     def one_pass(self) -> Iterator[Batch]:
         """Yields the batches of an epoch; with the last one, the next epoch starts.
@@ -113,7 +113,7 @@ class StreamAccess:
         for index in range(length):
             with self.lock:
                 spec = self._request(first, index)
-            batch = self.supply.batch(spec)
+            batch = self.supply.batch(spec, length)
             with self.lock:
                 if index == length - 1 and first == self.cursor.pass_start:
                     self._advance(1)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,12 @@ class BadImage:
     def in_words(self) -> str:
         """A sentence for the user."""
         return f"{self.filename!r} cannot be read and is replaced by {self.substitute!r}: {self.reason}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes, as plain JSON; the files of a sample with several images are a list."""
+        files = (self.filename, self.substitute)
+        filename, substitute = (name if isinstance(name, str) else list(name) for name in files)
+        return {"filename": filename, "substitute": substitute, "reason": self.reason}
 
 
 class Substitutions:

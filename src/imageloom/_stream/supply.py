@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -13,14 +15,17 @@ from imageloom._errors import IteratorClosedError, StorageError
 from imageloom._executors.base import Channel, Replacement
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
-from imageloom._pipeline.recipe import BatchSpec
+from imageloom._pipeline.recipe import BatchReport, BatchSpec
 from imageloom._pipeline.writing import write_pictures
 from imageloom._sources.assembly import assembled
 from imageloom._sources.base import SampleSource
 from imageloom._storage.access import renew
 from imageloom._stream.order import StreamOrder
 from imageloom._stream.repeating import repeat, repeat_before
-from imageloom._stream.report import Meter, Report
+from imageloom._stream.reporting.meter import Meter
+from imageloom._stream.reporting.report import Report
+from imageloom._stream.reporting.timeline import HandedOut, Timeline
+from imageloom._stream.reporting.trace import Trace
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
 from imageloom._stream.window import BatchStream
 from imageloom._warnings import Once, warn_user
@@ -53,6 +58,8 @@ class BatchSupply:
         self._workers = self._restarts = self._lookahead = self._cpus = 0  # of the last channel
         self._workers_started = True
         self._meter = Meter()
+        self._timeline = Timeline()
+        self._traces: list[Trace] = []
         self._shown = Once()
         self.closed = False
 
@@ -112,6 +119,8 @@ class BatchSupply:
         self.stop()
         if channel is not None:
             channel.give_back()
+        while self._traces:
+            self._traces.pop().end()
 
     def drop(self) -> None:
         """Discards what was computed ahead, because the order or the labels have changed."""
@@ -123,8 +132,8 @@ class BatchSupply:
         if self._stream is not None:
             self._stream.follow(plan)
 
-    def batch(self, spec: BatchSpec) -> Batch:
-        """Returns the batch with this description."""
+    def batch(self, spec: BatchSpec, length: int) -> Batch:
+        """Returns the batch with this description; an epoch has `length` batches."""
         stream = self._stream
         if stream is None:
             raise IteratorClosedError(
@@ -141,8 +150,8 @@ class BatchSupply:
         report = computed.report
         arrays = computed.hand_out()
         write_pictures(report.pictures)  # before the clock is read: the consumer waits for this, too
-        self._meter.note(requested, len(spec.indices), report)
         repeat(report.said)
+        self._note_batch(spec, requested, report, length)
         replaced = map(_replacement_in_words, computed.replaced)
         for key, text, category in (*report.warnings, *replaced):
             if self._shown.first(key):
@@ -151,6 +160,16 @@ class BatchSupply:
             return completed(report.batch[0], arrays[0])
         indices = spec.indices if computed.indices is None else computed.indices
         return assembled(self._source, arrays, indices)
+
+    def _note_batch(self, spec: BatchSpec, requested: float, report: BatchReport, length: int) -> None:
+        epoch, images = spec.position // max(1, length), len(spec.indices)
+        given = self._meter.note(requested, images, report, epoch=epoch, length=length)
+        reader = threading.get_ident()
+        self._timeline.note(
+            HandedOut(
+                spec.position, epoch + 1, images, requested, given, reader, report.node, report.times
+            )
+        )
 
     def empty_batch(self, layout: BatchLayout) -> Batch:
         """A batch without samples."""
@@ -161,8 +180,20 @@ class BatchSupply:
         """The files that were replaced so far."""
         return [] if self._substitutions is None else self._substitutions.all()
 
-    def report(self, decoded_nbytes: int | None) -> Report:
-        """Where time was spent so far; `decoded_nbytes` is the size of a cache that would help."""
+    def trace(self, path: str | os.PathLike[str]) -> Trace:
+        """A file with the timeline of the batches, which is written again when this is closed."""
+        trace = Trace(self._timeline, path)
+        if not self.closed:
+            self._traces.append(trace)
+        return trace
+
+    def report(self, decoded_nbytes: int | None, cores: float | None) -> Report:
+        """Where time was spent so far.
+
+        Args:
+            decoded_nbytes: the size of a cache that would help.
+            cores: the generator's argument.
+        """
         if self._channel is not None:
             self._note(self._channel)
         return self._meter.report(
@@ -173,6 +204,8 @@ class BatchSupply:
             serial=self._lookahead == 0,
             workers_started=self._workers_started,
             decoded_nbytes=decoded_nbytes,
+            cores=cores,
+            pending=max(0, self._lookahead - self._workers),
         )
 
     def _note(self, channel: Channel) -> None:

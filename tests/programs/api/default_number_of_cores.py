@@ -1,9 +1,19 @@
 import sys
 
-from imageloom import ParallelImageDataGenerator
+import imageloom
 
-silent = {"executor": "serial"}, {"executor": "threads", "cores": 1}, {"debug": True}
-for options in (*silent, {"executor": "threads"}, {"executor": "threads"}):
-    with ParallelImageDataGenerator(**options).flow_from_directory(sys.argv[1], (8, 8)) as iterator:
+imageloom.set_verbosity("info")
+for options in (
+    {"executor": "serial"},
+    {"executor": "threads", "cores": 1},
+    {"debug": True},
+    {"executor": "threads"},
+    {"executor": "threads"},
+):
+    generator = imageloom.ParallelImageDataGenerator(**options)
+    with generator.flow_from_directory(sys.argv[1], (8, 8)) as iterator:
         next(iterator)
-    print("then", options, file=sys.stderr)
+        told = iterator.report()
+    print("then", file=sys.stderr)
+    if "cores=0.25" in str(told):
+        imageloom.set_verbosity(1)

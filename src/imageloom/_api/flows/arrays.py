@@ -36,6 +36,7 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[Any]: ...
 
 
@@ -56,6 +57,7 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[NDArray[Any]]: ...
 
 
@@ -76,6 +78,7 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
 
@@ -96,6 +99,7 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
 
@@ -115,6 +119,7 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[Any]:
     """Makes an iterator over the images of an array.
 
@@ -145,6 +150,7 @@ def flow(
             every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
+        verbose: accepted as in the other flow methods; this one prints nothing.
 
     Returns:
         An iterator over images, (images, targets) or (images, targets, weights). Images have the
@@ -173,4 +179,5 @@ def flow(
         dtype=options.dtype,
         shard=shard,
         balance=balance,
+        verbose=verbose,
     )

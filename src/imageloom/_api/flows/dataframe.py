@@ -46,6 +46,7 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -75,6 +76,7 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
@@ -104,6 +106,7 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -133,6 +136,7 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], list[NDArray[Any]]]]: ...
 
@@ -162,6 +166,7 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
     **deprecated: Any,
 ) -> DataFrameIterator[NDArray[Any]]: ...
 
@@ -191,6 +196,7 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]: ...
 
@@ -219,6 +225,7 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]:
     """Makes an iterator over the image files that a pandas data frame names.
@@ -262,6 +269,7 @@ def flow_from_dataframe(
             every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
+        verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
         **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, which have
             no effect.
 
@@ -307,4 +315,5 @@ def flow_from_dataframe(
         validate_filenames=validate_filenames,
         shard=shard,
         balance=balance,
+        verbose=verbose,
     )

@@ -47,6 +47,7 @@ def flow_from_directory(
     class_counts: dict[str, int] | None = None,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> DirectoryIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
 
@@ -75,6 +76,7 @@ def flow_from_directory(
     class_counts: dict[str, int] | None = None,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> DirectoryIterator[NDArray[Any]]: ...
 
 
@@ -103,6 +105,7 @@ def flow_from_directory(
     class_counts: dict[str, int] | None = None,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> DirectoryIterator[Any]: ...
 
 
@@ -130,6 +133,7 @@ def flow_from_directory(
     class_counts: dict[str, int] | None = None,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> DirectoryIterator[Any]:
     """Makes an iterator over the images in a folder that has one sub-folder per class.
 
@@ -175,6 +179,7 @@ def flow_from_directory(
             every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
+        verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
 
     Returns:
         An iterator over (images, targets), or images alone for class_mode None. Images have shape
@@ -210,6 +215,7 @@ def flow_from_directory(
         class_counts=class_counts,
         shard=shard,
         balance=balance,
+        verbose=verbose,
     )
 
 
@@ -237,6 +243,7 @@ def open_directory(
     class_counts: dict[str, int] | None,
     shard: tuple[int, int] | str | None,
     balance: bool,
+    verbose: bool | int | str,
 ) -> DirectoryIterator[Any]:
     """Makes the iterator; the arguments are those of `flow_from_directory`."""
     options = generator._options()
@@ -265,4 +272,5 @@ def open_directory(
         class_counts=class_counts,
         shard=shard,
         balance=balance,
+        verbose=verbose,
     )

@@ -41,6 +41,7 @@ def flow_from_directory(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> DirectoryIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
 
@@ -69,6 +70,7 @@ def flow_from_directory(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> DirectoryIterator[NDArray[Any]]: ...
 
 
@@ -97,6 +99,7 @@ def flow_from_directory(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> DirectoryIterator[Any]: ...
 
 
@@ -124,6 +127,7 @@ def flow_from_directory(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    verbose: bool | int | str = True,
 ) -> DirectoryIterator[Any]:
     """As `ImageDataGenerator.flow_from_directory`, in the order of MLTK's arguments."""
     if isinstance(batch_shape, bool):
@@ -154,6 +158,7 @@ def flow_from_directory(
         class_counts=class_counts,
         shard=shard,
         balance=balance,
+        verbose=verbose,
     )
 
 

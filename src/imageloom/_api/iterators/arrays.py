@@ -19,6 +19,7 @@ from imageloom._api.iterators.settings import (
     warn_about_geometry,
 )
 from imageloom._api.planning import OutputSettings
+from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.arrays import ArraySource, images_of
 from imageloom._stream.supply import BatchT_co
@@ -55,6 +56,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         dtype: dtype of the images in a batch; None as Keras is configured.
         shard: as for `flow`.
         balance: as for `flow`.
+        verbose: as for `flow`.
 
     Attributes:
         x: the images as given; each is converted to `dtype` when its batch is computed. Images that
@@ -96,7 +98,9 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         *,
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
+        verbose: bool | int | str = True,
     ) -> None:
+        check_verbose(verbose)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()

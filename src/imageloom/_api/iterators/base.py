@@ -10,6 +10,7 @@ The first request freezes the generator's options and opens a channel to its wor
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self
 
@@ -19,7 +20,8 @@ from imageloom._api.iterators.views import IteratorViews, class_weights
 from imageloom._api.planning import FrozenGenerator
 from imageloom._errors import ArgumentTypeError, BatchIndexError
 from imageloom._public import public
-from imageloom._stream.report import Report
+from imageloom._stream.reporting.report import Report
+from imageloom._stream.reporting.trace import Trace
 from imageloom._stream.state import described, plain
 from imageloom._stream.substitutions import BadImage
 from imageloom._stream.supply import BatchT_co
@@ -200,9 +202,32 @@ class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
     # Reports and previews
 
     def report(self) -> Report:
-        """Where time was spent so far, and what would help most; `print` shows it as text."""
-        cached = self._generator._freeze().options.cache is not None
-        return self._stream.supply.report(None if cached else self._plan.decoded_nbytes)
+        """Where time was spent so far, by epoch and in all, and what would help most.
+
+        `print` shows it as a sentence and tables, and so does a notebook.
+        """
+        options = self._generator._freeze().options
+        nbytes = None if options.cache is not None else self._plan.decoded_nbytes
+        return self._stream.supply.report(nbytes, None if options.debug else options.cores)
+
+    def trace(self, path: str | os.PathLike[str]) -> Trace:
+        """Writes a file with a timeline, which https://ui.perfetto.dev opens.
+
+        It shows which worker did which stage of which batch when, and when the consumer waited. The
+        file has the batches of the past minutes at once, and those that follow when the iterator is
+        closed, at the end of the program, or at the end of a block::
+
+            with train.trace("trace.json"):
+                model.fit(train)
+
+        Args:
+            path: the file (Chrome's trace events, JSON); with the suffix .gz it is compressed.
+
+        Raises:
+            MissingDirectoryError: the folder of the file does not exist.
+            InvalidArgumentError, ArgumentTypeError: `path` is not the name of a file.
+        """
+        return self._stream.supply.trace(path)
 
     @property
     def bad_images(self) -> list[BadImage]:

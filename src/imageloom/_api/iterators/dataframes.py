@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from imageloom._api.announcing import announce
 from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.files import FileIterator
@@ -15,6 +16,7 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
+from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
 from imageloom._stream.supply import BatchT_co
@@ -54,6 +56,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         validate_filenames: leave out rows whose file does not exist or has no known suffix.
         shard: (index, count) of this process, or "auto".
         balance: draw all classes equally often.
+        verbose: False or 0 does not print how many images there are.
 
     Attributes:
         classes: class number of each image, or a list of them; only for class modes with classes.
@@ -103,7 +106,9 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         *,
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
+        verbose: bool | int | str = True,
     ) -> None:
+        check_verbose(verbose)
         order = order_options(shuffle, seed, balance, shard)
         self._check_class_mode(class_mode)
         generator = checked_generator(image_data_generator)
@@ -141,7 +146,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         kind = "validated" if validate_filenames else "non-validated"
         count = len(source.class_indices)
         of_classes = "" if source.class_ids is None else f" belonging to {count} classes"
-        print(f"Found {len(source)} {kind} image filenames{of_classes}.")
+        announce(f"Found {len(source)} {kind} image filenames{of_classes}.", verbose)
 
     def get_classes(self, df: Any, y_col: str) -> list[Any]:
         """The class numbers of the labels in the column `y_col` of the data frame `df`."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from imageloom._api.announcing import announce
 from imageloom._api.iterators.arguments import check_directory, order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.files import FileIterator
@@ -15,6 +16,7 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
+from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.directory import DirectorySource
 from imageloom._stream.supply import BatchT_co
@@ -53,6 +55,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         class_counts: a dictionary that is updated with the number of samples of each class.
         shard: (index, count) of this process, or "auto".
         balance: draw all classes equally often.
+        verbose: False or 0 does not print how many images there are.
 
     Attributes:
         classes: class number of each image, int32 (also `labels`). It may be changed in place, too.
@@ -105,7 +108,9 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         class_counts: dict[str, int] | None = None,
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
+        verbose: bool | int | str = True,
     ) -> None:
+        check_verbose(verbose)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
@@ -147,7 +152,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
         self.num_classes = source.num_classes
         warn_about_geometry(generator, options, settings.target_size)
-        print(f"Found {len(source)} images belonging to {source.num_classes} classes.")
+        announce(f"Found {len(source)} images belonging to {source.num_classes} classes.", verbose)
 
     @property
     def labels(self) -> Any:

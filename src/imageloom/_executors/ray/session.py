@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from types import ModuleType
 from typing import Final
 
 from imageloom._errors import MissingDependencyError, WorkerDiedError
+from imageloom._log import counted, logger
 
 __all__ = ["RaySession", "share_of"]
 
@@ -105,11 +105,18 @@ def _connected(cores: float) -> ModuleType:
     if module.is_initialized():
         return module
     address = os.environ.get("RAY_ADDRESS")
-    module.init(address=address or "local", include_dashboard=None if address else False)
+    module.init(
+        address=address or "local",
+        include_dashboard=None if address else False,
+        logging_level="WARNING",
+    )
     cpus = _cpus(module)
     what = f"connected to the cluster at {address}" if address else "started a cluster on this machine"
-    print(
-        f"imageloom: Ray {what}, with {cpus} CPUs; cores={cores} uses {share_of(cores, cpus)} of them.",
-        file=sys.stderr,
+    logger.info(
+        "Ray %s, with %s; cores=%s uses %s of them.",
+        what,
+        counted(cpus, "CPU"),
+        cores,
+        share_of(cores, cpus),
     )
     return module

@@ -10,6 +10,7 @@ from imageloom._executors.base import QueuedTask
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.shared_memory import SlotPool
 from imageloom._executors.workers.spawning import WorkerProcess
+from imageloom._log import logger
 
 __all__ = ["Task", "Worker", "end_all"]
 
@@ -37,6 +38,7 @@ class Worker:
             OSError, MemoryError, WorkerStartError: That is not possible.
         """
         self.process = WorkerProcess(environment)
+        logger.debug("Started worker process %d.", self.process.pid)
         self.ready = False
         self.channels: set[int] = set()
         self.item: Task | None = None
@@ -55,6 +57,12 @@ class Worker:
     def sample(self) -> int:
         """The sample of its task that it is working on, or was when it died; -1 for none."""
         return -1 if self.item is None else self.item.channel.slots.progress_of(self.slot)
+
+    def end(self, grace: float) -> str:
+        """Ends its process, which may go on for `grace` seconds, and returns how it has ended."""
+        how = self.process.end(grace)
+        logger.warning("Worker process %d has ended with %s.", self.process.pid, how)
+        return how
 
     def free(self, slot: int, slots: SlotPool) -> None:
         """Frees a slot that it was given, once it has ended."""

@@ -332,7 +332,7 @@ class Dispatcher:
     def _remove(self, worker: Worker, *, overdue: bool = False) -> None:
         """Removes a worker that has died, or kills one that is overdue, and queues its tasks again."""
         self._workers.remove(worker)
-        how = worker.process.end(0.0 if overdue else _GRACE_SECONDS)
+        how = worker.end(0.0 if overdue else _GRACE_SECONDS)
         self.restarts += 1
         if worker.following is not None:
             not_begun, slot = worker.following
