@@ -9,7 +9,7 @@ meaning, and the code of a warning that no longer exists is not used again.
 * IL4..: files and storages.
 * IL5..: workers and installed packages.
 
-Codes below IL300 are the first word of their messages, for `warnings.filterwarnings("ignore", "IL101")`.
+Codes below IL300 are the first word of their messages: `warnings.filterwarnings("ignore", "IL101")`.
 The other messages are older than the codes, and programs filter them by their first words, some of which
 are Keras'. So there the code stands at the end.
 """

@@ -17,7 +17,7 @@ from typing import Final
 from imageloom._codes import Code, coded
 from imageloom._errors import printable
 
-__all__ = ["Once", "hint_user", "listeners", "warn_user"]
+__all__ = ["Hint", "Once", "listeners", "warn_user"]
 
 # Called with each message and the user's file and line, even if the program's filters hide the message.
 listeners: Final[list[Callable[[str, str, int], None]]] = []
@@ -26,23 +26,29 @@ listeners: Final[list[Callable[[str, str, int], None]]] = []
 _PASSED_OVER: Final = frozenset({"contextlib", "functools"})
 
 
-def warn_user(
-    message: str, category: type[Warning] = UserWarning, *, code: Code | None = None
-) -> None:
+class Hint(UserWarning):
+    """The category of a message about something that is often meant; it is logged, and no warning."""
+
+
+def warn_user(message: str, category: type[Warning] = UserWarning, *, code: Code | None = None) -> None:
     """Warns, with the file and line of the first caller outside this package.
 
     Args:
         message: What is wrong, an example, and what to change.
-        category: The class of the warning.
+        category: The class of the warning; `Hint` for a message that is only logged.
         code: The code of the warning; None if the message contains it, or comes from another library.
     """
     message = printable(message if code is None else coded(code, message))
     frame = _users_frame()
+    if frame is not None:
+        for listener in listeners:
+            listener(message, frame.f_code.co_filename, frame.f_lineno)
+    if issubclass(category, Hint):
+        logging.getLogger(__package__).info(message)
+        return
     if frame is None:  # the interpreter does not support frames
         warnings.warn(message, category, stacklevel=2)
         return
-    for listener in listeners:
-        listener(message, frame.f_code.co_filename, frame.f_lineno)
     warnings.warn_explicit(
         message,
         category,
@@ -51,16 +57,6 @@ def warn_user(
         module=frame.f_globals.get("__name__"),
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
-
-
-def hint_user(message: str, *, code: Code) -> None:
-    """Logs a hint, for something that is often meant as it is."""
-    message = printable(coded(code, message))
-    frame = _users_frame()
-    if frame is not None:
-        for listener in listeners:
-            listener(message, frame.f_code.co_filename, frame.f_lineno)
-    logging.getLogger(__package__).info(message)
 
 
 def _users_frame() -> FrameType | None:

@@ -22,6 +22,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from imageloom._codes import Code, coded
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer, Closers
@@ -165,7 +166,8 @@ class FallbackChannel(ForwardingChannel):
         if channel is self._here:
             # Shown once for each iterator, in the thread that reads it and at its line.
             if self._warns:
-                batch.report = batch.report.with_warnings([("fallback", self._warning, UserWarning)])
+                text = coded(Code.NO_WORKERS, self._warning)
+                batch.report = batch.report.with_warnings([("fallback", text, UserWarning)])
             batch.report = dataclasses.replace(batch.report, fallback=self._warning)
         else:
             self._proven = self._here is None

@@ -237,7 +237,7 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
 def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) -> list[Version]:
     """Computes one version of each image of a sample."""
     arrays = private_arrays(recipe.layout, 1)
-    task = source.task(_spec(index, seed))
+    task = dataclasses.replace(source.task(_spec(index, seed)), is_looked_at=True)
     with seeded_globals(task, restore=True):  # as in workers
         report = Pipeline(recipe).run(task, arrays)
     for _, text, category in report.warnings:
