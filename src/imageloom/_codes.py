@@ -10,8 +10,8 @@ meaning, and the code of a warning that no longer exists is not used again.
 * IL5..: workers and installed packages.
 
 Codes below IL300 are the first word of their messages: `warnings.filterwarnings("ignore", "IL101")`.
-The other messages are older than the codes, and programs filter them by their first words, some of which
-are Keras'. So there the code stands at the end.
+The other messages are older than the codes, and programs filter them by their first words, some of
+which are Keras'. So there the code stands at the end.
 """
 
 from __future__ import annotations

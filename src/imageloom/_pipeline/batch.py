@@ -215,8 +215,6 @@ class BatchWork:
         recipe = self._recipe
         if self._fusion is not None and self._fusion.fits(x, row):
             self.at.enter("transform")
-            if self._look is not None:
-                self._look.before_rescale(x)
             self._fusion.write(x, self._warp_of(x), row)
             return
         if recipe.user_code.noaug_hook is not None:
@@ -285,8 +283,6 @@ class BatchWork:
         self.at.enter("standardize")
         if x.dtype.kind != "f" and recipe.standardize.active:
             x = x.astype(np.float32)
-        if self._look is not None:
-            self._look.before_rescale(x)
         x, factor = self._in_user_layout(x), recipe.standardize.sole_factor
         if factor is not None and x.shape == row.shape:
             np.multiply(x, factor, out=row, casting="unsafe")

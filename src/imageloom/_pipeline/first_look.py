@@ -7,8 +7,9 @@ may open thousands of short flows; the later batches are not looked at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -31,8 +32,10 @@ _ROWS: Final = 32  # about so many rows and columns of each
 _PROBES: Final = 64  # values that are compared before all are
 _WHITE: Final = 255
 _SIXTEEN_BITS: Final = 1000  # no eight bits, with whatever an interpolation adds
-_SMALL: Final = 1 / 100  # factors below are meant for 0..255
+_SMALL: Final = 1 / 100  # factors below are meant for 0..255,
+_OF_BYTES: Final = 1 / 257  # and those below this one for more
 _LARGE: Final = 2
+_ROUNDED: Final = 1e-3  # how far a whole number may be off after it was multiplied and divided
 # What explains a batch without contrast.
 _CAUSES: Final = (
     Code.CLIPPED_FILES,
@@ -47,91 +50,73 @@ class FirstLook:
     """What is found in one batch."""
 
     def __init__(self, recipe: Recipe, task: BatchTask, at: Whereabouts) -> None:
-        """Looks at the options; `at` tells which image the other methods are called for."""
+        """Looks at the options; `at` tells which image `before_transform` is called for."""
         self._recipe = recipe
         self._task = task
         self._at = at
         self._found: dict[Code, Finding] = {}
         self._clipped: Sequence[ClippedFile] = ()
-        self._looks: dict[Code, int] = {}  # how many images have been looked at
+        self._seen = 0  # how many images have been looked at before their transform
         # Previews and `fit` see no finished pixels.
-        self._whole = not (recipe.report.moments or recipe.report.transforms)
+        self._is_whole = not (recipe.report.moments or recipe.report.transforms)
         overridden = "standardize" in recipe.user_code.overrides
-        self._factor = None if overridden or not self._whole else recipe.standardize.rescale or None
-        self._scale_seen = [np.inf, -np.inf]
-        self._has_fractions = False
-        if self._whole:
-            self._look_at_options(overridden)
+        self._factor = None if overridden else recipe.standardize.rescale or None
+        if self._is_whole:
+            self._look_at_transforms()
+            if not overridden:
+                self._look_at_scaling()
+
+    def reading(self) -> AbstractContextManager[object]:
+        """A block in which clipped files are noted."""
+        return nullcontext() if self._recipe.read is None else self._noting()
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """A block in which clipped files are noted."""
+    def _noting(self) -> Iterator[None]:
         with noting_clipped_files() as self._clipped:
             yield
 
     def before_transform(self, x: NDArray[Any]) -> None:
         """Looks at an image (height, width, channels) before its colours are changed."""
         options = self._recipe.transform
-        if options is None or Code.COLOUR_SCALE in self._found:
+        if options is None or not (options.recolours or options.channel_shift_range):
             return
-        if not (options.recolours or options.channel_shift_range):
-            return
-        if self._seen_enough(Code.COLOUR_SCALE):
+        self._seen += 1
+        if self._seen > _IMAGES or Code.COLOUR_SCALE in self._found:
             return
         text = scale_warning(_some(x), self._at.name(), only_shift=not options.recolours)
         if text is not None:
             self._add(Code.COLOUR_SCALE, text)
 
-    def before_rescale(self, x: NDArray[Any]) -> None:
-        """Looks at an image before it is multiplied by `rescale`."""
-        if self._factor is None or self._seen_enough(Code.RESCALE_MISFIT):
-            return
-        some = _some(x)
-        low, high = float(some.min()), float(some.max())
-        self._scale_seen = [min(low, self._scale_seen[0]), max(high, self._scale_seen[1])]
-        if some.dtype.kind == "f" and low >= -1 and high <= 1:
-            self._has_fractions = self._has_fractions or not bool(np.all(some == np.rint(some)))
-
     def finish(self, images: Sequence[NDArray[Any]]) -> tuple[Finding, ...]:
         """Looks at the finished batch; returns all that was found."""
         if self._clipped:
             self._add(Code.CLIPPED_FILES, _of_clipped(self._clipped, len(self._task), self._recipe))
-        if self._whole:
-            self._look_at_rescale()
-            self._look_at_batch(images)
+        if self._is_whole and all(array.size > 1 and array.dtype.kind in "iufb" for array in images):
+            self._look_at_pixels(images)
         return tuple(self._found.values())
 
     def _add(self, code: Code, text: str, category: type[Warning] = UserWarning) -> None:
         self._found.setdefault(code, (code, coded(code, text), category))
 
-    def _seen_enough(self, code: Code) -> bool:
-        self._looks[code] = self._looks.get(code, 0) + 1
-        return self._looks[code] > _IMAGES
-
-    def _look_at_options(self, overridden: bool) -> None:
-        recipe = self._recipe
-        transform = recipe.transform
-        if transform is not None and not transform.changes_nothing:
-            if recipe.params.subset == "validation":
-                self._add(Code.AUGMENTED_VALIDATION, _AUGMENTED, Hint)
-            for name in ("brightness_range", "contrast_range"):
-                pair = getattr(transform, name)
-                if pair is not None and min(pair) < 0:
-                    self._add(Code.NEGATIVE_FACTOR, _of_negative(name, pair))
-        if overridden:
+    def _look_at_transforms(self) -> None:
+        transform = self._recipe.transform
+        if transform is None or not transform.random_transforms_enabled:
             return
-        scaling = self._known_scaling()
+        if self._recipe.params.subset == "validation" and not transform.changes_nothing:
+            self._add(Code.AUGMENTED_VALIDATION, _AUGMENTED, Hint)
+        for name in ("brightness_range", "contrast_range"):
+            pair = getattr(transform, name)
+            if pair is not None and min(pair) < 0:
+                self._add(Code.NEGATIVE_FACTOR, _of_negative(name, pair))
+
+    def _look_at_scaling(self) -> None:
+        code = self._recipe.user_code
+        hooks = [hook for hook in (code.hook, code.noaug_hook) if hook is not None]
+        scaling = next(filter(None, (known_scaling(hook.function) for hook in hooks)), None)
         if scaling is not None and self._factor is not None and self._factor != 1:
             self._add(Code.RESCALED_TWICE, _of_twice(self._factor, scaling))
-        if np.dtype(recipe.layout.dtype).kind in "iub":
+        if np.dtype(self._recipe.layout.dtype).kind in "iub":
             self._look_at_dtype(scaling)
-
-    def _known_scaling(self) -> str | None:
-        code = self._recipe.user_code
-        if code.hook is None and code.noaug_hook is None:
-            return None
-        names = (known_scaling(hook.function) for hook in (code.hook, code.noaug_hook) if hook)
-        return next(filter(None, names), None)
 
     def _look_at_dtype(self, scaling: str | None) -> None:
         steps, factor = self._recipe.standardize, self._factor
@@ -150,40 +135,47 @@ class FirstLook:
                 "out that step and scale the pixels in the model.",
             )
 
-    def _look_at_rescale(self) -> None:
-        (low, high), factor = self._scale_seen, self._factor
-        if factor is None or high < low or Code.RESCALED_TWICE in self._found:
-            return
-        pixels = f"pixels of {low:.4g}..{high:.4g} become {low * factor:.4g}..{high * factor:.4g}"
-        if factor > _LARGE and high > 1 and high * factor > _WHITE:
-            advice = f"Pass `rescale=1/{factor:.6g}`, which divides."
-        elif 0 < factor < _SMALL and self._has_fractions:
-            advice = "They are scaled already: leave out `rescale`."
-        elif 1 / (_WHITE + 2) <= factor < _SMALL and high > _SIXTEEN_BITS:
-            advice = (
-                "They have 16 bits or more: pass `rescale=1/65535`, or what is their largest value."
-            )
-        else:
-            return
-        self._add(Code.RESCALE_MISFIT, f"With `rescale={_in_words(factor)}`, {pixels}. {advice}")
-
-    def _look_at_batch(self, images: Sequence[NDArray[Any]]) -> None:
-        if not all(array.size for array in images) or any(array.dtype.kind == "V" for array in images):
-            return
-        if any(not np.isfinite(_probes(array)).all() for array in images if array.dtype.kind == "f"):
+    def _look_at_pixels(self, images: Sequence[NDArray[Any]]) -> None:
+        probes = [_probes(array) for array in images]
+        lows = [float(some.min()) for some in probes]
+        highs = [float(some.max()) for some in probes]
+        if not math.isfinite(sum(lows) + sum(highs)):
             self._add(
                 Code.NOT_FINITE,
-                f"There are NaN or infinite values in the pixels of the first batch ({self._names()}). "
+                f"There are NaN or infinite values in the pixels of the first batch: {self._names()}. "
                 "Look for them in the files, or for a division by zero in a hook.",
             )
+            return
+        if self._factor is not None and self._recipe.standardize.sole_factor:
+            self._look_at_rescale(self._factor, images, min(lows), max(highs))
         explained = any(code in self._found for code in _CAUSES)
-        if not explained and all(map(_is_constant, images)):
-            value = f"{float(images[0].flat[0]):.4g}"
+        if lows == highs and not explained and all(map(_is_constant, images)):
             self._add(
                 Code.CONSTANT_BATCH,
-                f"All pixels of the first batch are {value}: {self._names()}. Look at some with "
+                f"All pixels of the first batch are {lows[0]:.4g}: {self._names()}. Look at some with "
                 "`it.preview()`, and at what hooks and `color_mode` make of them.",
             )
+
+    def _look_at_rescale(
+        self, factor: float, images: Sequence[NDArray[Any]], low: float, high: float
+    ) -> None:
+        """Looks at the scale before `rescale`, of which the results tell; bounds are of some values."""
+        if Code.RESCALED_TWICE in self._found or Code.INTEGER_DTYPE in self._found:
+            return
+        if factor > _LARGE and high > max(factor, _WHITE):
+            advice = f"Pass `rescale=1/{factor:.6g}`, which divides."
+        elif 0 < factor < _SMALL and -factor <= low and high <= factor and _in_unit(images, factor):
+            advice = "They are scaled already: leave out `rescale`."
+        elif _OF_BYTES <= factor < _SMALL and high > _SIXTEEN_BITS * factor:
+            advice = "They have more than 8 bits: divide by their largest value, as 1/65535 does."
+        else:
+            return
+        low, high = (min(a.min() for a in images), max(a.max() for a in images))
+        self._add(
+            Code.RESCALE_MISFIT,
+            f"`rescale={_in_words(factor)}` makes {low:.4g}..{high:.4g} of pixels of "
+            f"{low / factor:.4g}..{high / factor:.4g}. {advice}",
+        )
 
     def _names(self) -> str:
         count, first = len(self._task), self._task.name(0)
@@ -217,10 +209,18 @@ def _probes(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_constant(array: NDArray[Any]) -> bool:
-    probes = _probes(array)
-    if probes.size < 2 or not bool((probes == probes[0]).all()):
-        return False
-    return bool((array == probes[0]).all())
+    return bool((array == array.flat[0]).all())
+
+
+def _in_unit(images: Sequence[NDArray[Any]], factor: float) -> bool:
+    """Whether all pixels were in -1..1 before they were multiplied, and not only 0 or 1."""
+    fractions = False
+    for array in images:
+        pixels = array / factor
+        if np.abs(pixels).max() > 1 + _ROUNDED:
+            return False
+        fractions = fractions or bool((np.abs(pixels - np.rint(pixels)) > _ROUNDED).any())
+    return fractions
 
 
 def _of_clipped(files: Sequence[ClippedFile], count: int, recipe: Recipe) -> str:
@@ -249,7 +249,7 @@ def _of_negative(name: str, pair: Sequence[float]) -> str:
     change = name.partition("_")[0]
     return (
         f"`{name}=({low}, {high})` draws negative factors, which make images black or inverted. "
-        f"They are factors, and 1 leaves the {change} as it is: pass (0.8, 1.2) for a fifth more or less."
+        f"They are factors, and 1 leaves the {change} as it is: (0.8, 1.2) is a fifth less or more."
     )
 
 
