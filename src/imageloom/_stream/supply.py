@@ -20,6 +20,7 @@ from imageloom._pipeline.writing import write_pictures
 from imageloom._sources.assembly import assembled
 from imageloom._sources.base import SampleSource
 from imageloom._storage.access import renew
+from imageloom._stream.observing import observers
 from imageloom._stream.order import StreamOrder
 from imageloom._stream.report import Meter, Report
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
@@ -132,6 +133,8 @@ class BatchSupply:
             raise IteratorClosedError(
                 "Another thread has changed this iterator; request the batch again."
             )
+        for observer in observers:
+            observer.reads(self)
         requested = time.perf_counter()
         try:
             computed = stream.get(spec.position, self._examined.task(self._source, spec))
@@ -147,6 +150,8 @@ class BatchSupply:
         for key, text, category in (*report.warnings, *replaced):
             if self._shown.first(key):
                 warn_user(text, category)
+        for observer in observers:
+            observer.has_read(self)
         if report.batch is not None:
             return completed(report.batch[0], arrays[0])
         indices = spec.indices if computed.indices is None else computed.indices
