@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import run
 from PIL import Image
+from programs import PROGRAMS
 
-PROGRAM = """\
-import sys, warnings
-from imageloom import ImageDataGenerator
-warnings.simplefilter("ignore")
-print("printed")
-train = ImageDataGenerator(rescale=255).flow_from_directory(
-    sys.argv[1], (8, 8), batch_size=2
-)
-def validation():
-    return ImageDataGenerator(brightness_range=(-1, 1)).flow_from_directory(sys.argv[1], (8, 8))
-unread = validation()
-"""
+PROGRAM = PROGRAMS / "cli/checked.py"
+
+
+def line_of(mark: str) -> int:
+    lines = PROGRAM.read_text(encoding="utf-8").splitlines()
+    (number,) = (n for n, line in enumerate(lines, 1) if line.endswith(f"# {mark}"))
+    return number
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four images of two classes, in the current folder."""
+    monkeypatch.chdir(tmp_path)
     for number in range(4):
         folder = tmp_path / "photos" / "ab"[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,75 +33,56 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-@pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "train.py").write_text(PROGRAM)
-    return tmp_path / "train.py"
-
-
 @pytest.mark.slow
-def test_a_program_is_told_its_lines(photos: Path, program: Path) -> None:
-    lines = run("check", program, photos, status=1).stdout.splitlines()
-    assert lines[0].startswith("train.py:5: IL103 ")
-    assert lines[1].startswith("train.py:9: IL106 ")
+def test_a_program_is_told_its_lines(photos: Path) -> None:
+    lines = run("check", PROGRAM, photos, "ends", status=1).stdout.splitlines()
+    place = os.path.relpath(PROGRAM)
+    assert lines[0].startswith(f"{place}:{line_of('the first flow')}: IL103 ")
+    assert lines[1].startswith(f"{place}:{line_of('the second flow')}: IL106 ")
     assert lines[-1] == "2 findings in 2 flows: the program has ended."
+    assert len(lines) == 4
 
 
 @pytest.mark.slow
-def test_the_training_is_not_run(photos: Path, program: Path, tmp_path: Path) -> None:
-    training = "for step, batch in enumerate(train):\n    open(f'step{step}', 'w').close()\n"
-    program.write_text(f"{PROGRAM}{training}")
-    result = run("check", program, "--json", photos, status=1)
-    found = json.loads(result.stdout)
+def test_the_training_is_not_run(photos: Path) -> None:
+    found = json.loads(run("check", PROGRAM, "--json", photos, "loop", status=1).stdout)
     assert [one["code"] for one in found["findings"]] == ["IL103", "IL106"]
     assert "20 batches" in found["end"]
-    assert len(list(tmp_path.glob("step*"))) == 19
+    assert len(list(photos.parent.glob("step*"))) == 19
 
 
 @pytest.mark.slow
 @pytest.mark.frameworks("keras")
-def test_a_training_of_keras_is_not_run(photos: Path, program: Path, tmp_path: Path) -> None:
-    training = (
-        "import keras\n"
-        "model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])\n"
-        "model.compile('sgd', 'mse')\n"
-        "model.fit(train)\n"
-        "open('saved', 'w')\n"
-    )
-    program.write_text(f"{PROGRAM}{training}")
-    text = run("check", program, photos, status=1).stdout
+def test_a_training_of_keras_is_not_run(photos: Path) -> None:
+    text = run("check", PROGRAM, photos, "keras", status=1).stdout
     assert "2 findings in 2 flows: a framework has asked for the first batch." in text
-    assert not (tmp_path / "saved").exists()
+    assert not (photos.parent / "saved").exists()
 
 
 @pytest.mark.slow
-def test_a_program_that_fails(photos: Path, program: Path) -> None:
-    program.write_text(f"{PROGRAM}1 / 0\n")
-    text = run("check", program, photos, status=1).stdout
-    assert "line 11: ZeroDivisionError: division by zero" in text
+def test_a_program_that_fails(photos: Path) -> None:
+    text = run("check", PROGRAM, photos, "fails", status=1).stdout
+    assert f"line {line_of('fails')}: ZeroDivisionError: division by zero" in text
     assert "IL106" in text
 
 
 @pytest.mark.slow
-def test_a_program_without_faults(photos: Path, program: Path) -> None:
-    good = PROGRAM.replace("255)", "1 / 255)").replace("-1, 1", "0.5, 1")
-    program.write_text(good)
-    assert run("check", program, photos).stdout == "0 findings in 2 flows: the program has ended.\n"
-    program.write_text("print(1)")
-    assert "no flow of imageloom" in run("check", program).stdout
+def test_a_program_without_faults(photos: Path) -> None:
+    end = "0 findings in 2 flows: the program has ended.\n"
+    assert run("check", PROGRAM, photos, "good").stdout == end
+    assert "no flow of imageloom" in run("check", PROGRAM, photos, "nothing").stdout
 
 
 @pytest.mark.slow
-def test_a_program_that_does_not_end(program: Path) -> None:
-    program.write_text("import threading\nthreading.Event().wait()\n")
-    assert "ended after 2 seconds" in run("check", program, "--timeout", 2, status=1).stdout
+def test_a_program_that_does_not_end(photos: Path) -> None:
+    result = run("check", PROGRAM, "--timeout", 2, photos, "endless", status=1)
+    assert "ended after 2 seconds" in result.stdout
 
 
 def test_a_folder(photos: Path) -> None:
     assert run("check", photos).stdout == "0 findings in 4 of 4 images.\n"
     result = run("check", photos, "--rescale", 255, status=1)
-    assert f"{photos.name}: IL103 " in result.stdout
+    assert result.stdout.startswith("photos: IL103 ")
     assert result.stderr == ""
 
 

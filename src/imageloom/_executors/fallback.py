@@ -126,12 +126,13 @@ class FallbackChannel(ForwardingChannel):
             code = dataclasses.replace(self._recipe.user_code, turns=self._turn)
             channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
             if without_workers_at_all:
-                self._warning = without_workers(kind, error)
+                self._warning = coded(Code.NO_WORKERS, without_workers(kind, error))
                 self._warns = _shown.first("no workers")
             else:
                 functions = [name for name, _ in _functions(self._recipe)]
                 plugins = [name for name, _ in _plugins(self._recipe)]
-                self._warning = why_here(functions, plugins, kind, culprit, error)
+                text = why_here(functions, plugins, kind, culprit, error)
+                self._warning = coded(Code.NO_WORKERS, text)
             self._here = channel
             self._closers.add(channel.closer())
 
@@ -166,8 +167,7 @@ class FallbackChannel(ForwardingChannel):
         if channel is self._here:
             # Shown once for each iterator, in the thread that reads it and at its line.
             if self._warns:
-                text = coded(Code.NO_WORKERS, self._warning)
-                batch.report = batch.report.with_warnings([("fallback", text, UserWarning)])
+                batch.report = batch.report.with_warnings([("fallback", self._warning, UserWarning)])
             batch.report = dataclasses.replace(batch.report, fallback=self._warning)
         else:
             self._proven = self._here is None
