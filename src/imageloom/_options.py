@@ -23,6 +23,7 @@ from imageloom._checks import (
     shift_range,
     zoom_bounds,
 )
+from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._public import public
 from imageloom._warnings import warn_user
@@ -312,7 +313,10 @@ class GeneratorOptions:
 
     def _override(self, name: str, value: bool, because: str) -> None:
         self._set(name, value)
-        warn_user(f"This generator specifies `{because}`, which overrides `{name}`: it is now {value}.")
+        warn_user(
+            f"This generator specifies `{because}`, which overrides `{name}`: it is now {value}.",
+            code=Code.OVERRIDDEN_OPTION,
+        )
 
     @property
     def split(self) -> float:

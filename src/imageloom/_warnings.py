@@ -1,4 +1,4 @@
-"""Warnings that name a line of the user's code, and messages that are shown once.
+"""Warnings that name a line of the user's code, hints, and messages that are shown once.
 
 A warning should name a line that the user can change. The number of frames between that line and
 the warning varies, so a fixed `stacklevel` would be wrong. The first frame outside this package
@@ -8,24 +8,44 @@ belongs to the user, or to the framework that calls the package for the user.
 from __future__ import annotations
 
 import inspect
+import logging
 import warnings
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from imageloom._codes import Code, coded
 from imageloom._errors import printable
 
-__all__ = ["Once", "warn_user"]
+__all__ = ["Hint", "Once", "listeners", "warn_user"]
+
+# Called with each message and the user's file and line, even if the program's filters hide the message.
+listeners: Final[list[Callable[[str, str, int], None]]] = []
 
 # Modules of the standard library whose frames lie between frames of this package.
 _PASSED_OVER: Final = frozenset({"contextlib", "functools"})
 
 
-def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warns, with the file and line of the first caller outside this package."""
-    message = printable(message)
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_back is not None and _is_ours(frame):
-        frame = frame.f_back
+class Hint(UserWarning):
+    """The category of a message about something that is often meant; it is logged, and no warning."""
+
+
+def warn_user(message: str, category: type[Warning] = UserWarning, *, code: Code | None = None) -> None:
+    """Warns, with the file and line of the first caller outside this package.
+
+    Args:
+        message: What is wrong, an example, and what to change.
+        category: The class of the warning; `Hint` for a message that is only logged.
+        code: The code of the warning; None if the message contains it, or comes from another library.
+    """
+    message = printable(message if code is None else coded(code, message))
+    frame = _users_frame()
+    if frame is not None:
+        for listener in listeners:
+            listener(message, frame.f_code.co_filename, frame.f_lineno)
+    if issubclass(category, Hint):
+        logging.getLogger(__package__).info(message)
+        return
     if frame is None:  # the interpreter does not support frames
         warnings.warn(message, category, stacklevel=2)
         return
@@ -37,6 +57,14 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
         module=frame.f_globals.get("__name__"),
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
+
+
+def _users_frame() -> FrameType | None:
+    """The innermost frame outside this package."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_back is not None and _is_ours(frame):
+        frame = frame.f_back
+    return frame
 
 
 def _is_ours(frame: FrameType) -> bool:

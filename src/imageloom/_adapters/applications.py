@@ -9,10 +9,13 @@ steps run in the same sequence as in Keras and in place, so that the results hav
 
 from __future__ import annotations
 
+import functools
 import importlib
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -20,9 +23,11 @@ from numpy.typing import NDArray
 
 from imageloom._adapters.keras import configured
 
-__all__ = ["ImageNetScaling", "stand_in"]
+__all__ = ["ImageNetScaling", "known_scaling", "stand_in"]
 
 _MODULE: Final = re.compile(r"(?:keras|tf_keras)\.(?:\w+\.)*applications\.(\w+)")
+_NAME: Final = "preprocess_input"
+_FRAMEWORK: Final = re.compile(r"(?:keras|tf_keras|tensorflow)\b")
 _MODES: Final[dict[str, str | None]] = {
     "convnext": None,
     "densenet": "torch",
@@ -52,7 +57,7 @@ def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
     Both are compared on a small image. If this version of Keras computes something else, its own
     function is kept.
     """
-    if getattr(function, "__name__", "") != "preprocess_input":
+    if getattr(function, "__name__", "") != _NAME:
         return None
     module = str(getattr(function, "__module__", ""))
     found = _MODULE.fullmatch(module)
@@ -70,6 +75,61 @@ def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
     except Exception:  # then it is not the known function
         return None
     return replacement if same else None
+
+
+def known_scaling(function: object) -> str | None:
+    """The name of the `preprocess_input` that a function is or calls; None if it calls none.
+
+    A function calls one if its code names one: `lambda x: preprocess_input(x)`, or a function of the
+    user's that calls `resnet50.preprocess_input`.
+    """
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        else:
+            break
+    if isinstance(function, ImageNetScaling):
+        return _described(function.module)
+    if getattr(function, "__name__", "") == _NAME:
+        found = _MODULE.fullmatch(str(getattr(function, "__module__", "")))
+        return None if found is None else _described(found[0])
+    function = getattr(function, "__func__", function)
+    return _named_in(function) if isinstance(function, FunctionType) else None
+
+
+def _named_in(function: FunctionType) -> str | None:
+    """The `preprocess_input` that the code of a function names."""
+    names = _names(function.__code__)
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+    values = {**function.__globals__, **{name: _content(cell) for name, cell in cells}}
+    for name in names:
+        value = values.get(name)
+        if isinstance(value, ImageNetScaling) or getattr(value, "__name__", "") == _NAME:
+            known = known_scaling(value)
+            if known is not None:
+                return known
+        elif _NAME in names and isinstance(value, ModuleType) and _FRAMEWORK.match(value.__name__):
+            return f"{_NAME} of {value.__name__}"
+    return None
+
+
+def _names(code: CodeType) -> list[str]:
+    """The names that a function's code and the functions in it refer to."""
+    inner = [_names(part) for part in code.co_consts if isinstance(part, CodeType)]
+    return [*code.co_names, *code.co_freevars, *itertools.chain.from_iterable(inner)]
+
+
+def _described(module: str) -> str:
+    return f"{_NAME} of {module.replace('keras.src.', 'keras.')}"
+
+
+def _content(cell: Any) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # the variable has no value yet
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from functools import cache
 from types import FrameType
 from typing import Any, Final
 
+from imageloom._codes import Code
 from imageloom._warnings import warn_user
 
 __all__ = [
@@ -114,7 +115,8 @@ class KerasSurface:
         if value:
             warn_user(
                 "use_multiprocessing is ignored, because this iterator has its own workers: pass "
-                "`cores` and `executor` to the generator instead."
+                "`cores` and `executor` to the generator instead.",
+                code=Code.MULTIPROCESSING_IGNORED,
             )
 
 

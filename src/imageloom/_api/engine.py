@@ -26,6 +26,7 @@ from imageloom._machine import available_cpus, worker_count
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
 from imageloom._sources.base import SampleSource
+from imageloom._stream.observing import observers
 from imageloom._stream.substitutions import ReplacingChannel
 
 __all__ = ["Engine"]
@@ -69,7 +70,7 @@ class Engine:
                 "Only this process can read files of memory://, and the workers of "
                 f'executor="{kind}" are other processes: pass executor="threads".'
             )
-        if self._is_inherited():
+        if self._is_inherited() or observers:
             kind = "serial"
         note_reader()
         refuse_in_worker(starts_processes=kind in _OTHER_PROCESSES)

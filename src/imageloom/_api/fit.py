@@ -16,6 +16,7 @@ from imageloom._api.statistics_file import statistics_of_file
 from imageloom._api.streamed_fit import stream_statistics
 from imageloom._api.transforms import draw_from
 from imageloom._checks import check_int, check_seed, computing_dtype
+from imageloom._codes import Code
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
@@ -200,7 +201,9 @@ def _warn_of_scale(image: NDArray[Any]) -> None:
 
     text = scale_warning(image, "the images given to `fit`, which are rescaled first")
     if text is not None:
-        warn_user(f'{text} With geometry="corrected" they are rescaled afterwards.')
+        warn_user(
+            f'{text} With geometry="corrected" they are rescaled afterwards.', code=Code.COLOUR_SCALE
+        )
 
 
 def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -> None:
@@ -215,5 +218,6 @@ def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -
             "Expected input to be images (as Numpy array) following the data format convention "
             f'"{data_format}" (channels on axis {channel_axis}), i.e. expected either 1, 3 or 4 '
             f"channels on axis {channel_axis}. However, it was passed an array with shape {shape} "
-            f"({shape[channel_axis]} channels)."
+            f"({shape[channel_axis]} channels).",
+            code=Code.CHANNELS,
         )

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from imageloom._checks import computing_dtype
+from imageloom._codes import Code
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._executors.base import KEPT_BATCHES, Channel
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
@@ -317,7 +318,7 @@ def _cache_plan(
             why = "images are not resized to one size"
         elif options.cache_limit is not None and options.cache_limit < plan.row_nbytes + MARK.itemsize:
             why = "`cache_limit` is smaller than one image"
-        warn_user(f"`cache` keeps nothing: {why}.")
+        warn_user(f"`cache` keeps nothing: {why}.", code=Code.CACHE_KEEPS_NOTHING)
     return plan
 
 

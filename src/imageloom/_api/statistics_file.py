@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._checks import computing_dtype
+from imageloom._codes import Code
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._imaging.statistics_file import load_statistics
@@ -88,4 +89,4 @@ def check_images(statistics: FeatureStatistics, recipe: Recipe) -> None:
     )
     if steps.zca_whitening and statistics.zca_whitening_matrix is not None:
         raise InvalidArgumentError(text)
-    warn_user(text)
+    warn_user(text, code=Code.OTHER_STATISTICS)

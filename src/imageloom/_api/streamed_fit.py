@@ -8,12 +8,14 @@ frees the batch.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
 import numpy as np
 
+from imageloom._codes import Code, coded
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel, ComputedBatch
 from imageloom._imaging.augment.draw import TransformParams
@@ -108,6 +110,7 @@ class _Tasks:
 
     def at(self, position: int) -> BatchTask:
         task = self._source.task(self._sampler.spec(position))
+        task = dataclasses.replace(task, is_looked_at=position == 0)
         if self._draws is None:
             return task
         assert position == self._next, "the stream requests positions one after the other"
@@ -120,6 +123,7 @@ class _Tasks:
             class_ids=task.class_ids,
             transforms=transforms,
             remote=task.remote,
+            is_looked_at=task.is_looked_at,
         )
 
 
@@ -137,9 +141,11 @@ class _Sums:
     def add(self, batch: ComputedBatch) -> None:
         moments = batch.report.moments
         for bad in batch.replaced:
-            self.warnings.setdefault(f"replaced {bad.filename}", (bad.in_words, UserWarning))
+            self.warnings.setdefault(
+                f"replaced {bad.filename}", (coded(Code.REPLACED_IMAGE, bad.in_words), UserWarning)
+            )
         for key, text, category in batch.report.warnings:
-            remedy = _SCALE_REMEDY if key == "scale" else ""
+            remedy = _SCALE_REMEDY if key == Code.COLOUR_SCALE else ""
             self.warnings.setdefault(key, (text + remedy, category))
         assert moments is not None
         self._moments = moments if self._moments is None else self._moments.merged(moments)

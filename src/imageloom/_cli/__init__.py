@@ -16,6 +16,7 @@ from imageloom import ImageLoomError, __version__
 from imageloom._cli.arguments import WithExamples
 from imageloom._cli.bench import bench
 from imageloom._cli.cache import cache
+from imageloom._cli.check import check
 from imageloom._cli.inspect import inspect
 from imageloom._cli.preview import preview
 from imageloom._cli.stats import stats
@@ -55,6 +56,7 @@ class _Program(WithExamples, click.Group):
     examples="""
     imageloom inspect photos                count the images and find problems
     imageloom preview photos -o sheet.png --rotation-range 20 --horizontal-flip
+    imageloom check train.py                what is probably not meant in a program
     imageloom stats photos -o stats.npz     mean and deviation, for generator.fit("stats.npz")
     imageloom bench photos                  how many workers to use
     imageloom cache list                    what is kept in your cache directory
@@ -72,5 +74,5 @@ def main() -> None:
     """
 
 
-for command in (inspect, preview, stats, bench, cache):
+for command in (inspect, preview, check, stats, bench, cache):
     main.add_command(command)

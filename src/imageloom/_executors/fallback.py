@@ -21,6 +21,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from imageloom._codes import Code, coded
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer, Closers
@@ -121,12 +122,13 @@ class FallbackChannel(ForwardingChannel):
             code = dataclasses.replace(self._recipe.user_code, turns=self._turn)
             channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
             if without_workers_at_all:
-                self._warning = without_workers(kind, error)
+                self._warning = coded(Code.NO_WORKERS, without_workers(kind, error))
                 self._warns = _shown.first("no workers")
             else:
                 functions = [name for name, _ in _functions(self._recipe)]
                 plugins = [name for name, _ in _plugins(self._recipe)]
-                self._warning = why_here(functions, plugins, kind, culprit, error)
+                text = why_here(functions, plugins, kind, culprit, error)
+                self._warning = coded(Code.NO_WORKERS, text)
             self._here = channel
             self._closers.add(channel.closer())
 

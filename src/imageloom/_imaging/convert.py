@@ -12,6 +12,7 @@ from PIL import Image
 
 from imageloom._adapters.keras import configured
 from imageloom._checks import as_dtype, check_choice
+from imageloom._codes import Code
 from imageloom._errors import InvalidArgumentError
 from imageloom._public import public
 from imageloom._warnings import warn_user
@@ -119,7 +120,10 @@ def save_img(
         file_format = _PILLOW_NAMES.get(file_format.lower(), file_format)
     image = array_to_img(x, data_format=data_format, scale=scale)
     if image.mode == "RGBA" and file_format == "jpeg":
-        warn_user("The JPEG format does not support RGBA images, converting to RGB.")
+        warn_user(
+            "The JPEG format does not support RGBA images, converting to RGB.",
+            code=Code.JPEG_WITHOUT_ALPHA,
+        )
         image = image.convert("RGB")
     image.save(path, format=file_format, **kwargs)
 

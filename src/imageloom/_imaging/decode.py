@@ -26,6 +26,7 @@ from imageloom._errors import (
     ArgumentTypeError,
     BadImageError,
 )
+from imageloom._imaging.clipping import note_if_clipped
 from imageloom._imaging.opening import (
     DecompressionBombError,
     UnidentifiedImageError,
@@ -250,6 +251,7 @@ def _in_colour_mode(image: Image.Image, color_mode: str, name: str) -> Image.Ima
     mode = _MODES[color_mode]
     if image.mode == mode:
         return image
+    note_if_clipped(image, name)
     try:
         return image.convert(mode)
     except (ValueError, OSError, TypeError) as error:

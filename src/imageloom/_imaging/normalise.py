@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._codes import Code
 from imageloom._options import GeneratorOptions
 from imageloom._warnings import warn_user
 
@@ -93,6 +94,21 @@ class StandardizeOptions:
         return None if self._normalises else self.rescale or None
 
     @property
+    def first_normalisation(self) -> str | None:
+        """The first step behind `rescale` whose statistics are known; None if there is none."""
+        known = self.statistics
+        steps = {
+            "samplewise_center": self.samplewise_center,
+            "samplewise_std_normalization": self.samplewise_std_normalization,
+            "featurewise_center": self.featurewise_center and known.mean is not None,
+            "featurewise_std_normalization": (
+                self.featurewise_std_normalization and known.std is not None
+            ),
+            "zca_whitening": self.zca_whitening and known.zca_whitening_matrix is not None,
+        }
+        return next((name for name, taken in steps.items() if taken), None)
+
+    @property
     def _normalises(self) -> bool:
         return (
             self.samplewise_center
@@ -137,5 +153,6 @@ def warn_if_unfitted(options: StandardizeOptions) -> None:
         if getattr(options, name) and value is None:
             warn_user(
                 f"This generator specifies `{name}`, but it has not been fit on any training data, "
-                "so that step is left out. Fit it first by calling `.fit(numpy_data)`."
+                "so that step is left out. Fit it first by calling `.fit(numpy_data)`.",
+                code=Code.NOT_FITTED,
             )

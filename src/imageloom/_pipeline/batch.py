@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._codes import Code, coded
 from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError
 from imageloom._imaging.augment.affine import Affine
-from imageloom._imaging.augment.apply import apply_geometry, apply_transform, scale_warning
+from imageloom._imaging.augment.apply import apply_geometry, apply_transform
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
 from imageloom._imaging.augment.fused import Fusion
 from imageloom._imaging.moments import FeatureMoments
@@ -20,6 +22,7 @@ from imageloom._imaging.opencv import clash_warning
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
+from imageloom._pipeline.first_look import FirstLook
 from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
 from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
@@ -70,8 +73,7 @@ class BatchWork:
         self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
-        clash = clash_warning()
-        self._warnings = {} if clash is None else {"opencv": clash}
+        self._look = FirstLook(recipe, task, self.at) if task.is_looked_at else None
 
     def _has_to_transform(self) -> bool:
         """False if no image would change, and nobody sees what is drawn."""
@@ -105,7 +107,8 @@ class BatchWork:
         # The arrays behind the images are for masks, or for copies of the images.
         masks = further if recipe.masks else []
         self._reader.prefetch()
-        self._compute_samples(images, masks)
+        with nullcontext() if self._look is None else self._look.reading():
+            self._compute_samples(images, masks)
         at.enter("finish")
         if self._bad:
             words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self._bad)
@@ -119,7 +122,7 @@ class BatchWork:
         at.enter("finish")
         hits = len(self._task) * recipe.images - self._reader.decoded if recipe.cache is not None else 0
         return BatchReport(
-            warnings=tuple((key, text, UserWarning) for key, text in self._warnings.items()),
+            warnings=(*_clash(), *(() if self._look is None else self._look.finish(images))),
             moments=moments,
             seconds=at.clock.seconds(),
             times=at.clock.times(),
@@ -250,10 +253,8 @@ class BatchWork:
     def _transform(self, x: NDArray[Any]) -> NDArray[Any]:
         options = self._recipe.transform
         assert options is not None
-        if options.recolours and self.at.sample == 0:
-            text = scale_warning(x, self.at.name())
-            if text is not None:
-                self._warnings["scale"] = text
+        if self._look is not None:
+            self._look.before_transform(x)
         if self._methods.transforms and self._task.transforms is None:
             return self._methods.transform(self._about(), self._state, x)
         params, affine = self._drawn = self._draw(x)
@@ -321,6 +322,13 @@ class BatchWork:
 
 def _own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
     return lambda: np.random.Generator(np.random.PCG64((seed, image, StreamPurpose.COLOUR_AND_NOISE)))
+
+
+def _clash() -> tuple[tuple[str, str, type[Warning]], ...]:
+    text = clash_warning()
+    if text is None:
+        return ()
+    return ((Code.OPENCV_CLASH, coded(Code.OPENCV_CLASH, text), UserWarning),)
 
 
 def _moments(recipe: Recipe, images: Sequence[NDArray[Any]]) -> FeatureMoments:

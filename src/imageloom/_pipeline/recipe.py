@@ -194,6 +194,8 @@ class BatchTask:
         masks: The files of each sample's masks; empty without masks.
         transforms: The parameters of each sample, if they have been drawn already; else None.
         remote: What is known about the remote ones among the files; None without any.
+        is_looked_at: Whether the pixels are examined, as in the first batch that an iterator hands out
+            (see `first_look`).
     """
 
     spec: BatchSpec
@@ -203,6 +205,7 @@ class BatchTask:
     masks: tuple[tuple[str, ...], ...] = ()
     transforms: tuple[TransformParams, ...] | None = None
     remote: RemoteFiles | None = None
+    is_looked_at: bool = False
 
     def __len__(self) -> int:
         """The number of samples in the batch."""

@@ -236,7 +236,7 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
 def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) -> list[Version]:
     """Computes one version of each image of a sample."""
     arrays = private_arrays(recipe.layout, 1)
-    task = source.task(_spec(index, seed))
+    task = dataclasses.replace(source.task(_spec(index, seed)), is_looked_at=True)
     pipeline = Pipeline(recipe)
     with pipeline.randomness.seeded(task, restore=True):  # as in workers
         report = pipeline.run(task, arrays)

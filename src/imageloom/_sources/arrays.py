@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._checks import check_subset
+from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows, check_mapped
@@ -254,6 +255,7 @@ def images_of(x: Any, data_format: str) -> NDArray[Any]:
         warn_user(
             f'NumpyArrayIterator is set to use the data format convention "{data_format}" (channels on '
             f"axis {axis}), i.e. expected either 1, 3, or 4 channels on axis {axis}. However, it was "
-            f"passed an array with shape {images.shape} ({images.shape[axis]} channels)."
+            f"passed an array with shape {images.shape} ({images.shape[axis]} channels).",
+            code=Code.CHANNELS,
         )
     return images

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingColumnError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._sources.base import (
@@ -163,7 +164,8 @@ class DataFrameSource(FileSource):
             why = "" if found else f" The folder {self.directory!r} does not exist."
             warn_user(
                 f'Found {invalid} invalid image filename(s) in {argument}="{column}". These '
-                f"filename(s) will be ignored.{why}"
+                f"filename(s) will be ignored.{why}",
+                code=Code.MISSING_FILES,
             )
         return valid
 
@@ -231,7 +233,9 @@ def _checked_frame(
             )
         _check_labels(dataframe[y_col], y_col, classes, class_mode)
     elif classes:
-        warn_user(f'`classes` will be ignored given the class_mode="{class_mode}"')
+        warn_user(
+            f'`classes` will be ignored given the class_mode="{class_mode}"', code=Code.CLASSES_IGNORED
+        )
     if weight_col and not np.issubdtype(dataframe[weight_col].to_numpy().dtype, np.number):
         raise ArgumentTypeError(f"Column weight_col={weight_col} must be numeric.")
     return dataframe

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, in_one_line
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._sources.base import files_digest
@@ -103,11 +104,15 @@ class DirectorySource(FileSource):
         if self.class_mode == "binary" and len(self.class_indices) != 2:
             warn_user(
                 f'class_mode="binary" needs 2 classes, but {self.directory!r} has '
-                f"{len(self.class_indices)}: {', '.join(map(in_one_line, self.class_indices))}."
+                f"{len(self.class_indices)}: {', '.join(map(in_one_line, self.class_indices))}.",
+                code=Code.NOT_BINARY,
             )
         for name, count in self.class_counts.items():
             if not count:
-                warn_user(f"No images found for the class {name!r} in {self.directory!r}.")
+                warn_user(
+                    f"No images found for the class {name!r} in {self.directory!r}.",
+                    code=Code.EMPTY_CLASS,
+                )
 
     def _listed(
         self,
@@ -131,7 +136,8 @@ class DirectorySource(FileSource):
         if any(listing.has_tiff for listing in listings):
             warn_user(
                 'Using ".tiff" files with multiple bands will cause distortion. '
-                "Please verify your output."
+                "Please verify your output.",
+                code=Code.MULTIBAND_TIFF,
             )
         if is_url(self.root):
             self.stamps = {path: s for listing in listings for path, s in listing.stamps.items()}

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from imageloom._codes import Code
 from imageloom._storage.links import is_loop
 from imageloom._storage.refusals import check_it_says_something, telling
 from imageloom._warnings import warn_user
@@ -176,7 +177,8 @@ def _warn_of_unlisted(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         warn_user(
             f"The folder {error.filename!r} cannot be listed ({error.strerror}). Its images are left "
-            "out."
+            "out.",
+            code=Code.UNLISTED_FOLDER,
         )
 
 

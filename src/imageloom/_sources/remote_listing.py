@@ -11,6 +11,7 @@ import posixpath
 import time
 from collections.abc import Sequence
 
+from imageloom._codes import Code
 from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing
 from imageloom._storage.places import concurrently, find_files, forget_listings
 from imageloom._storage.urls import can_be_joined, join
@@ -28,7 +29,8 @@ def list_remote_classes(root: str, names: Sequence[str], *, follow_links: bool) 
     if strange := [name for _, names in listed for name in names]:
         warn_user(
             f"{len(strange)} files of {root!r} are left out, because their names could be taken for "
-            f"URLs or absolute paths. The first one is {strange[0]!r}."
+            f"URLs or absolute paths. The first one is {strange[0]!r}.",
+            code=Code.STRANGE_NAMES,
         )
     return [found[name] for name in names]
 

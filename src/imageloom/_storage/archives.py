@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from imageloom._codes import Code
 from imageloom._errors import BadImageError, InvalidArgumentError, StorageError
 from imageloom._storage.access import reads_by_opening
 from imageloom._storage.archive_index import (
@@ -66,7 +67,8 @@ def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
     if index.left_out:
         warn_user(
             f"{path!r} contains {len(index.left_out)} entries that are left out: links to nothing "
-            f"in the archive, or no plain files. The first one is {index.left_out[0]!r}."
+            f"in the archive, or no plain files. The first one is {index.left_out[0]!r}.",
+            code=Code.LEFT_OUT_ENTRIES,
         )
     return index
 

@@ -197,7 +197,9 @@ class ReplacingChannel(ForwardingChannel):
     def _with_samples(self, task: BatchTask, indices: NDArray[np.int64]) -> BatchTask:
         """Returns the task of the same position with other samples."""
         spec = dataclasses.replace(task.spec, indices=indices)
-        return dataclasses.replace(self._source.task(spec), transforms=task.transforms)
+        return dataclasses.replace(
+            self._source.task(spec), transforms=task.transforms, is_looked_at=task.is_looked_at
+        )
 
     def _deliver(
         self, outer: BatchFuture, task: BatchTask, actual: BatchTask, batch: ComputedBatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 import time
@@ -11,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imageloom._codes import Code, coded
 from imageloom._errors import IteratorClosedError, StorageError
 from imageloom._executors.base import Channel, Replacement
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
-from imageloom._pipeline.recipe import BatchReport, BatchSpec
+from imageloom._pipeline.recipe import BatchReport, BatchSpec, BatchTask
 from imageloom._pipeline.writing import write_pictures
 from imageloom._sources.assembly import assembled
 from imageloom._sources.base import SampleSource
 from imageloom._storage.access import renew
+from imageloom._stream.observing import observers
 from imageloom._stream.order import StreamOrder
 from imageloom._stream.repeating import repeat, repeat_before
 from imageloom._stream.reporting.meter import Meter
@@ -60,6 +63,7 @@ class BatchSupply:
         self._meter = Meter()
         self._timeline = Timeline()
         self._traces: list[Trace] = []
+        self._examined = _First()
         self._shown = Once()
         self.closed = False
 
@@ -84,14 +88,14 @@ class BatchSupply:
             )
         if self._stream is not None:
             return
-        source = self._source
+        source, examined = self._source, self._examined
         channel = open_channel()
         if isinstance(channel, ReplacingChannel):
             # Replacements stay valid after a restart, for example with another batch size.
             self._substitutions = self._substitutions or channel.substitutions
             channel.substitutions = self._substitutions
         self._channel = channel
-        self._stream = BatchStream(channel, lambda p: source.task(order.sampler().spec(p)))
+        self._stream = BatchStream(channel, lambda p: examined.task(source, order.sampler().spec(p)))
         self._closer = weakref.finalize(self, self._stream.closer())
 
     def compute_here(self, open_channel: Callable[[], Channel], order: StreamOrder) -> None:
@@ -139,15 +143,18 @@ class BatchSupply:
             raise IteratorClosedError(
                 "Another thread has changed this iterator; request the batch again."
             )
+        for observer in observers:
+            observer.reads(self)
         requested = time.perf_counter()
         try:
-            computed = stream.get(spec.position, self._source.task(spec))
+            computed = stream.get(spec.position, self._examined.task(self._source, spec))
         except Exception as error:
             if isinstance(error, StorageError):
                 renew()  # the next batch is asked for with the credentials that there are then
             repeat_before(error)
             raise
         report = computed.report
+        self._examined.is_done = True
         arrays = computed.hand_out()
         write_pictures(report.pictures)  # before the clock is read: the consumer waits for this, too
         repeat(report.said)
@@ -156,6 +163,8 @@ class BatchSupply:
         for key, text, category in (*report.warnings, *replaced):
             if self._shown.first(key):
                 warn_user(text, category)
+        for observer in observers:
+            observer.has_read(self)
         if report.batch is not None:
             return completed(report.batch[0], arrays[0])
         indices = spec.indices if computed.indices is None else computed.indices
@@ -214,5 +223,28 @@ class BatchSupply:
         self._workers_started = channel.lookahead > 0 or channel.ready
 
 
+class _First:
+    """Which batch of an iterator is examined: the first one that is asked for, or computed ahead.
+
+    Attributes:
+        is_done: Whether a batch has been handed out, after which no other one is examined.
+    """
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self._position: int | None = None
+
+    def task(self, source: SampleSource, spec: BatchSpec) -> BatchTask:
+        """The task of a batch."""
+        task = source.task(spec)
+        if self.is_done:
+            return task
+        if self._position is None:
+            self._position = spec.position
+        if self._position != spec.position:
+            return task
+        return dataclasses.replace(task, is_looked_at=True)
+
+
 def _replacement_in_words(bad: Replacement) -> tuple[str, str, type[Warning]]:
-    return f"replaced {bad.filename}", bad.in_words, UserWarning
+    return f"replaced {bad.filename}", coded(Code.REPLACED_IMAGE, bad.in_words), UserWarning

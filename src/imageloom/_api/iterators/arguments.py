@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._adapters.ranks import own_shard
+from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, MissingDirectoryError
 from imageloom._options import GeneratorOptions
 from imageloom._storage.archives import ARCHIVES
@@ -66,10 +67,18 @@ def without_deprecated(deprecated: dict[str, Any], class_mode: str | None) -> st
             raise ArgumentTypeError(
                 f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
             )
-        warn_user(f"`{name}` is deprecated and has no effect; leave it out.", DeprecationWarning)
+        warn_user(
+            f"`{name}` is deprecated and has no effect; leave it out.",
+            DeprecationWarning,
+            code=Code.DEPRECATED,
+        )
     if class_mode != "other":
         return class_mode
-    warn_user('`class_mode="other"` is deprecated, please use `class_mode="raw"`.', DeprecationWarning)
+    warn_user(
+        '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',
+        DeprecationWarning,
+        code=Code.DEPRECATED,
+    )
     return "raw"
 
 

@@ -41,6 +41,7 @@ class InlineBatches:
 
     def __call__(self, index_array: ArrayLike) -> Any:
         """Returns the batch of these samples, in the form that Keras' iterators use."""
+        is_first = self._pipeline is None
         if self._pipeline is None:
             rows = self._source.rows  # those that a recipe has do not travel
             self._pipeline = Pipeline(dataclasses.replace(self._recipe, rows=rows))
@@ -48,6 +49,7 @@ class InlineBatches:
         indices = np.asarray(index_array, dtype=np.int64).reshape(-1)
         seed = 0 if call is None else call.seed
         task = self._source.task(BatchSpec(0, 0, indices, seed, 0))
+        task = dataclasses.replace(task, is_looked_at=is_first)
         arrays = private_arrays(self._recipe.layout, len(task))
         report = self._pipeline.run(task, arrays, state=global_state())
         if call is None:

@@ -34,6 +34,7 @@ from imageloom._executors.base import Channel
 from imageloom._pipeline.batch_method import BATCH_METHOD, BatchMethod, current_call
 from imageloom._pipeline.recipe import UserCode
 from imageloom._stream.access import StreamAccess
+from imageloom._stream.observing import observers
 from imageloom._stream.order import OrderOptions, SamplesChangedError, StreamOrder
 
 __all__ = ["IteratorMachinery", "is_users", "overrides"]
@@ -107,6 +108,8 @@ class IteratorMachinery(KerasSurface):
         for name in tuple(vars(self)):
             if hasattr(getattr(type(self), name, None), "__set__"):
                 del vars(self)[name]  # a subclass has assigned it before
+        for observer in observers:
+            observer.made(self)
 
     @property
     def _has_begun(self) -> bool:

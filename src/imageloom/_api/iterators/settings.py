@@ -10,6 +10,7 @@ from imageloom._api.iterators.arguments import check_directory, geometry_warning
 from imageloom._api.iterators.plans import FileSettings
 from imageloom._api.planning import PlanningGenerator
 from imageloom._checks import check_choice, check_dtype, check_subset
+from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError
 from imageloom._options import GeneratorOptions
 from imageloom._sources.base import subset_split
@@ -118,4 +119,4 @@ def warn_about_geometry(
     """Warns once per generator if Keras' exchanged axes may make a visible difference."""
     text = geometry_warning(options, size)
     if text is not None and generator._warned.first("geometry"):
-        warn_user(text)
+        warn_user(text, code=Code.EXCHANGED_AXES)

@@ -19,9 +19,9 @@ __all__ = ["apply_geometry", "apply_transform", "scale_warning"]
 _GEOMETRY: Final = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
 
 _SCALE_WARNING: Final = (
-    "Brightness, contrast and noise need pixels on the 0..255 scale; pixels in "
+    "{steps} need pixels on the 0..255 scale; pixels in "
     "{low:.4g}..{high:.4g} were found in {name}. Scale with `rescale`, which runs after these "
-    "transforms, and not in `noaug_preprocessing_function`."
+    "transforms, and not before, as in `noaug_preprocessing_function` or in an array."
 )
 
 
@@ -87,10 +87,18 @@ def apply_geometry(
     return apply_transform(x, geometry, replace(options, interpolation_order=0, cval=0.0), affine)
 
 
-def scale_warning(x: NDArray[Any], name: str) -> str | None:
-    """A warning for an image that is evidently not on the 0..255 scale; None for any other image."""
+def scale_warning(x: NDArray[Any], name: str, *, only_shift: bool = False) -> str | None:
+    """A warning for an image that is evidently not on the 0..255 scale; None for any other image.
+
+    Args:
+        x: the image.
+        name: the image in words.
+        only_shift: whether the channel shift is the only step that changes colours. It suits every
+            scale but 0..1, on which a shift by some grey levels leaves nothing of the image.
+    """
     low, high = float(x.min()), float(x.max())
     fractions = low >= 0 and high <= 1 and not np.all((x == 0) | (x == 1))
-    if fractions or low < 0 or high > 255:
-        return _SCALE_WARNING.format(low=low, high=high, name=name)
+    if fractions or (not only_shift and (low < 0 or high > 255)):
+        steps = "Channel shifts" if only_shift else "Brightness, contrast, noise and channel shifts"
+        return _SCALE_WARNING.format(steps=steps, low=low, high=high, name=name)
     return None
