@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._adapters.ranks import own_shard
-from imageloom._errors import ArgumentTypeError, MissingDirectoryError
+from imageloom._checks import check_flag, check_path
+from imageloom._errors import MissingDirectoryError
 from imageloom._options import GeneratorOptions
 from imageloom._storage.archives import ARCHIVES
 from imageloom._storage.places import folder_exists
@@ -18,13 +19,14 @@ from imageloom._stream.order import OrderOptions
 from imageloom._warnings import warn_user
 
 __all__ = [
+    "IGNORED_KEYWORDS",
     "check_directory",
     "geometry_warning",
     "order_options",
     "without_deprecated",
 ]
 
-_IGNORED_KEYWORDS: Final = ("has_ext", "sort", "drop_duplicates")
+IGNORED_KEYWORDS: Final = ("has_ext", "sort", "drop_duplicates")
 
 
 def order_options(
@@ -36,7 +38,10 @@ def order_options(
         InvalidArgumentError, ArgumentTypeError: arguments that exclude each other (see
             `OrderOptions`).
     """
-    if shard == "auto":
+    check_flag("balance", balance)
+    if not isinstance(shuffle, str):
+        check_flag("shuffle", shuffle)
+    if isinstance(shard, str) and shard == "auto":
         shard = own_shard()
     return OrderOptions(
         shuffle=shuffle,
@@ -48,13 +53,13 @@ def order_options(
 
 def check_directory(name: str, path: Any, *, remote: bool = False) -> None:
     """Raises unless the folder exists; with `remote` it may be a URL."""
-    path = os.fspath(path)
+    path = check_path(name, path)
     if folder_exists(path) if remote and is_url(path) else os.path.isdir(path):
         return
     hint = ""
     if os.path.isfile(path) and path.endswith(tuple(f".{kind}" for kind in ARCHIVES)):
         hint = f" To read the folders in an archive, pass {path.rpartition('.')[2]}://::{path}"
-    elif isinstance(path, str) and re.match(r"[A-Za-z][\w+.-]+:/[^/]", path):
+    elif re.match(r"[A-Za-z][\w+.-]+:/[^/]", path):
         hint = " Pass a URL as a string: pathlib removes one of its slashes."
     raise MissingDirectoryError(f"`{name}` is not an existing folder: {path!r}.{hint}")
 
@@ -62,10 +67,6 @@ def check_directory(name: str, path: Any, *, remote: bool = False) -> None:
 def without_deprecated(deprecated: dict[str, Any], class_mode: str | None) -> str | None:
     """Warns of keywords and a class mode of old Keras versions; returns the current class mode."""
     for name in deprecated:
-        if name not in _IGNORED_KEYWORDS:
-            raise ArgumentTypeError(
-                f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
-            )
         warn_user(f"`{name}` is deprecated and has no effect; leave it out.", DeprecationWarning)
     if class_mode != "other":
         return class_mode
