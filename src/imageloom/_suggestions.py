@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["as_words", "nearest", "nearest_value"]
+__all__ = ["as_words", "nearest", "nearest_value", "similar"]
 
 _CUTOFF: Final = 0.6  # of difflib's ratio; below it, suggestions are guesses
 # Words of other libraries, and words that people try, by the values of ours that they stand for.
@@ -49,8 +49,6 @@ def nearest(name: str, allowed: Iterable[str], cutoff: float = _CUTOFF) -> str |
         allowed: what could be meant.
         cutoff: how much of them has to be alike, 0..1.
     """
-    import difflib  # costs 2 ms, which only an error should take
-
     key = _key(name)
     by_key = {_key(own): own for own in reversed(list(allowed))}  # the first of equal ones counts
     if key in by_key:
@@ -58,8 +56,15 @@ def nearest(name: str, allowed: Iterable[str], cutoff: float = _CUTOFF) -> str |
     beginning = [own for own in by_key if own.startswith(f"{key}_")]
     if len(beginning) == 1:
         return by_key[beginning[0]]
-    found = difflib.get_close_matches(key, by_key, n=1, cutoff=cutoff)
+    found = similar(key, list(by_key), 1, cutoff)
     return by_key[found[0]] if found else None
+
+
+def similar(name: str, names: Sequence[str], count: int, cutoff: float = 0.8) -> list[str]:
+    """The names that are spelt most like another one, at most `count`."""
+    import difflib  # costs 2 ms, which only an error should take
+
+    return difflib.get_close_matches(name, names, n=count, cutoff=cutoff)
 
 
 def nearest_value(value: str, allowed: Iterable[str]) -> str | None:

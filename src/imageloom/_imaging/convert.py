@@ -13,6 +13,7 @@ from PIL import Image
 from imageloom._adapters.keras import configured
 from imageloom._checks import as_dtype, check_choice
 from imageloom._errors import InvalidArgumentError
+from imageloom._keywords import explained
 from imageloom._public import public
 from imageloom._warnings import warn_user
 
@@ -23,6 +24,7 @@ _PILLOW_NAMES = {"jpg": "jpeg", "tif": "tiff"}
 
 
 @public
+@explained("array_to_img")
 def array_to_img(
     x: ArrayLike,
     data_format: str | None = None,
@@ -69,6 +71,7 @@ def array_to_img(
 
 
 @public
+@explained("img_to_array")
 def img_to_array(
     img: Image.Image | NDArray[Any],
     data_format: str | None = None,

@@ -160,6 +160,7 @@ class FilePlan:
                 "class_mode": self.source.class_mode,
                 "split": settings.split,
             },
+            takes_batch_shape=isinstance(self.source, DirectorySource),
         )
 
     def arguments(self) -> dict[str, Any]:
