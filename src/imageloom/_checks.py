@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-import os
 import reprlib
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingDependencyError
-from imageloom._suggestions import as_words, nearest, nearest_value
+from imageloom._suggestions import as_words, nearest_value
 from imageloom._warnings import warn_user
 
 __all__ = [
@@ -27,14 +26,11 @@ __all__ = [
     "check_int",
     "check_number",
     "check_pair",
-    "check_path",
-    "check_save_format",
     "check_seed",
     "check_shard",
     "check_subset",
     "check_text",
     "check_validation_split",
-    "checked_cache",
     "computing_dtype",
     "in_words",
     "is_floating",
@@ -43,11 +39,6 @@ __all__ = [
 ]
 
 
-# Words that are meant as a setting of `cache`, but would name a folder.
-_NO_CACHE_FOLDERS: Final = frozenset(
-    {"mem", "ram", "inmemory", "in-memory", "in_memory", "true", "yes", "on"}
-    | {"none", "false", "no", "off", "null", "", "disk", "auto"}
-)
 _REPR: Final = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 100
 
@@ -107,62 +98,16 @@ def check_flag(name: str, value: Any) -> None:
         warn_user(f"`{name}` is either True or False, and {value!r} counts as True, as in Keras.")
 
 
-def check_path(name: str, path: Any, also: str = "") -> str:
-    """Returns a path, or a URL, as a string.
-
-    Args:
-        name: the argument's name, for the error.
-        path: what was received.
-        also: what else is allowed, or another remark, in words for the error.
-    """
-    if isinstance(path, (str, os.PathLike)):
-        found: Any = os.fspath(path)
-        if isinstance(found, str):
-            return found
-    raise ArgumentTypeError(f"`{name}` must be a path{also}; received {in_words(path)}.")
-
-
 def check_text(name: str, value: Any) -> None:
     """Raises unless `value` is a string or None."""
     if value is not None and not isinstance(value, str):
         raise ArgumentTypeError(f"`{name}` must be a string; received {in_words(value)}.")
 
 
-def check_save_format(value: Any) -> None:
-    """Raises unless `save_format` is None or the name of a format, such as `"png"`."""
-    check_text("save_format", value)
-    if value is not None and value.startswith("."):
-        raise InvalidArgumentError(
-            f"`save_format` is the name of a format, without a dot; received {value!r}. "
-            f"Pass {value.lstrip('.')!r}."
-        )
-
-
 def check_function(name: str, value: Any) -> None:
     """Raises unless `value` can be called or is None."""
     if value is not None and not callable(value):
         raise ArgumentTypeError(f"`{name}` must be callable or None; received {in_words(value)}.")
-
-
-def checked_cache(cache: Any) -> str | None:
-    """`"memory"`, a folder, or None; a word that is neither would become a folder of that name."""
-    if cache is None:
-        return None
-    allowed = '`cache` must be None, "memory" or the path of a directory'
-    if isinstance(cache, bool):
-        advice = 'Pass "memory" to keep images in memory' if cache else "Pass None for no cache"
-        raise ArgumentTypeError(f"{allowed}; received {cache}. {advice}.")
-    if not isinstance(cache, (str, os.PathLike)):
-        raise ArgumentTypeError(f"{allowed}; received {in_words(cache)}.")
-    folder = check_path("cache", cache)
-    word = folder.strip().lower()
-    is_word = word in _NO_CACHE_FOLDERS or nearest(word, ["memory"], cutoff=0.8) is not None
-    if folder != "memory" and is_word and not os.path.isdir(folder):
-        raise InvalidArgumentError(
-            f"{allowed}; received {cache!r}, which is no existing directory. For a new one of this "
-            f"name, pass {os.path.abspath(folder)!r}."
-        )
-    return folder
 
 
 def check_seed(seed: Any) -> int | None:
@@ -215,7 +160,13 @@ def check_number(name: str, value: Any, also: str = "") -> None:
 
 
 def check_int(
-    name: str, value: Any, low: int, high: int | None = None, also: str | None = None
+    name: str,
+    value: Any,
+    low: int,
+    high: int | None = None,
+    also: str | None = None,
+    *,
+    other: int | None = None,
 ) -> None:
     """Raises unless `value` is an integer in a range.
 
@@ -225,12 +176,15 @@ def check_int(
         low: the lowest allowed value.
         high: the highest allowed value; None for no bound.
         also: what else is allowed, in words for the error.
+        other: a number outside the range that is allowed as well.
     """
     allowed = f"an integer >= {low}" if high is None else f"an integer in {low}..{high}"
     if also:
         allowed += f", {also}"
     if not _is_integer(value):
         raise ArgumentTypeError(f"`{name}` must be {allowed}; received {in_words(value)}.")
+    if value == other:
+        return
     if value < low or (high is not None and value > high):
         raise InvalidArgumentError(f"`{name}` must be {allowed}; received {value!r}.")
 
@@ -360,6 +314,8 @@ def is_floating(dtype: np.dtype[Any]) -> bool:
 def check_dtype(dtype: Any) -> None:
     """Raises unless `dtype` is a floating or integer type of NumPy, or bfloat16."""
     try:
+        if dtype is None or isinstance(dtype, bytes):  # which NumPy takes for float64, and for text
+            raise TypeError(dtype)
         found = as_dtype(dtype)
     except (TypeError, ValueError, SyntaxError) as error:  # for texts such as "f,,"
         raise ArgumentTypeError(

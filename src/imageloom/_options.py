@@ -20,16 +20,14 @@ from imageloom._checks import (
     check_int,
     check_number,
     check_pair,
-    check_path,
-    check_save_format,
     check_text,
     check_validation_split,
-    checked_cache,
     in_words,
     shift_range,
     zoom_bounds,
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._path_checks import check_path, check_save_format, checked_cache
 from imageloom._public import public
 from imageloom._warnings import warn_user
 
@@ -301,10 +299,10 @@ class GeneratorOptions:
         check_choice("geometry", self.geometry, ("keras", "corrected"))
         check_choice("decode", self.decode, ("exact", "scaled"))
         check_choice("on_bad_image", self.on_bad_image, ("raise", "replace"))
-        if self.batch_size is not None and self.batch_size != -1:
-            check_int("batch_size", self.batch_size, 1, also="-1 (all samples in one batch) or None")
-        if self.max_samples_per_class != -1:
-            check_int("max_samples_per_class", self.max_samples_per_class, 1, also="-1 (all)")
+        if self.batch_size is not None:
+            all_samples = "-1 (all samples in one batch) or None"
+            check_int("batch_size", self.batch_size, 1, also=all_samples, other=-1)
+        check_int("max_samples_per_class", self.max_samples_per_class, 1, also="-1 (all)", other=-1)
         self._set("cache", checked_cache(self.cache))
         if self.cache_limit is not None:
             check_int("cache_limit", self.cache_limit, 1, also="or None")

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._adapters.ranks import own_shard
-from imageloom._checks import check_flag, check_path
+from imageloom._checks import check_flag
 from imageloom._errors import MissingDirectoryError
 from imageloom._options import GeneratorOptions
+from imageloom._path_checks import check_path
 from imageloom._storage.archives import ARCHIVES
 from imageloom._storage.places import folder_exists
 from imageloom._storage.urls import is_url
@@ -68,7 +69,7 @@ def without_deprecated(deprecated: dict[str, Any], class_mode: str | None) -> st
     """Warns of keywords and a class mode of old Keras versions; returns the current class mode."""
     for name in deprecated:
         warn_user(f"`{name}` is deprecated and has no effect; leave it out.", DeprecationWarning)
-    if class_mode != "other":
+    if not isinstance(class_mode, str) or class_mode != "other":
         return class_mode
     warn_user('`class_mode="other"` is deprecated, please use `class_mode="raw"`.', DeprecationWarning)
     return "raw"

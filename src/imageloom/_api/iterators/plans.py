@@ -88,7 +88,7 @@ class FileSettings(OutputSettings):
         """
         check_choice("color_mode", self.color_mode, tuple(COLOUR_CHANNELS))
         object.__setattr__(self, "target_size", _size(self.target_size))
-        if self.interpolation == "none":
+        if isinstance(self.interpolation, str) and self.interpolation == "none":
             object.__setattr__(self, "interpolation", None)
         check_choice("interpolation", self.interpolation, INTERPOLATIONS, none=True)
         check_flag("keep_aspect_ratio", self.keep_aspect_ratio)
