@@ -174,6 +174,8 @@ def _error(name: str, own: Sequence[str], wrong: Mapping[str, Any]) -> ArgumentT
 
 def _advice(name: str, own: Sequence[str], word: str, value: Any) -> str:
     """What to write instead of a wrong keyword."""
+    if word.lower() in own:
+        return f"did you mean `{word.lower()}`?"
     for argument in _FOREIGN.get(word.lower(), ()):
         if argument in own:
             return _remarked(word, f"it is called `{argument}` here")

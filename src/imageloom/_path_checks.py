@@ -1,4 +1,4 @@
-"""Checks of arguments that name files and folders; the errors say what was received and what is allowed."""
+"""Checks of arguments that name files and folders, or formats of files."""
 
 from __future__ import annotations
 

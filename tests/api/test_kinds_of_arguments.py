@@ -55,10 +55,6 @@ WRONG: dict[str, list[Any]] = {
 TAKEN = {("rotation_range", None), ("shear_range", None)}
 
 
-def constructor(kind: type[ImageDataGenerator]) -> Callable[..., Any]:
-    return lambda **arguments: kind(**arguments)
-
-
 def flow(**arguments: Any) -> Any:
     given = {"x": np.zeros((2, 8, 8, 3)), "y": [0, 1]} | arguments
     return ImageDataGenerator(executor="serial").flow(**given)
@@ -97,8 +93,8 @@ def frame_iterator(**arguments: Any) -> Any:
 
 
 CALLS: dict[str, tuple[Any, Callable[..., Any]]] = {
-    "ImageDataGenerator": (ImageDataGenerator, constructor(ImageDataGenerator)),
-    "ParallelImageDataGenerator": (ParallelImageDataGenerator, constructor(ParallelImageDataGenerator)),
+    "ImageDataGenerator": (ImageDataGenerator, ImageDataGenerator),
+    "ParallelImageDataGenerator": (ParallelImageDataGenerator, ParallelImageDataGenerator),
     "flow": (ImageDataGenerator.flow, flow),
     "flow_from_directory": (ImageDataGenerator.flow_from_directory, folder_of(ImageDataGenerator)),
     "flow_from_directory of MLTK": (
@@ -172,9 +168,7 @@ def test_what_keras_takes_for_a_truth_value_is_taken(name: str, value: Any) -> N
 
 @pytest.mark.parametrize("value", [0.3, 2, -1])
 def test_a_probability_in_the_place_of_a_truth_value_is_told(value: float) -> None:
-    with pytest.warns(
-        UserWarning, match=f"`vertical_flip` is either True or False, and {value} counts"
-    ):
+    with pytest.warns(UserWarning, match=f"`vertical_flip` is either .* {value} counts"):
         ImageDataGenerator(vertical_flip=value)  # type: ignore[arg-type]
     with pytest.warns(UserWarning, match="`shuffle` is either"):  # the size of a buffer elsewhere
         flow(shuffle=1000)

@@ -23,9 +23,11 @@ from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.moments import check_whitening_fits, statistics_of_array
 from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._options import GeneratorOptions
+from imageloom._pipeline.hooks import as_image
 from imageloom._pipeline.recipe import Recipe
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from, fork, global_state
+from imageloom._pipeline.user_methods import as_params
 from imageloom._sources.arrays import as_array, rank_advice
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
@@ -106,8 +108,9 @@ class _Drawing:
         for i in range(count):
             if drawn_by_user:
                 with drawing_from(self.state):
-                    params = self._generator.get_random_transform(shape)
-                yield params
+                    drawn: Any = self._generator.get_random_transform(shape)
+                as_params(drawn)  # raises if they are none
+                yield drawn
             else:
                 yield draw_from(self.state, self._frozen.options, shape, self._own_seed(i))
 
@@ -119,9 +122,11 @@ class _Drawing:
             image = images[i % len(images)]
             if self.by_user:
                 with drawing_from(self.state):
-                    versions[i] = self._generator.random_transform(image)
+                    returned: Any = self._generator.random_transform(image)
+                versions[i] = as_image("random_transform", returned)
             else:
-                versions[i] = self._generator.apply_transform(image, next(params))
+                returned = self._generator.apply_transform(image, next(params))
+                versions[i] = as_image("apply_transform", returned)
         return versions
 
     def _own_seed(self, image: int) -> np.random.SeedSequence:

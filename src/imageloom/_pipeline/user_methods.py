@@ -21,9 +21,24 @@ from imageloom._pipeline.hooks import SampleCall, as_image, current_sample
 from imageloom._pipeline.recipe import UserCode
 from imageloom._pipeline.seeds import drawing_from
 
-__all__ = ["UserMethods"]
+__all__ = ["UserMethods", "as_params"]
 
 _DRAWING: Final = frozenset({"get_random_transform", "default_transform"})
+
+
+def as_params(drawn: Any) -> Mapping[str, Any]:
+    """What a `get_random_transform` of the user has returned.
+
+    Raises:
+        ArgumentTypeError: It is no dictionary.
+    """
+    if not hasattr(drawn, "get"):
+        raise ArgumentTypeError(
+            f"get_random_transform returned {in_words(drawn)}, but must return a dictionary of "
+            "parameters."
+        )
+    params: Mapping[str, Any] = drawn
+    return params
 
 
 class UserMethods:
@@ -57,13 +72,7 @@ class UserMethods:
         """Calls `get_random_transform`, which draws from `state`."""
         with self._turns, _current_sample_set_to(call), drawing_from(state):
             drawn = self._generator.get_random_transform(self._in_user_layout(x).shape)
-        if not hasattr(drawn, "get"):
-            raise ArgumentTypeError(
-                f"get_random_transform returned {in_words(drawn)}, but must return a dictionary of "
-                "parameters."
-            )
-        params: Mapping[str, Any] = drawn
-        return params
+        return as_params(drawn)
 
     def apply(self, call: SampleCall, x: NDArray[Any], params: Mapping[str, Any]) -> NDArray[Any]:
         """Calls `apply_transform`."""

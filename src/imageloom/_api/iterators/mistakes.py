@@ -53,8 +53,8 @@ def check_folder(directory: Any, target_size: Any) -> str:
     Raises:
         ArgumentTypeError: it is no path.
     """
-    if isinstance(directory, str):
-        return directory
+    if isinstance(directory, (str, os.PathLike)):
+        return check_path("directory", directory)
     advice = ", a folder with a sub-folder for each class"
     if isinstance(target_size, (str, os.PathLike)):
         raise ArgumentTypeError(
