@@ -310,7 +310,7 @@ class Endless:
 
 
 def test_data_sets_are_refused_without_reading_them() -> None:
-    for data in (Pairs(), Endless(), iter(Endless, 1), (image for image in IMAGES), zip(IMAGES, [1])):
+    for data in (Pairs(), Endless(), iter(Endless, 1), (i for i in IMAGES), map(len, IMAGES)):
         for name in ("fit", "flow"):
             text = refused(lambda n=name, d=data: getattr(serial(), n)(d))
             assert "`x` must be an array of images" in text

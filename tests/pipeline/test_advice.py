@@ -1,4 +1,4 @@
-"""Errors of a batch say what to change, and their advice can be followed in the flow that has made it."""
+"""Errors of a batch say what to change, and the flow that has made it allows the change."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_whatever_else_a_hook_returns(place: str, returned: str, crops: Path) ->
 
 @pytest.mark.parametrize("hook", [np.ndarray.tolist, lambda x: x > 3, lambda x: x.astype("float16")])
 def test_what_numpy_takes_for_an_image_is_one(hook: Callable[..., Any], crops: Path) -> None:
-    generator = generator_of("serial", preprocessing_function=lambda x: hook(x))
+    generator = generator_of("serial", preprocessing_function=hook)
     assert next(open_flow("directory", generator, crops))[0].shape == (4, 24, 24, 3)
 
 
