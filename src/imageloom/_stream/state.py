@@ -111,7 +111,7 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
             "The state must be a dictionary that `state_dict` has returned; received "
             f"{type(state).__name__}. Read a file of it with json.load(file)."
         )
-    if state.get("format") != _FORMAT:
+    if _differ(state.get("format"), _FORMAT):
         raise InvalidArgumentError(
             "This is not a state: pass a dictionary that `state_dict` of an iterator has returned."
         )
