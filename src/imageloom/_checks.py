@@ -63,7 +63,13 @@ def _is_integer(value: Any) -> bool:
 
 
 def check_choice(
-    name: str, value: Any, allowed: Sequence[str], *, none: bool = False, also: str = ""
+    name: str,
+    value: Any,
+    allowed: Sequence[str],
+    *,
+    none: bool = False,
+    also: str = "",
+    called: str = "",
 ) -> None:
     """Raises unless `value` is one of some strings.
 
@@ -73,6 +79,7 @@ def check_choice(
         allowed: the strings.
         none: whether None is allowed, too.
         also: what else is allowed and was replaced before, in words for the error.
+        called: what Keras calls the argument in its error, if not by its name.
     """
     if (isinstance(value, str) and value in allowed) or (none and value is None):
         return
@@ -81,7 +88,9 @@ def check_choice(
     question = "" if meant is None else f" Did you mean {meant!r}?"
     if meant is None and none and isinstance(value, str) and value.lower() in ("none", "null", ""):
         question = " Did you mean None, without quotes?"
-    raise InvalidArgumentError(f"`{name}` must be {words}; received {in_words(value)}.{question}")
+    raise InvalidArgumentError(
+        f"Invalid {called or name}: `{name}` must be {words}; received {in_words(value)}.{question}"
+    )
 
 
 def check_flag(name: str, value: Any) -> None:
@@ -142,7 +151,7 @@ def check_shard(shard: Any) -> tuple[int, int]:
 
 def check_subset(subset: object) -> None:
     """Raises unless `subset` is "training", "validation" or None."""
-    check_choice("subset", subset, ("training", "validation"), none=True)
+    check_choice("subset", subset, ("training", "validation"), none=True, called="subset name")
 
 
 def check_number(name: str, value: Any, also: str = "") -> None:
@@ -261,9 +270,10 @@ def shift_range(name: str, shift: Any) -> Any:
     """
     if isinstance(shift, np.ndarray):
         shift = shift.tolist()
-    if shift is None or _is_real(shift):
-        if shift is not None:
-            check_number(name, shift)
+    if shift is None or shift is True:  # True is 1, as in Keras
+        return shift
+    if _is_real(shift):
+        check_number(name, shift)
         return shift
     if not isinstance(shift, (list, tuple)):
         raise ArgumentTypeError(
@@ -271,7 +281,8 @@ def shift_range(name: str, shift: Any) -> Any:
             f"{in_words(shift)}."
         )
     for item in shift:
-        check_number(f"{name} item", item)
+        if item is not True:
+            check_number(f"{name} item", item)
     return shift
 
 

@@ -29,7 +29,7 @@ WRONG: dict[str, list[Any]] = {
     "bool | str": ["slow", [True], {}, np.zeros(2), SOMETHING],
     "float": ["5", [5], {}, True, np.zeros(2), SOMETHING],
     "float | None": ["5", [5], {}, True, np.zeros(2), SOMETHING],
-    "ShiftRange": ["0.1", {}, True, [[1]], [None], np.zeros((2, 2)), SOMETHING],
+    "ShiftRange": ["0.1", {}, [[1]], [None], np.zeros((2, 2)), SOMETHING],
     "Sequence[float] | None": [0.1, "ab", [1], [1, "2"], {}, True, np.zeros(2), SOMETHING],
     "float | Sequence[float]": ["12", None, [1], [1, 2, 3], {}, {1, 2}, SOMETHING],
     "int": ["8", 2.5, None, [1], {}, True, np.zeros(2), SOMETHING],
@@ -51,8 +51,6 @@ WRONG: dict[str, list[Any]] = {
     "str | list[str]": [None, True, SERIES, {}, ["class"], ["class", "filename"], np.array(["class"])],
     "Any": [None, 3, True, "table.csv", {}, [], SERIES, np.zeros((2, 2)), SOMETHING],  # the frame
 }
-# What Keras takes as 0 or 1.
-TAKEN = {("rotation_range", None), ("shear_range", None)}
 
 
 def flow(**arguments: Any) -> Any:

@@ -222,7 +222,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _check_reading(target_size: tuple[int, int] | None, color_mode: str, interpolation: str) -> None:
-    check_choice("color_mode", color_mode, tuple(COLOUR_CHANNELS))
+    check_choice("color_mode", color_mode, tuple(COLOUR_CHANNELS), called="color mode")
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     for side in target_size or ():
         check_int("a side of target_size", side, 1)

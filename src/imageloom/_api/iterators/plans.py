@@ -86,7 +86,7 @@ class FileSettings(OutputSettings):
         Raises:
             InvalidArgumentError, ArgumentTypeError: a size, mode or shape that is not allowed.
         """
-        check_choice("color_mode", self.color_mode, tuple(COLOUR_CHANNELS))
+        check_choice("color_mode", self.color_mode, tuple(COLOUR_CHANNELS), called="color mode")
         object.__setattr__(self, "target_size", _size(self.target_size))
         if isinstance(self.interpolation, str) and self.interpolation == "none":
             object.__setattr__(self, "interpolation", None)
