@@ -50,11 +50,6 @@ def call_batch_function(
             "`get_batch_function` must return (batch_index, (x, y)), but get_batch_function returned "
             f"{in_words(returned)}."
         )
-    if returned[1] is None:
-        raise BatchShapeError(
-            "`get_batch_function` must return (batch_index, (x, y)), but the batch that it returned is "
-            "None."
-        )
     return (put_aside(returned[1], images),)
 
 
