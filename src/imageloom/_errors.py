@@ -16,8 +16,8 @@ Each class derives from `ImageLoomError` and from the built-in class that users 
     │   └── MissingImageError       FileNotFoundError      an image file does not exist
     ├── MissingDirectoryError       FileNotFoundError      a folder does not exist
     ├── MissingFileError            FileNotFoundError      a file that an argument names is missing
-    ├── BatchMemoryError            OSError                memory could not be allocated
-    ├── StorageError                OSError                a remote storage failed
+    ├── BatchMemoryError            OSError, MemoryError   memory could not be allocated
+    ├── StorageError                OSError                a storage failed, or a call of the system
     ├── StateMismatchError          ValueError             a saved state does not fit
     ├── BatchTimeoutError           TimeoutError           a batch took longer than `batch_timeout`
     ├── IteratorClosedError         RuntimeError           used after `close()`, or after a fork
@@ -30,6 +30,8 @@ An exception that the user's own code raises in a worker keeps its type; its `__
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from imageloom._public import public
 
@@ -57,6 +59,12 @@ __all__ = [
     "in_one_line",
     "printable",
 ]
+
+
+# What to change where memory is short.
+LESS_MEMORY: Final = (
+    "Pass fewer `cores`, or a smaller `cache_limit`, `batch_size` or `max_batches_pending`."
+)
 
 
 @public
@@ -142,9 +150,10 @@ class MissingFileError(ImageLoomError, FileNotFoundError):
 
 @public
 class StorageError(ImageLoomError, OSError):
-    """A storage of remote files cannot be reached, or refuses a request.
+    """A storage cannot be reached, or refuses a request; for local files, the system refuses a call.
 
-    It says nothing about a single image, so that no image is replaced because of it.
+    It says nothing about a single image, so that no image is replaced because of it. For local files,
+    `errno` is that of the system: too many open files, for example, or no space left.
     """
 
 
@@ -154,8 +163,11 @@ class IteratorClosedError(ImageLoomError, RuntimeError):
 
 
 @public
-class BatchMemoryError(ImageLoomError, OSError):
-    """Memory for batches could not be allocated."""
+class BatchMemoryError(ImageLoomError, OSError, MemoryError):
+    """Memory for a batch could not be allocated.
+
+    It says nothing about a single image, so that no image is replaced because of it.
+    """
 
 
 @public
@@ -175,9 +187,12 @@ class WorkerDiedError(ImageLoomError, RuntimeError):
     Attributes:
         sample: the index in the batch of the sample that was computed each time a worker died; None if
             these were different samples.
+        killed: whether the workers were ended from outside, as it happens when memory runs out. The
+            file of the sample need not be the reason then, and it is never replaced.
     """
 
     sample: int | None = None
+    killed: bool = False
 
 
 @public

@@ -11,23 +11,37 @@ the host, which the container cannot see; the mounted root is the container's ow
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["available_cpus", "free_memory", "worker_count"]
+__all__ = [
+    "available_cpus",
+    "free_memory",
+    "memory_kills",
+    "memory_may_be_refused",
+    "worker_count",
+]
 
 # Beyond this, more workers rarely help one training, and each takes memory.
 _MOST_BY_DEFAULT: Final = 16
 _CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
 _OWN_GROUPS: Final = Path("/proc/self/cgroup")
+_OVERCOMMIT: Final = Path("/proc/sys/vm/overcommit_memory")
+_STRICT: Final = 2  # the kernel refuses what it could not give
+_MACHINE_EVENTS: Final = Path("/proc/vmstat")
 
 
 def available_cpus() -> int:
     """The number of CPUs that this process may run on, or fewer if its CPU quota pays for fewer."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        with suppress(OSError):  # a sandbox may forbid the question
+            cpus = len(os.sched_getaffinity(0))
     quota = _tightest("cpu", _cpu_quota_1, _cpu_quota_2)
     return cpus if math.isinf(quota) else max(1, min(cpus, math.ceil(quota)))
 
@@ -49,15 +63,53 @@ def worker_count(cores: float | None) -> int:
 
 
 def free_memory() -> int:
-    """The number of bytes that this process may still allocate; 0 if a limit is exceeded already."""
+    """The number of bytes that this process may still allocate; 0 if a limit is exceeded already.
+
+    It is 0, too, if the system cannot say so at the moment.
+    """
     import psutil
 
-    free = min(
-        psutil.virtual_memory().available,
-        _tightest("memory", _free_memory_1, _free_memory_2),
-        _free_address_space(),
-    )
+    try:
+        free = min(
+            psutil.virtual_memory().available,
+            _tightest("memory", _free_memory_1, _free_memory_2),
+            _free_address_space(),
+        )
+    except (OSError, psutil.Error):
+        return 0
     return max(0, int(free))
+
+
+def memory_kills() -> int | None:
+    """How many processes of this one's control group the kernel has killed because memory ran out.
+
+    None if that cannot be read. Outside of any group, those of the whole machine are counted.
+    """
+    for controllers, path in _own_groups():
+        if not controllers:
+            places = [
+                (root, "memory.events") for root in (_CONTROL_GROUPS, _CONTROL_GROUPS / "unified")
+            ]
+        elif "memory" in controllers.split(","):
+            names = dict.fromkeys((controllers, "memory"))
+            places = [(_CONTROL_GROUPS / name, "memory.oom_control") for name in names]
+        else:
+            continue
+        for root, file in places:
+            kills = _statistics(_group_and_ancestors(root, path)[0] / file).get("oom_kill")
+            if kills is not None:
+                return kills
+    return _statistics(_MACHINE_EVENTS).get("oom_kill")
+
+
+def memory_may_be_refused() -> bool:
+    """Whether asking for memory may fail, rather than end processes later when it is used."""
+    return not math.isinf(_address_space()) or _promises_are_strict()
+
+
+@functools.cache
+def _promises_are_strict() -> bool:
+    return _number(_OVERCOMMIT) == _STRICT
 
 
 # Control groups
@@ -103,7 +155,7 @@ def _group_and_ancestors(root: Path, path: str) -> list[Path]:
     """The folders of a group and of all groups above it."""
     group = root / path.lstrip("/")
     # ".." leads out of what a container sees of the tree.
-    if ".." in group.parts or not group.is_dir():
+    if ".." in group.parts or not os.path.isdir(group):
         return [root]
     return [folder for folder in (group, *group.parents) if folder.is_relative_to(root)]
 
@@ -124,7 +176,7 @@ def _cpu_quota_2(group: Path) -> float:
 
 
 def _free_memory_1(group: Path) -> float:
-    statistics = _memory_statistics(group)
+    statistics = _statistics(group / "memory.stat")
     # The second limit includes those of groups that a container does not see. Where there is no
     # limit, both are close to 2**63, which is more than the machine has and decides nothing.
     limits = (
@@ -136,7 +188,7 @@ def _free_memory_1(group: Path) -> float:
 
 
 def _free_memory_2(group: Path) -> float:
-    statistics = _memory_statistics(group)
+    statistics = _statistics(group / "memory.stat")
     # Above `memory.high` the kernel slows the processes of a group down until they give memory back.
     limits = (_number(group / "memory.max"), _number(group / "memory.high"))
     reclaimable = statistics.get("inactive_file", 0) + statistics.get("slab_reclaimable", 0)
@@ -163,10 +215,11 @@ def _number(file: Path) -> int | None:
         return None
 
 
-def _memory_statistics(group: Path) -> dict[str, int]:
+def _statistics(file: Path) -> dict[str, int]:
+    """The numbers in a file of names and numbers, as far as it can be read."""
     statistics: dict[str, int] = {}
     try:
-        for line in (group / "memory.stat").read_text(encoding="ascii").splitlines():
+        for line in file.read_text(encoding="ascii").splitlines():
             name, value = line.split()
             statistics[name] = int(value)
     except (OSError, ValueError):
@@ -179,13 +232,19 @@ def _memory_statistics(group: Path) -> dict[str, int]:
 
 def _free_address_space() -> float:
     """What `ulimit -v` leaves to this process; infinite without such a limit."""
+    limit = _address_space()
+    if math.isinf(limit):
+        return limit
+    import psutil
+
+    return float(limit - psutil.Process().memory_info().vms)
+
+
+def _address_space() -> float:
+    """The bytes of `ulimit -v`; infinite without such a limit."""
     try:
         import resource
     except ImportError:  # Windows has no such limits
         return math.inf
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
-        return math.inf
-    import psutil
-
-    return float(limit - psutil.Process().memory_info().vms)
+    return math.inf if limit == resource.RLIM_INFINITY else float(limit)

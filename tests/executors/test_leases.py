@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 from programs import run_program
 
 from imageloom import DirectoryIterator
-from imageloom._executors.base import Executor
+from imageloom._executors.base import KEPT_BATCHES, Executor
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers.channel import KEPT_BATCHES
 
 MAPPINGS = Path("/proc/self/maps")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux' list of mappings")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from numpy.typing import NDArray
 from programs import run_program
 
+from imageloom._executors.base import KEPT_BATCHES
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers.channel import KEPT_BATCHES
 from imageloom._executors.workers.shared_memory import AttachedSlots, SlotPool
 from imageloom._pipeline.layout import BatchLayout
 
@@ -40,10 +39,9 @@ def pool() -> Iterator[SlotPool]:
 
 def attach(pool: SlotPool) -> AttachedSlots:
     """The pool as a worker sees it, in this process."""
-    ours, theirs = multiprocessing.Pipe()
-    with ours, theirs:
-        pool.send(ours, os.getpid())
-        return AttachedSlots(theirs, pool.layout, pool.nbytes)
+    segment = pool.segment
+    memory = segment.ticket.open(lambda: os.dup(*segment.descriptors))
+    return AttachedSlots(pool.layout, memory)
 
 
 def fill(slots: AttachedSlots, slot: int, rows: int, value: float) -> None:
@@ -108,6 +106,21 @@ def leased_and_handed_out(pool: SlotPool, rows: int = 3) -> tuple[int, NDArray[A
     slot = pool.lease()
     assert slot is not None
     return slot, pool.hand_out(slot, rows)[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_slot_that_a_forked_child_may_still_read_is_never_used_again(pool: SlotPool) -> None:
+    slot, array = leased_and_handed_out(pool)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    later, after_the_fork = leased_and_handed_out(pool)
+    del array, after_the_fork
+    free = {pool.lease() for _ in range(4)}
+    assert slot not in free
+    assert later in free
 
 
 def test_beyond_the_bound_batches_are_copies_and_the_stream_goes_on(pool: SlotPool) -> None:

@@ -201,3 +201,52 @@ def test_ulimit_counts(tmp_path: Path) -> None:
 
 def test_this_machine_has_memory() -> None:
     assert 0 < _machine.free_memory() <= psutil.virtual_memory().total
+
+
+# Kills
+
+KILLS: dict[str, tuple[str, Groups, int | None]] = {
+    "v2": (
+        "0::/a\n",
+        {"a/memory.events": "low 0\noom 7\noom_kill 3\n", "memory.events": "oom_kill 9"},
+        3,
+    ),
+    "v2, the host's path": ("0::/of/the/host\n", {"memory.events": "oom_kill 2\n"}, 2),
+    "v1": (
+        "9:memory:/a\n",
+        {"memory/a/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"},
+        4,
+    ),
+    "v1, controllers that share a tree": (
+        "9:cpu,memory:/\n",
+        {"cpu,memory/memory.oom_control": "oom_kill 5\n"},
+        5,
+    ),
+    "hybrid": (
+        "9:memory:/\n0::/\n",
+        {"memory/memory.oom_control": "oom_kill 6", "unified/cgroup.procs": ""},
+        6,
+    ),
+    "an old kernel": ("9:memory:/\n", {"memory/memory.oom_control": "under_oom 0\n"}, 8),
+    "nonsense": ("0::/\n", {"memory.events": "oom_kill many"}, 8),
+    "no groups": ("", {}, 8),
+}
+
+
+@pytest.mark.parametrize("case", KILLS)
+def test_kills_for_memory_are_counted(
+    case: str, container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, files, kills = KILLS[case]
+    (tmp_path / "vmstat").write_text("nr_free_pages 1\noom_kill 8\n")
+    monkeypatch.setattr(_machine, "_MACHINE_EVENTS", tmp_path / "vmstat")
+    container(own, files)
+    assert _machine.memory_kills() == kills
+
+
+def test_kills_that_nobody_counts(
+    container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_machine, "_MACHINE_EVENTS", tmp_path / "not there")
+    container("", {})
+    assert _machine.memory_kills() is None

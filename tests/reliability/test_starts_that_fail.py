@@ -31,7 +31,7 @@ from executor_support import (
 from imageloom import MissingDependencyError, WorkerStartError
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers import deaths, dispatcher, spawning
+from imageloom._executors.workers import assigned, deaths, spawning
 from imageloom._executors.workers.messages import CannotStart
 
 
@@ -72,7 +72,7 @@ class Starts:
             handles = (connection.fileno(),)
             return subprocess.Popen([sys.executable, "-S", "-c", ""], pass_fds=handles)
         if self.count > self.hanging:
-            dispatcher._START_SECONDS = 60.0  # type: ignore[misc]
+            assigned._START_SECONDS = 60.0  # type: ignore[misc]
             return self._plain(connection, lifeline, environment)
         wait = f"import os; os.read({lifeline.fileno()}, 1)"
         handles = (connection.fileno(), lifeline.fileno())
@@ -82,7 +82,7 @@ class Starts:
 def test_workers_that_never_get_ready_are_an_error(
     single: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "_START_SECONDS", 0.1)
+    monkeypatch.setattr(assigned, "_START_SECONDS", 0.1)
     starts = Starts(monkeypatch)
     starts.hanging = 99
     with flow(crops, single) as it:
@@ -98,7 +98,7 @@ def test_workers_that_never_get_ready_are_an_error(
 def test_a_worker_that_never_gets_ready_is_replaced(
     single: Executor, crops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "_START_SECONDS", 0.1)
+    monkeypatch.setattr(assigned, "_START_SECONDS", 0.1)
     starts = Starts(monkeypatch)
     starts.hanging = 2
     with flow(crops, single) as it:

@@ -17,6 +17,7 @@ from imageloom._keywords import explained
 from imageloom._path_checks import check_path
 from imageloom._public import public
 from imageloom._storage.atomic import drop_drafts, replace_file
+from imageloom._storage.refusals import telling
 
 __all__ = ["ResumeCallback"]
 
@@ -130,7 +131,8 @@ class ResumeCallback(keras.callbacks.Callback):
                 "steps_per_epoch to fit."
             )
         state = {**self._iterator.state_dict(), "position": self.position}
-        replace_file(self._path, _written(state, self.epoch), durable=True)
+        with telling(f"Could not save the position in {str(self._path)!r}"):
+            replace_file(self._path, _written(state, self.epoch), durable=True)
 
 
 def _written(state: Mapping[str, Any], epoch: int) -> bytes:

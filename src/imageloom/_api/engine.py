@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import sys
@@ -17,7 +18,8 @@ from imageloom._executors.inside import refuse_in_worker
 from imageloom._executors.own_process import needs_own_process
 from imageloom._executors.program import open_channel
 from imageloom._executors.shared import SharedExecutor, make_executor
-from imageloom._executors.travelling import CannotTravel, recipe_bytes
+from imageloom._executors.state.snapshot import snapshot
+from imageloom._executors.travelling import can_travel
 from imageloom._executors.workers.birth import NoWorkers, check_workers_can_be_born
 from imageloom._machine import available_cpus, worker_count
 from imageloom._options import GeneratorOptions
@@ -74,6 +76,8 @@ class Engine:
         refuse_in_worker(starts_processes=kind in _OTHER_PROCESSES)
         if kind != "ray":  # Ray's executor prints its number of workers itself
             _show_default_cores(options, kind)
+        if kind in _OTHER_PROCESSES and recipe.carries_code:
+            recipe = dataclasses.replace(recipe, program=snapshot(recipe))
         channel = self._opened(kind, options, recipe, len(source))
         return ReplacingChannel(channel, source) if recipe.report.all_bad_samples else channel
 
@@ -145,12 +149,7 @@ def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
     """
     if options.batch_timeout is not None or needs_own_process(recipe):
         return False
-    if recipe.carries_code:
-        try:
-            recipe_bytes(recipe)
-        except CannotTravel:
-            return False
-    return True
+    return not recipe.carries_code or can_travel(recipe)
 
 
 def _show_default_cores(options: GeneratorOptions, kind: str) -> None:

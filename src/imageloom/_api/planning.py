@@ -12,13 +12,15 @@ import numpy as np
 
 from imageloom._checks import computing_dtype
 from imageloom._errors import BadImageError, InvalidArgumentError
-from imageloom._executors.base import Channel
+from imageloom._executors.base import KEPT_BATCHES, Channel
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
 from imageloom._imaging.pillow_settings import PillowSettings, program_settings
-from imageloom._machine import free_memory
+from imageloom._machine import free_memory, worker_count
 from imageloom._options import GeneratorOptions, ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._pipeline.cache_files import plan_cache
+from imageloom._pipeline.cache_promises import note_promise, promised
+from imageloom._pipeline.hearing import program_hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _MASKS_TRIED: Final = 100  # until one can be read
+_WORKER_NBYTES: Final = 64 * 2**20  # of a worker, with the image that it is decoding
 _OVERRIDABLE: Final = (
     "default_transform",
     "get_random_transform",
@@ -181,24 +184,25 @@ def make_recipe(
     )
     pillow = program_settings()
     is_sent = rows is not None and not rows.reopens  # with the task, to the worker
+    layout = BatchLayout(
+        batch_size,
+        row_shape,
+        settings.dtype,
+        copies=source.images * (2 if source.repeats_images else 1),
+        raw_shape=rows.shape[1:] if is_sent and rows is not None else None,
+        raw_dtype=rows.dtype if rows is not None else "uint8",
+        mask_dtypes=() if read is None else _mask_dtypes(source, read),
+        mask_shape=_mask_shape(row_shape, settings.data_format),
+    )
     return Recipe(
         read=read,
         rows=rows,
-        cache=None if read is None else _cache_plan(options, source, read, pillow),
+        cache=None if read is None else _cache_plan(options, source, read, pillow, layout),
         images=source.images,
         masks=source.masks,
         transform=None if unaugmented else options.transform,
         standardize=StandardizeOptions.of(options, frozen.statistics),
-        layout=BatchLayout(
-            batch_size,
-            row_shape,
-            settings.dtype,
-            copies=source.images * (2 if source.repeats_images else 1),
-            raw_shape=rows.shape[1:] if is_sent and rows is not None else None,
-            raw_dtype=rows.dtype if rows is not None else "uint8",
-            mask_dtypes=() if read is None else _mask_dtypes(source, read),
-            mask_shape=_mask_shape(row_shape, settings.data_format),
-        ),
+        layout=layout,
         params=params,
         user_code=UserCode(
             noaug_hook=_hook(options, "noaug_preprocessing_function"),
@@ -213,6 +217,7 @@ def make_recipe(
         ),
         storage=present_access() if source.protocols else None,
         pillow=pillow,
+        hearing=program_hearing(),
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else computing_dtype(settings.dtype),
         # Keras' values for file iterators and for array iterators.
@@ -279,8 +284,23 @@ def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
     return tuple(dtype or "|u1" for dtype in found)
 
 
+def _free_for_cache(options: GeneratorOptions, layout: BatchLayout) -> int:
+    """What batches, workers and other caches leave of the free memory; a cache gets a share of it."""
+    kind = "threads" if options.debug else options.executor
+    workers = 0 if kind == "serial" else worker_count(options.cores)
+    batches = options.max_batches_pending + workers + 1 + KEPT_BATCHES
+    needed = batches * layout.nbytes + promised()
+    if kind == "processes":
+        needed += workers * _WORKER_NBYTES
+    return max(0, free_memory() - needed)
+
+
 def _cache_plan(
-    options: GeneratorOptions, source: SampleSource, read: ReadOptions, pillow: PillowSettings | None
+    options: GeneratorOptions,
+    source: SampleSource,
+    read: ReadOptions,
+    pillow: PillowSettings | None,
+    layout: BatchLayout,
 ) -> CachePlan | None:
     if options.cache is None:
         return None
@@ -293,8 +313,10 @@ def _cache_plan(
         stamps=source.stamps,
         read=read,
         pillow=pillow,
-        free_memory=free_memory,
+        free_memory=lambda: _free_for_cache(options, layout),
     )
+    if plan is not None:
+        note_promise(plan)
     if plan is None or plan.rows == 0:
         why = "there is no room for one image"
         if plan is None:

@@ -12,7 +12,6 @@ Which process computes a batch does not change it.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -26,6 +25,7 @@ from imageloom._executors.base import BatchFuture, Channel, WorkersCompute, disc
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.here import computed_here
+from imageloom._locks import Lock
 from imageloom._machine import available_cpus
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchTask, Recipe
@@ -36,7 +36,7 @@ _START_SECONDS: Final = 0.5  # what starting workers costs
 _PASSING_SECONDS: Final = 1e-3  # of one batch, to a worker and back
 _FIRST_USE_SECONDS: Final = 0.1  # at least, what libraries take to set themselves up
 # Functions of the user need not be made for several threads, and share the global random generators.
-_turn: Final = threading.RLock()
+_turn: Final = Lock()
 
 
 class _Program:
@@ -131,7 +131,7 @@ class AdaptiveChannel(ForwardingChannel):
         self._no_workers: Channel = _NoWorkers(workers)
         self._workers: Channel | None = None
         # The garbage collector may close the channel in the middle of anything.
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._tasks: dict[BatchFuture, BatchTask] = {}  # that may be computed here
         self._inner: dict[BatchFuture, BatchFuture] = {}  # of these, those that workers may take
         self._use = _Use()

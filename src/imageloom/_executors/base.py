@@ -18,16 +18,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BatchTimeoutError, IteratorClosedError
 from imageloom._executors.closing import Closer
+from imageloom._locks import tell_of_forks
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe, SampleName
 
 __all__ = [
+    "KEPT_BATCHES",
     "Channel",
     "ComputedBatch",
     "Executor",
@@ -38,6 +40,8 @@ __all__ = [
     "discard_finished",
     "timeout_error",
 ]
+
+KEPT_BATCHES: Final = 8  # how many batches the user may hold before further ones are copies
 
 BatchFuture = Future["ComputedBatch"]
 # What an executor keeps for one channel; each executor has a class of its own for it.
@@ -215,8 +219,11 @@ class QueuedTask(Generic[ChannelT]):
         task: The batch to compute.
         future: The future that the channel has returned for it.
         started: Whether the task has left the queue before, so that its future is running.
-        deaths_at: For each worker that died over this task, the sample that the worker was working
-            on; -1 if it had not begun any.
+        deaths_at: For each worker that died over this task by itself, the sample that the worker was
+            working on; -1 if it had not begun any.
+        kills_at: The same for each worker that was killed from outside.
+        alone_until: Until this time of the monotonic clock it is computed alone, because memory may
+            have been short (see `workers.kills`).
     """
 
     channel: ChannelT
@@ -224,6 +231,8 @@ class QueuedTask(Generic[ChannelT]):
     future: BatchFuture = field(default_factory=Future)
     started: bool = False
     deaths_at: list[int] = field(default_factory=list)
+    kills_at: list[int] = field(default_factory=list)
+    alone_until: float = 0.0
 
     def fail(self, error: Exception) -> None:
         """Sets an exception, which may be shared with other tasks, unless the task was cancelled."""
@@ -253,7 +262,9 @@ class TaskQueue(Generic[ChannelT]):
     """A queue of tasks in the order of submission, for several producers and consumers.
 
     Urgent tasks go first. The lock is reentrant because the garbage collector may close an
-    iterator, which cancels its tasks, in the middle of any of these methods.
+    iterator, which cancels its tasks, in the middle of any of these methods. Futures are settled
+    without it, because what waits for them may take other locks. A forked child has no workers: its
+    queue is closed.
     """
 
     def __init__(self) -> None:
@@ -261,6 +272,15 @@ class TaskQueue(Generic[ChannelT]):
         self._tasks: deque[QueuedTask[ChannelT]] = deque()
         self._changed = threading.Condition(threading.RLock())
         self._closed: Exception | None = None
+        tell_of_forks(self)
+
+    def in_forked_child(self) -> None:
+        """Closes the queue, whose tasks are the parent's; their futures stay as they are."""
+        self._changed = threading.Condition(threading.RLock())
+        self._tasks = deque()
+        self._closed = IteratorClosedError(
+            "The workers belong to the process that has forked this one."
+        )
 
     def __len__(self) -> int:
         """How many tasks wait."""
@@ -269,20 +289,20 @@ class TaskQueue(Generic[ChannelT]):
     def put(self, item: QueuedTask[ChannelT], *, urgent: bool) -> None:
         """Adds a task; if the queue is closed, the task fails at once."""
         with self._changed:
-            if self._closed is not None:
-                item.fail(self._closed)
-            elif urgent:
+            closed = self._closed
+            if closed is None and urgent:
                 self._tasks.appendleft(item)
-            else:
+            elif closed is None:
                 self._tasks.append(item)
             self._changed.notify()
+        if closed is not None:
+            item.fail(closed)
 
     def prioritise(self, future: BatchFuture) -> None:
         """Moves the task of a future to the front, if it still waits."""
         with self._changed:
             for item in tuple(self._tasks):
-                if item.future is future:
-                    self._tasks.remove(item)
+                if item.future is future and self._removed(item):
                     self._tasks.appendleft(item)
 
     def take(self, *, wait: bool) -> QueuedTask[ChannelT] | None:
@@ -301,36 +321,52 @@ class TaskQueue(Generic[ChannelT]):
         """Removes and returns the next task whose channel is accepted and that was not cancelled."""
         with self._changed:
             for item in tuple(self._tasks):
-                if accepts(item.channel):
-                    self._tasks.remove(item)
-                    if item.started or item.future.set_running_or_notify_cancel():
-                        item.started = True
-                        return item
+                if accepts(item.channel) and self._begun(item):
+                    return item
         return None
+
+    def lone_ones(self) -> list[QueuedTask[ChannelT]]:
+        """The waiting tasks that were to be computed alone at some time."""
+        with self._changed:
+            return [item for item in self._tasks if item.alone_until > 0]
 
     def withdraw(self, future: BatchFuture) -> QueuedTask[ChannelT] | None:
         """Removes and returns the task of a future; None if it does not wait, or was cancelled."""
         with self._changed:
             for item in tuple(self._tasks):
-                if item.future is future:
-                    self._tasks.remove(item)
-                    if item.started or future.set_running_or_notify_cancel():
-                        item.started = True
-                        return item
+                if item.future is future and self._begun(item):
+                    return item
         return None
 
     def cancel(self, channel: ChannelT) -> None:
         """Removes all waiting tasks of a channel."""
         error = IteratorClosedError("The iterator was closed before this batch was computed.")
         with self._changed:
-            for item in [item for item in self._tasks if item.channel is channel]:
-                self._tasks.remove(item)
-                item.fail(error)
+            of_channel = [item for item in tuple(self._tasks) if item.channel is channel]
+            removed = [item for item in of_channel if self._removed(item)]
+        for item in removed:
+            item.fail(error)
 
     def close(self, error: Exception) -> None:
         """Fails all waiting tasks, and all that are put from now on, with `error`."""
         with self._changed:
             self._closed = error
-            while self._tasks:
-                self._tasks.popleft().fail(error)
+            waiting, self._tasks = self._tasks, deque()
             self._changed.notify_all()
+        for item in waiting:
+            item.fail(error)
+
+    def _begun(self, item: QueuedTask[ChannelT]) -> bool:
+        """Removes a task and marks it as running, unless it is gone or was cancelled."""
+        if not self._removed(item):
+            return False
+        item.started = item.started or item.future.set_running_or_notify_cancel()
+        return item.started
+
+    def _removed(self, item: QueuedTask[ChannelT]) -> bool:
+        """Removes a task; False if the garbage collector has just cancelled it."""
+        try:
+            self._tasks.remove(item)
+        except ValueError:
+            return False
+        return True

@@ -6,8 +6,9 @@ function. What closes the channel when the iterator is gone must not: it would k
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+
+from imageloom._locks import Lock
 
 __all__ = ["Closer", "Closers"]
 
@@ -24,7 +25,7 @@ class Closers:
     def __init__(self) -> None:
         """There is nothing to close yet."""
         # The garbage collector may call this in the middle of anything.
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._closers: list[Closer] = []
         self.closed = False
 

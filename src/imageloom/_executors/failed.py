@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from imageloom._pipeline.said import Said
+
 __all__ = ["Failed"]
 
 
@@ -16,9 +18,11 @@ class Failed:
         summary: The type and message of the exception.
         traceback: The traceback as the worker saw it.
         received: Whether the recipe had arrived; False if it could not be unpickled.
+        said: What functions of the user had said before.
     """
 
     error: bytes | None
     summary: str
     traceback: str
     received: bool = True
+    said: Said = ()

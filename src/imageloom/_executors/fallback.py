@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -30,9 +29,11 @@ from imageloom._executors.failures import was_not_received
 from imageloom._executors.fallback_words import why_here, without_workers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.travelling import CannotTravel, what_travels
-from imageloom._executors.turns import Turn, Turns
+from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn, Turns
 from imageloom._executors.workers.birth import NoWorkers
+from imageloom._locks import Lock
 from imageloom._pipeline.batch_method import BATCH_METHOD
+from imageloom._pipeline.hook_randomness import HookRandomness
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._warnings import Once
 
@@ -40,7 +41,6 @@ __all__ = ["FallbackChannel"]
 
 OpenHere = Callable[[str, Recipe], Channel]
 _OF_ONE_THREAD: Final = (sqlite3.Connection, sqlite3.Cursor)  # they refuse every other thread
-_TURNS_OF_THE_PROGRAM: Final = Turns()  # of all functions, where each was made for a process of its own
 _shown: Final = Once()
 # A lock for each object that could not travel, by its `id`, as long as a recipe holds it. Most such
 # objects are not made for several threads, and several iterators may use one object.
@@ -59,7 +59,7 @@ class FallbackChannel(ForwardingChannel):
         self._recipe = recipe
         self._open_here = open_here
         # The garbage collector may close the channel in the middle of anything.
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._inner: dict[BatchFuture, BatchFuture] = {}
         self._far: Channel | None = None
         self._here: Channel | None = None
@@ -90,16 +90,10 @@ class FallbackChannel(ForwardingChannel):
         self._used.prioritise(self._inner.get(future, future))
 
     def work_on(self, future: BatchFuture) -> None:
-        """Lets the calling thread compute; if it has to wait, its function lends its turn.
-
-        Otherwise a function that reads an iterator would wait for ever for the function of that
-        iterator, if both hold the same object.
-        """
+        """Lets the calling thread compute; if it has to wait, its function lends its turn."""
         self._used.work_on(self._inner.get(future, future))
         if self._turn is not None:
-            with self._turn.turns.lent_to(self._turn) as lends:
-                if lends:
-                    _wait_for(future)
+            self._turn.lend_until(future)
 
     def closer(self) -> Closer:
         """Returns what closes both channels."""
@@ -121,7 +115,9 @@ class FallbackChannel(ForwardingChannel):
             bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
             kind = "serial" if bound else "threads"
             without_workers_at_all = isinstance(error, NoWorkers)
-            self._turn = Turn(_TURNS_OF_THE_PROGRAM if without_workers_at_all else _turns_of(culprit))
+            # Without workers, functions run here that were made for a process of their own.
+            of_all = without_workers_at_all or HookRandomness(self._recipe).needs_turns
+            self._turn = Turn(TURNS_OF_THE_PROGRAM if of_all else _turns_of(culprit))
             code = dataclasses.replace(self._recipe.user_code, turns=self._turn)
             channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
             if without_workers_at_all:
@@ -178,12 +174,6 @@ class FallbackChannel(ForwardingChannel):
         inner = self._inner.get(outer)
         if outer.cancelled() and inner is not None:
             inner.cancel()
-
-
-def _wait_for(future: BatchFuture) -> None:
-    done = threading.Event()
-    future.add_done_callback(lambda _: done.set())  # also if it is cancelled
-    done.wait()
 
 
 def _culprit_of(recipe: Recipe) -> Culprit | None:

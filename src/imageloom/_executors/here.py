@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from imageloom._executors.base import ComputedBatch
 from imageloom._pipeline.layout import private_arrays
+from imageloom._pipeline.naming import naming_in_warnings
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchTask
-from imageloom._pipeline.seeds import seeded_for_hooks
 
 __all__ = ["computed_here"]
 
@@ -17,8 +17,7 @@ def computed_here(pipeline: Pipeline, task: BatchTask) -> ComputedBatch:
     Raises:
         Exception: What a hook or the decoder has raised.
     """
-    recipe = pipeline.recipe
-    arrays = private_arrays(recipe.layout, len(task))
-    with seeded_for_hooks(recipe, task, restore=True):
+    arrays = private_arrays(pipeline.recipe.layout, len(task))
+    with pipeline.randomness.seeded(task, restore=True), naming_in_warnings:
         report = pipeline.run(task, arrays)
     return ComputedBatch(lambda: arrays, lambda: None, report)

@@ -1,14 +1,15 @@
-"""Lets workers do without modules that read batches when they are imported.
+"""Lets workers do without some modules: what these define is sent as that of the main module is.
 
-A worker that imported such a module would begin to do what the program is doing. What it defines is
-sent as that of the main module is: the functions themselves, and not the names to import them by.
+A worker that imported a module which reads batches when it is imported would begin to do what the
+program is doing. And there are modules that it cannot import, because their code is known to the
+program only. So the functions themselves are sent, and not the names to import them by.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Final
@@ -17,9 +18,10 @@ import cloudpickle
 
 from imageloom._executors.libraries import is_library, is_standard
 
-__all__ = ["is_importable", "note_reader", "sent_by_value"]
+__all__ = ["is_importable", "note_reader", "note_unimportable", "sent_by_value"]
 
 _read_when_imported: Final[set[str]] = set()  # the names of modules that were seen to do so
+_unimportable: Final[dict[str, tuple[object, object]]] = {}  # by name: the module, and its `__spec__`
 
 
 def note_reader() -> None:
@@ -27,11 +29,31 @@ def note_reader() -> None:
     _read_when_imported.update(_being_imported())
 
 
+def note_unimportable(names: Iterable[str]) -> bool:
+    """Notes modules that no worker can import; returns whether any of them is new."""
+    known = _still_unimportable()
+    new = [name for name in names if name not in known]
+    _unimportable.update((name, _identity(name)) for name in new)
+    return bool(new)
+
+
+def _still_unimportable() -> set[str]:
+    """Those that were noted, and have not been loaded anew since."""
+    return {name for name, identity in _unimportable.items() if identity == _identity(name)}
+
+
+def _identity(name: str) -> tuple[object, object]:
+    module = sys.modules.get(name)
+    return module, getattr(module, "__spec__", None)
+
+
 @contextmanager
 def sent_by_value() -> Iterator[None]:
     """Tells cloudpickle about the modules that were noted."""
     told: list[ModuleType] = []
-    for name in _read_when_imported - cloudpickle.list_registry_pickle_by_value():
+    for name in (
+        _read_when_imported | _still_unimportable()
+    ) - cloudpickle.list_registry_pickle_by_value():
         if (module := sys.modules.get(name)) is not None:
             cloudpickle.register_pickle_by_value(module)
             told.append(module)

@@ -17,6 +17,8 @@ from __future__ import annotations
 import io
 import linecache
 import marshal
+import pickle
+from collections.abc import Callable
 from contextlib import nullcontext
 from types import CodeType, FunctionType
 from typing import Any
@@ -26,8 +28,9 @@ import cloudpickle
 from imageloom._adapters.applications import stand_in
 from imageloom._executors.importing import sent_by_value
 from imageloom._executors.kinds import reduced
+from imageloom._executors.packing import Packed, Pieces
 
-__all__ = ["failure_to_travel", "portable", "returning"]
+__all__ = ["failure_to_travel", "learn_text", "packed", "portable", "returning"]
 
 
 def portable(value: Any) -> bytes:
@@ -37,6 +40,20 @@ def portable(value: Any) -> bytes:
     also inside the user's own functions.
     """
     return _pickled(value, outwards=True)
+
+
+def packed(*values: Any) -> Packed:
+    """The same for `unpacked` in a worker, which returns the last of the values.
+
+    What several pickles have in common should be a value of its own, before what they differ in.
+    """
+    pieces = Pieces()
+    with sent_by_value():
+        pickler = _Pickler(pieces, outwards=True, with_text=True, keep_apart=pieces.keep_apart)
+        for value in values:
+            pickler.dump(value)
+            pieces.end_value()
+    return pieces.packed()
 
 
 def failure_to_travel(value: Any) -> Exception | None:
@@ -69,8 +86,15 @@ class _Nowhere(io.RawIOBase):
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # has no types
-    def __init__(self, buffer: io.IOBase, *, outwards: bool, with_text: bool) -> None:
-        super().__init__(buffer)
+    def __init__(
+        self,
+        file: io.IOBase,
+        *,
+        outwards: bool,
+        with_text: bool,
+        keep_apart: Callable[[pickle.PickleBuffer], bool] | None = None,
+    ) -> None:
+        super().__init__(file, buffer_callback=keep_apart)
         self._outwards = outwards
         self._with_text = with_text
         self._texts: dict[str, _Text | None] = {}
@@ -121,10 +145,11 @@ class _Text:
         self.text = text
 
     def __reduce__(self) -> Any:
-        return _learn, (self.name, self.text)
+        return learn_text, (self.name, self.text)
 
 
-def _learn(name: str, text: str) -> None:
+def learn_text(name: str, text: str) -> None:
+    """Lets tracebacks, warnings and `inspect` of this process know the text of a file."""
     # Not `splitlines`, which counts form feeds too. Without a time of change the entry stays, whatever
     # becomes of the file.
     linecache.cache[name] = (len(text), None, io.StringIO(text).readlines(), name)

@@ -1,15 +1,15 @@
 """The worker processes of this program, which all generators share.
 
-They linger for a while after the last iterator is gone. What a worker has imported meanwhile is what
-the program had then. So code of the user goes to workers that were started in the present state of the
-program: the same search path, working directory, environment and modules.
+They linger for a while after the last iterator is gone. What a worker has imported meanwhile is
+what the program had then. So code of the user goes to workers that were started in the present
+state of the program: the same search path, working directory, environment and modules. The rest
+they take over with each recipe (see `state`).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Final
@@ -17,6 +17,7 @@ from typing import Any, Final
 from imageloom._executors.base import Channel
 from imageloom._executors.libraries import is_library, is_standard
 from imageloom._executors.shared import SharedExecutor, make_executor
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import Recipe
 
 __all__ = ["end_idle_workers", "open_channel"]
@@ -87,7 +88,7 @@ class _Registry:
     """All workers of this process."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._all: list[_Workers] = []
 
     def open(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from functools import partial
 from imageloom._executors.base import BatchFuture, Channel, Executor
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["SharedExecutor", "make_executor"]
@@ -48,7 +48,7 @@ class SharedExecutor:
 
     def __init__(self, *, lingers: bool = False) -> None:
         """Makes no executor yet; with `lingers`, its workers stay a while after the last channel."""
-        self._lock = threading.RLock()  # the garbage collector may call `release` during `open`
+        self._lock = Lock()  # the garbage collector may call `release` during `open`
         self._current: _InUse | None = None
         self._lingers = lingers
         self._owner = os.getpid()

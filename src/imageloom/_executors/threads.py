@@ -6,6 +6,8 @@ Decoding, resizing and warping release the interpreter lock; hooks written in Py
 from __future__ import annotations
 
 import atexit
+import dataclasses
+import os
 import threading
 import time
 import weakref
@@ -15,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from imageloom._errors import IteratorClosedError
+from imageloom._errors import IteratorClosedError, WorkerStartError
 from imageloom._executors.base import (
     BatchFuture,
     Channel,
@@ -27,8 +29,12 @@ from imageloom._executors.base import (
     timeout_error,
 )
 from imageloom._executors.closing import Closer
+from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
+from imageloom._locks import tell_of_forks
 from imageloom._machine import available_cpus
+from imageloom._pipeline.hook_randomness import DrawingTurn, HookRandomness
 from imageloom._pipeline.layout import private_arrays
+from imageloom._pipeline.naming import naming_in_warnings
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
@@ -67,6 +73,11 @@ class ThreadExecutor(Executor):
         """Starts the threads."""
         self._pool = _Pool(workers)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it can compute no more."""
+        return self._pool.ended
+
     def open(
         self,
         recipe: Recipe,
@@ -94,22 +105,43 @@ class _Pool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self.restarts = 0
+        self.ended = False
         self.queue: TaskQueue[_ThreadChannel] = TaskQueue()
         self.running: set[QueuedTask[_ThreadChannel]] = set()
         self.threads: list[threading.Thread] = []
         _pools.add(self)
+        tell_of_forks(self)
         for _ in range(workers):
-            self._start()
+            try:
+                self._start()
+            except RuntimeError as error:
+                if not self.threads:
+                    raise _no_threads(error) from error
+                break  # those that could start work
 
     def _start(self) -> None:
-        self.threads = [thread for thread in self.threads if thread.is_alive()]
-        self.threads.append(threading.Thread(target=_work, args=(self,), name="imageloom", daemon=True))
-        self.threads[-1].start()
+        thread = threading.Thread(target=_work, args=(self,), name="imageloom", daemon=True)
+        self.threads = [*(t for t in self.threads if t.is_alive()), thread]
+        try:
+            thread.start()
+        except RuntimeError:
+            self.threads.remove(thread)
+            raise
+
+    def in_forked_child(self) -> None:
+        """Forgets the threads, which a forked child has not, so that its end waits for none."""
+        self.threads = []
+        self.running = set()
+        _pools.discard(self)
 
     def replace(self) -> None:
-        """Starts a thread in the place of one that hangs."""
+        """Starts a thread in the place of one that hangs; without, no batch would ever be computed."""
         self.restarts += 1
-        self._start()
+        try:
+            self._start()
+        except RuntimeError as error:
+            self.ended = True
+            self.queue.close(_no_threads(error))
 
 
 class _ThreadChannel(WorkersCompute):
@@ -119,7 +151,11 @@ class _ThreadChannel(WorkersCompute):
         self.lookahead = max_batches_pending + pool.workers
         self.workers = pool.workers
         self.cpus = available_cpus()
-        self.pipeline = Pipeline(recipe)
+        self._turn: Turn | None = None
+        randomness = HookRandomness(recipe)
+        if randomness.needs_turns:
+            recipe = self._in_turns(recipe)
+        self.pipeline = Pipeline(recipe, randomness=randomness)
         self.batch_timeout = batch_timeout
         self._pool = pool
 
@@ -141,6 +177,16 @@ class _ThreadChannel(WorkersCompute):
             item = self._pool.queue.withdraw(future)
             if item is not None:
                 _compute(item)
+        if self._turn is not None:
+            self._turn.lend_until(future)
+
+    def _in_turns(self, recipe: Recipe) -> Recipe:
+        """The recipe whose functions draw one after the other, as those of all threads do."""
+        turn = recipe.user_code.turns
+        if not isinstance(turn, Turn):
+            turn = self._turn = Turn(TURNS_OF_THE_PROGRAM)
+        code = dataclasses.replace(recipe.user_code, turns=DrawingTurn(turn))
+        return dataclasses.replace(recipe, user_code=code)
 
     def closer(self) -> Closer:
         return partial(_cancel_all, self._pool.queue, weakref.ref(self))
@@ -176,10 +222,20 @@ def _time_out(item: QueuedTask[_ThreadChannel], seconds: float, replace: Callabl
         replace()
 
 
+def _no_threads(error: RuntimeError) -> WorkerStartError:
+    return WorkerStartError(f'{error}; pass executor="serial" to work without any')
+
+
 def _work(pool: _Pool) -> None:
     while (item := pool.queue.take(wait=True)) is not None:
         pool.running.add(item)
-        deadline = _Deadline(item, pool.replace)
+        try:
+            deadline = _Deadline(item, pool.replace)
+        except RuntimeError as error:
+            item.fail(_no_threads(error))  # nobody could end it if it took too long
+            pool.running.discard(item)
+            del item
+            continue
         delivered = _compute(item)
         deadline.cancel()
         pool.running.discard(item)
@@ -191,11 +247,15 @@ def _work(pool: _Pool) -> None:
 def _compute(item: QueuedTask[_ThreadChannel]) -> bool:
     """Computes a batch and settles its future; returns False if that was settled meanwhile."""
     pipeline = item.channel.pipeline
-    arrays = private_arrays(pipeline.recipe.layout, len(item.task))
+    process = os.getpid()
     with suppress(InvalidStateError):
         try:
-            report = pipeline.run(item.task, arrays)
+            arrays = private_arrays(pipeline.recipe.layout, len(item.task))
+            with pipeline.randomness.seeded_for_each_call(item.task), naming_in_warnings:
+                report = pipeline.run(item.task, arrays)
         except BaseException as error:
+            if os.getpid() != process:
+                raise  # a process that the hook has forked ends
             item.future.set_exception(error)
         else:
             item.future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))

@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from imageloom._errors import ArgumentTypeError
-from imageloom._executors.portable import portable
+from imageloom._executors.importing import note_unimportable
+from imageloom._executors.packing import Packed
+from imageloom._executors.portable import packed
+from imageloom._executors.state.snapshot import Snapshot
 from imageloom._pipeline.recipe import Recipe
 
-__all__ = ["CannotTravel", "recipe_bytes", "what_travels"]
+__all__ = ["CannotTravel", "can_travel", "packed_recipe", "what_travels"]
+
+_MOST_KEPT: Final = 2**20  # bytes of a pickled recipe that are kept until workers are opened
 
 
 class CannotTravel(ArgumentTypeError):
     """Something that the user's functions or plug-ins refer to cannot be sent to other processes."""
 
 
-def recipe_bytes(recipe: Recipe) -> bytes:
-    """The recipe for `pickle.loads` in another process.
+def can_travel(recipe: Recipe) -> bool:
+    """Whether `packed_recipe` will not raise; it is quicker."""
+    try:
+        sent = _sent(recipe)
+    except CannotTravel:
+        return False
+    if isinstance(recipe.program, Snapshot) and sent.size <= _MOST_KEPT:
+        recipe.program.sent = sent  # as of now, which is the first batch
+    return True
+
+
+def packed_recipe(recipe: Recipe) -> Packed:
+    """The recipe, after what the program knew, for `received` in another process.
+
+    Its large parts are not copied yet.
 
     Raises:
         CannotTravel: a function or a plug-in of the user, or an object that it refers to, cannot be
             sent.
     """
+    program = recipe.program
+    if not isinstance(program, Snapshot):
+        return _sent(recipe)
+    sent = program.sent or _sent(recipe)
+    knowledge, unimportable = program.knowledge(sent.pickles)
+    while note_unimportable(unimportable):  # what they define has to be in the recipe itself
+        sent = _sent(recipe)
+        knowledge, unimportable = program.knowledge(sent.pickles)
+    return sent.behind(packed(knowledge))
+
+
+def _sent(recipe: Recipe) -> Packed:
     try:
-        return portable(what_travels(recipe))
+        travels = dataclasses.replace(what_travels(recipe), program=None)
+        # The user's functions come first: they are the same for many iterators.
+        return packed((travels.user_code, travels.params.image_data_generator), travels)
     except Exception as error:
         raise CannotTravel(
             "A hook or a plug-in of Pillow, or what it refers to, cannot be sent to other processes "

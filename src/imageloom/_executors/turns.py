@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any, Final
 
-__all__ = ["Turn", "Turns"]
+from imageloom._locks import tell_of_forks
+
+__all__ = ["TURNS_OF_THE_PROGRAM", "Turn", "Turns"]
 
 
 class Turns:
@@ -24,6 +28,14 @@ class Turns:
         self._holder: int | None = None
         self._depth = 0
         self._lent_to: list[Turn] = []  # one within the other; only the last one may take it
+        tell_of_forks(self)
+
+    def in_forked_child(self) -> None:
+        """Takes it from all threads but the one that has forked: the others are not there."""
+        self._changed = threading.Condition()
+        self._lent_to = []
+        if self._holder != threading.get_ident():
+            self._holder, self._depth = None, 0
 
     def acquire(self, turn: Turn) -> None:
         """Waits for it. A thread may hold it several times."""
@@ -76,8 +88,24 @@ class Turn:
         """Waits for the lock."""
         self.turns.acquire(self)
 
+    def lend_until(self, future: Future[Any]) -> None:
+        """Waits for a batch that the caller needs, and lends the lock meanwhile if the caller holds it.
+
+        Otherwise a function that reads an iterator would wait for ever for the function of that
+        iterator.
+        """
+        with self.turns.lent_to(self) as lends:
+            if lends:
+                done = threading.Event()
+                future.add_done_callback(lambda _: done.set())  # also if it is cancelled
+                done.wait()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Gives the lock back."""
         self.turns.release()
+
+
+# Of all functions of the program that use what belongs to its process, such as a random generator.
+TURNS_OF_THE_PROGRAM: Final = Turns()

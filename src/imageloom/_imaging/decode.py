@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import os
 import threading
 from typing import Any, Final, NamedTuple
@@ -164,11 +165,21 @@ def _load_array(path: str | os.PathLike[str], content: bytes | None) -> NDArray[
     file = io.BytesIO(_read(path) if content is None else content)
     try:
         array = np.load(file, allow_pickle=False)
+    except MemoryError as error:
+        if not _claims_too_much(error, len(file.getbuffer())):
+            raise
+        raise BadImageError(f"{os.fspath(path)!r} is shorter than it says: {error}") from error
     except Exception as error:  # NumPy raises errors of many classes for damaged files
         raise BadImageError(f"{os.fspath(path)!r} cannot be read as an array: {error}") from error
     if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
         return array
     raise BadImageError(f"{os.fspath(path)!r} does not contain a single array of numbers.")
+
+
+def _claims_too_much(error: MemoryError, nbytes: int) -> bool:
+    """Whether NumPy has asked for more memory than a file of so many bytes can need."""
+    shape, dtype = getattr(error, "shape", ()), getattr(error, "dtype", None)
+    return dtype is not None and math.prod(shape) * np.dtype(dtype).itemsize > nbytes
 
 
 class _Decoded(NamedTuple):

@@ -37,6 +37,7 @@ _REFUSED: Final = frozenset({"EPS"})
 _LARGEST: Final = 2**30  # bytes
 _NBYTES_PER_PIXEL: Final = 8  # of formats without compression
 _PREFIX_NBYTES: Final = 16  # what Pillow shows to plug-ins
+_NO_MEMORY: Final = "out of memory"  # Pillow's words where a part of its C code cannot have any
 # What plug-ins raise for files of another format; Pillow ignores it.
 _NOT_MINE: Final = (SyntaxError, IndexError, TypeError)
 
@@ -81,6 +82,8 @@ def open_image(content: bytes, name: str) -> Image.Image:
     except (MemoryError, Image.DecompressionBombWarning):
         raise  # the latter only if the program has made an error of the warning
     except Exception as error:  # decoders raise errors of many classes for damaged files
+        if _NO_MEMORY in str(error):
+            raise MemoryError(f"{name!r}: {error}") from error
         raise BadImageError(f"{name!r} ({len(content)} bytes) cannot be decoded: {error}") from error
     return image
 

@@ -163,11 +163,11 @@ def warnings_of_pillow() -> Iterator[list[tuple[str, str, type[Warning]]]]:
         warnings.showwarning = show
 
 
-@functools.cache
 def _warn_each_time() -> None:
     """Python shows a warning once in a process, but a worker serves several iterators."""
     import warnings
 
     from PIL import Image
 
-    warnings.filterwarnings("always", category=Image.DecompressionBombWarning)
+    if ("always", None, Image.DecompressionBombWarning, None, 0) != warnings.filters[0]:
+        warnings.filterwarnings("always", category=Image.DecompressionBombWarning)

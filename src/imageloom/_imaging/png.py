@@ -17,6 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._machine import memory_may_be_refused
+
 __all__ = ["PNG_MAGIC", "decode_png"]
 
 PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
@@ -52,7 +54,8 @@ def decode_png(content: bytes, max_pixels: int | None) -> NDArray[np.uint8] | No
         content: the bytes of the file, which begin with `PNG_MAGIC`.
         max_pixels: the largest image to decode; None for no bound.
     """
-    decode = _decoder()
+    # Where memory is refused, the decoder ends the process; Pillow raises a MemoryError.
+    decode = None if memory_may_be_refused() else _decoder()
     if decode is None or len(content) < _END_OF_HEADER:
         return None
     kind, width, height, depth, colour, *methods = _HEADER.unpack_from(content, len(PNG_MAGIC) + 4)

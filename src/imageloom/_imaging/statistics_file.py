@@ -19,6 +19,7 @@ from imageloom._errors import InvalidArgumentError, MissingFileError
 from imageloom._imaging.normalise import FeatureStatistics, MeasuredImages
 from imageloom._options import COLOUR_CHANNELS
 from imageloom._storage.atomic import replacing
+from imageloom._storage.refusals import telling
 
 __all__ = ["load_statistics", "save_statistics"]
 
@@ -27,11 +28,21 @@ _NAMES: Final = ("mean", "std", "zca_whitening_matrix")
 
 
 def save_statistics(found: FeatureStatistics, path: str | os.PathLike[str]) -> None:
-    """Writes statistics to an `.npz` file, in one step; `load_statistics` reads it."""
+    """Writes statistics to an `.npz` file, in one step; `load_statistics` reads it.
+
+    Raises:
+        MissingDirectoryError: Its folder does not exist.
+        StorageError: The system has refused it.
+    """
     arrays = {name: getattr(found, name) for name in _NAMES if getattr(found, name) is not None}
     if found.images is not None:
         arrays["images"] = np.array(json.dumps(asdict(found.images)))
-    with replacing(path, durable=True) as draft, open(draft, "xb") as file:
+    name = os.fspath(path)
+    with (
+        telling(f"Could not write {name!r}"),
+        replacing(path, durable=True) as draft,
+        open(draft, "xb") as file,
+    ):
         np.savez(file, format=np.array(_FORMAT), **arrays)
 
 

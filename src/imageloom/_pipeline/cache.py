@@ -10,7 +10,8 @@ empty. Every process compares a row with its mark once before it uses the row, s
 was lost in a power failure is only decoded again. Two processes that write the same row write the
 same bytes.
 
-The rows are in memory that is released with the iterator, or in a directory, whose files are read and
+The rows are in memory that is released with the iterator, and that does not grow any more once memory
+becomes scarce, or in a directory, whose files are read and
 written and never mapped: with a mapping, a full file system or a file that somebody makes shorter would
 be a signal that ends the program, and not an error. There, `<name>.npy` is
 a flat array that NumPy can open, `<name>.marks` contains the marks, and `<name>.json` the files, the
@@ -24,11 +25,10 @@ import errno
 import math
 import mmap
 import os
-import threading
 import weakref
 import zlib
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final, Protocol, cast
 
@@ -36,12 +36,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._imaging.pillow_settings import loads_truncated
+from imageloom._locks import Lock
+from imageloom._machine import free_memory
+from imageloom._pipeline.cache_promises import MARK, note_memory
 from imageloom._storage.in_use import hold
 from imageloom._storage.parts import FileParts
 
 __all__ = ["MARK", "CachePlan", "CachedPixels", "DecodeAlways", "PixelStore", "open_store"]
 
-MARK: Final = np.dtype(np.uint32)
+_LEFT_FREE: Final = 64 * 2**20  # bytes that a cache in memory does not take, whatever it was promised
+_CHECKED_NBYTES: Final = 16 * 2**20  # of rows, after which it asks what is free
 Pixels = NDArray[np.uint8]
 
 
@@ -156,7 +160,7 @@ class CachedPixels:
     def _keep(self, sample: int, image: Pixels) -> None:
         try:
             self._rows.put(sample, image, _checksum(image))
-        except OSError:  # the disk is full; the rows that were written before remain usable
+        except OSError:  # there is no room; the rows that were written before remain usable
             self._full = True
 
 
@@ -168,12 +172,13 @@ def open_store(plan: CachePlan | None, memory: mmap.mmap | None = None) -> Pixel
     """Opens the store of a plan in this process; `memory` is the memory that workers share."""
     if plan is None or plan.rows == 0:
         return DecodeAlways()
-    if plan.path is None:
-        memory = mmap.mmap(-1, plan.nbytes) if memory is None else memory
-        return CachedPixels(plan, _MemoryRows(plan, memory))
     try:
-        return _in_directory(plan)
-    except OSError:  # somebody has deleted the files
+        if plan.path is not None:
+            return _in_directory(plan)
+        memory = mmap.mmap(-1, plan.nbytes) if memory is None else memory
+        note_memory(plan, memory)
+        return CachedPixels(plan, _MemoryRows(plan, memory))
+    except (OSError, MemoryError):  # somebody has deleted the files, or there is no memory
         return DecodeAlways()
 
 
@@ -184,6 +189,7 @@ class _MemoryRows:
         shape = (plan.rows, *plan.row_shape)
         self._marks: NDArray[np.uint32] = np.ndarray((plan.rows,), MARK, buffer=memory)
         self._pixels: Pixels = np.ndarray(shape, np.uint8, buffer=memory, offset=self._marks.nbytes)
+        self._unchecked = 0
 
     def mark(self, sample: int) -> int:
         return int(self._marks[sample])
@@ -192,6 +198,13 @@ class _MemoryRows:
         return cast(Pixels, self._pixels[sample])
 
     def put(self, sample: int, image: Pixels, mark: int) -> None:
+        # What was free when the iterator was opened, the model may have taken meanwhile. The system
+        # gives memory when it is first used, and kills a process where there is none.
+        self._unchecked += image.nbytes
+        if self._unchecked > _CHECKED_NBYTES:
+            if free_memory() < _LEFT_FREE:
+                raise OSError(errno.ENOMEM, "memory has become scarce")
+            self._unchecked = 0
         self._pixels[sample] = image
         self._marks[sample] = mark
 
@@ -211,8 +224,13 @@ def _in_directory(plan: CachePlan) -> PixelStore:
         hold(pixels)
         kept_open = files.pop_all()
     rows = _FileRows(plan, FileParts(pixels), FileParts(marks), header)
-    weakref.finalize(rows, kept_open.close)
+    weakref.finalize(rows, _close_all, kept_open)
     return CachedPixels(plan, rows)
+
+
+def _close_all(files: ExitStack) -> None:
+    with suppress(OSError):  # what was lost, if anything, has another checksum
+        files.close()
 
 
 def _open_file(path: str) -> IO[bytes]:
@@ -238,7 +256,7 @@ class _FileRows:
         self._marks = marks
         self._header = header
         self._size = header + plan.rows * plan.row_nbytes
-        self._writing = threading.Lock()
+        self._writing = Lock()
 
     def mark(self, sample: int) -> int:
         found = np.zeros(1, MARK)
@@ -262,7 +280,10 @@ class _FileRows:
                     _write_at(parts.file, offset, content)
 
     def _is_whole(self) -> bool:
-        return os.fstat(self._pixels.file.fileno()).st_size == self._size
+        try:
+            return os.fstat(self._pixels.file.fileno()).st_size == self._size
+        except OSError:
+            return False
 
     def _place(self, sample: int) -> int:
         return self._header + sample * self._plan.row_nbytes

@@ -118,7 +118,7 @@ def note_folder(folder: str) -> None:
     if notes is None:
         return
     note = notes / hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]
-    if note.exists():
+    if os.path.exists(note):
         note_use(note)
     else:
         keep(note, json.dumps({"format": FORMAT, "folder": folder}).encode())

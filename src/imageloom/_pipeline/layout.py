@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._checks import as_dtype
+from imageloom._pipeline.shortage import memory_told
 
 __all__ = ["BatchLayout", "private_arrays"]
 
@@ -94,8 +95,13 @@ class BatchLayout:
 
 
 def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
-    """Allocates the arrays of a batch for this process alone, aligned as in a slot."""
-    return tuple(_aligned((rows, *row_shape), dtype) for row_shape, dtype in layout.row_kinds)
+    """Allocates the arrays of a batch for this process alone, aligned as in a slot.
+
+    Raises:
+        BatchMemoryError: There is no memory for them.
+    """
+    with memory_told():
+        return tuple(_aligned((rows, *row_shape), dtype) for row_shape, dtype in layout.row_kinds)
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

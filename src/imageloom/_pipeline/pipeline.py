@@ -17,6 +17,7 @@ function of the task.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,11 @@ from imageloom._errors import WorkerError
 from imageloom._imaging.augment.fused import Fusion, fusion_of
 from imageloom._pipeline.batch import BatchWork
 from imageloom._pipeline.cache import PixelStore, open_store
+from imageloom._pipeline.hook_randomness import HookRandomness
+from imageloom._pipeline.naming import naming_in_logs, working_at
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
+from imageloom._pipeline.shortage import NOTE, lacks_memory, memory_told, no_memory
+from imageloom._pipeline.stages import USERS_STAGES
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._storage.access import use_access
 
@@ -34,11 +39,28 @@ __all__ = ["Pipeline"]
 
 
 class Pipeline:
-    """Computes the batches of one recipe; several threads may use one instance."""
+    """Computes the batches of one recipe; several threads may use one instance.
 
-    def __init__(self, recipe: Recipe, store: PixelStore | None = None) -> None:
-        """`store` keeps decoded pixels; by default it is opened as the recipe plans it."""
+    Attributes:
+        recipe: How they are computed.
+        randomness: The generators that the user's functions draw from; who calls `run` seeds them.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        store: PixelStore | None = None,
+        randomness: HookRandomness | None = None,
+    ) -> None:
+        """Builds what all batches have in common.
+
+        Args:
+            recipe: How batches are computed.
+            store: Keeps decoded pixels; by default it is opened as the recipe plans it.
+            randomness: That of the recipe, if it was looked for already.
+        """
         self.recipe = recipe
+        self.randomness = HookRandomness(recipe) if randomness is None else randomness
         if recipe.storage is not None:
             use_access(recipe.storage)
         self._store = open_store(recipe.cache) if store is None else store
@@ -61,6 +83,15 @@ class Pipeline:
             return None
         return fusion_of(recipe.transform, standardize.sole_factor)
 
+    def _names_samples(self, work: BatchWork) -> AbstractContextManager[Any]:
+        """Names the sample in what functions log, and to who shows what they warn of."""
+        if not self.recipe.user_code:
+            return nullcontext()
+        stack = ExitStack()
+        stack.enter_context(working_at(work.at.place))
+        stack.enter_context(naming_in_logs)
+        return stack
+
     def run(
         self,
         task: BatchTask,
@@ -80,20 +111,25 @@ class Pipeline:
             state: What the transforms are drawn from; by default the state that the task describes.
 
         Raises:
+            BatchMemoryError: There is not enough memory for a step of this library.
             Exception: What a hook or the decoder has raised, with a note that names file and stage.
         """
-        work = BatchWork(
-            task,
-            raw,
-            progress,
-            recipe=self.recipe,
-            store=self._store,
-            methods=self._methods,
-            fusion=self._fusion,
-            state=state,
-        )
+        with memory_told():
+            work = BatchWork(
+                task,
+                raw,
+                progress,
+                recipe=self.recipe,
+                store=self._store,
+                methods=self._methods,
+                fusion=self._fusion,
+                state=state,
+            )
         try:
-            return work.run(arrays)
+            with self._names_samples(work):
+                report = work.run(arrays)
+            self.randomness.look_again()
+            return report.with_warnings(self.randomness.warnings)
         except StopIteration as error:
             # A loop over batches would take it for the end, and training would stop silently.
             failure = WorkerError(
@@ -104,6 +140,14 @@ class Pipeline:
             raise failure from error
         except Exception as error:
             error.add_note(work.at.note())
+            if lacks_memory(error):
+                if not self._is_users(work.at.stage):
+                    raise no_memory(error) from error
+                error.add_note(NOTE)
             raise
         finally:
             work.close()
+
+    def _is_users(self, stage: str) -> bool:
+        """Whether a function or method of the user may be what runs in a stage."""
+        return bool(self.recipe.user_code.overrides) or stage in USERS_STAGES

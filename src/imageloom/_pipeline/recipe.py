@@ -21,9 +21,11 @@ from imageloom._imaging.normalise import StandardizeOptions
 from imageloom._imaging.pillow_settings import PillowSettings
 from imageloom._options import ReadOptions, TransformOptions
 from imageloom._pipeline.cache import CachePlan
+from imageloom._pipeline.hearing import Hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.rows import ImageRows
+from imageloom._pipeline.said import Said
 from imageloom._pipeline.spare_states import seeded_state
 from imageloom._storage.access import Access
 from imageloom._storage.fetching import RemoteFiles
@@ -117,6 +119,9 @@ class Recipe:
         storage: How files by URL are read, if there are some; else None.
         pillow: What the program has changed in Pillow, for other processes; None if it has not loaded
             it.
+        program: What functions of the user may know of the program, for other processes (see
+            `_executors.state`); None if there are none, or if this is not for others.
+        hearing: What the program wants to hear of its functions in other processes.
     """
 
     read: ReadOptions | None
@@ -136,6 +141,8 @@ class Recipe:
     report: ReportOptions = ReportOptions()
     storage: Access | None = None
     pillow: PillowSettings | None = None
+    program: object = None
+    hearing: Hearing | None = None
 
     @property
     def carries_code(self) -> bool:
@@ -251,6 +258,7 @@ class BatchReport:
         node: The node of a cluster that has computed the batch; "" on this machine.
         away_seconds: The time between its submission to a cluster and its arrival, without the
             computation.
+        said: What the user's functions have said in another process.
         fallback: Why the user's process has computed it in the place of a worker; "" if it has not.
     """
 
@@ -263,8 +271,13 @@ class BatchReport:
     pictures: tuple[tuple[str, bytes], ...] = ()
     node: str = ""
     away_seconds: float = 0.0
+    said: Said = ()
     fallback: str = ""
 
     def with_warnings(self, further: Sequence[tuple[str, str, type[Warning]]]) -> BatchReport:
         """The same report with further warnings."""
         return replace(self, warnings=(*self.warnings, *further)) if further else self
+
+    def with_said(self, said: Said) -> BatchReport:
+        """The same report with what functions have said."""
+        return replace(self, said=said) if said else self

@@ -15,13 +15,16 @@ import math
 import mmap
 import os
 import weakref
+from contextlib import ExitStack
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, MissingImageError
+from imageloom._pipeline.shortage import memory_told
 from imageloom._storage.parts import FileParts
+from imageloom._storage.refusals import close_quietly, refused
 
 __all__ = ["ImageRows", "check_mapped"]
 
@@ -101,7 +104,11 @@ class ImageRows:
         if parts is None:
             return None
         content = np.empty(span, np.uint8)
-        if not parts.read(offset + index * strides[0] - before, content):
+        try:
+            whole = parts.read(offset + index * strides[0] - before, content)
+        except OSError as error:
+            raise refused(error, f"Could not read row {index} from {path!r}") from error
+        if not whole:
             raise _too_short(path)
         row: NDArray[Any] = np.ndarray(
             self.shape[1:], dtype, buffer=content.data, offset=before, strides=strides[1:]
@@ -123,15 +130,16 @@ class ImageRows:
     def _open(self) -> FileParts:
         assert self._place is not None, "the rows of an array in memory are sent with each batch"
         path, inode, *_ = self._place
-        file = open(path, "rb", buffering=0)  # noqa: SIM115 - as long as the parts
-        if os.fstat(file.fileno()).st_ino != inode:
-            file.close()
-            raise MissingImageError(
-                f"{path!r} is no longer the file that the memmap was created from, because it has "
-                "been replaced. Create the memmap and the iterator again."
-            )
+        with ExitStack() as opened:
+            file = opened.enter_context(open(path, "rb", buffering=0))
+            if os.fstat(file.fileno()).st_ino != inode:
+                raise MissingImageError(
+                    f"{path!r} is no longer the file that the memmap was created from, because it has "
+                    "been replaced. Create the memmap and the iterator again."
+                )
+            opened.pop_all()  # it stays open as long as the parts
         parts = FileParts(file)
-        weakref.finalize(parts, file.close)
+        weakref.finalize(parts, close_quietly, file)
         return parts
 
     def _reopen(self) -> NDArray[Any]:
@@ -181,6 +189,7 @@ def _start_of(array: np.memmap[Any, Any]) -> int:
     return array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
 
 
+@memory_told()
 def _place_in_file(array: NDArray[Any]) -> tuple[str, int, int, tuple[int, ...]] | None:
     """Returns where the elements of a memmap, or of a view of one, are in its file; else None.
 

@@ -4,36 +4,30 @@ The random numbers that Keras draws too come from one `RandomState` for each bat
 has a stream of its own, whose seed contains the number of its purpose. So enabling contrast, say,
 does not change the numbers that Keras draws.
 
-The library draws from a global generator only where a public method documents that. A method that
-the
-user has overridden may do so, as in Keras: NumPy's global generator then has the state that the
-    batch's
-transforms are drawn from. For hooks, both global generators are seeded for their batch.
+The library draws from a global generator only where a public method documents that. A method that the
+user has overridden may do so, as in Keras: NumPy's global generator then has the state that the batch's
+transforms are drawn from. For hooks, all generators are seeded for their batch (see `hook_randomness`).
 """
 
 from __future__ import annotations
 
-import random
-import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from enum import IntEnum, unique
 from typing import Final
 
 import numpy as np
 
-from imageloom._pipeline.recipe import BatchTask, Recipe
+from imageloom._locks import Lock
 
 __all__ = [
     "StreamPurpose",
     "drawing_from",
     "fork",
     "global_state",
-    "seeded_for_hooks",
-    "seeded_globals",
 ]
 
-_global_generator: Final = threading.RLock()  # all threads share it
+_global_generator: Final = Lock()  # all threads share it
 
 
 @unique
@@ -45,10 +39,11 @@ class StreamPurpose(IntEnum):
 
     COLOUR_AND_NOISE = 1  # of a sample: contrast, the kind of noise and its values
     HOOK = 2  # of a sample: `params.rng`
-    GLOBAL_GENERATORS = 3  # of a batch: `random` and `numpy.random`, for hooks
+    GLOBAL_GENERATORS = 3  # of a batch: `random`, `numpy.random` and those of frameworks, for hooks
     BALANCED_ORDER = 5  # of an epoch: `balance=True`
     FAST_ORDER = 6  # of an epoch: `shuffle="fast"`
     FIT = 7  # of an image that `fit(augment=True)` transforms: contrast and noise
+    CARRIED_GENERATORS = 8  # of a batch and a generator that a hook refers to
 
 
 def global_state() -> np.random.RandomState:
@@ -74,26 +69,3 @@ def drawing_from(state: np.random.RandomState) -> Iterator[None]:
             drawn = np.random.get_state(legacy=False)
             np.random.set_state(saved)
             state.set_state(drawn)  # last: it may be the global generator itself
-
-
-def seeded_for_hooks(recipe: Recipe, task: BatchTask, *, restore: bool) -> AbstractContextManager[None]:
-    """Returns `seeded_globals` if the recipe runs code of the user; else an empty context."""
-    return seeded_globals(task, restore=restore) if recipe.user_code else nullcontext()
-
-
-@contextmanager
-def seeded_globals(task: BatchTask, *, restore: bool) -> Iterator[None]:
-    """Seeds `random` and `numpy.random` for a batch, so that hooks that use them are reproducible.
-
-    With `restore`, both have their former states afterwards.
-    """
-    states = (random.getstate(), np.random.get_state()) if restore else None
-    words = np.random.SeedSequence((task.spec.seed, StreamPurpose.GLOBAL_GENERATORS)).generate_state(2)
-    random.seed(int(words[0]))
-    np.random.seed(int(words[1]))
-    try:
-        yield
-    finally:
-        if states is not None:
-            random.setstate(states[0])
-            np.random.set_state(states[1])

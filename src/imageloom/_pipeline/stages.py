@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["STAGES", "Stage"]
+__all__ = ["STAGES", "USERS_STAGES", "Stage"]
 
 
 class Stage(NamedTuple):
@@ -30,3 +30,5 @@ STAGES: Final = {
     "save": Stage("saving the image", "saving images (save_to_dir)"),
     "finish": Stage("finishing the batch", "finishing the batch"),
 }
+# In which a function of the user runs, and little else.
+USERS_STAGES: Final = frozenset({"noaug_hook", "hook", "batch_function"})

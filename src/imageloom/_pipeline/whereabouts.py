@@ -7,12 +7,15 @@ assign numbers and read the clock.
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from imageloom._errors import in_one_line
 from imageloom._pipeline.recipe import BatchTask
 from imageloom._pipeline.stages import STAGES
 
 __all__ = ["Whereabouts"]
+
+_MOST_NAMES: Final = 3
 
 
 class Whereabouts:
@@ -61,6 +64,16 @@ class Whereabouts:
             return "no image"
         return f"image {self._task.spec.indices[self.sample]}"
 
+    def place(self) -> str:
+        """The file in words, or the first ones of a batch that is computed at once."""
+        position = self._task.spec.position
+        if not self._whole_batch:
+            return f"{self.name()} (sample {self.sample} of the batch at position {position})"
+        names = [in_one_line(str(name)) for name in self._task.filenames[:_MOST_NAMES]]
+        rest = len(self._task.filenames) - len(names)
+        more = f" and {rest} more" if rest else ""
+        return f"files {', '.join(names)}{more} (the batch at position {position})"
+
     def note(self) -> str:
         """The stage and the file in words, as a note for an exception."""
         position = self._task.spec.position
@@ -68,5 +81,5 @@ class Whereabouts:
             files = ", ".join(in_one_line(str(name)) for name in self._task.filenames)
             what = f"files {files} (the batch at position {position})"
         else:
-            what = f"{self.name()} (sample {self.sample} of the batch at position {position})"
+            what = self.place()
         return f"imageloom: while {STAGES[self.stage].activity}, {what}"

@@ -21,7 +21,6 @@ from imageloom._options import ReadOptions
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions
-from imageloom._pipeline.seeds import seeded_globals
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
@@ -238,8 +237,9 @@ def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) ->
     """Computes one version of each image of a sample."""
     arrays = private_arrays(recipe.layout, 1)
     task = source.task(_spec(index, seed))
-    with seeded_globals(task, restore=True):  # as in workers
-        report = Pipeline(recipe).run(task, arrays)
+    pipeline = Pipeline(recipe)
+    with pipeline.randomness.seeded(task, restore=True):  # as in workers
+        report = pipeline.run(task, arrays)
     for _, text, category in report.warnings:
         warn_user(text, category)
     images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._pipeline.shortage import memory_told
 from imageloom._sources.base import SampleSource
 
 __all__ = ["assembled"]
@@ -20,7 +21,15 @@ def assembled(source: SampleSource, arrays: Sequence[NDArray[Any]], indices: NDA
         source: the data set.
         arrays: the arrays that workers compute: images, and masks or copies of the images.
         indices: the samples.
+
+    Raises:
+        BatchMemoryError: There is no memory for the labels.
     """
+    with memory_told():
+        return _assembled(source, arrays, indices)
+
+
+def _assembled(source: SampleSource, arrays: Sequence[NDArray[Any]], indices: NDArray[np.int64]) -> Any:
     parts = [*arrays[: source.images], *source.inputs(indices)]
     x = parts[0] if len(parts) == 1 else parts
     copies = arrays[source.images :]

@@ -24,6 +24,7 @@ from imageloom._sources.columns import missing_column
 from imageloom._sources.files import FileSource
 from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._storage.places import folder_exists
+from imageloom._storage.refusals import is_file
 from imageloom._storage.stamps import stamps_of
 from imageloom._storage.urls import absolute, is_url, join, last_part, protocols, split
 from imageloom._warnings import warn_user
@@ -84,7 +85,7 @@ class DataFrameSource(FileSource):
         self.directory: str = directory or ""
         self.class_mode = class_mode
         self.dtype = dtype
-        self.root: str = absolute(self.directory) if self.directory else os.getcwd()
+        self.root: str = absolute(self.directory) if self.directory else _working_directory()
         mask_columns = _mask_columns(y_col) if class_mode == "image" else []
         self._mask_columns = len(mask_columns)
         self.stamps: dict[str, str] = {}
@@ -155,7 +156,7 @@ class DataFrameSource(FileSource):
             self.stamps.update(stamps_of(root, images, self.stamps))
             there = {name for name in images if name in self.stamps or _is_file(join(root, name))}
         else:
-            there = {name for name in images if os.path.isfile(os.path.join(root, name))}
+            there = {name for name in images if is_file(os.path.join(root, name))}
         valid = np.array([name in there for name in names], dtype=bool)
         invalid = len(valid) - int(valid.sum())
         if invalid:
@@ -168,8 +169,16 @@ class DataFrameSource(FileSource):
         return valid
 
 
+def _working_directory() -> str:
+    """Where relative names begin; the empty string if it was deleted, which absolute ones survive."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 def _is_file(path: str) -> bool:
-    return not is_url(path) and os.path.isfile(path)
+    return not is_url(path) and is_file(path)
 
 
 def _check_urls(directory: str, column: str, names: list[str]) -> None:

@@ -18,7 +18,7 @@ from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._sources.base import files_digest
 from imageloom._sources.files import FileSource
 from imageloom._sources.index import list_classes
-from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class
+from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class, subfolders
 from imageloom._sources.shuffled_index import list_classes_shuffled
 from imageloom._storage.places import list_folders
 from imageloom._storage.urls import absolute, is_url, protocols
@@ -161,8 +161,7 @@ class DirectorySource(FileSource):
 def _subdirectories(directory: str) -> list[str]:
     if is_url(directory):
         return [name for name in list_folders(directory) if name != _INDEX_DIRECTORY]
-    with os.scandir(directory) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and e.name != _INDEX_DIRECTORY)
+    return [name for name in subfolders(directory) if name != _INDEX_DIRECTORY]
 
 
 def _parts(names: Sequence[SampleName]) -> list[str]:

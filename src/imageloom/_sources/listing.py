@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from imageloom._storage.links import is_loop
+from imageloom._storage.refusals import check_it_says_something, telling
 from imageloom._warnings import warn_user
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "class_folders",
     "list_class",
     "list_single_class",
+    "subfolders",
 ]
 
 WHITE_LIST_FORMATS: Final = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
@@ -70,7 +72,11 @@ def list_class(
 ) -> ClassListing:
     """Lists the image files of one class of the data set in `root`; `formats` are their suffixes.
 
-    A class without any image file consists of its `.npy` files. A class without a folder is empty.
+    A class without any image file consists of its `.npy` files. A class without a folder is empty. What
+    may not be read is left out, as in Keras.
+
+    Raises:
+        StorageError: The system could not list a folder: it was too busy, or the disk fails.
     """
     listed_at = time.time_ns()
     folders: dict[str, tuple[int, int]] = {}
@@ -88,6 +94,7 @@ def list_class(
         if not images:
             arrays += [os.path.join(prefix, f) for f in files if f.lower().endswith(".npy")]
     for error in errors:
+        check_it_says_something(error, f"Could not list the folder {error.filename!r}")
         _warn_of_unlisted(error)
     return ClassListing(
         files=images or arrays,
@@ -138,8 +145,21 @@ def class_folders(folder: str | os.PathLike[str]) -> list[str]:
     Hidden folders decide nothing here, because many programs leave one beside the images (".git",
     ".ipynb_checkpoints").
     """
-    with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    return [name for name in subfolders(folder) if not name.startswith(".")]
+
+
+def subfolders(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of all sub-folders, sorted.
+
+    Raises:
+        MissingDirectoryError: There is no such folder.
+        StorageError: The system cannot list it.
+    """
+    with (
+        telling(f"Could not list the folder {os.fspath(folder)!r}"),
+        os.scandir(folder) as entries,
+    ):
+        return sorted(entry.name for entry in entries if entry.is_dir())
 
 
 def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from imageloom._errors import InvalidArgumentError
+from imageloom._pipeline.shortage import memory_told
 from imageloom._sources.index import UNREADABLE, all_inside, folders_of
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
@@ -96,6 +97,7 @@ def _listing(
     return dataclasses.replace(found, files=files, follow_links=follow_links)
 
 
+@memory_told()
 def _permutation(count: int, name: str, seed: int | None) -> list[int]:
     if seed is None and count:
         seed = int(np.random.randint(0, 2**32, dtype=np.uint32))

@@ -14,7 +14,6 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from imageloom._errors import (
     StorageError,
     in_one_line,
 )
+from imageloom._locks import Lock
 
 __all__ = [
     "Access",
@@ -75,7 +75,7 @@ class _State:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.program = uuid.uuid4().hex
         self.variables = dict(os.environ)  # as the first workers will get them
         self.openings = 0

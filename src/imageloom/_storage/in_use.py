@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from imageloom._storage.refusals import close_quietly
+
 __all__ = ["hold", "hold_for", "is_held"]
 
 if sys.platform == "win32":
@@ -41,7 +43,7 @@ else:
         """Says that a file is in use until `owner` is gone."""
         with suppress(OSError):
             file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed with its owner
-            weakref.finalize(owner, file.close)
+            weakref.finalize(owner, close_quietly, file)
             hold(file)
 
     def is_held(path: Path) -> bool:

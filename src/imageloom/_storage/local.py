@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from typing import Final
 
 from imageloom._errors import BadImageError, MissingImageError
+from imageloom._storage.refusals import NOT_OF_THE_FILE, refused
 
 __all__ = ["check_size", "read_file"]
 
-_TEMPORARY_ERRNOS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -29,6 +28,7 @@ def read_file(path: str | bytes | os.PathLike[str], largest: int | None) -> byte
     Raises:
         MissingImageError: the file does not exist.
         BadImageError: it is no plain file, it is larger, or it cannot be read.
+        StorageError: the program has too many open files, or no memory.
     """
     name = os.fsdecode(path)
     try:
@@ -43,8 +43,8 @@ def read_file(path: str | bytes | os.PathLike[str], largest: int | None) -> byte
     except FileNotFoundError as error:
         raise MissingImageError(f"The image file {name!r} does not exist.") from error
     except OSError as error:
-        if error.errno in _TEMPORARY_ERRNOS:
-            raise
+        if error.errno in NOT_OF_THE_FILE:
+            raise refused(error, f"Could not read the image file {name!r}") from error
         raise BadImageError(f"The image file {name!r} cannot be read: {error}") from error
 
 

@@ -7,10 +7,11 @@ program with a bus error. Reading it says how many bytes there are.
 from __future__ import annotations
 
 import os
-import threading
 from typing import IO, Any
 
 from numpy.typing import NDArray
+
+from imageloom._locks import Lock
 
 __all__ = ["FileParts"]
 
@@ -26,7 +27,7 @@ class FileParts:
     def __init__(self, file: IO[bytes]) -> None:
         """Reads from `file`, which the caller closes."""
         self.file = file
-        self.lock = threading.Lock()
+        self.lock = Lock()
 
     def read(self, offset: int, out: NDArray[Any]) -> bool:
         """Fills an array, which is contiguous, with the bytes from `offset` on.

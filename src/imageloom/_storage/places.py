@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from imageloom._errors import InvalidArgumentError, MissingDirectoryError
+from imageloom._locks import Lock
 from imageloom._storage.access import (
     connect,
     has_coroutines,
@@ -48,7 +49,7 @@ _STAMP_FIELDS: Final = (
 )  # fmt: skip
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-_index_locks: Final[dict[tuple[Any, ...], threading.Lock]] = {}
+_index_locks: Final[dict[tuple[Any, ...], Lock]] = {}
 _indexes: Final[dict[tuple[Any, ...], Index]] = {}
 _by_thread: Final = threading.local()
 
@@ -86,7 +87,7 @@ class Place:
         Args:
             fresh: look whether the archive has changed, and if so read its index again.
         """
-        with _index_locks.setdefault(self.key, threading.Lock()):
+        with _index_locks.setdefault(self.key, Lock()):
             index = _indexes.get(self.key)
             if index is None or fresh:
                 self.fs.invalidate_cache()

@@ -10,7 +10,6 @@ The first request opens a channel to the workers.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from imageloom._adapters.keras import Reader
 from imageloom._errors import StateMismatchError
 from imageloom._executors.base import Channel
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._sources.base import SampleSource
 from imageloom._stream.cursor import Cursor
@@ -49,7 +49,7 @@ class StreamAccess:
         self.order = order
         self.cursor = Cursor(len(order))
         self.supply = BatchSupply(source)
-        self.lock = threading.RLock()
+        self.lock = Lock()
         self.open_channel = open_channel
         self._shown: tuple[Sampler, int] | None = None  # with the epoch of the last batch
         self._prefetch = Prefetch(self.supply, len(order))

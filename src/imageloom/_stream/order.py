@@ -38,6 +38,7 @@ from imageloom._checks import check_batch_size, check_seed, check_shard
 from imageloom._errors import InvalidArgumentError, StateMismatchError
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from
+from imageloom._pipeline.shortage import memory_told
 from imageloom._pipeline.spare_states import borrowed_state
 from imageloom._sources.base import SampleSource
 from imageloom._stream.permutation import KeyedPermutation
@@ -226,7 +227,8 @@ class Sampler:
         index = number * self.shards + self.shard
         first = index * self.batch_size
         drawn_now = index == 0 and (self._rest is None or self._rest.epoch != epoch)
-        indices = self._slice(epoch, first, first + self.batch_size)
+        with memory_told():
+            indices = self._slice(epoch, first, first + self.batch_size)
         return BatchSpec(
             position=position,
             index=index,

@@ -6,12 +6,12 @@ The measurement takes a few readings of the clock for each image and each batch,
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import BatchReport
 from imageloom._pipeline.stages import STAGES
 from imageloom._public import public
@@ -202,7 +202,7 @@ class Meter:
 
     def __init__(self) -> None:
         """Starts without any batches."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._batches = 0
         self._images = 0
         self._cache_hits = 0

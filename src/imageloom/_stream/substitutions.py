@@ -8,7 +8,6 @@ stream remains a pure function of its position. An iterator does not try to read
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from imageloom._errors import BadImageError, BadSamplesError, WorkerDiedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer
 from imageloom._executors.forwarding import ForwardingChannel
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import BatchTask, SampleName
 from imageloom._public import public
 from imageloom._sources.base import SampleSource
@@ -56,7 +56,7 @@ class Substitutions:
         """Starts without any bad samples."""
         self._source = source
         self._reasons: dict[int, str] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def learn(self, sample: int, reason: str) -> None:
         """Notes that a sample cannot be read.
@@ -212,6 +212,6 @@ def _bad_samples(error: BaseException, task: BatchTask) -> Mapping[int, str]:
     """Returns the samples of the batch that cannot be read, and why; empty for other errors."""
     if isinstance(error, BadSamplesError):
         return {row: reason for row, _, reason in error.samples}
-    if isinstance(error, WorkerDiedError) and error.sample is not None:
+    if isinstance(error, WorkerDiedError) and error.sample is not None and not error.killed:
         return {error.sample: str(error)}
     return {}

@@ -19,6 +19,7 @@ from imageloom._sources.assembly import assembled
 from imageloom._sources.base import SampleSource
 from imageloom._storage.access import renew
 from imageloom._stream.order import StreamOrder
+from imageloom._stream.repeating import repeat, repeat_before
 from imageloom._stream.report import Meter, Report
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
 from imageloom._stream.window import BatchStream
@@ -132,13 +133,16 @@ class BatchSupply:
         requested = time.perf_counter()
         try:
             computed = stream.get(spec.position, self._source.task(spec))
-        except StorageError:
-            renew()  # the next batch is asked for with the credentials that there are then
+        except Exception as error:
+            if isinstance(error, StorageError):
+                renew()  # the next batch is asked for with the credentials that there are then
+            repeat_before(error)
             raise
         report = computed.report
         arrays = computed.hand_out()
         write_pictures(report.pictures)  # before the clock is read: the consumer waits for this, too
         self._meter.note(requested, len(spec.indices), report)
+        repeat(report.said)
         replaced = map(_replacement_in_words, computed.replaced)
         for key, text, category in (*report.warnings, *replaced):
             if self._shown.first(key):

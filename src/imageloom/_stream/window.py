@@ -13,7 +13,6 @@ in any order, returns the batch of its position.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from functools import partial
@@ -22,6 +21,7 @@ from itertools import chain, islice
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer
+from imageloom._locks import Lock
 from imageloom._pipeline.recipe import BatchTask
 
 __all__ = ["BatchStream"]
@@ -34,7 +34,7 @@ class BatchStream:
         """`task_at` returns the task of a position; it is a pure function."""
         self._channel = channel
         self._task_at = task_at
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._window: dict[int, BatchFuture] = {}
         self._tasks: dict[int, BatchTask] = {}  # of the futures in the window
         self._waiters: set[BatchFuture] = set()

@@ -20,13 +20,13 @@ from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
-from imageloom._errors import IteratorClosedError, WorkerDiedError, WorkerError
+from imageloom._errors import LESS_MEMORY, IteratorClosedError, WorkerDiedError, WorkerError
 from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
 from imageloom._executors.ray.session import RaySession
 from imageloom._executors.ray.task import Arrays, Outcome, RemoteRecipe, compute
-from imageloom._executors.travelling import recipe_bytes
+from imageloom._executors.travelling import packed_recipe
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._version import __version__
 
@@ -99,6 +99,7 @@ class Dispatcher:
         self._computing: set[_RunningTask] = set()
         self._arriving: set[_RunningTask] = set()  # computed, but not here yet
         self._closing = self._ended = False
+        self._owner = os.getpid()
         self._thread = threading.Thread(target=self._run, name="imageloom-ray", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # runs before the exit function of Ray
@@ -109,14 +110,15 @@ class Dispatcher:
         Raises:
             CannotTravel: A hook cannot be sent to another process.
         """
-        pickled = recipe_bytes(recipe)
+        packed = packed_recipe(recipe)
+        large = [np.frombuffer(view, np.uint8) for view in packed.large]
         must_travel = recipe.rows is not None and not recipe.rows.reopens
         rows = (self._ray.put(recipe.rows.array),) if must_travel and recipe.rows is not None else ()
         return RemoteRecipe(
             key=uuid.uuid4().hex,
             version=__version__,
             search_path=tuple(os.path.abspath(place) for place in sys.path),
-            recipe=(self._ray.put(pickled),),
+            recipe=(self._ray.put((packed.packing, large)),),
             rows=rows,
         )
 
@@ -132,6 +134,8 @@ class Dispatcher:
         """Ends the thread and cancels its tasks."""
         self._closing = True
         atexit.unregister(self.close)
+        if self._owner != os.getpid():
+            return  # a forked child has neither the thread nor the connection
         self.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(_CLOSE_SECONDS)
@@ -284,8 +288,10 @@ def _translated(ray: ModuleType, error: Exception, task: BatchTask) -> Exception
             f"The error: {error.cause!r}",
             str(error),
         )
-    return WorkerDiedError(
+    lost = WorkerDiedError(
         f"The cluster has lost {where} {_RETRIES + 1} times, the last time with "
         f"{type(error).__name__}: {error}. The likely cause is a node with too little memory, or a "
-        f"hook or decoder that crashes. Its files: {task.names()}"
+        f"hook or decoder that crashes. {LESS_MEMORY} Its files: {task.names()}"
     )
+    lost.killed = isinstance(error, ray.exceptions.OutOfMemoryError)
+    return lost

@@ -20,6 +20,7 @@ from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import as_message, received
 from imageloom._executors.inside import as_worker
+from imageloom._executors.listening import Listener
 from imageloom._imaging.opencv import cv2
 from imageloom._pipeline.cache import open_store
 from imageloom._pipeline.layout import private_arrays
@@ -44,7 +45,7 @@ class RemoteRecipe:
         key: A string that is different for each iterator in the whole cluster.
         version: The version of imageloom in the driver.
         search_path: The module search path of the driver, where the modules of hooks are found.
-        recipe: A reference to the pickled recipe.
+        recipe: A reference to the packed recipe and its large parts.
         rows: A reference to the array that the images are rows of; empty for files.
     """
 
@@ -78,16 +79,17 @@ def compute(recipe: RemoteRecipe, task: BatchTask) -> tuple[Outcome, Arrays]:
     started = time.monotonic()
     arrays: Arrays = ()
     result: BatchReport | Failed
+    listener = Listener()
     try:
         with as_worker():
             pipeline = _pipeline_for(recipe)
             arrays = private_arrays(pipeline.recipe.layout, len(task))
             raw = _raw_rows(recipe, task)
-            with as_in_program(pipeline.recipe, task) as pillow:
+            with as_in_program(pipeline, task, listener) as pillow:
                 report = pipeline.run(task, arrays, raw)
-        result = report.with_warnings(pillow)
+        result = report.with_warnings(pillow).with_said(listener.said(task))
     except BaseException as error:  # a hook may even raise SystemExit
-        result, arrays = as_message(error), ()
+        result, arrays = as_message(error, listener.said(task)), ()
     return Outcome(result, _node(), time.monotonic() - started), arrays
 
 
@@ -120,7 +122,9 @@ def _open(remote: RemoteRecipe) -> Pipeline:
         )
     cv2.setNumThreads(1)
     sys.path += [place for place in remote.search_path if place not in sys.path]
-    recipe = received(ray.get(remote.recipe[0]))
+    packing, large = ray.get(remote.recipe[0])
+    # What is in the object store is read-only, and shared by all workers of the node.
+    recipe = received(packing, [memoryview(bytearray(part)) for part in large])
     return Pipeline(recipe, open_store(recipe.cache))
 
 

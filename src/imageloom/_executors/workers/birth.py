@@ -18,6 +18,7 @@ from typing import Final, TypedDict
 
 from imageloom._errors import WorkerStartError
 from imageloom._executors.libraries import is_library, is_standard
+from imageloom._storage.refusals import is_file
 
 __all__ = [
     "Birth",
@@ -80,6 +81,7 @@ def check_workers_can_be_born() -> None:
 
     Raises:
         NoWorkers: It was not; the error says why.
+        StorageError: The system could not say so.
     """
     _interpreter()
     _home()
@@ -109,13 +111,19 @@ def _interpreter() -> str:
     if not executable:
         raise NoWorkers("`sys.executable` does not say which Python runs this program")
     found = os.fsdecode(executable)
-    if not os.path.isfile(found):
+    if not is_file(found):
         raise NoWorkers(f"there is no Python at {found!r}, the place that `sys.executable` names")
     # A link to Python may have any name. An application that has Python in it would start again.
-    names = (os.path.basename(found), os.path.basename(os.path.realpath(found)))
-    if not any(_NAME_OF_PYTHON.fullmatch(name) for name in names):
+    if not any(_NAME_OF_PYTHON.fullmatch(os.path.basename(path)) for path in (found, _target(found))):
         raise NoWorkers(f"`sys.executable`, which is {found!r}, is no Python")
     return found
+
+
+def _target(link: str) -> str:
+    try:
+        return os.path.realpath(link)
+    except OSError:  # the system cannot say it at the moment
+        return link
 
 
 def newborn(environment: dict[str, str]) -> Birth:
@@ -158,7 +166,7 @@ def _libraries(path: list[str], places: set[str]) -> Iterator[str]:
         absolute = os.path.abspath(place) if os.path.isabs(place) or here is not None else place
         if absolute in places or is_library(absolute):
             yield absolute
-        elif os.path.realpath(absolute) != here:
+        elif _target(absolute) != here:
             rest.append(absolute)
     yield from rest
 

@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -39,6 +39,7 @@ def main(connection: Connection, lifeline: Connection, birth: Birth) -> None:
         with warnings.catch_warnings():
             # What libraries warn of is not for the flags of a program (`-W error`) to decide on.
             warnings.simplefilter("ignore")
+            from imageloom._executors.workers.line import Line
             from imageloom._executors.workers.worker import serve
     except MissingDependencyError as error:
         from imageloom._executors.workers.messages import CannotStart
@@ -47,7 +48,8 @@ def main(connection: Connection, lifeline: Connection, birth: Birth) -> None:
             connection.send(CannotStart(error))
     else:
         _become_the_program(birth, standard, places)
-        serve(connection)
+        with closing(Line.over(connection)) as line:
+            serve(line)
 
 
 def _become_the_program(birth: Birth, standard: list[str], places: list[str]) -> None:

@@ -17,20 +17,24 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
-from imageloom._executors.base import BatchFuture, Channel, Executor, QueuedTask, WorkersCompute
+from imageloom._executors.base import (
+    KEPT_BATCHES,
+    BatchFuture,
+    Channel,
+    Executor,
+    QueuedTask,
+    WorkersCompute,
+)
 from imageloom._executors.closing import Closer
 from imageloom._executors.environment import worker_environment
-from imageloom._executors.travelling import recipe_bytes
+from imageloom._executors.travelling import packed_recipe
 from imageloom._executors.workers.dispatcher import Dispatcher
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._machine import available_cpus
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["ProcessExecutor"]
-
-KEPT_BATCHES: Final = 8  # how many batches the user may hold before further ones are copies
 
 
 class ProcessExecutor(Executor):
@@ -88,7 +92,8 @@ class _ProcessChannel(WorkersCompute):
         self.lookahead = max_batches_pending + workers
         self._resources = ChannelResources(
             recipe,
-            recipe_bytes(recipe),
+            packed_recipe(recipe),
+            dispatcher.parcels,
             # One more than may be submitted ahead of time: the batch that the consumer waits for.
             in_flight=self.lookahead + 1,
             kept=KEPT_BATCHES,

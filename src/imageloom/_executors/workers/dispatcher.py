@@ -6,41 +6,47 @@ time, so every wait ends:
 
 * If a worker dies, another one replaces it and computes its batch again. A worker notes in its slot
   which sample it is working on, so if workers keep dying over one sample, the error names its file
-  (see `deaths`).
+  (see `deaths`). If one was killed, its batch is computed again alone (see `kills`).
 * If a batch takes longer than `batch_timeout`, it fails with an error that names its files. Only
   its worker is killed and replaced.
-* A worker that is not ready after `_START_SECONDS` is killed and counts as one that died.
+* A worker that is not ready after two minutes is killed and counts as one that died.
 * If workers keep dying and no batch is computed in between, all batches fail with one error.
 * If only some workers can be started, these compute.
+
+Sending and receiving never wait (see `message_socket`): what there is no room for is sent later.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing import Pipe, connection
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Final
 
 from imageloom._errors import ImageLoomError, IteratorClosedError, WorkerStartError
-from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
+from imageloom._executors.base import ComputedBatch, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
-from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error
+from imageloom._executors.workers.answers import unpickled_answer
+from imageloom._executors.workers.assigned import Task, Worker, end_all
+from imageloom._executors.workers.deaths import DeathCounts, fatal_batch_error, watching_failed
+from imageloom._executors.workers.kills import Kills
 from imageloom._executors.workers.messages import Answer, CannotStart, Ready
+from imageloom._executors.workers.parcels import ParcelStore
 from imageloom._executors.workers.resources import ChannelResources
-from imageloom._executors.workers.shared_memory import SlotPool
-from imageloom._executors.workers.spawning import Waitable, WorkerProcess
 from imageloom._executors.workers.staffing import Staffing
+from imageloom._executors.workers.waiting import Waitable, wait
+from imageloom._locks import tell_of_forks
 
 __all__ = ["Dispatcher"]
 
-_START_SECONDS: Final = 120.0  # how long a worker may take to import what it needs
 _GRACE_SECONDS: Final = 0.5  # how long a worker may finish its batch when the executor is closed
 _CLOSE_SECONDS: Final = 2.0
 _NO_SLOT_SECONDS: Final = 0.05  # how often the dispatcher looks for a free slot if there is none
@@ -49,43 +55,13 @@ _NO_SLOT_SECONDS: Final = 0.05  # how often the dispatcher looks for a free slot
 # batches are better given to the worker that is free first.
 _SHORT_SECONDS: Final = 0.05
 
-Task = QueuedTask[ChannelResources]
-
-
-class _Worker:
-    """What the dispatcher knows about one worker.
-
-    Attributes:
-        ready: Whether it has imported everything.
-        channels: The keys of the channels that it knows.
-        item, slot: The task that it is computing, and where to.
-        following: The task that it has received beside that one, and its slot.
-        short: The key of the channel whose last batch here was short; -1 for none.
-        deadline: When it must have answered; None for no limit.
-    """
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.process = WorkerProcess(environment)
-        self.ready = False
-        self.channels: set[int] = set()
-        self.item: Task | None = None
-        self.slot = -1
-        self.following: tuple[Task, int] | None = None
-        self.short = -1
-        self.deadline: float | None = time.monotonic() + _START_SECONDS
-
-    def may_have_next(self, channel: ChannelResources) -> bool:
-        """Whether it may get a task beside its own: one of the same short kind, without a limit."""
-        assert self.item is not None
-        same = channel is self.item.channel and channel.key == self.short
-        return same and channel.batch_timeout is None
-
 
 class Dispatcher:
     """Gives the tasks of a queue to worker processes.
 
     Attributes:
         queue: The tasks that no worker has begun.
+        parcels: The large parts of recipes, which its workers share.
         restarts: How many workers have died or hung, and were replaced.
         ended: Whether everything is released, and no task can be computed any more.
     """
@@ -95,10 +71,12 @@ class Dispatcher:
         self._staffing = Staffing(size)
         self.queue: TaskQueue[ChannelResources] = TaskQueue()
         self.restarts = 0
+        self.parcels = ParcelStore()
         self._released: deque[ChannelResources] = deque()
         self._environment = environment
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._deaths = DeathCounts()
+        self._kills = Kills(self.queue)
         self._without_slot = False  # a task waits for a free slot
         self._closing = False
         self._owner = os.getpid()
@@ -106,8 +84,11 @@ class Dispatcher:
         # thread that is about to write could then write to another file with the same number. They
         # are closed with the last reference to them, which such a thread holds too.
         self._alarm: tuple[Connection, Connection] | None = Pipe(duplex=False)
+        if sys.platform != "win32":
+            os.set_blocking(self._alarm[1].fileno(), False)  # a full pipe wakes, too
         self._woken = False
         self.ended = False
+        tell_of_forks(self)
         self._thread = threading.Thread(target=self._run, name="imageloom", daemon=True)
         try:
             self._thread.start()
@@ -141,7 +122,7 @@ class Dispatcher:
         alarm = self._alarm
         if alarm is not None and not self._woken:
             self._woken = True
-            with suppress(OSError):  # the garbage collector has closed it already
+            with suppress(OSError):  # it is full, or the garbage collector has closed it already
                 alarm[1].send_bytes(b"!")
 
     def release(self, channel: ChannelResources) -> None:
@@ -167,28 +148,40 @@ class Dispatcher:
         )
         try:
             while not self._closing:
-                self._assign()
-                self._process_events(connection.wait(self._waitables(), self._seconds_to_wait()))
-                self._end_overdue()
-                self._close_released()
-                self._end_unneeded()
+                self._take_turn()
         except Exception as failure:
             # Its frames refer to errors that consumers have, and so to what the consumers hold.
             traceback.clear_frames(failure.__traceback__)
-            error = failure
+            error = watching_failed(failure)
         finally:
             self._shut_down(error)
+
+    def in_forked_child(self) -> None:
+        """Ends without a thread: workers, their memory and what they compute belong to the parent."""
+        self._alarm, self.ended = None, True
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.process.in_forked_child()
+
+    def _take_turn(self) -> None:
+        self._assign()
+        reading, writing = self._waitables()
+        self._process_events(wait(reading, writing, self._seconds_to_wait()))
+        self._end_overdue()
+        self._close_released()
+        self._end_unneeded()
+        self.parcels.drop_unused()
 
     @property
     def _wakeups(self) -> Connection:
         assert self._alarm is not None, "only this thread sets it to None, at its end"
         return self._alarm[0]
 
-    def _waitables(self) -> list[Waitable]:
-        waitables: list[Waitable] = [self._wakeups]
-        for worker in self._workers:
-            waitables += {worker.process.connection, worker.process.sentinel}
-        return waitables
+    def _waitables(self) -> tuple[set[Waitable], set[Waitable]]:
+        """What there is to wait for: to read from, and of that what to write to."""
+        processes = [worker.process for worker in self._workers]
+        reading = {one for process in processes for one in (process.line.waitable, process.sentinel)}
+        return {self._wakeups, *reading}, {p.line.waitable for p in processes if p.line.unsent}
 
     def _seconds_to_wait(self) -> float | None:
         """Seconds until something is due even if no worker answers; None if nothing is."""
@@ -196,6 +189,7 @@ class Dispatcher:
         due = [max(0.0, min(deadlines) - time.monotonic())] if deadlines else []
         if self._without_slot:
             due.append(_NO_SLOT_SECONDS)
+        due += self._kills.seconds_to_wait(self._workers) + self.parcels.seconds_to_wait()
         idle = self._staffing.seconds_to_wait(len(self._workers))
         return min(due if idle is None else [*due, idle], default=None)
 
@@ -205,24 +199,28 @@ class Dispatcher:
         # match.
         for worker in tuple(self._workers):
             died = worker.process.sentinel in ready
-            if died or worker.process.connection in ready:
+            if died or worker.process.line.waitable in ready:
                 self._read_answers(worker, died=died)
         if self._wakeups in ready:
             self._woken = False
             self._wakeups.recv_bytes()
 
-    def _read_answers(self, worker: _Worker, *, died: bool) -> None:
-        """Processes all answers of a worker, also those that it sent before it died."""
-        died = died and worker.process.sentinel is not worker.process.connection
+    def _read_answers(self, worker: Worker, *, died: bool) -> None:
+        """Processes the answers of a worker; if it has died, all that it has sent before."""
+        line = worker.process.line
+        died = died and worker.process.sentinel is not line.waitable
+        with suppress(OSError):  # the end of the worker, which is noticed below
+            line.flush()
         try:
-            while worker.process.connection.poll():
-                self._process_answer(worker, worker.process.connection.recv())
+            while answers := line.receive():
+                for answer in answers:
+                    self._process_answer(worker, unpickled_answer(answer))
         except (EOFError, OSError):
             died = True
         if died:
             self._remove(worker)
 
-    def _process_answer(self, worker: _Worker, answer: Answer) -> None:
+    def _process_answer(self, worker: Worker, answer: Answer) -> None:
         if isinstance(answer, CannotStart):
             if any(other.ready for other in self._workers):
                 return  # its end counts as a failed start
@@ -257,17 +255,23 @@ class Dispatcher:
         self._without_slot = False
         while self.queue and len(self._workers) < self.size and self._start_worker():
             pass
-        idle = [worker for worker in self._workers if worker.ready and worker.item is None]
+        idle = self._idle()
+        others_wait, lone = self._kills.others_wait(self._workers)
+        if lone is not None and idle:
+            self._give(idle[0], lambda channel: channel is lone.channel, set())
+        if others_wait:
+            return
         nearly_idle = [w for w in self._workers if w.short >= 0 and w.following is None]
         full: set[int] = set()
         for worker in idle:
             self._give(worker, self._may_have_more, full)
         for worker in nearly_idle:
-            if worker.item is not None:
+            # One that is idle may just have turned out to be dead, when it was given a task.
+            if worker.item is not None and worker in self._workers:
                 self._give(worker, worker.may_have_next, full)
 
     def _give(
-        self, worker: _Worker, accepts: Callable[[ChannelResources], bool], full: set[int]
+        self, worker: Worker, accepts: Callable[[ChannelResources], bool], full: set[int]
     ) -> None:
         """Gives a worker the next task of an accepted channel that has a slot; notes those without."""
         while item := self.queue.take_of(lambda channel: channel.key not in full and accepts(channel)):
@@ -288,12 +292,15 @@ class Dispatcher:
             full.add(item.channel.key)
             self._without_slot = True
 
+    def _idle(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.ready and worker.item is None]
+
     def _may_have_more(self, channel: ChannelResources) -> bool:
         """Whether a channel does not use all the workers yet that it wants."""
         busy = sum(w.item is not None and w.item.channel is channel for w in self._workers)
         return busy < channel.workers
 
-    def _send_task(self, worker: _Worker, item: Task, slot: int) -> None:
+    def _send_task(self, worker: Worker, item: Task, slot: int) -> None:
         channel = item.channel
         if worker.item is None:
             worker.item, worker.slot = item, slot
@@ -319,22 +326,23 @@ class Dispatcher:
                 slots, seconds = item.channel.slots, item.channel.batch_timeout
                 assert seconds is not None  # otherwise there was no deadline
                 error = timeout_error(item.task, seconds, slots.progress_of(worker.slot))
-                self._free_slot(worker, worker.slot, slots)
+                worker.free(worker.slot, slots)
                 item.future.set_exception(error)
 
-    def _remove(self, worker: _Worker, *, overdue: bool = False) -> None:
+    def _remove(self, worker: Worker, *, overdue: bool = False) -> None:
         """Removes a worker that has died, or kills one that is overdue, and queues its tasks again."""
         self._workers.remove(worker)
         how = worker.process.end(0.0 if overdue else _GRACE_SECONDS)
         self.restarts += 1
         if worker.following is not None:
             not_begun, slot = worker.following
-            self._free_slot(worker, slot, not_begun.channel.slots)
+            worker.free(slot, not_begun.channel.slots)
             self.queue.put(not_begun, urgent=True)
-        if (item := worker.item) is not None:
-            item.deaths_at.append(item.channel.slots.progress_of(worker.slot))
-            self._free_slot(worker, worker.slot, item.channel.slots)
-            error = fatal_batch_error(item.task, item.deaths_at, how)
+        item, sample = worker.item, worker.sample
+        for_memory = None if overdue else self._kills.note_death(item, sample, how)
+        if item is not None:
+            worker.free(worker.slot, item.channel.slots)
+            error = fatal_batch_error(item, how, for_memory)
             if error is None:
                 self.queue.put(item, urgent=True)
             else:
@@ -344,17 +352,12 @@ class Dispatcher:
             if not self._deaths.note_failed_start(how, len(self._workers)):
                 self._staffing.limit(len(self._workers))
         elif not overdue:
-            self._deaths.note_death(how, self.size)
-
-    @staticmethod
-    def _free_slot(worker: _Worker, slot: int, slots: SlotPool) -> None:
-        if worker.process.gone:  # otherwise it may still write there
-            slots.give_back(slot)
+            self._deaths.note_death(how, self.size, for_memory)
 
     def _start_worker(self) -> bool:
         """Starts a worker. If that fails, the others go on without it, if there are any."""
         try:
-            self._workers.append(_Worker(self._environment))
+            self._workers.append(Worker(self._environment))
         except (OSError, MemoryError) as error:
             if self._workers:
                 self._staffing.limit(len(self._workers))
@@ -379,8 +382,7 @@ class Dispatcher:
     def _end_unneeded(self) -> None:
         """Ends workers that nobody needs any more; perhaps all, and this thread."""
         count = self._staffing.unneeded(len(self._workers))
-        idle = [worker for worker in self._workers if worker.ready and worker.item is None]
-        for worker in idle[:count]:
+        for worker in self._idle()[:count]:
             self._workers.remove(worker)
             worker.process.end(_GRACE_SECONDS)
         if self._staffing.is_over():
@@ -389,17 +391,10 @@ class Dispatcher:
     def _shut_down(self, error: Exception) -> None:
         """Ends everything. The order matters: first the tasks, then the workers, then the memory."""
         self.queue.close(error)
-        for worker in self._workers:
-            worker.process.hang_up()
-        until = time.monotonic() + _GRACE_SECONDS
-        for worker in self._workers:
-            # One that is still importing has nothing to finish.
-            worker.process.end(max(0.0, until - time.monotonic()) if worker.ready else 0.0)
-            for item in (worker.item, worker.following and worker.following[0]):
-                if item is not None:
-                    item.fail(error)
+        end_all(self._workers, error, _GRACE_SECONDS)
         self._workers.clear()
         # Set before the last look at released channels: `release` closes those that come later.
         self.ended = True
         self._close_released()
+        self.parcels.drop_all()
         self._alarm = None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from imageloom._errors import MissingDependencyError
 from imageloom._executors.failed import Failed
+from imageloom._executors.packing import Packing, Places
+from imageloom._executors.workers.shared_memory import Ticket
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchReport, BatchTask
 
@@ -25,22 +27,24 @@ __all__ = [
 class OpenChannel:
     """Tells a worker that batches of a recipe will follow.
 
-    The handle of the channel's memory comes right after this message, then that of the cache's
-    memory if there is one.
+    Where memory is opened by a descriptor, those of the channel's and of the cache's memory and of the
+    parcels come with this message.
 
     Attributes:
         channel: The key of the channel.
         recipe: The recipe, made by cloudpickle because it contains the user's functions.
+        places: Where its large parts are in the parcels.
         layout: The arrays of a batch in a slot of the memory.
-        nbytes: The size of the memory.
-        cache_nbytes: The size of the memory for cached pixels; 0 for none.
+        tickets: What opens the memory, and that of the cache if there is one.
+        parcels: What opens the parcels.
     """
 
     channel: int
-    recipe: bytes
+    recipe: Packing
+    places: Places
     layout: BatchLayout
-    nbytes: int
-    cache_nbytes: int
+    tickets: tuple[Ticket, ...]
+    parcels: tuple[Ticket, ...]
 
 
 @dataclass(frozen=True, slots=True)

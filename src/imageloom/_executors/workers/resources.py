@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
+from imageloom._executors.packing import Packed, Places
 from imageloom._executors.workers.messages import CloseChannel, Compute, OpenChannel
+from imageloom._executors.workers.parcels import Parcel, ParcelStore
 from imageloom._executors.workers.shared_memory import Segment, SlotPool
 from imageloom._executors.workers.spawning import WorkerProcess
+from imageloom._pipeline.cache_promises import note_memory
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
 __all__ = ["ChannelResources"]
@@ -28,35 +32,56 @@ class ChannelResources:
     def __init__(
         self,
         recipe: Recipe,
-        pickled_recipe: bytes,
+        packed: Packed,
+        parcels: ParcelStore,
         *,
         in_flight: int,
         kept: int,
         batch_timeout: float | None,
         workers: int,
     ) -> None:
-        """Allocates the memory: slots for `in_flight` and `kept` batches, and the cache if any."""
+        """Allocates the memory: slots for `in_flight` and `kept` batches, and the cache if any.
+
+        The large parts of the packed recipe become parcels now; what the program writes there later
+        does not reach the workers.
+        """
         self.key = next(self._keys)
         self.slots = SlotPool(recipe.layout, in_flight, kept)
         self.batch_timeout = batch_timeout
         self.workers = workers
         self.closed = False
-        self._recipe = pickled_recipe
+        self._recipe = packed.packing
+        self._store = parcels
+        self._parcels: tuple[Parcel, ...] = ()
+        self._places: Places = ()
+        if packed.large:
+            self._parcels, self._places = parcels.place(packed.large)
         self._rows = recipe.rows
         plan = recipe.cache
         in_memory = plan is not None and plan.path is None and plan.rows > 0
         self._cache_memory = Segment(plan.nbytes) if plan is not None and in_memory else None
+        if (
+            plan is not None
+            and self._cache_memory is not None
+            and self._cache_memory.memory is not None
+        ):
+            note_memory(plan, self._cache_memory.memory)
 
     def send_to(self, process: WorkerProcess) -> None:
         """Sends a worker the recipe and access to the memory."""
-        slots, cache = self.slots, self._cache_memory
-        cache_nbytes = 0 if cache is None else cache.nbytes
-        process.connection.send(
-            OpenChannel(self.key, self._recipe, slots.layout, slots.nbytes, cache_nbytes)
+        segments = [self.slots.segment]
+        if self._cache_memory is not None:
+            segments.append(self._cache_memory)
+        parcels = [parcel.segment for parcel in self._parcels]
+        message = OpenChannel(
+            self.key,
+            self._recipe,
+            self._places,
+            self.slots.layout,
+            tuple(segment.ticket for segment in segments),
+            tuple(dataclasses.replace(segment.ticket, private=True) for segment in parcels),
         )
-        slots.send(process.connection, process.pid)
-        if cache is not None:
-            cache.send(process.connection, process.pid)
+        process.line.send(message, [fd for one in (*segments, *parcels) for fd in one.descriptors])
 
     def copy_rows(self, slot: int, task: BatchTask) -> None:
         """Copies the input rows of a task, if it has any, into a slot.
@@ -72,15 +97,17 @@ class ChannelResources:
     def send_task(self, process: WorkerProcess, slot: int, task: BatchTask) -> None:
         """Sends a worker a task, whose input rows are in the slot."""
         self.slots.set_progress(slot, -1)
-        process.connection.send(Compute(self.key, slot, task))
+        process.line.send(Compute(self.key, slot, task))
 
     def send_close(self, process: WorkerProcess) -> None:
         """Tells a worker to forget the recipe and the memory."""
-        process.connection.send(CloseChannel(self.key))
+        process.line.send(CloseChannel(self.key))
 
     def close(self) -> None:
         """Releases the memory; arrays that the user still holds keep their part alive."""
         self.closed = True
+        parcels, self._parcels = self._parcels, ()
+        self._store.linger(parcels)
         self.slots.close()
         if self._cache_memory is not None:
             self._cache_memory.close()

@@ -24,23 +24,49 @@ import mmap
 import os
 import sys
 import tempfile
-import threading
 import uuid
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing import reduction
-from multiprocessing.connection import Connection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._errors import BatchMemoryError, IteratorClosedError
+from imageloom._errors import LESS_MEMORY, BatchMemoryError, IteratorClosedError
+from imageloom._locks import Lock, forks
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 
-__all__ = ["AttachedSlots", "Segment", "SlotPool"]
+__all__ = ["AttachedSlots", "Segment", "SlotPool", "Ticket"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What another process opens the memory of a segment by.
+
+    Attributes:
+        nbytes: The size of the memory.
+        tag: Its name on Windows; elsewhere "", as a descriptor opens it that travels beside this.
+        private: Whether what is written there stays in the process that writes. Until then, such a
+            mapping takes no memory of its own.
+    """
+
+    nbytes: int
+    tag: str
+    private: bool = False
+
+    def open(self, take_descriptor: Callable[[], int]) -> mmap.mmap:
+        """Maps the memory; `take_descriptor` returns its descriptor, which is closed then."""
+        access = mmap.ACCESS_COPY if self.private else mmap.ACCESS_WRITE
+        if sys.platform == "win32":
+            return mmap.mmap(-1, self.nbytes, tagname=self.tag, access=access)
+        fd = take_descriptor()
+        try:
+            return mmap.mmap(fd, self.nbytes, access=access)
+        finally:
+            _close(fd)
 
 
 class Segment:
@@ -64,33 +90,30 @@ class Segment:
             self.close()
             raise BatchMemoryError(
                 f"Could not allocate {nbytes / 2**20:,.0f} MiB of memory for the batches ({error}). "
-                "Pass a smaller `batch_size`, `max_batches_pending` or `cores`."
+                f"{LESS_MEMORY}"
             ) from error
 
-    def send(self, connection: Connection, pid: int) -> None:
-        """Gives the process at the other end of `connection` access to this memory."""
-        if sys.platform == "win32":
-            connection.send(self._tag)
-        else:
-            reduction.send_handle(connection, self._fd, pid)
+    @property
+    def ticket(self) -> Ticket:
+        """What another process opens it by, together with the descriptors."""
+        return Ticket(self.nbytes, self._tag)
 
-    @staticmethod
-    def receive(connection: Connection, nbytes: int) -> mmap.mmap:
-        """Maps the memory that the process at the other end has sent."""
-        if sys.platform == "win32":
-            return mmap.mmap(-1, nbytes, tagname=connection.recv())
-        fd = reduction.recv_handle(connection)
-        try:
-            return mmap.mmap(fd, nbytes)
-        finally:
-            os.close(fd)
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The descriptor of the memory; none on Windows."""
+        return () if sys.platform == "win32" else (self._fd,)
 
     def close(self) -> None:
         """Drops the references to the memory, which lives as long as there are arrays over it."""
         self.memory = None
         fd, self._fd = self._fd, -1  # at once: a second `close` could close another file
         if fd >= 0:
-            os.close(fd)
+            _close(fd)
+
+
+def _close(fd: int) -> None:
+    with suppress(OSError):  # it is closed all the same, and nothing was to be written
+        os.close(fd)
 
 
 def _anonymous_file(nbytes: int) -> int:
@@ -106,7 +129,7 @@ def _sized(fd: int, nbytes: int, size: Callable[[int, int], None]) -> int:
     try:
         size(fd, nbytes)
     except BaseException:
-        os.close(fd)
+        _close(fd)
         raise
     return fd
 
@@ -120,7 +143,12 @@ def _allocate(fd: int, nbytes: int) -> None:
 
 
 class SlotPool:
-    """The slots of one channel, in the process of the consumer."""
+    """The slots of one channel, in the process of the consumer.
+
+    Attributes:
+        layout: The arrays in a slot.
+        segment: Their memory.
+    """
 
     def __init__(self, layout: BatchLayout, in_flight: int, kept: int) -> None:
         """Allocates `in_flight + kept` slots.
@@ -134,21 +162,12 @@ class SlotPool:
         self._kept_bound = kept
         self._kept = 0
         self._count = in_flight + kept
-        self._segment = Segment(self._count * layout.nbytes)
+        self.segment = Segment(self._count * layout.nbytes)
         self._free = list(range(self._count))
-        self._lock = threading.RLock()
+        self._lock = Lock()
         # Finalizers may run anywhere, even in a method that holds the lock, so they only append
         # here.
         self._returned: deque[int] = deque()
-
-    @property
-    def nbytes(self) -> int:
-        """The size of the memory."""
-        return self._segment.nbytes
-
-    def send(self, connection: Connection, pid: int) -> None:
-        """Gives the process at the other end of `connection` access; it calls `AttachedSlots`."""
-        self._segment.send(connection, pid)
 
     def lease(self) -> int | None:
         """Returns a free slot, which is now in use; None if there is none."""
@@ -168,18 +187,18 @@ class SlotPool:
 
     def set_progress(self, slot: int, sample: int) -> None:
         """Sets the sample that the worker of a slot is working on; -1 for none."""
-        if self._segment.memory is not None:
-            self.layout.progress(self._segment.memory, slot * self.layout.nbytes)[0] = sample
+        if self.segment.memory is not None:
+            self.layout.progress(self.segment.memory, slot * self.layout.nbytes)[0] = sample
 
     def progress_of(self, slot: int) -> int:
         """The sample that the worker of a slot is working on, or was when it died; -1 for none."""
-        if self._segment.memory is None:
+        if self.segment.memory is None:
             return -1
-        return int(self.layout.progress(self._segment.memory, slot * self.layout.nbytes)[0])
+        return int(self.layout.progress(self.segment.memory, slot * self.layout.nbytes)[0])
 
     def raw_rows(self, slot: int, rows: int) -> NDArray[Any] | None:
         """The part of a leased slot that receives the input rows; None if there are none."""
-        memory = self._segment.memory
+        memory = self.segment.memory
         if memory is None:
             raise IteratorClosedError("The iterator was closed before this batch was computed.")
         return self.layout.raw_rows(memory, slot * self.layout.nbytes, rows)
@@ -190,9 +209,10 @@ class SlotPool:
         The arrays are copies only if the user already holds `kept` batches. The slot of a copy is
         free at once, so keeping batches takes memory but never blocks the stream.
         """
-        memory = self._segment.memory
+        memory = self.segment.memory
         if memory is None:
             raise IteratorClosedError("The iterator was closed before this batch was handed out.")
+        forked_before = forks()
         arrays = self.layout.arrays(memory, slot * self.layout.nbytes, rows)
         with self._lock:
             self._collect()
@@ -204,39 +224,44 @@ class SlotPool:
                 np.copyto(copy, array)
             self.give_back(slot)
             return copies
-        lease = _Lease(len(arrays), slot, self._returned)
+        lease = _Lease(len(arrays), slot, self._returned, forked_before)
         for array in arrays:
             weakref.finalize(array, lease.drop).atexit = False
         return arrays
 
     def close(self) -> None:
         """Drops the reference to the memory; arrays that are still in use keep it alive."""
-        self._segment.close()
+        self.segment.close()
 
 
 class _Lease:
-    """Counts the arrays of a slot that was handed out, until the last one is gone."""
+    """Counts the arrays of a slot that was handed out, until the last one is gone.
 
-    __slots__ = ("_returned", "_tokens")
+    If the process has forked meanwhile, its child may have them for longer, and the slot is never free
+    again.
+    """
 
-    def __init__(self, arrays: int, slot: int, returned: deque[int]) -> None:
+    __slots__ = ("_forked_before", "_returned", "_tokens")
+
+    def __init__(self, arrays: int, slot: int, returned: deque[int], forked_before: int) -> None:
+        self._forked_before = forked_before
         self._tokens: list[int | None] = [slot, *[None] * (arrays - 1)]
         self._returned = returned
 
     def drop(self) -> None:
         # Two threads may drop arrays at the same time. list.pop is atomic; the last gets the slot.
         slot = self._tokens.pop()
-        if slot is not None:
+        if slot is not None and self._forked_before == forks():
             self._returned.append(slot)
 
 
 class AttachedSlots:
     """The slots of one channel, in a worker."""
 
-    def __init__(self, connection: Connection, layout: BatchLayout, nbytes: int) -> None:
-        """Maps the memory that `SlotPool.send` sends at the other end."""
+    def __init__(self, layout: BatchLayout, memory: mmap.mmap) -> None:
+        """`memory` is that of the pool's segment, mapped here."""
         self._layout = layout
-        self._memory = Segment.receive(connection, nbytes)
+        self._memory = memory
 
     def arrays(self, slot: int, rows: int) -> Sequence[NDArray[Any]]:
         """The arrays of a slot, which the pipeline writes into."""

@@ -4,9 +4,9 @@
 use it need a `__main__` guard. Here the child is a new interpreter that imports nothing of the user's
 (see `birth`). The user's functions reach it by cloudpickle.
 
-Two connections lead to the child: one for messages, and one that carries none. Its end, which the
-operating system closes however this process ends, ends the child (see `lifeline`). Standard input is
-empty, so that nothing in the child waits for it.
+Two connections lead to the child: one for messages (see `line`), and one that carries none. Its end,
+which the operating system closes however this process ends, ends the child (see `lifeline`).
+Standard input is empty, so that nothing in the child waits for it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 from imageloom._executors.workers.birth import interpreter_command, newborn, without_search_path
+from imageloom._executors.workers.line import pair_of_lines
+from imageloom._executors.workers.waiting import Waitable
+from imageloom._storage.refusals import close_quietly
 
-__all__ = ["Waitable", "WorkerProcess"]
+__all__ = ["WorkerProcess"]
 
-# What `multiprocessing.connection.wait` accepts here: connections, descriptors and process handles.
-Waitable = Connection | int
 _KILL_SECONDS: Final = 5.0  # how long a killed process may take to end
 # These mean that the next worker could not be started either, unlike a system call that is missing or
 # forbidden.
@@ -52,25 +53,25 @@ class WorkerProcess:
     """One child process.
 
     Attributes:
-        connection: The connection that tasks are sent to and results are received from.
-        sentinel: An object for `multiprocessing.connection.wait` that is ready once the child has
-            ended. Where the system offers nothing better, it is the connection, which ends then.
+        line: The connection that tasks are sent to and results are received from.
+        sentinel: What `waiting.wait` finds ready once the child has ended. Where the system offers
+            nothing better, it is that of the connection, which ends then.
     """
 
     def __init__(self, environment: dict[str, str]) -> None:
         """Starts the child, which sends `Ready` once it has imported what it needs."""
         birth = newborn(environment)
         with ExitStack() as theirs, ExitStack() as ours:
-            self.connection, connection = multiprocessing.Pipe()
-            theirs.enter_context(connection)
-            ours.enter_context(self.connection)
+            self.line, connection = pair_of_lines()
+            theirs.callback(close_quietly, connection)
+            ours.callback(close_quietly, self.line)
             lifeline, self._lifeline = multiprocessing.Pipe(duplex=False)
-            theirs.enter_context(lifeline)
-            ours.enter_context(self._lifeline)
+            theirs.callback(close_quietly, lifeline)
+            ours.callback(close_quietly, self._lifeline)
             self._process = _popen(connection, lifeline, without_search_path(environment))
             ours.pop_all()
         self._pidfd = -1
-        self.sentinel: Waitable = self.connection
+        self.sentinel: Waitable = self.line.waitable
         if sys.platform == "win32":
             self.sentinel = int(self._process._handle)  # type: ignore[attr-defined]
         elif hasattr(os, "pidfd_open"):
@@ -81,7 +82,7 @@ class WorkerProcess:
                     self.end(0.0)
                     raise
         with suppress(OSError):  # the child has died already, as its sentinel will tell
-            self.connection.send(birth)
+            self.line.send(birth)
 
     @property
     def gone(self) -> bool:
@@ -95,11 +96,11 @@ class WorkerProcess:
 
     def hang_up(self) -> None:
         """Closes the connection; a worker that waits for a task then ends by itself."""
-        self.connection.close()
+        self.line.hang_up()
 
     def end(self, grace: float) -> str:
         """Waits for the end of the child, kills it after `grace` seconds, and returns how it ended."""
-        self.connection.close()
+        self.line.hang_up()
         try:
             code = self._process.wait(grace)
         except subprocess.TimeoutExpired:
@@ -108,11 +109,20 @@ class WorkerProcess:
                 code = self._process.wait(_KILL_SECONDS)
             except subprocess.TimeoutExpired:
                 return "no end although it was killed, perhaps because a file system does not answer"
-        self._lifeline.close()
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-            self._pidfd = -1
+        self._close_descriptors()
         return _in_words(code)
+
+    def in_forked_child(self) -> None:
+        """Closes what a forked child has inherited, which would keep the worker from its end."""
+        close_quietly(self.line)
+        self._close_descriptors()
+
+    def _close_descriptors(self) -> None:
+        close_quietly(self._lifeline)
+        if self._pidfd >= 0:
+            with suppress(OSError):
+                os.close(self._pidfd)
+            self._pidfd = -1
 
 
 def _popen(
@@ -141,7 +151,7 @@ def _popen(
             process_group=0,  # Ctrl-C in a terminal goes to the parent's group only
         )
     assert process.stdin is not None
-    process.stdin.close()  # like the null device, which some containers do not have
+    close_quietly(process.stdin)  # like the null device, which some containers do not have
     return process
 
 

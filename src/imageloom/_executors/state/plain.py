@@ -1,0 +1,130 @@
+"""Tells which values of the user's modules travel to workers: those that a copy can stand in for.
+
+These are numbers, texts, dates, paths, members of enumerations and arrays of numbers; and
+containers and objects that consist of these, if their class says nothing of its own about
+pickling, and can be imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import datetime
+import decimal
+import enum
+import fractions
+import pathlib
+import re
+import sys
+import types
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+__all__ = ["MOST_BYTES", "Size", "is_plain", "is_steady"]
+
+MOST_BYTES: Final = 64 * 2**20  # of an array or a text; a larger one is what the worker imports
+_DEPTH: Final = 30
+# None of these can be changed.
+_STEADY: Final = frozenset(
+    {
+        *(type(None), type(...), type(NotImplemented), bool, int, float, complex, str, bytes, range),
+        *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone),
+        *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern),
+        *(pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath),
+    }
+)
+_TEXTS: Final = (str, bytes, bytearray)
+_CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset, collections.deque})
+# Neither can workers import the main module, nor should they import a framework for a value.
+_NOT_IMPORTED: Final = frozenset(
+    {"__main__", "jax", "jaxlib", "keras", "tensorflow", "tf_keras", "torch"}
+)
+_OBJECTS: Final = frozenset({types.SimpleNamespace, argparse.Namespace})
+
+
+class Size:
+    """How much may still travel; a value that is too much for it is not plain."""
+
+    def __init__(self, items: int, nbytes: int) -> None:
+        """So many items of containers, and so many bytes of arrays and texts."""
+        self.items = items
+        self.nbytes = nbytes
+
+    @property
+    def spent(self) -> bool:
+        """Whether something was too much."""
+        return self.items < 0 or self.nbytes < 0
+
+
+def is_steady(value: Any) -> bool:
+    """Whether a value is plain, and nobody can change it."""
+    kind = type(value)
+    if kind in _STEADY or issubclass(type(value), (np.generic, np.dtype)):
+        return not _has_objects(value)
+    return kind is tuple and len(value) <= 1000 and all(map(is_steady, value))
+
+
+def is_plain(value: Any, size: Size, depth: int = 0) -> bool:
+    """Whether a copy of a value can stand in for it in another process."""
+    kind = type(value)
+    size.items -= 1
+    if size.items < 0 or depth > _DEPTH:
+        return False
+    if kind in _STEADY or kind in (bytearray, np.ndarray) or issubclass(kind, (np.generic, np.dtype)):
+        size.nbytes -= value.nbytes if kind is np.ndarray else len(value) if kind in _TEXTS else 0
+        return size.nbytes >= 0 and not _has_objects(value)
+    if kind in _CONTAINERS:
+        values = [*value, *value.values()] if kind is dict else value
+        return _are_plain(values, size, depth)
+    if issubclass(kind, enum.Enum):
+        return _can_be_imported(kind)
+    return _is_plain_object(value, size, depth)
+
+
+def _are_plain(values: Iterable[Any], size: Size, depth: int) -> bool:
+    return all(is_plain(value, size, depth + 1) for value in tuple(values))
+
+
+def _has_objects(value: Any) -> bool:
+    """Whether an array, a scalar or a dtype of NumPy is one of Python's objects."""
+    kind = type(value)
+    if not issubclass(kind, (np.generic, np.dtype, np.ndarray)):
+        return False
+    dtype: np.dtype[Any] = value if issubclass(kind, np.dtype) else value.dtype
+    return dtype.hasobject
+
+
+def _is_plain_object(value: Any, size: Size, depth: int) -> bool:
+    """Whether Python's own way to copy the object copies plain values only."""
+    kind: Any = type(value)
+    own_way = (
+        kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and (
+            kind.__getstate__ is object.__getstate__
+            or getattr(kind.__getstate__, "__module__", "") == "dataclasses"  # if it has slots
+        )
+    ) or kind in (collections.OrderedDict, collections.defaultdict, collections.Counter, *_OBJECTS)
+    if not own_way or not _can_be_imported(kind):
+        return False
+    try:
+        reduction: Any = value.__reduce_ex__(4)
+    except Exception:  # a type of C, which says that there is no way
+        return False
+    parts: tuple[Any, ...] = (*reduction, None, None, None)
+    _, arguments, state, items, pairs, *_ = parts
+    given = [part for part in arguments if not issubclass(type(part), type)]
+    given += [state, list(items or ()), [*map(list, pairs or ())]]
+    return _are_plain(given, size, depth)
+
+
+def _can_be_imported(kind: type) -> bool:
+    if kind.__module__.partition(".")[0] in _NOT_IMPORTED:
+        return False
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is kind
