@@ -51,7 +51,7 @@ def in_words(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"a {type(value).__name__} of shape {shape}"
-    return _REPR.repr(value)
+    return " ".join(_REPR.repr(value).split())  # in one line
 
 
 def _is_real(value: Any) -> bool:

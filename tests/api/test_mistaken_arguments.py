@@ -257,8 +257,14 @@ def test_a_format_has_no_dot(class_folder: Path, tmp_path: Path) -> None:
 
 
 def test_one_image_and_grey_images_without_channels() -> None:
-    for images, advice in ((IMAGES[0], "x[np.newaxis]"), (np.zeros((9, 8, 8)), "x[..., np.newaxis]")):
-        for call in (serial().flow, serial().fit):
+    for shape, options, advice in (
+        ((8, 8, 3), {}, "x[np.newaxis]"),
+        ((4, 8, 8), {}, "x[..., np.newaxis]"),
+        ((3, 8, 8), {"data_format": "channels_first"}, "x[np.newaxis]"),
+        ((9, 8, 8), {"data_format": "channels_first"}, "x[:, np.newaxis]"),
+    ):
+        generator, images = serial(**options), np.zeros(shape)
+        for call in (generator.flow, generator.fit):
             assert advice in refused(lambda c=call, i=images: c(i), InvalidArgumentError)
 
 

@@ -223,7 +223,8 @@ def _warn_of_scale(image: NDArray[Any]) -> None:
 def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -> None:
     if len(shape) != 4:
         raise InvalidArgumentError(
-            f"Input to `.fit()` should have rank 4. Got array with shape: {shape}.{rank_advice(shape)}"
+            f"Input to `.fit()` should have rank 4. Got array with shape: {shape}."
+            f"{rank_advice(shape, data_format)}"
         )
     if shape[0] == 0:
         raise InvalidArgumentError(f"`.fit()` needs at least one image; received shape {shape}.")

@@ -252,13 +252,14 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
         ) from error
 
 
-def rank_advice(shape: tuple[int, ...]) -> str:
+def rank_advice(shape: tuple[int, ...], data_format: str) -> str:
     """How an array of rank 3 becomes one of images; "" for another rank."""
     if len(shape) != 3:
         return ""
-    if shape[-1] in (1, 3, 4) or shape[0] in (1, 3, 4):
+    last = data_format == "channels_last"
+    if shape[-1 if last else 0] in (1, 3, 4):
         return " For a single image, pass x[np.newaxis]."
-    return " For grey images, pass x[..., np.newaxis]."
+    return f" For grey images, pass x[{'..., np.newaxis' if last else ':, np.newaxis'}]."
 
 
 def images_of(x: Any, data_format: str) -> NDArray[Any]:
@@ -273,7 +274,7 @@ def images_of(x: Any, data_format: str) -> NDArray[Any]:
     if images.ndim != 4:
         raise InvalidArgumentError(
             "Input data in `NumpyArrayIterator` should have rank 4. You passed an array `x` with shape "
-            f"{images.shape}.{rank_advice(images.shape)}"
+            f"{images.shape}.{rank_advice(images.shape, data_format)}"
         )
     axis = 3 if data_format == "channels_last" else 1
     if images.shape[axis] not in (1, 3, 4):
