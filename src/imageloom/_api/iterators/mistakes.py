@@ -15,7 +15,7 @@ import numpy as np
 from imageloom._api.array_likes import check_images, check_rows, is_frame
 from imageloom._api.iterators.plans import check_batch_shape
 from imageloom._checks import in_words
-from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingColumnError
 from imageloom._path_checks import check_path
 from imageloom._sources.base import LABEL_MODES
 
@@ -101,6 +101,7 @@ def check_column_names(x_col: Any, y_col: Any, weight_col: Any, class_mode: str 
 
     Raises:
         ArgumentTypeError: something else is given, such as a list, or the column itself.
+        MissingColumnError: None is given.
     """
     _check_column("x_col", x_col)
     if weight_col is not None:
@@ -131,9 +132,8 @@ def _check_column(name: str, column: Any, also: str = "") -> None:
     elif isinstance(column, list) and name == "y_col":
         advice = ' Several columns are for class_mode="raw", "multi_output" and "image".'
     if column is None or advice or not isinstance(column, Hashable) or isinstance(column, bool):
-        raise ArgumentTypeError(
-            f"`{name}` must name a single column{also}; received {in_words(column)}.{advice}"
-        )
+        kind = MissingColumnError if column is None else ArgumentTypeError  # a KeyError in Keras
+        raise kind(f"`{name}` must name a single column{also}; received {in_words(column)}.{advice}")
 
 
 def checked_classes(classes: Any, class_mode: str | None, *, folders: bool) -> list[Any] | None:
