@@ -7,7 +7,6 @@ new record from the attributes and checks it again. Later assignments do not aff
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -16,15 +15,20 @@ from imageloom._checks import (
     check_choice,
     check_cores,
     check_dtype,
+    check_flag,
+    check_function,
     check_int,
     check_number,
     check_pair,
+    check_text,
     check_validation_split,
+    in_words,
     shift_range,
     zoom_bounds,
 )
 from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._path_checks import check_path, check_save_format, checked_cache
 from imageloom._public import public
 from imageloom._warnings import warn_user
 
@@ -60,6 +64,19 @@ INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "la
 COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
+_FLAGS: Final = (
+    "featurewise_center",
+    "samplewise_center",
+    "featurewise_std_normalization",
+    "samplewise_std_normalization",
+    "zca_whitening",
+    "horizontal_flip",
+    "vertical_flip",
+    "debug",
+    "validation_augmentation_enabled",
+    "random_transforms_enabled",
+    "disable_gpu_in_subprocesses",
+)
 
 
 @public
@@ -246,32 +263,31 @@ class GeneratorOptions:
 
     def __post_init__(self) -> None:
         """Checks every field, in the same sequence as Keras, and normalises it."""
-        check_choice("data_format", self.data_format, ("channels_last", "channels_first"))
+        check_choice("data_format", self.data_format, ("channels_last", "channels_first"), also="None")
         check_validation_split(self.validation_split)
         self._set("zoom_range", zoom_bounds(self.zoom_range))
         for name in ("brightness_range", "contrast_range"):
             check_pair(name, getattr(self, name))
         for name in ("width_shift_range", "height_shift_range"):
             self._set(name, shift_range(name, getattr(self, name)))
-        for name in ("rotation_range", "shear_range", "channel_shift_range", "cval", "zca_epsilon"):
+        for name in ("channel_shift_range", "cval", "zca_epsilon"):
             check_number(name, getattr(self, name))
-        if self.rescale is not None:
-            check_number("rescale", self.rescale)
+        for name in ("rotation_range", "shear_range", "rescale"):
+            if getattr(self, name) is not None:  # which is 0, as in Keras
+                check_number(name, getattr(self, name), " or None")
+        for name in _FLAGS:
+            check_flag(name, getattr(self, name))
         check_choice("fill_mode", self.fill_mode, FILL_MODES)
         check_int("interpolation_order", self.interpolation_order, 0, _MAX_SPLINE_ORDER)
         check_dtype(self.dtype)
         self._check_background()
-        for name in (
-            "preprocessing_function",
-            "noaug_preprocessing_function",
-            "get_batch_function",
-        ):
-            hook = getattr(self, name)
-            if hook is not None and not callable(hook):
-                raise ArgumentTypeError(f"`{name}` must be callable or None; received {hook!r}.")
+        for name in ("preprocessing_function", "noaug_preprocessing_function", "get_batch_function"):
+            check_function(name, getattr(self, name))
         self._set("noise", _noise_records(self.noise))
         if self.save_to_dir is not None:
-            self._set("save_to_dir", os.fspath(self.save_to_dir))
+            self._set("save_to_dir", check_path("save_to_dir", self.save_to_dir, " or None"))
+        check_text("save_prefix", self.save_prefix)
+        check_save_format(self.save_format)
         self._resolve_normalisation()
 
     def _set(self, name: str, value: object) -> None:
@@ -284,16 +300,15 @@ class GeneratorOptions:
         check_choice("geometry", self.geometry, ("keras", "corrected"))
         check_choice("decode", self.decode, ("exact", "scaled"))
         check_choice("on_bad_image", self.on_bad_image, ("raise", "replace"))
-        if self.batch_size is not None and self.batch_size != -1:
-            check_int("batch_size", self.batch_size, 1, also="-1 (all samples in one batch) or None")
-        if self.max_samples_per_class != -1:
-            check_int("max_samples_per_class", self.max_samples_per_class, 1, also="-1 (all)")
-        if self.cache is not None:
-            self._set("cache", os.fspath(self.cache))
+        if self.batch_size is not None:
+            all_samples = "-1 (all samples in one batch) or None"
+            check_int("batch_size", self.batch_size, 1, also=all_samples, other=-1)
+        check_int("max_samples_per_class", self.max_samples_per_class, 1, also="-1 (all)", other=-1)
+        self._set("cache", checked_cache(self.cache))
         if self.cache_limit is not None:
-            check_int("cache_limit", self.cache_limit, 1)
+            check_int("cache_limit", self.cache_limit, 1, also="or None")
         if self.batch_timeout is not None:
-            check_number("batch_timeout", self.batch_timeout)
+            check_number("batch_timeout", self.batch_timeout, " of seconds, or None")
             if self.batch_timeout <= 0:
                 raise InvalidArgumentError(
                     f"`batch_timeout` must be seconds > 0, or None; received {self.batch_timeout!r}."
@@ -327,11 +342,11 @@ class GeneratorOptions:
     def transform(self) -> TransformOptions:
         """The options of random transforms."""
         return TransformOptions(
-            rotation_range=self.rotation_range,
+            rotation_range=self.rotation_range or 0.0,
             width_shift_range=self.width_shift_range,
             height_shift_range=self.height_shift_range,
             brightness_range=self.brightness_range,
-            shear_range=self.shear_range,
+            shear_range=self.shear_range or 0.0,
             zoom_range=self.zoom_range,  # type: ignore[arg-type]  # normalised to a pair
             channel_shift_range=self.channel_shift_range,
             horizontal_flip=bool(self.horizontal_flip),
@@ -357,6 +372,6 @@ def _noise_records(noise: Any) -> tuple[Noise, ...] | None:
     if not isinstance(items, Sequence):
         raise ArgumentTypeError(
             f"`noise` must be a list of names ({', '.join(NOISE_NAMES)}) or `Noise` records; "
-            f"received {noise!r}."
+            f"received {in_words(noise)}."
         )
     return tuple(item if isinstance(item, Noise) else Noise(item) for item in items)

@@ -71,6 +71,14 @@ def overridden_option_in_a_subclass(_: Path) -> None:
     OfTheUser()
 
 
+def switch_with_a_number(_: Path) -> None:
+    ImageDataGenerator(horizontal_flip=0.5)  # type: ignore[arg-type]  # warns
+
+
+def switch_of_a_flow_with_a_number(_: Path) -> None:
+    ImageDataGenerator().flow(images(), shuffle=1000)  # type: ignore[arg-type]  # warns
+
+
 def unfitted_standardize(_: Path) -> None:
     ImageDataGenerator(featurewise_center=True).standardize(images()[0])  # warns
 
@@ -235,6 +243,8 @@ PROVOCATIONS: dict[Callable[[Path], None], str] = {
     unfitted_standardize: "has not been fit",
     unfitted_flow: "has not been fit",
     statistics_of_another_size: "images of 9x9 pixels",
+    switch_with_a_number: "`horizontal_flip` is either True or False",
+    switch_of_a_flow_with_a_number: "`shuffle` is either True or False",
     exchanged_axes: "exchanges two axes",
     exchanged_axes_of_arrays: "exchanges two axes",
     exchanged_axes_of_a_frame: "exchanges two axes",
@@ -275,7 +285,7 @@ def test_all_warnings_of_the_package_are_provoked() -> None:
     """Guards the list above: whoever adds a warning adds what provokes it."""
     package = Path(imageloom.__file__).parent
     calls = sum(path.read_text(encoding="utf-8").count("warn_user(") for path in package.rglob("*.py"))
-    assert calls - 1 == 24, "one more or less than the list above was made for"
+    assert calls - 1 == 25, "one more or less than the list above was made for"
 
 
 # With more of the user's code around the call

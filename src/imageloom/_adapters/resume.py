@@ -11,8 +11,10 @@ from typing import Any, Final, Protocol
 
 import keras
 
-from imageloom._checks import check_int
-from imageloom._errors import InvalidArgumentError
+from imageloom._checks import check_int, in_words
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._keywords import explained
+from imageloom._path_checks import check_path
 from imageloom._public import public
 from imageloom._storage.atomic import drop_drafts, replace_file
 from imageloom._storage.refusals import telling
@@ -57,6 +59,7 @@ class ResumeCallback(keras.callbacks.Callback):
         position: number of batches that the model was trained on.
     """
 
+    @explained("ResumeCallback")
     def __init__(
         self,
         iterator: ResumableIterator,
@@ -73,10 +76,17 @@ class ResumeCallback(keras.callbacks.Callback):
                 pass.
 
         Raises:
-            InvalidArgumentError, ArgumentTypeError: `save_freq` is not allowed, or the file is damaged.
+            InvalidArgumentError, ArgumentTypeError: an argument is not allowed, or the file is damaged.
             StateMismatchError: the file belongs to another stream.
         """
         super().__init__()
+        if not all(hasattr(iterator, name) for name in ("state_dict", "load_state_dict")):
+            raise ArgumentTypeError(
+                f"`iterator` must be an iterator of this library; received {in_words(iterator)}."
+            )
+        path = check_path("path", path, " of a JSON file")
+        if os.path.isdir(path):
+            raise InvalidArgumentError(f"`path` must be the path of a file; {path!r} is a folder.")
         if save_freq != "epoch":
             check_int("save_freq", save_freq, 1, also='"epoch"')
         self._iterator = iterator

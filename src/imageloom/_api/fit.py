@@ -10,23 +10,27 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imageloom._api.array_likes import check_images
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, PlanningGenerator, recipe_for_fit
 from imageloom._api.statistics_file import statistics_of_file
 from imageloom._api.streamed_fit import stream_statistics
 from imageloom._api.transforms import draw_from
-from imageloom._checks import check_int, check_seed, computing_dtype
+from imageloom._checks import check_flag, check_int, check_seed, computing_dtype, in_words
 from imageloom._codes import Code
-from imageloom._errors import InvalidArgumentError
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.moments import check_whitening_fits, statistics_of_array
 from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._log import check_verbose
 from imageloom._options import GeneratorOptions
+from imageloom._pipeline.hooks import as_image
 from imageloom._pipeline.recipe import Recipe
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from, fork, global_state
+from imageloom._pipeline.user_methods import as_params
+from imageloom._sources.arrays import as_array, rank_advice
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
 
@@ -68,11 +72,15 @@ def statistics_for(
 ) -> FeatureStatistics:
     """The statistics that the generator's options need; the arguments are those of `fit`."""
     bar = check_verbose(verbose)
+    _check_augment(augment)
+    check_int("rounds", rounds, 1)
+    seed = check_seed(seed)
     if isinstance(x, (str, os.PathLike)):
         return statistics_of_file(x, generator._freeze().options)
-    check_int("rounds", rounds, 1)
+    if not isinstance(x, BatchIterator):
+        check_images(x, ", an iterator of this library, or a file that `imageloom stats` has written")
     frozen = generator._freeze()
-    drawing = _Drawing(generator, frozen, check_seed(seed)) if augment else None
+    drawing = _Drawing(generator, frozen, seed) if augment else None
     if isinstance(x, BatchIterator):
         return _of_iterator(generator, frozen, x, drawing, rounds if augment else 1, bar)
     return _of_array(frozen.options, x, drawing, rounds)
@@ -104,8 +112,9 @@ class _Drawing:
         for i in range(count):
             if drawn_by_user:
                 with drawing_from(self.state):
-                    params = self._generator.get_random_transform(shape)
-                yield params
+                    drawn: Any = self._generator.get_random_transform(shape)
+                as_params(drawn)  # raises if they are none
+                yield drawn
             else:
                 yield draw_from(self.state, self._frozen.options, shape, self._own_seed(i))
 
@@ -117,9 +126,11 @@ class _Drawing:
             image = images[i % len(images)]
             if self.by_user:
                 with drawing_from(self.state):
-                    versions[i] = self._generator.random_transform(image)
+                    returned: Any = self._generator.random_transform(image)
+                versions[i] = as_image("random_transform", returned)
             else:
-                versions[i] = self._generator.apply_transform(image, next(params))
+                returned = self._generator.apply_transform(image, next(params))
+                versions[i] = as_image("apply_transform", returned)
         return versions
 
     def _own_seed(self, image: int) -> np.random.SeedSequence:
@@ -163,6 +174,8 @@ def _of_iterator(
 def _of_array(
     options: GeneratorOptions, x: ArrayLike, drawing: _Drawing | None, rounds: int
 ) -> FeatureStatistics:
+    if not hasattr(x, "shape"):
+        x = as_array("x", x)
     shape = np.shape(x)
     channel_axis = _channel_axis(options)
     _check_images(shape, options.data_format, channel_axis)
@@ -191,6 +204,15 @@ def _copied(x: ArrayLike, dtype: str) -> NDArray[Any]:
     return images
 
 
+def _check_augment(augment: Any) -> None:
+    if getattr(augment, "ndim", 0) or isinstance(augment, (list, tuple)):
+        raise ArgumentTypeError(
+            f"`augment` must be True or False; received {in_words(augment)}. `fit` takes images only, "
+            "no targets."
+        )
+    check_flag("augment", augment)
+
+
 def _channel_axis(options: GeneratorOptions) -> int:
     return 1 if options.data_format == "channels_first" else 3
 
@@ -209,7 +231,8 @@ def _warn_of_scale(image: NDArray[Any]) -> None:
 def _check_images(shape: tuple[int, ...], data_format: str, channel_axis: int) -> None:
     if len(shape) != 4:
         raise InvalidArgumentError(
-            f"Input to `.fit()` should have rank 4. Got array with shape: {shape}"
+            f"Input to `.fit()` should have rank 4. Got array with shape: {shape}."
+            f"{rank_advice(shape, data_format)}"
         )
     if shape[0] == 0:
         raise InvalidArgumentError(f"`.fit()` needs at least one image; received shape {shape}.")

@@ -26,6 +26,7 @@ from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams, default_transform
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions, warn_if_unfitted
+from imageloom._keywords import explained
 from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
 from imageloom._pipeline.hooks import Hook
 from imageloom._pipeline.recipe import Recipe
@@ -192,6 +193,7 @@ class ImageDataGenerator(MltkSurface):
     _checked_options: GeneratorOptions | None = None
     _fitted = FeatureStatistics()
 
+    @explained("ImageDataGenerator", meant=True)
     def __init__(
         self,
         featurewise_center: bool = False,
@@ -242,8 +244,10 @@ class ImageDataGenerator(MltkSurface):
         batch_timeout: float | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in OPTION_NAMES}
-        given["data_format"] = data_format or configured("image_data_format", "channels_last")
-        given["dtype"] = dtype or configured("floatx", "float32")
+        if data_format is None:
+            given["data_format"] = configured("image_data_format", "channels_last")
+        if dtype is None:
+            given["dtype"] = configured("floatx", "float32")
         options = GeneratorOptions(**given)
         for name in ("preprocessing_function", "noaug_preprocessing_function"):
             if getattr(options, name) is not None:
@@ -262,6 +266,7 @@ class ImageDataGenerator(MltkSurface):
     flow_from_directory = directory.flow_from_directory
     flow_from_dataframe = dataframe.flow_from_dataframe
 
+    @explained("fit", meant=True)
     def fit(
         self,
         x: ArrayLike | BatchIterator | str | os.PathLike[str],

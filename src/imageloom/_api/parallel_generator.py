@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from imageloom._api.flows import mltk_directory
 from imageloom._api.generator import ImageDataGenerator
+from imageloom._keywords import explained
 from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, Noise, ShiftRange
 from imageloom._public import public
 
@@ -25,6 +26,7 @@ class ParallelImageDataGenerator(ImageDataGenerator):
 
     _defaults: ClassVar[Mapping[str, Any]] = {**OPTION_DEFAULTS, "cores": 0.25}
 
+    @explained("ParallelImageDataGenerator")
     def __init__(
         self,
         *,

@@ -140,6 +140,7 @@ def make_recipe(
     row_shape: tuple[int, ...],
     read: ReadOptions | None,
     hook_params: Mapping[str, Any],
+    takes_batch_shape: bool = False,
 ) -> Recipe:
     """Makes the recipe of an iterator's batches.
 
@@ -151,6 +152,7 @@ def make_recipe(
         row_shape: the shape of one image in the batch.
         read: how files become arrays; None if the images are in an array.
         hook_params: the fields of `ParallelProcessParams` that only this kind of iterator has.
+        takes_batch_shape: whether the flow method has an argument `batch_shape`.
 
     Raises:
         InvalidArgumentError: the data set has masks and the user has overridden `random_transform`,
@@ -209,7 +211,11 @@ def make_recipe(
             batch_function=options.get_batch_function,
             overrides=frozen.overrides,
         ),
-        report=ReportOptions(all_bad_samples=options.on_bad_image == "replace" and rows is None),
+        report=ReportOptions(
+            all_bad_samples=options.on_bad_image == "replace" and rows is None,
+            advises_replacing=options.on_bad_image == "raise" and rows is None,
+            takes_batch_shape=takes_batch_shape,
+        ),
         storage=present_access() if source.protocols else None,
         pillow=pillow,
         hearing=program_hearing(),

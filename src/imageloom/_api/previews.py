@@ -16,6 +16,7 @@ from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
 from imageloom._checks import check_choice, check_int, check_seed
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
+from imageloom._keywords import explained
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
 from imageloom._preview.samples import make_preview_images
@@ -34,6 +35,7 @@ Pixels = NDArray[Any]
 
 
 @public
+@explained("preview")
 def preview(
     gen: ImageDataGenerator,
     images: Any,
@@ -220,7 +222,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _check_reading(target_size: tuple[int, int] | None, color_mode: str, interpolation: str) -> None:
-    check_choice("color mode", color_mode, tuple(COLOUR_CHANNELS))
+    check_choice("color_mode", color_mode, tuple(COLOUR_CHANNELS), called="color mode")
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     for side in target_size or ():
         check_int("a side of target_size", side, 1)

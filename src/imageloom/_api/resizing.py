@@ -11,12 +11,14 @@ from imageloom._adapters.resizing import resize_tensor
 from imageloom._checks import check_choice
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._imaging.smart_resize import KERNELS, cover
+from imageloom._keywords import explained
 from imageloom._public import public
 
 __all__ = ["smart_resize"]
 
 
 @public
+@explained("smart_resize")
 def smart_resize(
     x: Any,
     size: Sequence[int],

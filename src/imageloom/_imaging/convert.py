@@ -14,6 +14,7 @@ from imageloom._adapters.keras import configured
 from imageloom._checks import as_dtype, check_choice
 from imageloom._codes import Code
 from imageloom._errors import InvalidArgumentError
+from imageloom._keywords import explained
 from imageloom._public import public
 from imageloom._warnings import warn_user
 
@@ -24,6 +25,7 @@ _PILLOW_NAMES = {"jpg": "jpeg", "tif": "tiff"}
 
 
 @public
+@explained("array_to_img")
 def array_to_img(
     x: ArrayLike,
     data_format: str | None = None,
@@ -70,6 +72,7 @@ def array_to_img(
 
 
 @public
+@explained("img_to_array")
 def img_to_array(
     img: Image.Image | NDArray[Any],
     data_format: str | None = None,

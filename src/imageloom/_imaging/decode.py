@@ -35,6 +35,7 @@ from imageloom._imaging.opening import (
     read_by_plugin,
 )
 from imageloom._imaging.png import PNG_MAGIC, decode_png
+from imageloom._keywords import explained
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._public import public
 from imageloom._storage.fetching import fetch
@@ -61,6 +62,7 @@ _MODES: Final = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 
 
 @public
+@explained("load_img")
 def load_img(
     path: str | bytes | os.PathLike[str] | io.BytesIO,
     color_mode: str = "rgb",

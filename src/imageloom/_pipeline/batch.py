@@ -19,6 +19,7 @@ from imageloom._imaging.augment.fused import Fusion
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
 from imageloom._imaging.opencv import clash_warning
+from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
@@ -173,18 +174,18 @@ class BatchWork:
     def _compute_if_readable(self, row: NDArray[Any]) -> None:
         """Computes an image; if bad images are to be replaced, notes the image if it is bad."""
         self.at.enter("read")
-        if not self._recipe.report.all_bad_samples:
-            self._compute(self._reader.image(), row)
-            return
         try:
             x = self._reader.image()
         except BadImageError as error:
-            self._note_bad(error)
+            self._note_or_raise(error)
             return
         if not self._bad:  # otherwise the batch will be computed again, with other samples
             self._compute(x, row)
 
-    def _note_bad(self, error: BadImageError) -> None:
+    def _note_or_raise(self, error: BadImageError) -> None:
+        report = self._recipe.report
+        if not report.all_bad_samples:
+            raise advised(error) if report.advises_replacing else error
         self._bad.append((self.at.sample, self.at.filename() or "", str(error)))
 
     def _compute_mask(self, row: NDArray[Any]) -> None:
@@ -193,9 +194,7 @@ class BatchWork:
         try:
             x = self._reader.mask(row.dtype)
         except BadImageError as error:
-            if not self._recipe.report.all_bad_samples:
-                raise
-            self._note_bad(error)
+            self._note_or_raise(error)
             return
         if self._bad:
             return
@@ -240,9 +239,8 @@ class BatchWork:
             return
         if x.shape != row.shape:
             raise BatchShapeError(
-                f"The image has shape {x.shape} but the batch holds {row.shape}. If a hook changes the "
-                "shape, pass `batch_shape`. If images are not resized (interpolation=None, .npy "
-                "files), pass a hook that returns images of this shape."
+                f"The image has shape {x.shape} but the batch holds {row.shape}. "
+                f"{shape_advice(recipe, x.shape)}"
             )
         np.copyto(row, x, casting="unsafe")
 

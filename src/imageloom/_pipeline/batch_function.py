@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks import in_words
 from imageloom._errors import BatchShapeError
 from imageloom._pipeline.hooks import ParallelProcessParams
 from imageloom._pipeline.recipe import BatchTask, Recipe
@@ -46,8 +47,8 @@ def call_batch_function(
         )
     if not isinstance(returned, (tuple, list)) or len(returned) != 2:
         raise BatchShapeError(
-            "`get_batch_function` must return (batch_index, (x, y)); it returned "
-            f"{type(returned).__name__} {returned!r:.80}."
+            "`get_batch_function` must return (batch_index, (x, y)), but get_batch_function returned "
+            f"{in_words(returned)}."
         )
     return (put_aside(returned[1], images),)
 

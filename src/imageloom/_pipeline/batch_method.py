@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._errors import ArgumentTypeError
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.seeds import drawing_from
 
@@ -55,7 +56,12 @@ class BatchMethod:
 
     def __call__(self, indices: NDArray[np.int64]) -> Any:
         """Computes the batch of these samples."""
-        return getattr(self._twin, BATCH_METHOD)(indices)
+        batch = getattr(self._twin, BATCH_METHOD)(indices)
+        if batch is None:
+            raise ArgumentTypeError(
+                f"{BATCH_METHOD} returned None, but must return the batch: end it with a `return`."
+            )
+        return batch
 
     def __reduce__(self) -> Any:
         """Sends the parts of the twin rather than an iterator, which would arrive without batches."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks import in_words, is_floating
 from imageloom._errors import ArgumentTypeError
 from imageloom._public import public
 
@@ -25,6 +26,7 @@ __all__ = [
     "Hook",
     "ParallelProcessParams",
     "SampleCall",
+    "as_image",
     "current_sample",
     "params_for_sample",
 ]
@@ -142,8 +144,29 @@ class Hook:
         """Runs the function on one image and returns what it returns, as an array."""
         named = {name: extras[name] for name in self.extras}
         if self.wants_params:
-            return np.asarray(self.function(params, x, **named))
-        return np.asarray(self.function(x, **named))
+            return as_image(self.name, self.function(params, x, **named))
+        return as_image(self.name, self.function(x, **named))
+
+
+def as_image(name: str, returned: Any) -> NDArray[Any]:
+    """What a function of the user has returned, as an array.
+
+    Raises:
+        ArgumentTypeError: It is no image; a function without `return` returns None.
+    """
+    if returned is None:
+        raise ArgumentTypeError(
+            f"{name} returned None, but must return the image: end it with a `return`."
+        )
+    try:
+        image = np.asarray(returned)
+    except (TypeError, ValueError):  # such as a tuple of an image and its label
+        image = np.empty(0, dtype=object)
+    if image.dtype.kind not in "biufc" and not is_floating(image.dtype):
+        raise ArgumentTypeError(
+            f"{name} returned {in_words(returned)}, but must return the image, an array of numbers."
+        )
+    return image
 
 
 def _read_signature(name: str, function: Callable[..., Any]) -> tuple[bool, Sequence[str]]:

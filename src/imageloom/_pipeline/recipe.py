@@ -84,11 +84,15 @@ class ReportOptions:
             replaced; otherwise the first one is an error.
         moments: Whether the moments of the pixels are reported, for `fit`.
         transforms: Whether the parameters of the transforms are reported, for previews.
+        advises_replacing: Whether errors of files say that files can be replaced.
+        takes_batch_shape: Whether errors of shapes say that the flow method takes `batch_shape`.
     """
 
     all_bad_samples: bool = False
     moments: bool = False
     transforms: bool = False
+    advises_replacing: bool = False
+    takes_batch_shape: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

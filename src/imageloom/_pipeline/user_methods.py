@@ -15,13 +15,30 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._pipeline.hooks import SampleCall, current_sample
+from imageloom._checks import in_words
+from imageloom._errors import ArgumentTypeError
+from imageloom._pipeline.hooks import SampleCall, as_image, current_sample
 from imageloom._pipeline.recipe import UserCode
 from imageloom._pipeline.seeds import drawing_from
 
-__all__ = ["UserMethods"]
+__all__ = ["UserMethods", "as_params"]
 
 _DRAWING: Final = frozenset({"get_random_transform", "default_transform"})
+
+
+def as_params(drawn: Any) -> Mapping[str, Any]:
+    """What a `get_random_transform` of the user has returned.
+
+    Raises:
+        ArgumentTypeError: It is no dictionary.
+    """
+    if not hasattr(drawn, "get"):
+        raise ArgumentTypeError(
+            f"get_random_transform returned {in_words(drawn)}, but must return a dictionary of "
+            "parameters."
+        )
+    params: Mapping[str, Any] = drawn
+    return params
 
 
 class UserMethods:
@@ -46,35 +63,34 @@ class UserMethods:
     ) -> NDArray[Any]:
         """Calls `random_transform`, which draws from `state`."""
         with self._turns, _current_sample_set_to(call), drawing_from(state):
-            return self._channels_last(self._generator.random_transform(self._in_user_layout(x)))
+            returned = self._generator.random_transform(self._in_user_layout(x))
+        return self._channels_last("random_transform", returned)
 
     def draw(
         self, call: SampleCall, state: np.random.RandomState, x: NDArray[Any]
     ) -> Mapping[str, Any]:
         """Calls `get_random_transform`, which draws from `state`."""
         with self._turns, _current_sample_set_to(call), drawing_from(state):
-            params: Mapping[str, Any] = self._generator.get_random_transform(
-                self._in_user_layout(x).shape
-            )
-        return params
+            drawn = self._generator.get_random_transform(self._in_user_layout(x).shape)
+        return as_params(drawn)
 
     def apply(self, call: SampleCall, x: NDArray[Any], params: Mapping[str, Any]) -> NDArray[Any]:
         """Calls `apply_transform`."""
         with self._turns, _current_sample_set_to(call):
-            return self._channels_last(
-                self._generator.apply_transform(self._in_user_layout(x), dict(params))
-            )
+            returned = self._generator.apply_transform(self._in_user_layout(x), dict(params))
+        return self._channels_last("apply_transform", returned)
 
     def standardize(self, call: SampleCall, x: NDArray[Any]) -> NDArray[Any]:
         """Calls `standardize`, on an image that is in the layout of the user already."""
         with self._turns, _current_sample_set_to(call):
-            return np.asarray(self._generator.standardize(x))
+            return as_image("standardize", self._generator.standardize(x))
 
     def _in_user_layout(self, x: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(x, -1, 0) if self._channels_first else x
 
-    def _channels_last(self, x: NDArray[Any]) -> NDArray[Any]:
-        return np.moveaxis(np.asarray(x), 0, -1) if self._channels_first else np.asarray(x)
+    def _channels_last(self, name: str, returned: Any) -> NDArray[Any]:
+        x = as_image(name, returned)
+        return np.moveaxis(x, 0, -1) if self._channels_first else x
 
 
 @contextmanager

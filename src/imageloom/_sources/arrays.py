@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import check_subset
+from imageloom._checks import check_subset, in_words
 from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
@@ -17,7 +17,7 @@ from imageloom._pipeline.rows import ImageRows, check_mapped
 from imageloom._sources.base import SampleSource, subset_split, values_digest
 from imageloom._warnings import warn_user
 
-__all__ = ["ArraySource", "images_of"]
+__all__ = ["ArraySource", "as_array", "images_of", "rank_advice"]
 
 _FINGERPRINT_ROWS: Final = 64  # an array may be too large to read all of it
 _FEW_CLASSES: Final = 20
@@ -64,8 +64,8 @@ class ArraySource(SampleSource):
         _check_length(x, "y", "labels", y)
         _check_length(x, "sample_weight", "sample_weight", sample_weight)
         check_mapped(*(given for given in (y, sample_weight, *misc) if isinstance(given, np.ndarray)))
-        targets = None if y is None else np.asarray(y)
-        weights = None if sample_weight is None else np.asarray(sample_weight)
+        targets = None if y is None else as_array("y", y)
+        weights = None if sample_weight is None else as_array("sample_weight", sample_weight)
         part = _subset_rows(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
         self.x: NDArray[Any] = images_of(x, data_format)[part]
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
@@ -205,7 +205,7 @@ def _check_length(x: Any, name: str, what: str, values: Any) -> None:
     if values is None:
         return
     if not hasattr(values, "__len__"):
-        raise ArgumentTypeError(f"`{name}` must be an array or None; received {values!r}.")
+        raise ArgumentTypeError(f"`{name}` must be an array or None; received {in_words(values)}.")
     if len(x) != len(values):
         raise InvalidArgumentError(
             f"`x` (images tensor) and `{name}` ({what}) should have the same length. "
@@ -236,8 +236,35 @@ def _subset_rows(
     return slice(None, border) if subset == "validation" else slice(border, None)
 
 
+def as_array(name: str, values: Any) -> NDArray[Any]:
+    """Returns the values of an argument as an array.
+
+    Raises:
+        InvalidArgumentError: they are arrays, or lists, of different shapes.
+    """
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        shapes = sorted({str(getattr(item, "shape", "")) for item in values})[:2]
+        such = "" if "" in shapes else f", such as {' and '.join(shapes)}"
+        raise InvalidArgumentError(
+            f"`{name}` must be one array; received {len(values)} items of different shapes{such}. "
+            "Bring them to one shape first, and pass np.stack(...) of them."
+        ) from error
+
+
+def rank_advice(shape: tuple[int, ...], data_format: str) -> str:
+    """How an array of rank 3 becomes one of images; "" for another rank."""
+    if len(shape) != 3:
+        return ""
+    last = data_format == "channels_last"
+    if shape[-1 if last else 0] in (1, 3, 4):
+        return " For a single image, pass x[np.newaxis]."
+    return f" For grey images, pass x[{'..., np.newaxis' if last else ':, np.newaxis'}]."
+
+
 def images_of(x: Any, data_format: str) -> NDArray[Any]:
-    images = x if isinstance(x, np.ndarray) else np.asarray(x)
+    images = x if isinstance(x, np.ndarray) else as_array("x", x)
     if images.dtype.name == "bfloat16":  # no library that transforms images knows it
         images = images.astype(np.float32)
     if images.dtype.kind not in "biuf":
@@ -247,8 +274,8 @@ def images_of(x: Any, data_format: str) -> NDArray[Any]:
         )
     if images.ndim != 4:
         raise InvalidArgumentError(
-            "Input data in `NumpyArrayIterator` should have rank 4. You passed an array with shape "
-            f"{images.shape}"
+            "Input data in `NumpyArrayIterator` should have rank 4. You passed an array `x` with shape "
+            f"{images.shape}.{rank_advice(images.shape, data_format)}"
         )
     axis = 3 if data_format == "channels_last" else 1
     if images.shape[axis] not in (1, 3, 4):

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._codes import Code
-from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingColumnError
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._sources.base import (
     LABEL_MODES,
     files_digest,
     values_digest,
 )
+from imageloom._sources.columns import missing_column
 from imageloom._sources.files import FileSource
 from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._storage.places import folder_exists
@@ -254,10 +255,7 @@ def _check_columns(
     for argument, columns in wanted.items():
         for column in columns:
             if column not in frame.columns:
-                raise MissingColumnError(
-                    f"The data frame has no column {column!r} ({argument}). Its columns are "
-                    f"{', '.join(map(repr, frame.columns))}."
-                )
+                raise missing_column(argument, column, list(frame.columns))
 
 
 def _check_labels(

@@ -109,9 +109,9 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
     if not isinstance(state, Mapping):
         raise ArgumentTypeError(
             "The state must be a dictionary that `state_dict` has returned; received "
-            f"{type(state).__name__}."
+            f"{type(state).__name__}. Read a file of it with json.load(file)."
         )
-    if state.get("format") != _FORMAT:
+    if _differ(state.get("format"), _FORMAT):
         raise InvalidArgumentError(
             "This is not a state: pass a dictionary that `state_dict` of an iterator has returned."
         )
@@ -126,7 +126,7 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
     differences = [
         f"{name} was {theirs.get(name)!r} and is {fingerprint.get(name)!r}"
         for name in sorted({*theirs, *fingerprint}, key=str)
-        if theirs.get(name) != fingerprint.get(name)
+        if _differ(theirs.get(name), fingerprint.get(name))
     ]
     if differences:
         raise StateMismatchError(
@@ -146,6 +146,14 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
             f"shards {shards!r:.40}, shift {shift!r:.40}."
         )
     return int(state["position"]), int(state["seed"]), int(shards), shift
+
+
+def _differ(theirs: Any, ours: Any) -> bool:
+    """Whether two values differ; what a damaged state has may refuse to be compared."""
+    try:
+        return bool(theirs != ours)
+    except Exception:
+        return True
 
 
 def _in_range(value: Any, low: int, end: int) -> bool:

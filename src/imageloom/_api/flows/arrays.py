@@ -11,6 +11,7 @@ from imageloom._api.iterators.arrays import NumpyArrayIterator
 from imageloom._api.iterators.settings import (
     FlowingGenerator,
 )
+from imageloom._keywords import explained
 
 __all__ = ["flow"]
 
@@ -103,6 +104,7 @@ def flow(
 ) -> NumpyArrayIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
 
+@explained("flow", meant=True)
 def flow(
     self: FlowingGenerator,
     x: ArrayLike | tuple[Any, Any],

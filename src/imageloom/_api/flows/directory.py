@@ -12,6 +12,7 @@ from imageloom._api.iterators.directories import DirectoryIterator
 from imageloom._api.iterators.settings import (
     FlowingGenerator,
 )
+from imageloom._keywords import explained
 
 __all__ = ["flow_from_directory", "open_directory"]
 
@@ -109,6 +110,7 @@ def flow_from_directory(
 ) -> DirectoryIterator[Any]: ...
 
 
+@explained("flow_from_directory", meant=True)
 def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],

@@ -12,6 +12,7 @@ from imageloom._api.flows import directory as keras_form
 from imageloom._api.iterators.directories import DirectoryIterator
 from imageloom._api.iterators.settings import FlowingGenerator
 from imageloom._errors import ArgumentTypeError
+from imageloom._keywords import explained
 
 __all__ = ["flow_from_directory"]
 
@@ -103,6 +104,7 @@ def flow_from_directory(
 ) -> DirectoryIterator[Any]: ...
 
 
+@explained("flow_from_directory")
 def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],

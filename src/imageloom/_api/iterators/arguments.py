@@ -9,9 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._adapters.ranks import own_shard
+from imageloom._checks import check_flag
 from imageloom._codes import Code
-from imageloom._errors import ArgumentTypeError, MissingDirectoryError
+from imageloom._errors import MissingDirectoryError
 from imageloom._options import GeneratorOptions
+from imageloom._path_checks import check_path
 from imageloom._storage.archives import ARCHIVES
 from imageloom._storage.places import folder_exists
 from imageloom._storage.urls import is_url
@@ -19,13 +21,14 @@ from imageloom._stream.order import OrderOptions
 from imageloom._warnings import warn_user
 
 __all__ = [
+    "IGNORED_KEYWORDS",
     "check_directory",
     "geometry_warning",
     "order_options",
     "without_deprecated",
 ]
 
-_IGNORED_KEYWORDS: Final = ("has_ext", "sort", "drop_duplicates")
+IGNORED_KEYWORDS: Final = ("has_ext", "sort", "drop_duplicates")
 
 
 def order_options(
@@ -37,7 +40,10 @@ def order_options(
         InvalidArgumentError, ArgumentTypeError: arguments that exclude each other (see
             `OrderOptions`).
     """
-    if shard == "auto":
+    check_flag("balance", balance)
+    if not isinstance(shuffle, str):
+        check_flag("shuffle", shuffle)
+    if isinstance(shard, str) and shard == "auto":
         shard = own_shard()
     return OrderOptions(
         shuffle=shuffle,
@@ -49,13 +55,13 @@ def order_options(
 
 def check_directory(name: str, path: Any, *, remote: bool = False) -> None:
     """Raises unless the folder exists; with `remote` it may be a URL."""
-    path = os.fspath(path)
+    path = check_path(name, path)
     if folder_exists(path) if remote and is_url(path) else os.path.isdir(path):
         return
     hint = ""
     if os.path.isfile(path) and path.endswith(tuple(f".{kind}" for kind in ARCHIVES)):
         hint = f" To read the folders in an archive, pass {path.rpartition('.')[2]}://::{path}"
-    elif isinstance(path, str) and re.match(r"[A-Za-z][\w+.-]+:/[^/]", path):
+    elif re.match(r"[A-Za-z][\w+.-]+:/[^/]", path):
         hint = " Pass a URL as a string: pathlib removes one of its slashes."
     raise MissingDirectoryError(f"`{name}` is not an existing folder: {path!r}.{hint}")
 
@@ -63,16 +69,12 @@ def check_directory(name: str, path: Any, *, remote: bool = False) -> None:
 def without_deprecated(deprecated: dict[str, Any], class_mode: str | None) -> str | None:
     """Warns of keywords and a class mode of old Keras versions; returns the current class mode."""
     for name in deprecated:
-        if name not in _IGNORED_KEYWORDS:
-            raise ArgumentTypeError(
-                f"flow_from_dataframe() got an unexpected keyword argument {name!r}."
-            )
         warn_user(
             f"`{name}` is deprecated and has no effect; leave it out.",
             DeprecationWarning,
             code=Code.DEPRECATED,
         )
-    if class_mode != "other":
+    if not isinstance(class_mode, str) or class_mode != "other":
         return class_mode
     warn_user(
         '`class_mode="other"` is deprecated, please use `class_mode="raw"`.',

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.keras_base import Iterator
+from imageloom._api.iterators.mistakes import check_arrays
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
@@ -19,6 +20,8 @@ from imageloom._api.iterators.settings import (
     warn_about_geometry,
 )
 from imageloom._api.planning import OutputSettings
+from imageloom._checks import check_flag
+from imageloom._keywords import explained
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.arrays import ArraySource, images_of
@@ -79,6 +82,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
     sample_weight: Label[Any] = _Rows()
     _plan: ArrayPlan
 
+    @explained("NumpyArrayIterator")
     def __init__(
         self,
         x: ArrayLike | tuple[Any, Any],
@@ -101,6 +105,8 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         verbose: bool | int | str = True,
     ) -> None:
         check_verbose(verbose)
+        check_arrays(x, y, sample_weight)
+        check_flag("ignore_class_split", ignore_class_split)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()

@@ -10,12 +10,15 @@ from imageloom._api.announcing import announce
 from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.files import FileIterator
+from imageloom._api.iterators.mistakes import check_column_names, check_table, checked_classes
 from imageloom._api.iterators.plans import FilePlan
 from imageloom._api.iterators.settings import (
     checked_generator,
     file_settings,
     warn_about_geometry,
 )
+from imageloom._checks import check_flag
+from imageloom._keywords import explained
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
@@ -79,6 +82,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
 
     _sample_weight: Label[Any] = Label("sample_weight")
 
+    @explained("DataFrameIterator")
     def __init__(
         self,
         dataframe: Any,
@@ -109,8 +113,12 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         verbose: bool | int | str = True,
     ) -> None:
         check_verbose(verbose)
-        order = order_options(shuffle, seed, balance, shard)
+        check_table(dataframe, directory)
         self._check_class_mode(class_mode)
+        check_column_names(x_col, y_col, weight_col, class_mode)
+        names = checked_classes(classes, class_mode, folders=False)
+        check_flag("validate_filenames", validate_filenames)
+        order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
         settings = file_settings(
@@ -134,7 +142,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
             x_col=x_col,
             y_col=y_col,
             weight_col=weight_col,
-            classes=classes,
+            classes=names,
             class_mode=class_mode,
             split=settings.split,
             validate_filenames=validate_filenames,

@@ -10,13 +10,22 @@ from imageloom._api.announcing import announce
 from imageloom._api.iterators.arguments import check_directory, order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.files import FileIterator
+from imageloom._api.iterators.mistakes import (
+    check_folder,
+    checked_batch_shape,
+    checked_class_counts,
+    checked_classes,
+)
 from imageloom._api.iterators.plans import FilePlan
 from imageloom._api.iterators.settings import (
     checked_generator,
     file_settings,
     warn_about_geometry,
 )
+from imageloom._checks import check_flag, check_function
+from imageloom._keywords import explained
 from imageloom._log import check_verbose
+from imageloom._path_checks import check_path
 from imageloom._public import public
 from imageloom._sources.directory import DirectorySource
 from imageloom._stream.supply import BatchT_co
@@ -81,6 +90,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
     classes: Label[Any] = Label("class_ids")
     num_classes: int
 
+    @explained("DirectoryIterator")
     def __init__(
         self,
         directory: str | os.PathLike[str],
@@ -111,11 +121,21 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         verbose: bool | int | str = True,
     ) -> None:
         check_verbose(verbose)
+        folder = check_folder(directory, target_size)
+        self._check_class_mode(class_mode)
+        names = checked_classes(classes, class_mode, folders=True)
+        shape = checked_batch_shape(batch_shape)
+        class_counts = checked_class_counts(class_counts)
+        check_flag("follow_links", follow_links)
+        check_function(
+            "list_valid_filenames_in_directory_function", list_valid_filenames_in_directory_function
+        )
+        if shuffle_index_dir is not None:
+            shuffle_index_dir = check_path("shuffle_index_dir", shuffle_index_dir, " or None")
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
         check_directory("directory", directory, remote=True)
-        shape = None if batch_shape is None else tuple(batch_shape)
         if shape and shape[0] is not None:
             batch_size = shape[0]
         settings = file_settings(
@@ -133,16 +153,15 @@ class DirectoryIterator(FileIterator[BatchT_co]):
             data_format=data_format,
             dtype=dtype,
         )
-        self._check_class_mode(class_mode)
         source = DirectorySource(
-            os.fspath(directory),
-            classes=classes,
+            folder,
+            classes=names,
             class_mode=class_mode,
             split=settings.split,
             follow_links=follow_links,
             max_samples_per_class=options.max_samples_per_class,
             dtype=settings.dtype,
-            shuffle_index_dir=None if shuffle_index_dir is None else os.fspath(shuffle_index_dir),
+            shuffle_index_dir=shuffle_index_dir,
             list_function=list_valid_filenames_in_directory_function,
             seed=order.seed,
             formats=self.white_list_formats,

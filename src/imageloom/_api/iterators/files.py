@@ -68,9 +68,9 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
         self.samples = len(plan.source)
 
     def _check_class_mode(self, class_mode: Any) -> None:
-        allowed = self.allowed_class_modes
-        if class_mode not in allowed:
-            check_choice("class_mode", class_mode, sorted(mode for mode in allowed if mode))
+        allowed = self.allowed_class_modes  # a subclass may have others
+        modes = sorted(mode for mode in allowed if mode)
+        check_choice("class_mode", class_mode, modes, none=None in allowed)
 
     def _refresh(self) -> None:
         """Reads the properties of the user's class that say which files and labels there are."""
@@ -124,8 +124,8 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
         if not self._has_begun:
             return  # `__init__` assigns it
         source = self._plan.source
-        if value is not None and value not in self.allowed_class_modes:
-            check_choice("class_mode", value, DATAFRAME_CLASS_MODES)
+        if value not in (None, *self.allowed_class_modes):
+            check_choice("class_mode", value, DATAFRAME_CLASS_MODES, none=True)
         if value == "image" and not source.masks:
             raise InvalidArgumentError(
                 'class_mode="image" needs columns of mask files: make a new iterator with '

@@ -31,7 +31,7 @@ class InlineBatches:
 
     def __init__(self, recipe: Recipe, source: SampleSource) -> None:
         """Takes the recipe without a cache, which belongs to the workers."""
-        report = dataclasses.replace(recipe.report, all_bad_samples=False)
+        report = dataclasses.replace(recipe.report, all_bad_samples=False, advises_replacing=False)
         self._recipe = dataclasses.replace(recipe, report=report)
         self._source = source
         self._pipeline: Pipeline | None = None

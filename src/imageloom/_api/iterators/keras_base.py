@@ -14,6 +14,7 @@ from imageloom._api.iterators.machinery import overrides
 from imageloom._api.iterators.plans import BarePlan
 from imageloom._api.planning import OutputSettings
 from imageloom._executors.base import Channel
+from imageloom._keywords import explained
 from imageloom._public import public
 from imageloom._sources.bare import BareSource
 from imageloom._sources.listing import WHITE_LIST_FORMATS
@@ -56,6 +57,7 @@ class Iterator(BatchIterator[BatchT_co]):
 
     white_list_formats: ClassVar[tuple[str, ...]] = WHITE_LIST_FORMATS
 
+    @explained("Iterator", also=("workers", "max_queue_size", "use_multiprocessing"))
     def __init__(
         self, n: int, batch_size: int, shuffle: bool | str, seed: int | None, **kwargs: Any
     ) -> None:

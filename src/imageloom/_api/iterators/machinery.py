@@ -260,7 +260,9 @@ class IteratorMachinery(KerasSurface):
                 rows=None,
                 layout=dataclasses.replace(inner.layout, raw_shape=None),
                 user_code=UserCode(batch_method=method),
-                report=dataclasses.replace(inner.report, all_bad_samples=False),
+                report=dataclasses.replace(
+                    inner.report, all_bad_samples=False, advises_replacing=False
+                ),
             )
         return generator._open_channel(frozen, self._plan.source, recipe)
 

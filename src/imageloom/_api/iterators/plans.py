@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
-from imageloom._checks import check_choice, check_dtype
+from imageloom._checks import check_choice, check_dtype, check_flag, in_words
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import Recipe
@@ -22,7 +22,7 @@ from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
 from imageloom._storage.urls import absolute, last_part
 
-__all__ = ["ArrayPlan", "BarePlan", "FilePlan", "FileSettings", "IteratorPlan"]
+__all__ = ["ArrayPlan", "BarePlan", "FilePlan", "FileSettings", "IteratorPlan", "check_batch_shape"]
 
 
 class IteratorPlan(Protocol):
@@ -86,12 +86,12 @@ class FileSettings(OutputSettings):
         Raises:
             InvalidArgumentError, ArgumentTypeError: a size, mode or shape that is not allowed.
         """
-        check_choice("color mode", self.color_mode, tuple(COLOUR_CHANNELS))
+        check_choice("color_mode", self.color_mode, tuple(COLOUR_CHANNELS), called="color mode")
         object.__setattr__(self, "target_size", _size(self.target_size))
-        if self.interpolation == "none":
+        if isinstance(self.interpolation, str) and self.interpolation == "none":
             object.__setattr__(self, "interpolation", None)
-        if self.interpolation is not None:
-            check_choice("interpolation", self.interpolation, (*INTERPOLATIONS, "none"))
+        check_choice("interpolation", self.interpolation, INTERPOLATIONS, none=True)
+        check_flag("keep_aspect_ratio", self.keep_aspect_ratio)
         if self.batch_shape is not None:
             object.__setattr__(self, "batch_shape", _shape(self.batch_shape, self.batch_size))
 
@@ -160,6 +160,7 @@ class FilePlan:
                 "class_mode": self.source.class_mode,
                 "split": settings.split,
             },
+            takes_batch_shape=isinstance(self.source, DirectorySource),
         )
 
     def arguments(self) -> dict[str, Any]:
@@ -282,14 +283,39 @@ def _size(size: Any) -> tuple[int, int]:
         height, width = (operator.index(side) for side in size)
     except (TypeError, ValueError):
         raise ArgumentTypeError(
-            f"`target_size` must be (height, width) in pixels; received {size!r}."
+            f"`target_size` must be (height, width) in pixels; received {in_words(size)}."
+            f"{_size_advice(size)}"
         ) from None
     if height < 1 or width < 1:
         raise InvalidArgumentError(f"`target_size` must be at least (1, 1); received {size!r}.")
     return height, width
 
 
+def _size_advice(size: Any) -> str:
+    """What to pass for one side of a square, or for a size with channels; "" for anything else."""
+    sides = [size, size] if isinstance(size, int) and not isinstance(size, bool) else size
+    if not isinstance(sides, (tuple, list)) or not all(
+        isinstance(side, (int, float)) for side in sides
+    ):
+        return ""
+    if len(sides) == 3 and sides[2] in (1, 3, 4):
+        return f" Leave out the channels, which `color_mode` says: pass {tuple(sides[:2])}."
+    if len(sides) != 2:
+        return ""
+    return f" Pass ({int(sides[0])}, {int(sides[1])})."
+
+
 def _shape(shape: Sequence[int], batch_size: int) -> tuple[int, ...]:
+    check_batch_shape(shape)
+    return (batch_size, *(int(side) for side in shape[1:]))
+
+
+def check_batch_shape(shape: Sequence[Any]) -> None:
+    """Raises unless there are a batch size and the three sides of an image.
+
+    Raises:
+        InvalidArgumentError: there are more or fewer numbers, or one below 1.
+    """
     if len(shape) != 4:
         raise InvalidArgumentError(
             "`batch_shape` must have four numbers, the batch size and the shape of an image; "
@@ -300,4 +326,3 @@ def _shape(shape: Sequence[int], batch_size: int) -> tuple[int, ...]:
             "Numbers in `batch_shape` must be >= 1, or for the batch size -1 (all samples) or None; "
             f"received {tuple(shape)}."
         )
-    return (batch_size, *(int(side) for side in shape[1:]))

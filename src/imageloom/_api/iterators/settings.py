@@ -9,10 +9,11 @@ from imageloom._adapters.keras import configured
 from imageloom._api.iterators.arguments import check_directory, geometry_warning
 from imageloom._api.iterators.plans import FileSettings
 from imageloom._api.planning import PlanningGenerator
-from imageloom._checks import check_choice, check_dtype, check_subset
+from imageloom._checks import check_batch_size, check_choice, check_dtype, check_subset, check_text
 from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError
 from imageloom._options import GeneratorOptions
+from imageloom._path_checks import check_save_format
 from imageloom._sources.base import subset_split
 from imageloom._warnings import Once, warn_user
 
@@ -96,14 +97,20 @@ def output_settings(
         MissingDirectoryError: `save_to_dir` does not exist.
     """
     check_subset(subset)
-    data_format = data_format or configured("image_data_format", "channels_last")
-    check_choice("data_format", data_format, ("channels_last", "channels_first"))
-    dtype = dtype or configured("floatx", "float32")
+    if data_format is None:
+        data_format = configured("image_data_format", "channels_last")
+    check_choice("data_format", data_format, ("channels_last", "channels_first"), also="None")
+    if dtype is None:
+        dtype = configured("floatx", "float32")
     check_dtype(dtype)
     if save_to_dir is not None:
         check_directory("save_to_dir", save_to_dir)
+    check_text("save_prefix", save_prefix)
+    check_save_format(save_format)
+    batch_size = batch_size if options.batch_size is None else options.batch_size
+    check_batch_size(batch_size, 1)
     return {
-        "batch_size": batch_size if options.batch_size is None else options.batch_size,
+        "batch_size": batch_size,
         "data_format": data_format,
         "dtype": dtype,
         "subset": subset,
