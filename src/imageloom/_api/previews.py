@@ -18,8 +18,8 @@ from imageloom._checks import check_choice, check_int, check_seed
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
-from imageloom._preview.samples import make_preview_images
-from imageloom._preview.sheet import draw_sheet, preview_sheet
+from imageloom._preview.samples import make_preview_images, spread, why_not_augmented
+from imageloom._preview.sheet import about_values, draw_sheet, preview_sheet
 from imageloom._preview.words import counted, geometry_notes, transforms_in_words
 from imageloom._public import public
 from imageloom._sources.arrays import ArraySource
@@ -61,7 +61,8 @@ def preview(
             generator.
         samples: largest number of images to show; they come from as many classes as possible.
         versions: number of transformed versions of each image.
-        seed: seed from which the seed of each version is derived.
+        seed: chooses the samples, and the transforms of each version. Successive seeds go through
+            all samples.
         target_size: (height, width) to which files are resized first; None keeps their size.
         color_mode: how files are read: `"rgb"`, `"rgba"` or `"grayscale"`.
         interpolation: how files are resized, as in `flow_from_directory`.
@@ -131,10 +132,9 @@ def _sheet_of_arrays(
     check_int("versions", versions, 1)
     first = frozen.options.data_format == "channels_first"
     arrays = _arrays(images, channels_first=first)
-    count = min(samples, len(arrays))
-    shown_images = []
-    for place in range(count):
-        index = place * len(arrays) // count
+    first_seed = check_seed(seed) or 0
+    shown_images, notices = [], []
+    for place, index in enumerate(spread(len(arrays), min(samples, len(arrays)), first_seed)):
         source = ArraySource(
             arrays[index][None],
             None,
@@ -154,11 +154,18 @@ def _sheet_of_arrays(
             hook_params={},
         )
         found = make_preview_images(
-            recipe, source, [0], versions=versions, seed=check_seed(seed) or 0, first_place=place
+            recipe, source, [0], versions=versions, seed=first_seed, first_place=place
         )
+        notices.append(why_not_augmented(recipe, found))
         shown_images += [dataclasses.replace(one, name=f"image {index}") for one in found]
     title = title or counted(len(arrays), "image")
-    return draw_sheet(shown_images, title=title, subtitle=subtitle, notes=notes)
+    return draw_sheet(
+        shown_images,
+        title=title,
+        subtitle=subtitle,
+        notice=notices[0] if all(notices) else "",
+        notes=[*about_values(shown_images, frozen.options.rescale), *notes],
+    )
 
 
 def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:

@@ -1,8 +1,8 @@
 """Draws text of any script.
 
-Pillow's own font has unaccented Latin letters only. Words that it cannot draw are drawn with GNU Unifont,
-which comes with this package and has a picture of every character of the first two planes of Unicode. A
-character beyond them, or without a picture, is shown by its number.
+Pillow's own font has unaccented Latin letters only. Words that it cannot draw are drawn with GNU
+Unifont, which comes with this package and has a picture of every character of the first two planes of
+Unicode. A character beyond them, or without a picture, is shown by its number.
 """
 
 from __future__ import annotations
