@@ -25,7 +25,10 @@ from imageloom._public import public
 from imageloom._sources.arrays import ArraySource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.directory import DirectorySource
-from imageloom._sources.listing import class_folders, list_single_class
+from imageloom._sources.single_class import class_folders, list_single_class
+from imageloom._storage.fetching import remote_files
+from imageloom._storage.places import folder_exists
+from imageloom._storage.urls import is_url, last_part, protocols
 
 __all__ = ["preview"]
 
@@ -55,10 +58,10 @@ def preview(
     Args:
         gen: the generator.
         images: a folder with a sub-folder for each class, or with images; an image file, or a list
-            of image files; an array (height, width, channels) or (n, height, width, channels),
-            channels first if the generator's `data_format` says so, grey images also without
-            channels; a Pillow image; a list of arrays and Pillow images; or an iterator of any
-            generator.
+            of image files; paths may be URLs; an array (height, width, channels) or (n, height,
+            width, channels), channels first if the generator's `data_format` says so, grey images
+            also without channels; a Pillow image; a list of arrays and Pillow images; or an iterator
+            of any generator.
         samples: largest number of images to show; they come from as many classes as possible.
         versions: number of transformed versions of each image.
         seed: chooses the samples, and the transforms of each version. Successive seeds go through
@@ -249,13 +252,15 @@ class _FileList(SampleSource):
         self.root = root
         self.filenames = list(filenames)
         self.class_indices = {}
+        self.protocols = protocols([root, *filenames])
 
     def __len__(self) -> int:
         return len(self.filenames)
 
     def task(self, spec: BatchSpec) -> BatchTask:
         names = tuple(self.filenames[i] for i in spec.indices)
-        return BatchTask(spec=spec, filenames=names, root=self.root)
+        remote = remote_files(self.root, names, self.stamps) if self.protocols else None
+        return BatchTask(spec=spec, filenames=names, root=self.root, remote=remote)
 
     def targets(self, indices: NDArray[np.int64]) -> None:
         del indices
@@ -266,22 +271,23 @@ class _FileList(SampleSource):
 
 def _files(images: Any) -> tuple[SampleSource, str]:
     """The data set of the files that `images` names, and a description of it."""
-    paths = [os.path.abspath(path) for path in ([images] if _is_path(images) else images)]
+    given = [images] if _is_path(images) else images
+    paths = [path if is_url(path) else os.path.abspath(path) for path in given]
     if not paths:
         raise InvalidArgumentError("There is no image to preview.")
-    missing = [path for path in paths if not os.path.exists(path)]
+    missing = [path for path in paths if not is_url(path) and not os.path.exists(path)]
     if missing:
         raise MissingFileError(f"There is no file or folder {missing[0]!r}.")
-    if len(paths) > 1 or os.path.isfile(paths[0]):
-        folders = [path for path in paths if os.path.isdir(path)]
+    if len(paths) > 1 or not _is_folder(paths[0]):
+        folders = [path for path in paths if not is_url(path) and os.path.isdir(path)]
         if folders:
             raise InvalidArgumentError(
                 "`images` must be one folder or a list of files; received a list with the folder "
                 f"{folders[0]!r}."
             )
-        words = os.path.basename(paths[0]) if len(paths) == 1 else counted(len(paths), "image")
-        return _FileList("", paths), words
-    folder, name = paths[0], os.path.basename(paths[0])
+        only = os.path.basename(last_part(paths[0]))
+        return _FileList("", paths), only if len(paths) == 1 else counted(len(paths), "image")
+    folder, name = paths[0], os.path.basename(last_part(paths[0].rstrip("/"))) or paths[0]
     if class_folders(folder):
         source: SampleSource = DirectorySource(
             folder,
@@ -300,6 +306,10 @@ def _files(images: Any) -> tuple[SampleSource, str]:
     classes = len(source.class_indices)
     of_classes = f" of {counted(classes, 'class', 'classes')}" if classes else ""
     return source, f"{counted(len(source), 'image')}{of_classes} in {name}"
+
+
+def _is_folder(path: str) -> bool:
+    return folder_exists(path) if is_url(path) else os.path.isdir(path)
 
 
 def _file_recipe(

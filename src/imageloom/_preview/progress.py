@@ -15,4 +15,11 @@ def progress_bar(total: int, what: str, unit: str) -> Any:
     from tqdm import tqdm
 
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-    return tqdm(total=total, desc=what, unit=unit, delay=_PATIENCE_SECONDS, disable=not watched)
+    return tqdm(
+        total=total,
+        desc=what,
+        unit=unit,
+        delay=_PATIENCE_SECONDS,
+        disable=not watched,
+        dynamic_ncols=True,
+    )
