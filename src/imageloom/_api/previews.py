@@ -285,8 +285,8 @@ def _files(images: Any) -> tuple[SampleSource, str]:
                 "`images` must be one folder or a list of files; received a list with the folder "
                 f"{folders[0]!r}."
             )
-        only = os.path.basename(last_part(paths[0]))
-        return _FileList("", paths), only if len(paths) == 1 else counted(len(paths), "image")
+        name = os.path.basename(last_part(paths[0]))
+        return _FileList("", paths), name if len(paths) == 1 else counted(len(paths), "image")
     folder, name = paths[0], os.path.basename(last_part(paths[0].rstrip("/"))) or paths[0]
     if class_folders(folder):
         source: SampleSource = DirectorySource(

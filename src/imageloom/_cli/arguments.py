@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from imageloom._cli.terminal import Failure, warn
-from imageloom._cli.values import NUMBER, SIDE, Place, number_or_pair, pair, paired
+from imageloom._cli.values import NUMBER, NUMBER_OR_PAIR, PAIR, SIDE, Place, paired
 from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
     return click.option(*names, cls=_SectionedOption, **attributes)
 
 
-_FACTORS: Final[dict[str, Any]] = {"type": pair, "metavar": "LOW HIGH"}
+_FACTORS: Final[dict[str, Any]] = {"type": PAIR, "metavar": "LOW HIGH"}
 _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     (
         "--rotation-range",
@@ -115,7 +115,7 @@ _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("--shear-range", {"type": NUMBER, "metavar": "DEGREES", "help": "Shear by up to this angle."}),
     (
         "--zoom-range",
-        {"type": number_or_pair, "metavar": "X|LOW HIGH",
+        {"type": NUMBER_OR_PAIR, "metavar": "X|LOW HIGH",
          "help": "Zoom by a factor from 1-X to 1+X, or from LOW to HIGH; below 1 enlarges."},
     ),
     ("--horizontal-flip", {"is_flag": True, "help": "Mirror left to right, with probability 0.5."}),

@@ -21,7 +21,7 @@ from imageloom._cli.arguments import (
 )
 from imageloom._cli.output import OutputFile
 from imageloom._cli.terminal import Failure, heading
-from imageloom._cli.values import cores, factor
+from imageloom._cli.values import CORES, FACTOR
 from imageloom._errors import BadImageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ _CHANNELS: Final = 4  # in a line
 @option(
     "--rescale",
     section="Statistics",
-    type=factor,
+    type=FACTOR,
     metavar="FACTOR",
     help="The rescale of the generator that will use the file; fractions such as 1/255 are allowed.",
 )
@@ -75,7 +75,7 @@ _CHANNELS: Final = 4  # in a line
 @reading((224, 224))
 @option(
     "--cores",
-    type=cores,
+    type=CORES,
     default="-1",
     metavar="N",
     help="Number of workers; with a decimal point, a share of all cores.  [default: -1, all cores]",

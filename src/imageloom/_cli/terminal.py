@@ -83,7 +83,10 @@ def padded(text: str, room: int) -> str:
 
 def columns(text: str) -> int:
     """The columns that a terminal needs: two for a Chinese character, none for an accent."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asiancolumns(char) in "WF" else 1
-        for char in text
-    )
+    return sum(map(_columns, text))
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

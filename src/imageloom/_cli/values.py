@@ -7,52 +7,63 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from imageloom._storage.urls import is_url
 
-__all__ = [
-    "NUMBER", "PAIR_OPTIONS", "SIDE", "Place", "cores", "factor", "number_or_pair", "pair", "paired",
-]  # fmt: skip
+__all__ = ["CORES", "FACTOR", "NUMBER", "NUMBER_OR_PAIR", "PAIR", "SIDE", "Place", "paired"]
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:  # generic from version 8.4 of click on
+    _ParamType = click.ParamType
 
 _LARGEST: Final = 1e9  # of numbers that mean angles, pixels, factors or grey levels
 _LARGEST_SIDE: Final = 65_535  # of a JPEG image, too
 SIDE: Final = click.IntRange(1, _LARGEST_SIDE)
 # Options whose two numbers may stand apart (0.8 1.2) or with a comma (0.8,1.2), by whether one number
 # alone has a meaning, too.
-PAIR_OPTIONS: Final = {"--zoom-range": True, "--brightness-range": False, "--contrast-range": False}
+_PAIR_OPTIONS: Final = {"--zoom-range": True, "--brightness-range": False, "--contrast-range": False}
 
 
-class _Number(click.ParamType):
-    """A number that is not absurdly large; infinity and NaN are left for the library to refuse."""
+class _Parsed(_ParamType):
+    """A value that a function parses; an error names the option."""
 
-    name = "number"
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Parses a number."""
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Parses a value; one that is parsed already, such as a default, is returned as it is."""
+        if not isinstance(value, str):
+            return value
         try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return _bounded(number, value)
+            return self._parse(value)
+        except click.BadParameter as error:
+            self.fail(error.message, param, ctx)
+
+
+def _number(value: str) -> float:
+    try:
+        return _bounded(float(value), value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a number.") from None
 
 
 def _bounded(number: float, text: str) -> float:
+    """Refuses what is absurdly large; infinity and NaN are left for the library to refuse."""
     if math.isfinite(number) and abs(number) > _LARGEST:
         raise click.BadParameter(
-            f"{text!r} is too large: allowed is -{_LARGEST:.0e} to {_LARGEST:.0e}."
+            f"{text!r} is too large: allowed are numbers from -{_LARGEST:,.0f} to {_LARGEST:,.0f}."
         )
     return number
 
 
-NUMBER: Final = _Number()
-
-
-def cores(value: str) -> float:
+def _cores(value: str) -> float:
     """Parses `cores` like the constructor's argument: 1 is one core, 1.0 is all of them."""
     try:
         number = int(value) if value.lstrip("-").isdigit() else float(value)
@@ -65,7 +76,7 @@ def cores(value: str) -> float:
     return number
 
 
-def factor(value: str) -> float:
+def _factor(value: str) -> float:
     """Parses a number, or a fraction such as 1/255."""
     above, slash, below = value.partition("/")
     try:
@@ -78,7 +89,7 @@ def factor(value: str) -> float:
     return _bounded(number, value)
 
 
-def number_or_pair(value: str) -> float | tuple[float, ...]:
+def _number_or_pair(value: str) -> float | tuple[float, ...]:
     """Parses `0.2` or `0.8,1.5`."""
     numbers = _numbers(value)
     if len(numbers) not in (1, 2):
@@ -88,7 +99,7 @@ def number_or_pair(value: str) -> float | tuple[float, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def pair(value: str) -> tuple[float, ...]:
+def _pair(value: str) -> tuple[float, ...]:
     """Parses `0.8,1.5`."""
     numbers = _numbers(value)
     if len(numbers) != 2:
@@ -104,7 +115,7 @@ def _numbers(value: str) -> tuple[float, ...]:
 
 
 def paired(words: Iterable[str]) -> Iterator[str]:
-    """Joins the two numbers after an option of `PAIR_OPTIONS` with a comma, as one value.
+    """Joins the two numbers after an option of `_PAIR_OPTIONS` with a comma, as one value.
 
     If one number alone has a meaning, too, a second one is the name of a folder if there is such a
     folder: classes are named after years and digits.
@@ -117,15 +128,15 @@ def paired(words: Iterable[str]) -> Iterator[str]:
             yield from reversed(waiting)
             return
         name, equals, value = word.partition("=")
-        yield name if name in PAIR_OPTIONS else word
-        if name not in PAIR_OPTIONS:
+        yield name if name in _PAIR_OPTIONS else word
+        if name not in _PAIR_OPTIONS:
             continue
         if not equals:
             if not waiting:
                 continue  # click says what is missing
             value = waiting.pop()
         if _is_number(value) and waiting and _is_number(waiting[-1]):
-            named = PAIR_OPTIONS[name] and os.path.exists(waiting[-1])
+            named = _PAIR_OPTIONS[name] and os.path.exists(waiting[-1])
             value = value if named else f"{value.rstrip(',')},{waiting.pop()}"
         yield value
 
@@ -134,7 +145,14 @@ def _is_number(word: str) -> bool:
     return len(_numbers(word.rstrip(","))) == 1
 
 
-class Place(click.ParamType):
+NUMBER: Final = _Parsed("number", _number)
+CORES: Final = _Parsed("cores", _cores)
+FACTOR: Final = _Parsed("factor", _factor)
+PAIR: Final = _Parsed("pair", _pair)
+NUMBER_OR_PAIR: Final = _Parsed("range", _number_or_pair)
+
+
+class Place(_ParamType):
     """A folder or URL, or also a file; what is on this machine exists."""
 
     name = "path"

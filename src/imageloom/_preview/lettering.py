@@ -39,7 +39,7 @@ class Lettering:
 
     def length(self, text: str) -> float:
         """The width of a text, in pixels."""
-        return sum(font.getlength(run) for font, run in self._runs(text))
+        return float(sum(font.getlength(run) for font, run in self._runs(text)))
 
     def draw(
         self, pen: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, colour: str

@@ -144,10 +144,10 @@ def why_not_augmented(recipe: Recipe, images: Sequence[PreviewImage]) -> str:
 
 
 def _are_alike(one: PreviewImage) -> bool:
-    first, *others = one.versions or [None]
-    if not others:  # there is nothing to compare with, but the function may draw numbers
+    if len(one.versions) < 2:  # there is nothing to compare with, but a function may draw numbers
         return bool(one.error)
-    return all(first is not None and np.array_equal(first.image, each.image) for each in others)
+    first, *others = one.versions
+    return all(np.array_equal(first.image, each.image) for each in others)
 
 
 def make_preview_images(

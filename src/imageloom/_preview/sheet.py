@@ -285,9 +285,9 @@ def _draw_panel(
         top += image.height + _MASK_GAP
     # The captions of a row start at the same height, below its tallest panel.
     top = corner[1] + max(other.height for other in row) + 6
-    for place, line in enumerate(panel.lines):
+    for number, line in enumerate(panel.lines):
         start = left + (column - small.length(line)) // 2
-        if panel.class_colour is not None and place == 0:
+        if panel.class_colour is not None and number == 0:
             start += _CHIP // 2 + 2
             chip = (start - _CHIP - 5, top + 3, start - 5, top + 3 + _CHIP)
             pen.rectangle(chip, panel.class_colour)
