@@ -186,5 +186,5 @@ def _line(rate: Rate) -> str:
     spread = f"{rate.low:,.0f}..{rate.high:,.0f}"
     return (
         f"{used.executor:9} {used.cores:5} {'memory' if used.cache else '-':6} "
-        f"{rate.median:8,.0f} {spread:>17} {rate.first_batch:9.2f} s"
+        f"{rate.median:8,.0f} {spread:>17} {rate.first_batch:8.2f} s"
     )

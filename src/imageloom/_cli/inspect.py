@@ -27,8 +27,9 @@ __all__ = ["inspect"]
 
 _SHOWN: Final = 10  # entries of a list, in the text
 _CLASSES_SHOWN: Final = 40
-_BAR: Final = 18
-_NAME: Final = COLUMNS - _BAR - 15  # columns for the name of a class
+_BAR: Final = 24  # of the largest class, in columns
+_LONGEST_NAME: Final = 32  # of a class, in columns; the bars are shorter then
+_AROUND: Final = 15  # columns for the count and the spaces of a bar
 _IMBALANCED: Final = 5.0
 
 
@@ -100,9 +101,10 @@ def _styled(line: str) -> str:
 def _bars(counts: Mapping[str, int]) -> list[str]:
     largest = max(counts.values(), default=0) or 1
     names = {in_one_line(name): count for name, count in counts.items()}
-    width = min(_NAME, max(map(columns, names), default=0))
+    width = min(_LONGEST_NAME, max(map(columns, names), default=0))
+    longest = min(_BAR, COLUMNS - _AROUND - width)
     return [
-        f"  {padded(name, width)}  {count:>9,}  {'#' * round(_BAR * count / largest)}".rstrip()
+        f"  {padded(name, width)}  {count:>9,}  {'#' * round(longest * count / largest)}".rstrip()
         for name, count in names.items()
     ]
 

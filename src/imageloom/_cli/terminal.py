@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import unicodedata
 from typing import Final
@@ -17,11 +18,12 @@ __all__ = [
     "cut",
     "heading",
     "padded",
+    "room_of_terminal",
     "tolerant_output",
     "warn",
 ]
 
-COLUMNS: Final = 60  # the width that all tables and bars fit
+COLUMNS: Final = 60  # the width that tables and bars fit
 
 
 def colours_wanted() -> bool | None:
@@ -32,6 +34,11 @@ def colours_wanted() -> bool | None:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return True if os.environ.get("FORCE_COLOR") else None
+
+
+def room_of_terminal() -> int | None:
+    """The columns of the terminal that shows the output; None for a file or another program."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def tolerant_output() -> None:
@@ -48,7 +55,9 @@ class Failure(click.ClickException):
     def show(self, file: object = None) -> None:
         """Prints it to standard error."""
         del file
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {self.format_message()}", err=True)
+        label = click.style("Error:", fg="red", bold=True)
+        # The context, which knows about colours, has ended.
+        click.echo(f"{label} {self.format_message()}", err=True, color=colours_wanted())
 
 
 def warn(text: str) -> None:
@@ -63,11 +72,10 @@ def heading(text: str) -> str:
 
 def cut(text: str, room: int) -> str:
     """Shortens a text in its middle until it fits into some columns."""
-    if columns(text) <= room:
-        return text
-    kept = len(text)
-    while kept > 1 and columns(shorter := _halves(text, kept)) > room:
+    shorter, kept = text, len(text)
+    while kept > 0 and columns(shorter) > room:
         kept -= 1
+        shorter = _halves(text, kept)
     return shorter
 
 
