@@ -67,8 +67,10 @@ def test_ranges_arrive(folder: Path, tmp_path: Path, words: tuple[str, ...]) -> 
 
 # No traceback
 
-NUMBERS = ("100000000000000000000", "-1", "0", "1e308", "-1e308", "1e-320", "nan", "inf", "-inf", "", "²",
-           "1_0", "0x10", "1e999999999", "9" * 5000, "a\0b", "\udcff", "1/0", "1/3", "true")  # fmt: skip
+NUMBERS = (
+    "100000000000000000000", "-1", "0", "1e308", "-1e308", "1e-320", "nan", "inf", "-inf", "", "²",
+    "1_0", "0x10", "1e999999999", "9" * 5000, "a\0b", "\udcff", "1/0", "1/3", "true",
+)  # fmt: skip
 OPTIONS = {
     "preview": (
         "--size", "--rotation-range", "--width-shift-range", "--height-shift-range", "--shear-range",
