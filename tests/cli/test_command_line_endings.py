@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import struct
@@ -96,9 +97,10 @@ def test_nothing_but_results_in_a_pipe(few: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_bar_in_a_terminal(many: Path) -> None:
+@pytest.mark.parametrize("width", [100, 60])
+def test_a_bar_in_a_terminal(many: Path, width: int) -> None:
     leading, following = os.openpty()
-    fcntl.ioctl(following, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    fcntl.ioctl(following, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     try:
         with started("inspect", many, stderr=following) as process:
             os.close(following)
@@ -117,6 +119,7 @@ def test_a_bar_in_a_terminal(many: Path) -> None:
     assert process.returncode == 0
     assert b"inspect" in seen
     assert b"120" in seen
+    assert all(len(line) <= width for line in re.split("[\r\n]", seen.decode()))
     assert "120 images" in out
     assert "\r" not in out
 

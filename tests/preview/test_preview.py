@@ -166,13 +166,14 @@ def test_masks_lie_over_their_images(tmp_path: Path, grey_photo: Pixels) -> None
         np.testing.assert_array_equal(np.ptp(masked.astype(int), axis=2) > 0, turned[..., 0] > 0)
 
 
-def test_masks_with_many_numbers_are_shown_in_grey(grey_photo: Pixels) -> None:
+def test_masks_of_measurements_are_stronger_where_they_are_higher(grey_photo: Pixels) -> None:
     ground = Image.fromarray(grey_photo)
-    depth = grey_photo[..., :1].astype(np.float32)
-    shown = np.asarray(overlay(ground, depth, np.unique(depth).tolist()))
-    assert (np.ptp(shown.astype(int), axis=2) == 0).all()
-    assert shown.min() == 0
-    assert shown.max() == 255
+    depth = np.tile(np.linspace(0, 1, 120, dtype=np.float32), (90, 1))[..., None]
+    shown = np.asarray(overlay(ground, depth, np.unique(depth).tolist())).astype(int)
+    grey = np.asarray(ground.convert("L")).astype(int)
+    np.testing.assert_array_equal(shown[:, 0], np.repeat(grey[:, :1], 3, axis=1))
+    share = (shown[..., 0] - grey) / np.maximum(213 - grey, 1)
+    assert (np.diff(share[:, ::30].mean(axis=0)) > 0.05).all()
 
 
 def test_each_image_of_a_sample_has_its_row(class_folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imageloom._sources.listing import class_folders, list_single_class
+from imageloom._sources.single_class import class_folders, list_single_class
 
 
 def make(folder: Path, *names: str) -> Path:

@@ -19,14 +19,17 @@ from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFi
 from imageloom._keywords import explained
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
-from imageloom._preview.samples import make_preview_images
-from imageloom._preview.sheet import draw_sheet, preview_sheet
+from imageloom._preview.samples import make_preview_images, spread, why_not_augmented
+from imageloom._preview.sheet import about_values, draw_sheet, preview_sheet
 from imageloom._preview.words import counted, geometry_notes, transforms_in_words
 from imageloom._public import public
 from imageloom._sources.arrays import ArraySource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.directory import DirectorySource
-from imageloom._sources.listing import class_folders, list_single_class
+from imageloom._sources.single_class import class_folders, list_single_class
+from imageloom._storage.fetching import remote_files
+from imageloom._storage.places import folder_exists
+from imageloom._storage.urls import is_url, last_part, protocols
 
 __all__ = ["preview"]
 
@@ -57,13 +60,14 @@ def preview(
     Args:
         gen: the generator.
         images: a folder with a sub-folder for each class, or with images; an image file, or a list
-            of image files; an array (height, width, channels) or (n, height, width, channels),
-            channels first if the generator's `data_format` says so, grey images also without
-            channels; a Pillow image; a list of arrays and Pillow images; or an iterator of any
-            generator.
+            of image files; paths may be URLs; an array (height, width, channels) or (n, height,
+            width, channels), channels first if the generator's `data_format` says so, grey images
+            also without channels; a Pillow image; a list of arrays and Pillow images; or an iterator
+            of any generator.
         samples: largest number of images to show; they come from as many classes as possible.
         versions: number of transformed versions of each image.
-        seed: seed from which the seed of each version is derived.
+        seed: chooses the samples, and the transforms of each version. Successive seeds go through
+            all samples.
         target_size: (height, width) to which files are resized first; None keeps their size.
         color_mode: how files are read: `"rgb"`, `"rgba"` or `"grayscale"`.
         interpolation: how files are resized, as in `flow_from_directory`.
@@ -133,10 +137,9 @@ def _sheet_of_arrays(
     check_int("versions", versions, 1)
     first = frozen.options.data_format == "channels_first"
     arrays = _arrays(images, channels_first=first)
-    count = min(samples, len(arrays))
-    shown_images = []
-    for place in range(count):
-        index = place * len(arrays) // count
+    first_seed = check_seed(seed) or 0
+    shown_images, notices = [], []
+    for place, index in enumerate(spread(len(arrays), min(samples, len(arrays)), first_seed)):
         source = ArraySource(
             arrays[index][None],
             None,
@@ -156,11 +159,18 @@ def _sheet_of_arrays(
             hook_params={},
         )
         found = make_preview_images(
-            recipe, source, [0], versions=versions, seed=check_seed(seed) or 0, first_place=place
+            recipe, source, [0], versions=versions, seed=first_seed, first_place=place
         )
+        notices.append(why_not_augmented(recipe, found))
         shown_images += [dataclasses.replace(one, name=f"image {index}") for one in found]
     title = title or counted(len(arrays), "image")
-    return draw_sheet(shown_images, title=title, subtitle=subtitle, notes=notes)
+    return draw_sheet(
+        shown_images,
+        title=title,
+        subtitle=subtitle,
+        notice=notices[0] if all(notices) else "",
+        notes=[*about_values(shown_images, frozen.options.rescale), *notes],
+    )
 
 
 def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:
@@ -244,13 +254,15 @@ class _FileList(SampleSource):
         self.root = root
         self.filenames = list(filenames)
         self.class_indices = {}
+        self.protocols = protocols([root, *filenames])
 
     def __len__(self) -> int:
         return len(self.filenames)
 
     def task(self, spec: BatchSpec) -> BatchTask:
         names = tuple(self.filenames[i] for i in spec.indices)
-        return BatchTask(spec=spec, filenames=names, root=self.root)
+        remote = remote_files(self.root, names, self.stamps) if self.protocols else None
+        return BatchTask(spec=spec, filenames=names, root=self.root, remote=remote)
 
     def targets(self, indices: NDArray[np.int64]) -> None:
         del indices
@@ -261,22 +273,23 @@ class _FileList(SampleSource):
 
 def _files(images: Any) -> tuple[SampleSource, str]:
     """The data set of the files that `images` names, and a description of it."""
-    paths = [os.path.abspath(path) for path in ([images] if _is_path(images) else images)]
+    given = [images] if _is_path(images) else images
+    paths = [path if is_url(path) else os.path.abspath(path) for path in given]
     if not paths:
         raise InvalidArgumentError("There is no image to preview.")
-    missing = [path for path in paths if not os.path.exists(path)]
+    missing = [path for path in paths if not is_url(path) and not os.path.exists(path)]
     if missing:
         raise MissingFileError(f"There is no file or folder {missing[0]!r}.")
-    if len(paths) > 1 or os.path.isfile(paths[0]):
-        folders = [path for path in paths if os.path.isdir(path)]
+    if len(paths) > 1 or not _is_folder(paths[0]):
+        folders = [path for path in paths if not is_url(path) and os.path.isdir(path)]
         if folders:
             raise InvalidArgumentError(
                 "`images` must be one folder or a list of files; received a list with the folder "
                 f"{folders[0]!r}."
             )
-        words = os.path.basename(paths[0]) if len(paths) == 1 else counted(len(paths), "image")
-        return _FileList("", paths), words
-    folder, name = paths[0], os.path.basename(paths[0])
+        name = os.path.basename(last_part(paths[0]))
+        return _FileList("", paths), name if len(paths) == 1 else counted(len(paths), "image")
+    folder, name = paths[0], os.path.basename(last_part(paths[0].rstrip("/"))) or paths[0]
     if class_folders(folder):
         source: SampleSource = DirectorySource(
             folder,
@@ -295,6 +308,10 @@ def _files(images: Any) -> tuple[SampleSource, str]:
     classes = len(source.class_indices)
     of_classes = f" of {counted(classes, 'class', 'classes')}" if classes else ""
     return source, f"{counted(len(source), 'image')}{of_classes} in {name}"
+
+
+def _is_folder(path: str) -> bool:
+    return folder_exists(path) if is_url(path) else os.path.isdir(path)
 
 
 def _file_recipe(

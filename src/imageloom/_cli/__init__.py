@@ -20,6 +20,7 @@ from imageloom._cli.check import check
 from imageloom._cli.inspect import inspect
 from imageloom._cli.preview import preview
 from imageloom._cli.stats import stats
+from imageloom._cli.terminal import Failure, colours_wanted, tolerant_output
 from imageloom._errors import in_one_line
 
 __all__ = ["main"]
@@ -42,12 +43,30 @@ class _Program(WithExamples, click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_NOBODY_READS)
         except (ImageLoomError, OSError) as error:
-            raise click.ClickException(in_one_line(" ".join(str(error).split()))) from error
+            raise Failure(_sentence(error)) from error
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if ctx.params.get("traceback"):
+                raise
+            raise Failure(
+                f"{type(error).__name__}: {_sentence(error)} (To see where it arose, pass --traceback "
+                "before the name of the command.)"
+            ) from error
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Runs the program."""
+        tolerant_output()
+        return super().main(*args, color=colours_wanted(), **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Returns the names in the order of addition, which is the order in which users need them."""
         del ctx
         return list(self.commands)
+
+
+def _sentence(error: BaseException) -> str:
+    return in_one_line(" ".join(str(error).split()))
 
 
 @click.group(
@@ -63,15 +82,18 @@ class _Program(WithExamples, click.Group):
     """,
 )
 @click.version_option(__version__, prog_name="imageloom")
-def main() -> None:
+@click.option("--traceback", is_flag=True, help="Show where an unexpected error arose.")
+def main(traceback: bool) -> None:
     """Inspect image data sets, and preview what ImageDataGenerator makes of them.
 
     DIR is a folder with one sub-folder of images for each class, as flow_from_directory reads it, or a
-    folder of images.
+    folder of images. It may be a URL, such as s3://bucket/photos or zip://photos::data.zip.
 
     Results go to standard output, progress and errors to standard error. The exit status is 0 after
-    success, 1 after an error, 2 if the command line is wrong, and 130 after Ctrl-C.
+    success, 1 after an error, 2 if the command line is wrong, and 130 after Ctrl-C. Colours appear in a
+    terminal only; the environment variables NO_COLOR and FORCE_COLOR decide otherwise.
     """
+    del traceback  # read by the group of commands
 
 
 for command in (inspect, preview, check, stats, bench, cache):

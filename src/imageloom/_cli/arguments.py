@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from imageloom._cli.terminal import Failure, warn
+from imageloom._cli.values import NUMBER, NUMBER_OR_PAIR, PAIR, SIDE, Place, paired
 from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
@@ -24,9 +26,7 @@ __all__ = [
     "SectionedCommand",
     "WithExamples",
     "augmentation",
-    "cores",
     "directory",
-    "factor",
     "given",
     "json_option",
     "on_stderr",
@@ -44,7 +44,8 @@ FILL_MODES: Final = (
 )  # fmt: skip
 INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 NOISE_NAMES: Final = ("gauss", "poisson", "s&p", "speckle")
-_SIZE: Final = click.IntRange(1)
+_COPIES: Final = 8  # of an image that are in memory at once, at least
+_BYTES: Final = 12  # of a pixel: three channels of float32
 
 
 class _SectionedOption(click.Option):
@@ -72,7 +73,11 @@ class WithExamples(click.Command):
 
 
 class SectionedCommand(WithExamples):
-    """A command whose help groups its options."""
+    """A command whose help groups its options, and whose ranges may be two numbers."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the command line."""
+        return super().parse_args(ctx, list(paired(args)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the options by section, with the general ones last."""
@@ -93,58 +98,24 @@ def option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
     return click.option(*names, cls=_SectionedOption, **attributes)
 
 
-def cores(value: str) -> float:
-    """Parses `cores` like the constructor's argument: 1 is one core, 1.0 is all of them."""
-    try:
-        number = int(value) if value.lstrip("-").isdigit() else float(value)
-    except ValueError:
-        number = 0
-    if not (number > 0 or number == -1):
-        raise click.BadParameter(
-            f"{value!r} is not a number of cores (2), a share of them (0.5), or -1 for all."
-        )
-    return number
-
-
-def factor(value: str) -> float:
-    """Parses a number, or a fraction such as 1/255."""
-    try:
-        return float(Fraction(value))
-    except (ValueError, ZeroDivisionError) as error:
-        raise click.BadParameter(f"{value!r} is not a number (0.5) or a fraction (1/255).") from error
-
-
-def _number_or_pair(value: str) -> float | tuple[float, ...]:
-    """Parses `0.2` or `0.8,1.5`."""
-    try:
-        numbers = tuple(float(part) for part in value.split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) not in (1, 2):
-        raise click.BadParameter(
-            f"{value!r} is not a number (0.2) or two numbers with a comma (0.8,1.5)."
-        )
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-_FACTORS: Final[dict[str, Any]] = {"type": (float, float), "metavar": "LOW HIGH"}
+_FACTORS: Final[dict[str, Any]] = {"type": PAIR, "metavar": "LOW HIGH"}
 _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     (
         "--rotation-range",
-        {"type": float, "metavar": "DEGREES", "help": "Rotate by up to this angle."},
+        {"type": NUMBER, "metavar": "DEGREES", "help": "Rotate by up to this angle."},
     ),
     (
         "--width-shift-range",
-        {"type": float, "metavar": "X", "help": "Shift by up to X of the width (from 1 on, pixels)."},
+        {"type": NUMBER, "metavar": "X", "help": "Shift by up to X of the width (from 1 on, pixels)."},
     ),
     (
         "--height-shift-range",
-        {"type": float, "metavar": "X", "help": "Shift by up to X of the height (from 1 on, pixels)."},
+        {"type": NUMBER, "metavar": "X", "help": "Shift by up to X of the height (from 1 on, pixels)."},
     ),
-    ("--shear-range", {"type": float, "metavar": "DEGREES", "help": "Shear by up to this angle."}),
+    ("--shear-range", {"type": NUMBER, "metavar": "DEGREES", "help": "Shear by up to this angle."}),
     (
         "--zoom-range",
-        {"type": _number_or_pair, "metavar": "X|LOW,HIGH",
+        {"type": NUMBER_OR_PAIR, "metavar": "X|LOW HIGH",
          "help": "Zoom by a factor from 1-X to 1+X, or from LOW to HIGH; below 1 enlarges."},
     ),
     ("--horizontal-flip", {"is_flag": True, "help": "Mirror left to right, with probability 0.5."}),
@@ -153,7 +124,7 @@ _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("--contrast-range", {**_FACTORS, "help": "Scale the contrast; 1 changes nothing."}),
     (
         "--channel-shift-range",
-        {"type": float, "metavar": "LEVELS", "help": "Add or subtract up to this many grey levels."},
+        {"type": NUMBER, "metavar": "LEVELS", "help": "Add or subtract up to this many grey levels."},
     ),
     (
         "--noise",
@@ -167,7 +138,7 @@ _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ),
     (
         "--cval",
-        {"type": float, "help": "The value beyond the border for --fill-mode constant.  [default: 0]"},
+        {"type": NUMBER, "help": "The value beyond the border for --fill-mode constant.  [default: 0]"},
     ),
     (
         "--interpolation-order",
@@ -183,14 +154,31 @@ _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 
 
 def directory(command: Command) -> Command:
-    """Adds the argument DIR."""
-    kind = click.Path(exists=True, file_okay=False, path_type=Path)
-    return click.argument("folder", type=kind, metavar="DIR")(command)
+    """Adds the argument DIR, a folder or a URL."""
+    return click.argument("folder", type=Place(files=False), metavar="DIR")(command)
 
 
 def json_option(command: Command) -> Command:
     """Adds the option `--json`."""
     return option("--json", "as_json", is_flag=True, help="Print the results as JSON.")(command)
+
+
+def _affordable(
+    ctx: click.Context, param: click.Parameter, size: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """Refuses a size whose images would not fit into memory, instead of being killed for it."""
+    del ctx, param
+    if size is None or math.prod(size) < 10**7:
+        return size
+    from imageloom._machine import free_memory
+
+    needed, free = math.prod(size) * _BYTES * _COPIES, free_memory()
+    if needed > free:
+        raise click.BadParameter(
+            f"Images of {size[0]} x {size[1]} pixels need {needed / 1e9:,.0f} GB of memory, but "
+            f"{free / 1e9:,.1f} GB are free. Pass a smaller size."
+        )
+    return size
 
 
 def reading(size: tuple[int, int] | None) -> Callable[[Command], Command]:
@@ -204,7 +192,8 @@ def reading(size: tuple[int, int] | None) -> Callable[[Command], Command]:
             option("--color-mode", section="Reading",
                    type=click.Choice(["rgb", "rgba", "grayscale"]), default="rgb",
                    show_default=True, help="Convert to these channels."),
-            option("--size", section="Reading", type=(_SIZE, _SIZE), default=size,
+            option("--size", section="Reading", type=(SIDE, SIDE), default=size,
+                   callback=_affordable,
                    metavar="HEIGHT WIDTH", help=f"Resize to this size.  [default: {shown}]"),
         ):  # fmt: skip
             command = add(command)
@@ -230,7 +219,7 @@ def on_stderr() -> Iterator[None]:
     """Discards what the library prints, and prints its warnings as lines on standard error."""
 
     def print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"Warning: {in_one_line(' '.join(str(message).split()))}", err=True)
+        warn(in_one_line(" ".join(str(message).split())))
 
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -240,7 +229,7 @@ def on_stderr() -> Iterator[None]:
 
 
 def open_folder(
-    folder: Path,
+    folder: Path | str,
     constructor: dict[str, Any],
     *,
     size: tuple[int, int],
@@ -251,11 +240,11 @@ def open_folder(
     """Returns an iterator over the folder. A folder without sub-folders counts as one class.
 
     Raises:
-        click.ClickException: there are no images.
+        Failure: there are no images.
         ImageLoomError: the library rejects an argument or the folder.
     """
     from imageloom import ImageDataGenerator
-    from imageloom._sources.listing import class_folders, list_single_class
+    from imageloom._sources.single_class import class_folders, list_single_class
 
     root = str(folder)
     if not class_folders(folder):
@@ -273,7 +262,7 @@ def open_folder(
             **options,
         )
     if flow.n == 0:
-        raise click.ClickException(
+        raise Failure(
             f"There are no images in {str(folder)!r} or its sub-folders. A file counts by its suffix: "
             "png, jpg, jpeg, bmp, ppm, tif, tiff or npy."
         )

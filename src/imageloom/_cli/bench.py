@@ -21,6 +21,7 @@ from imageloom._cli.arguments import (
     reading,
 )
 from imageloom._cli.measuring import Configuration, Rate, advise, configurations, measure
+from imageloom._cli.terminal import heading
 from imageloom._machine import available_cpus
 from imageloom._preview.progress import progress_bar
 
@@ -44,7 +45,7 @@ _CACHED_IMAGES: Final = 1024  # enough images to measure a full cache
 @option(
     "--seconds",
     section="Measurement",
-    type=click.FloatRange(0.1),
+    type=click.FloatRange(0.1, 86_400),
     metavar="S",
     default=3.0,
     show_default=True,
@@ -86,7 +87,7 @@ _CACHED_IMAGES: Final = 1024  # enough images to measure a full cache
 @augmentation
 @json_option
 def bench(
-    folder: Path,
+    folder: Path | str,
     seconds: float,
     executors: tuple[str, ...],
     cores: tuple[int, ...],
@@ -118,7 +119,7 @@ def bench(
     rates = []
     with progress_bar(len(wanted), "bench", "configurations") as bar:
         for configuration in wanted:
-            bar.set_postfix_str(configuration.in_words)
+            bar.set_postfix_str(f"{configuration.executor} {configuration.cores}")
             with on_stderr():
                 rates.append(measure(opened.flow(configuration), configuration, seconds))
             bar.update()
@@ -136,10 +137,10 @@ def bench(
         click.echo(json.dumps(found, indent=1))
         return
     click.echo(f"{opened.images:,} images, batches of {batch_size}, {cpus} CPUs")
-    click.echo("executor   cores  cache   images/s   slowest..quickest part  first batch")
+    click.echo(heading("executor  cores cache  images/s slowest..quickest first batch"))
     for rate in rates:
         click.echo(_line(rate))
-    click.echo(f"\nUse {advice.configuration.in_words}")
+    click.echo(f"\nUse {click.style(advice.configuration.in_words, fg='green', bold=True)}")
     for reason in advice.reasons:
         click.echo(f"  - {reason}")
 
@@ -147,7 +148,9 @@ def bench(
 class _Opener:
     """Opens iterators over the folder, each with its own configuration."""
 
-    def __init__(self, folder: Path, constructor: dict[str, Any], options: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path | str, constructor: dict[str, Any], options: dict[str, Any]
+    ) -> None:
         self._folder = folder
         self._constructor = constructor
         self._options = options
@@ -161,7 +164,7 @@ class _Opener:
             "cores": configuration.cores,
         }
         if configuration.cache:
-            from imageloom._sources.listing import class_folders
+            from imageloom._sources.single_class import class_folders
 
             classes = len(class_folders(self._folder)) or 1
             of_each = math.ceil(_CACHED_IMAGES / classes)
@@ -182,6 +185,6 @@ def _line(rate: Rate) -> str:
     used = rate.configuration
     spread = f"{rate.low:,.0f}..{rate.high:,.0f}"
     return (
-        f"{used.executor:10} {used.cores:5}  {'memory' if used.cache else '-':6} "
-        f"{rate.median:9,.0f}   {spread:>22} {rate.first_batch:10.2f} s"
+        f"{used.executor:9} {used.cores:5} {'memory' if used.cache else '-':6} "
+        f"{rate.median:8,.0f} {spread:>17} {rate.first_batch:8.2f} s"
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imageloom._cli.arguments import SectionedCommand, WithExamples, json_option, option
+from imageloom._cli.terminal import cut, room_of_terminal
 from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
@@ -102,7 +103,10 @@ def _list_indexes(place: Path | None, kept: Sequence[KeptIndex]) -> None:
 
 
 def _line(nbytes: int, used: float, name: str, *, gone: bool) -> None:
-    click.echo(f"  {_size(nbytes):>10}  {_day(used)}  {name}{'  (gone)' if gone else ''}")
+    before, after = f"  {_size(nbytes):>10}  {_day(used)}  ", "  (gone)" if gone else ""
+    room = room_of_terminal()
+    shown = name if room is None else cut(name, room - len(before) - len(after))
+    click.echo(f"{before}{shown}{after}")
 
 
 def _caches(images: Path | None) -> list[tuple[Path, list[Generation]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,11 +17,16 @@ from PIL import Image
 
 from imageloom._errors import BadImageError
 from imageloom._imaging.decode import read_pixels
+from imageloom._imaging.opening import largest_file
 from imageloom._machine import available_cpus
 from imageloom._options import ReadOptions
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.directory import DirectorySource
-from imageloom._sources.listing import WHITE_LIST_FORMATS, list_single_class
+from imageloom._sources.listing import WHITE_LIST_FORMATS
+from imageloom._sources.single_class import list_single_class
+from imageloom._storage.fetching import fetch
+from imageloom._storage.places import find_files
+from imageloom._storage.urls import is_url, join
 
 __all__ = ["Findings", "examine"]
 
@@ -96,7 +102,7 @@ class Findings:
     other_files: dict[str, int] = field(default_factory=dict)
 
 
-def examine(folder: Path, *, has_classes: bool) -> Findings:
+def examine(folder: Path | str, *, has_classes: bool) -> Findings:
     """Examines every file, in threads: decoders release the interpreter lock.
 
     Every image is decoded as batches would decode it. Each thread decodes one image at a time. Only
@@ -127,12 +133,14 @@ def examine(folder: Path, *, has_classes: bool) -> Findings:
     findings.duplicates = _duplicates(root, by_length)
     if has_classes:
         findings.duplicates_between_classes = [
-            same for same in findings.duplicates if len({name.split(os.sep)[0] for name in same}) > 1
+            same
+            for same in findings.duplicates
+            if len({name.replace(os.sep, "/").split("/")[0] for name in same}) > 1
         ]
     return findings
 
 
-def _listed(folder: Path, has_classes: bool, findings: Findings) -> tuple[str, list[str]]:
+def _listed(folder: Path | str, has_classes: bool, findings: Findings) -> tuple[str, list[str]]:
     """Returns the folder, and the files as `flow_from_directory` lists them, relative to it."""
     if has_classes:
         source = DirectorySource(
@@ -148,8 +156,10 @@ def _listed(folder: Path, has_classes: bool, findings: Findings) -> tuple[str, l
         findings.classes = source.class_counts
     else:
         only = list_single_class(folder)
-        root = os.path.join(only.root, only.name)
-        names = [name[len(only.name) + 1 :] for name in only.files]
+        root, names = only.root, only.files
+        if not is_url(root):
+            root = os.path.join(only.root, only.name)
+            names = [name[len(only.name) + 1 :] for name in only.files]
         findings.classes = {only.name: len(names)}
     findings.images = len(names)
     findings.empty_classes = [name for name, count in findings.classes.items() if count == 0]
@@ -160,27 +170,36 @@ def _listed(folder: Path, has_classes: bool, findings: Findings) -> tuple[str, l
 def _others(root: str, listed: set[str]) -> dict[str, int]:
     """Counts the files that are not read, by suffix."""
     found = Counter[str]()
-    for place, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = os.path.relpath(place, root)
-        for name in names:
-            path = name if inside == "." else os.path.join(inside, name)
-            if path not in listed and not name.startswith("."):
-                found[os.path.splitext(name)[1].lower() or "without suffix"] += 1
+    for path in _all_files(root):
+        parts = path.replace(os.sep, "/").split("/")
+        if path not in listed and not any(part.startswith(".") for part in parts):
+            found[os.path.splitext(parts[-1])[1].lower() or "without suffix"] += 1
     return dict(found.most_common())
 
 
+def _all_files(root: str) -> Iterator[str]:
+    """The paths of all files below a folder, relative to it; not of those in hidden folders."""
+    if is_url(root):
+        yield from (path for path, _ in find_files(root, follow_links=False))
+        return
+    for place, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = os.path.relpath(place, root)
+        yield from names if inside == "." else (os.path.join(inside, name) for name in names)
+
+
 def _examined(root: str, name: str) -> _File:
-    path = os.path.join(root, name)
+    path = join(root, name)
     nbytes = -1
     try:
-        nbytes = os.stat(path).st_size
-        pixels = read_pixels(path, _AS_IT_IS)
+        content = fetch(path, largest_file()) if is_url(path) else None
+        nbytes = os.stat(path).st_size if content is None else len(content)
+        pixels = read_pixels(path, _AS_IT_IS, content)
         if name.lower().endswith(".npy"):
             height, width = (*pixels.shape, 1, 1)[:2]
             return _File(name, nbytes, (width, height), str(pixels.dtype), "NPY")
         del pixels
-        with Image.open(path) as image:
+        with Image.open(path if content is None else io.BytesIO(content)) as image:
             return _File(
                 name,
                 nbytes,
@@ -218,7 +237,7 @@ def _duplicates(root: str, by_length: dict[int, list[str]]) -> list[list[str]]:
     alike = [name for names in by_length.values() if len(names) > 1 for name in names]
     by_digest: defaultdict[bytes, list[str]] = defaultdict(list)
     with _threads() as run, progress_bar(len(alike), "compare", "files") as bar:
-        for name, digest in run(lambda name: (name, _digest(os.path.join(root, name))), alike):
+        for name, digest in run(lambda name: (name, _digest(join(root, name))), alike):
             bar.update()
             if digest:
                 by_digest[digest].append(name)
@@ -227,6 +246,8 @@ def _duplicates(root: str, by_length: dict[int, list[str]]) -> list[list[str]]:
 
 def _digest(path: str) -> bytes:
     try:
+        if is_url(path):
+            return hashlib.sha256(fetch(path, largest_file())).digest()
         if not os.path.isfile(path):  # a pipe would never end
             return b""
         with open(path, "rb") as file:

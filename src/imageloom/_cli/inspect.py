@@ -17,6 +17,7 @@ from imageloom._cli.arguments import (
     on_stderr,
     option,
 )
+from imageloom._cli.terminal import COLUMNS, columns, cut, heading, padded
 from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ __all__ = ["inspect"]
 
 _SHOWN: Final = 10  # entries of a list, in the text
 _CLASSES_SHOWN: Final = 40
-_BAR: Final = 24
+_BAR: Final = 24  # of the largest class, in columns
+_LONGEST_NAME: Final = 32  # of a class, in columns; the bars are shorter then
+_AROUND: Final = 15  # columns for the count and the spaces of a bar
 _IMBALANCED: Final = 5.0
 
 
@@ -45,7 +48,7 @@ _IMBALANCED: Final = 5.0
     help=f"Print all entries of lists, not only the first {_SHOWN}.",
 )
 @json_option
-def inspect(folder: Path, everything: bool, as_json: bool) -> None:
+def inspect(folder: Path | str, everything: bool, as_json: bool) -> None:
     """Report classes, sizes, formats and problems.
 
     Decodes every image of DIR as batches would decode it. Reports the classes and their counts, as
@@ -56,7 +59,7 @@ def inspect(folder: Path, everything: bool, as_json: bool) -> None:
     The exit status is 1 if there are unreadable files, or no images.
     """
     from imageloom._cli.findings import examine
-    from imageloom._sources.listing import class_folders
+    from imageloom._sources.single_class import class_folders
 
     with on_stderr():
         findings = examine(folder, has_classes=bool(class_folders(folder)))
@@ -64,7 +67,7 @@ def inspect(folder: Path, everything: bool, as_json: bool) -> None:
         click.echo(json.dumps(asdict(findings), indent=1))
     else:
         lines = _in_words(findings, None if everything else _SHOWN)
-        click.echo("\n".join(map(in_one_line, lines)))
+        click.echo("\n".join(_styled(in_one_line(line)) for line in lines))
     if findings.unreadable or not findings.images:
         click.get_current_context().exit(1)
 
@@ -81,18 +84,28 @@ def _in_words(findings: Findings, shown: int | None) -> list[str]:
     ):
         if counts:
             different = f" ({len(counts)} different)" if len(counts) > 1 else ""
-            rows = [f"  {count:>9,}  {name}" for name, count in counts.items()]
+            rows = [f"  {count:>9,}  {cut(name, COLUMNS - 13)}" for name, count in counts.items()]
             lines += ["", f"{title}{different}", *_first(rows, shown)]
     remarks = _remarks(findings, shown)
     return [*lines, "", *(remarks or ["Nothing unusual."])]
 
 
+def _styled(line: str) -> str:
+    """Colours the bars, and makes headings bold."""
+    if not line.startswith("  "):
+        return heading(line) if line else line
+    before, space, bar = line.rpartition("  ")
+    return f"{before}{space}{click.style(bar, fg='cyan')}" if set(bar) == {"#"} else line
+
+
 def _bars(counts: Mapping[str, int]) -> list[str]:
     largest = max(counts.values(), default=0) or 1
-    width = min(40, max((len(name) for name in counts), default=0))
+    names = {in_one_line(name): count for name, count in counts.items()}
+    width = min(_LONGEST_NAME, max(map(columns, names), default=0))
+    longest = min(_BAR, COLUMNS - _AROUND - width)
     return [
-        f"  {name:{width}}  {count:>9,}  {'#' * round(_BAR * count / largest)}".rstrip()
-        for name, count in counts.items()
+        f"  {padded(name, width)}  {count:>9,}  {'#' * round(longest * count / largest)}".rstrip()
+        for name, count in names.items()
     ]
 
 

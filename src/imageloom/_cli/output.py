@@ -20,7 +20,10 @@ class OutputFile(click.Path):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Returns the path if it can be written."""
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        try:
+            path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        except ValueError as error:  # a null character
+            self.fail(f"{value!r} cannot be a path: {error}.", param, ctx)
         if path.suffix.lower() not in self._suffixes:
             wanted = ", ".join(self._suffixes)
             self.fail(f"{str(path)!r} must end in one of: {wanted}.", param, ctx)

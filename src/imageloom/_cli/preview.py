@@ -18,6 +18,9 @@ from imageloom._cli.arguments import (
     reading,
 )
 from imageloom._cli.output import OutputFile
+from imageloom._cli.terminal import warn
+from imageloom._cli.values import Place
+from imageloom._errors import in_one_line
 from imageloom._storage.atomic import replacing
 
 __all__ = ["preview"]
@@ -30,7 +33,7 @@ _MOST_SAMPLES: Final = 60
     cls=SectionedCommand,
     examples="""
     imageloom preview photos --rotation-range 20 --zoom-range 0.2 --horizontal-flip
-    imageloom preview cat.jpg -o cat.png --brightness-range 0.5 1.5 --versions 8
+    imageloom preview cat.jpg -o cat.png --brightness-range 0.5 1.5 --zoom-range 0.8 1.2
     imageloom preview photos --size 96 96 --color-mode grayscale --noise gauss --json
     """,
 )
@@ -38,7 +41,7 @@ _MOST_SAMPLES: Final = 60
     "paths",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=Place(files=True),
     metavar="DIR|FILE...",
 )
 @option(
@@ -73,13 +76,13 @@ _MOST_SAMPLES: Final = 60
     metavar="N",
     default=0,
     show_default=True,
-    help="Seed of the transforms.",
+    help="Chooses the samples and the transforms; 0, 1, 2 ... go through all samples.",
 )
 @reading(None)
 @augmentation
 @json_option
 def preview(
-    paths: tuple[Path, ...],
+    paths: tuple[Path | str, ...],
     output: Path,
     samples: int | None,
     versions: int,
@@ -94,7 +97,8 @@ def preview(
 
     Shows what a generator with these arguments makes of the images of a class folder, of a folder of
     images, or of image files. The drawn parameters stand below each version. Unreadable files are
-    marked as such. --json prints the file, the seed and all drawn parameters of each version.
+    marked as such. --json prints the file, the seed and all drawn parameters of each version, and
+    what the sheet says.
     """
     from imageloom import ImageDataGenerator
     from imageloom import preview as draw
@@ -112,8 +116,11 @@ def preview(
         )
         with replacing(output) as draft:
             sheet.save(draft)
+    notice = sheet.info["notice"]
     if as_json:
-        drawn = sheet.info["versions"]
-        click.echo(json.dumps({"file": str(output), "size": sheet.size, "versions": drawn}, indent=1))
-    else:
-        click.echo(output)
+        drawn = {"versions": sheet.info["versions"], "notice": notice, "notes": sheet.info["notes"]}
+        click.echo(json.dumps({"file": str(output), "size": sheet.size, **drawn}, indent=1))
+        return
+    if notice:
+        warn(notice)
+    click.echo(in_one_line(str(output)))

@@ -6,15 +6,13 @@ import dataclasses
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from imageloom._cli.arguments import (
     SectionedCommand,
-    cores,
     directory,
-    factor,
     json_option,
     on_stderr,
     open_folder,
@@ -22,6 +20,8 @@ from imageloom._cli.arguments import (
     reading,
 )
 from imageloom._cli.output import OutputFile
+from imageloom._cli.terminal import Failure, heading
+from imageloom._cli.values import CORES, FACTOR
 from imageloom._errors import BadImageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from imageloom._imaging.normalise import FeatureStatistics, MeasuredImages
 
 __all__ = ["stats"]
+
+_CHANNELS: Final = 4  # in a line
 
 
 @click.command(
@@ -58,7 +60,7 @@ __all__ = ["stats"]
 @option(
     "--rescale",
     section="Statistics",
-    type=factor,
+    type=FACTOR,
     metavar="FACTOR",
     help="The rescale of the generator that will use the file; fractions such as 1/255 are allowed.",
 )
@@ -73,7 +75,7 @@ __all__ = ["stats"]
 @reading((224, 224))
 @option(
     "--cores",
-    type=cores,
+    type=CORES,
     default="-1",
     metavar="N",
     help="Number of workers; with a decimal point, a share of all cores.  [default: -1, all cores]",
@@ -87,7 +89,7 @@ __all__ = ["stats"]
 )
 @json_option
 def stats(
-    folder: Path,
+    folder: Path | str,
     output: Path,
     zca: bool,
     rescale: float | None,
@@ -136,7 +138,9 @@ def stats(
         click.echo(json.dumps({"images": flow.n, **listed, "file": str(output)}))
         return
     for name, values in listed.items():
-        click.echo(f"{name:6}" + "".join(f"{value:12.6g}" for value in values))
+        for start in range(0, len(values), _CHANNELS):  # `.npy` files may have many
+            shown = "".join(f"{value:12.6g}" for value in values[start : start + _CHANNELS])
+            click.echo(f"{heading(f'{name:6}') if start == 0 else ' ' * 6}{shown}")
     click.echo(f"{output}: of {flow.n} images; read it with generator.fit({str(output)!r})")
 
 
@@ -145,7 +149,7 @@ def _fitted(flow: DirectoryIterator) -> FeatureStatistics:
         try:
             flow.image_data_generator.fit(flow)
         except BadImageError as error:
-            raise click.ClickException(
+            raise Failure(
                 f"{' '.join(str(error).split())} Pass --on-bad-image replace to use the next readable "
                 "file instead."
             ) from error

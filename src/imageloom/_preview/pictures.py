@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imageloom._preview.colours import label_colours
+
 __all__ = ["grey_range", "overlay", "picture"]
 
 Range = tuple[float, float]
@@ -17,17 +19,7 @@ _OVERSHOOT: Final = 0.1  # splines and noise may leave the range of their image 
 _CHECKS: Final = ((255, 255, 255), (226, 226, 226))  # the two colours behind transparent pixels
 _CHECK_SIDE: Final = 8
 _MASK_SHARE: Final = 0.6
-_FEW_LABELS: Final = 24
-# Distinct for colour-blind readers, too: Okabe and Ito, "Color Universal Design", 2008.
-_LABEL_COLOURS: Final = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
-)
+_MEASURED: Final = (213, 94, 0)  # the colour of the highest value of a measurement
 
 
 def grey_range(images: Sequence[NDArray[Any]]) -> Range:
@@ -99,18 +91,22 @@ def overlay(ground: Image.Image, mask: NDArray[Any], labels: Sequence[float]) ->
     Args:
         ground: the image, RGB.
         mask: the mask (height, width, 1).
-        labels: all numbers in the masks of this kind, sorted. Each number has its own colour. If
-            there are too many for a map of labels, the mask alone is shown, in grey.
+        labels: all numbers in the masks of this kind, sorted. Each label has its own colour. Of
+            measurements, such as probabilities, the highest has the strongest colour.
     """
     numbers = mask[..., 0]
-    if len(labels) > _FEW_LABELS:
-        return picture(mask, (min(labels), max(labels)))
     grey = np.asarray(ground.convert("L").convert("RGB"), dtype=np.float64)
+    colours = label_colours(labels)
+    if colours is None:
+        low, high = min(0, labels[0]), labels[-1]
+        share = np.nan_to_num((numbers.astype(np.float64) - low) / ((high - low) or 1))
+        share = _MASK_SHARE * np.clip(share, 0, 1)[..., None]
+        shown = share * np.array(_MEASURED) + (1 - share) * grey
+        return Image.fromarray(np.rint(shown).astype(np.uint8))
     shown = grey.copy()
-    for place, label in enumerate(label for label in labels if label != 0):
-        colour = np.array(_LABEL_COLOURS[place % len(_LABEL_COLOURS)], dtype=np.float64)
+    for label, colour in colours.items():
         there = numbers == label
-        shown[there] = _MASK_SHARE * colour + (1 - _MASK_SHARE) * grey[there]
+        shown[there] = _MASK_SHARE * np.array(colour) + (1 - _MASK_SHARE) * grey[there]
     return Image.fromarray(np.rint(shown).astype(np.uint8))
 
 

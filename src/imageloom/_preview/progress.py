@@ -20,4 +20,11 @@ def progress_bar(total: int, what: str, unit: str, *, shown: bool = True) -> Any
     from tqdm import tqdm
 
     watched = shown and tells_news() and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    return tqdm(total=total, desc=what, unit=unit, delay=_PATIENCE_SECONDS, disable=not watched)
+    return tqdm(
+        total=total,
+        desc=what,
+        unit=unit,
+        delay=_PATIENCE_SECONDS,
+        disable=not watched,
+        dynamic_ncols=True,
+    )

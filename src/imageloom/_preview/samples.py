@@ -25,7 +25,10 @@ from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
 
-__all__ = ["PreviewImage", "Version", "make_preview_images", "pick_samples", "stored_image"]
+__all__ = [
+    "PreviewImage", "Version", "make_preview_images", "pick_samples", "spread",
+    "stored_image", "why_not_augmented",
+]  # fmt: skip
 
 Pixels = NDArray[Any]
 
@@ -64,10 +67,12 @@ class PreviewImage:
     Attributes:
         name: name of the file, or number of the row.
         class_name: name of the class; "" without classes, or with several.
+        class_number: number of the class; None without classes, or with several.
         image: the image after decoding and resizing, (height, width, channels).
         masks: its masks, decoded and resized as well.
         versions: the transformed versions.
         error: why the file cannot be read, in which case the image is empty.
+        clipped: share of the pixels of a file of 16 bits that are above 255 and become 255.
     """
 
     name: str
@@ -76,32 +81,73 @@ class PreviewImage:
     masks: list[Pixels] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     error: str = ""
+    class_number: int | None = None
+    clipped: float = 0.0
 
 
-def pick_samples(source: SampleSource, count: int) -> list[int]:
-    """Chooses the numbers of samples to show, spread evenly over as many classes as possible."""
+def pick_samples(source: SampleSource, count: int, seed: int = 0) -> list[int]:
+    """Chooses the numbers of samples to show, spread evenly over as many classes as possible.
+
+    Each seed chooses others: successive ones go through all samples before one comes again.
+    """
     total = len(source)
     count = min(count, total)
     try:
         numbers = source.class_numbers("preview")
     except InvalidArgumentError:  # the samples have no class, or several each
-        return _spread(total, count)
+        return spread(total, count, seed)
     classes = np.unique(numbers)
-    classes = classes[_spread(len(classes), min(count, len(classes)))]
+    classes = classes[spread(len(classes), min(count, len(classes)), seed)]
     picked: list[int] = []
     for place, number in enumerate(classes):
         members = np.flatnonzero(numbers == number)
         wanted = count // len(classes) + (place < count % len(classes))
-        picked += members[_spread(len(members), min(wanted, len(members)))].tolist()
+        picked += members[spread(len(members), min(wanted, len(members)), seed)].tolist()
     if len(picked) < count:  # small classes have fewer than their share
         others = np.setdiff1d(np.arange(total), picked)
-        picked += others[_spread(len(others), count - len(picked))].tolist()
+        picked += others[spread(len(others), count - len(picked), seed)].tolist()
     return picked
 
 
-def _spread(total: int, count: int) -> list[int]:
-    """Returns `count` of the numbers 0..total-1, each from the start of an equal part."""
-    return [place * total // count for place in range(count)]
+def spread(total: int, count: int, seed: int = 0) -> list[int]:
+    """Returns `count` of the numbers 0..total-1, one of each of equal parts.
+
+    The seed 0 takes the first number of each part, the seed 1 the second, and so on. When the parts
+    are used up, they are made anew of the shuffled numbers.
+    """
+    if count == 0:
+        return []
+    again, page = divmod(seed, total // count)
+    places = [place * total // count + page for place in range(count)]
+    if again == 0 or count == total:
+        return places
+    shuffled = np.random.RandomState(again).permutation(total)
+    return sorted(shuffled[places].tolist())
+
+
+def why_not_augmented(recipe: Recipe, images: Sequence[PreviewImage]) -> str:
+    """Says so, with the reason, if no version differs from the others by chance; else ""."""
+    transform = recipe.transform
+    if transform is not None and not transform.changes_nothing:
+        return ""
+    if recipe.user_code and not all(map(_are_alike, images)):
+        return ""
+    same = "so all versions of an image are the same."
+    if transform is None:
+        return f"No augmentation: validation_augmentation_enabled=False, {same}"
+    if not transform.random_transforms_enabled:
+        return f"No augmentation: random_transforms_enabled=False, {same}"
+    return (
+        f"No augmentation: the generator changes nothing at random, {same} "
+        "Pass, for example, rotation_range=20 or horizontal_flip=True."
+    )
+
+
+def _are_alike(one: PreviewImage) -> bool:
+    if len(one.versions) < 2:  # there is nothing to compare with, but a function may draw numbers
+        return bool(one.error)
+    first, *others = one.versions
+    return all(np.array_equal(first.image, each.image) for each in others)
 
 
 def make_preview_images(
@@ -157,6 +203,7 @@ def _of_sample(
 ) -> list[PreviewImage]:
     names = _names(source, index)
     class_name = source.class_name(index)
+    number = source.class_indices.get(class_name)
     try:
         stored = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
         masks = _stored_masks(recipe, source, index)
@@ -164,9 +211,20 @@ def _of_sample(
         computed = [_versions_of(shown, source, index, each) for each in seeds]
     except BadImageError as error:
         empty = np.empty((0, 0, 3), np.uint8)
-        return [PreviewImage(name, class_name, empty, error=str(error)) for name in names[:1]]
+        return [
+            PreviewImage(name, class_name, empty, error=str(error), class_number=number)
+            for name in names[:1]
+        ]
     return [
-        PreviewImage(name, class_name, image, masks, [version[part] for version in computed])
+        PreviewImage(
+            name,
+            class_name,
+            image,
+            masks,
+            [version[part] for version in computed],
+            class_number=number,
+            clipped=_clipped(recipe, source, name, image),
+        )
         for part, (name, image) in enumerate(zip(names, stored, strict=True))
     ]
 
@@ -201,6 +259,17 @@ def stored_image(
     if name.lower().endswith(".npy"):
         pixels = _channels_last(pixels, recipe)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _clipped(recipe: Recipe, source: SampleSource, name: str, image: Pixels) -> float:
+    """The share of pixels that lose their value because a file of 16 bits is read as colours."""
+    may_have_16_bits = name.lower().endswith((".png", ".tif", ".tiff", ".ppm"))
+    if recipe.read is None or recipe.read.color_mode == "grayscale" or not may_have_16_bits:
+        return 0.0
+    if image.size == 0 or image.max() < 255:
+        return 0.0
+    grey = dataclasses.replace(recipe.read, color_mode="grayscale", interpolation=None)
+    return float(np.mean(read_stored(source.root, name, grey) > 255))
 
 
 def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixels]:

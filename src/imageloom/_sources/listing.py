@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from imageloom._codes import Code
 from imageloom._storage.links import is_loop
@@ -21,10 +21,7 @@ from imageloom._warnings import warn_user
 __all__ = [
     "WHITE_LIST_FORMATS",
     "ClassListing",
-    "SingleClass",
-    "class_folders",
     "list_class",
-    "list_single_class",
     "subfolders",
 ]
 
@@ -126,29 +123,6 @@ def _walk(top: str, errors: list[OSError], *, follow_links: bool) -> Iterator[tu
                     around[path] = (*before, here, target)
 
 
-class SingleClass(NamedTuple):
-    """A folder of images without sub-folders, which is read as the only class of its parent folder.
-
-    Attributes:
-        root: the folder's parent, absolute.
-        name: the folder's name, which is the name of the class.
-        files: paths relative to `root`.
-    """
-
-    root: str
-    name: str
-    files: list[str]
-
-
-def class_folders(folder: str | os.PathLike[str]) -> list[str]:
-    """The names of the sub-folders that are not hidden; without any, the images are one class.
-
-    Hidden folders decide nothing here, because many programs leave one beside the images (".git",
-    ".ipynb_checkpoints").
-    """
-    return [name for name in subfolders(folder) if not name.startswith(".")]
-
-
 def subfolders(folder: str | os.PathLike[str]) -> list[str]:
     """The names of all sub-folders, sorted.
 
@@ -161,15 +135,6 @@ def subfolders(folder: str | os.PathLike[str]) -> list[str]:
         os.scandir(folder) as entries,
     ):
         return sorted(entry.name for entry in entries if entry.is_dir())
-
-
-def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:
-    """Lists a folder that has no sub-folders for classes.
-
-    It uses no index, because that would be the index of the folder above, which holds other things.
-    """
-    root, name = os.path.split(os.path.abspath(folder))
-    return SingleClass(root, name, list_class(root, name, follow_links=False).files)
 
 
 def _warn_of_unlisted(error: OSError) -> None:

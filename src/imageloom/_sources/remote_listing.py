@@ -17,7 +17,7 @@ from imageloom._storage.places import concurrently, find_files, forget_listings
 from imageloom._storage.urls import can_be_joined, join
 from imageloom._warnings import warn_user
 
-__all__ = ["list_remote_classes"]
+__all__ = ["list_remote_classes", "list_remote_folder"]
 
 
 def list_remote_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list[ClassListing]:
@@ -35,6 +35,18 @@ def list_remote_classes(root: str, names: Sequence[str], *, follow_links: bool) 
     return [found[name] for name in names]
 
 
+def list_remote_folder(url: str) -> list[str]:
+    """The images of the folder at a URL that has no sub-folders for classes, relative to it."""
+    paths = [path for path, _ in find_files(url, follow_links=False) if can_be_joined(path)]
+    return _images_of(paths)
+
+
+def _images_of(paths: Sequence[str]) -> list[str]:
+    images = [path for path in paths if path.lower().endswith(WHITE_LIST_FORMATS)]
+    files = images or [path for path in paths if path.lower().endswith(".npy")]
+    return sorted(files, key=posixpath.split)  # by folder, and by name within each folder
+
+
 def _list_class(root: str, name: str, *, follow_links: bool) -> tuple[ClassListing, list[str]]:
     """Lists a class; also returns the names that must not be joined to the folder."""
     listed_at = time.time_ns()
@@ -46,15 +58,13 @@ def _list_class(root: str, name: str, *, follow_links: bool) -> tuple[ClassListi
     strange = [path for path in stamps if not can_be_joined(path)]
     for path in strange:
         del stamps[path]
-    images = [path for path in stamps if path.lower().endswith(WHITE_LIST_FORMATS)]
-    files = images or [path for path in stamps if path.lower().endswith(".npy")]
-    files.sort(key=posixpath.split)  # by folder, and by name within each folder
+    files = _images_of(list(stamps))
     listing = ClassListing(
         files=files,
         folders={},
         follow_links=follow_links,
         listed_at=listed_at,
-        has_tiff=any(path.lower().endswith(".tiff") for path in images),
+        has_tiff=any(path.lower().endswith(".tiff") for path in files),
         stamps={path: stamps[path] for path in files},
     )
     return listing, strange

@@ -254,7 +254,8 @@ class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
         Args:
             samples: number of rows, which show as many classes as possible.
             versions: number of transformed versions of each sample.
-            seed: seed from which the seed of each version is derived.
+            seed: chooses the samples, and the transforms of each version. Successive seeds go
+                through all samples.
 
         Returns:
             A `PIL.Image.Image`, whose `info["versions"]` lists all drawn parameters.
