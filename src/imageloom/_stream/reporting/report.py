@@ -74,7 +74,7 @@ class Report(Figures):
 
     @property
     def verdict(self) -> str:
-        """Whether the model waits for data, and the one change that would help most: a sentence."""
+        """A sentence that says whether the model waits for data, and what would help most."""
         return sentence_about(self)
 
     def __str__(self) -> str:
