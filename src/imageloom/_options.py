@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from imageloom._checks import (
+from imageloom._checks.paths import check_path, check_save_format, checked_cache
+from imageloom._checks.values import (
     check_choice,
     check_cores,
     check_dtype,
@@ -26,11 +27,9 @@ from imageloom._checks import (
     shift_range,
     zoom_bounds,
 )
-from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._path_checks import check_path, check_save_format, checked_cache
 from imageloom._public import public
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "COLOUR_CHANNELS",

@@ -17,7 +17,7 @@ from imageloom import (
     preview,
 )
 from imageloom import image as keras_names
-from imageloom._keywords import _ARGUMENTS, _FOREIGN, _NO_COUNTERPART, _REMARKS, explained
+from imageloom._checks.keywords import _ARGUMENTS, _FOREIGN, _NO_COUNTERPART, _REMARKS, explained
 
 CALLS: dict[str, Callable[..., Any]] = {
     "ImageDataGenerator": ImageDataGenerator,

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import imageloom
-from imageloom._codes import Code, coded
+from imageloom._warnings import Code, coded
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(imageloom.__file__).parent

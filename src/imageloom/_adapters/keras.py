@@ -17,8 +17,7 @@ from functools import cache
 from types import FrameType
 from typing import Any, Final
 
-from imageloom._codes import Code
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "KerasSurface",

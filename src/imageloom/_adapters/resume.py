@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 
 import keras
 
-from imageloom._checks import check_int, in_words
+from imageloom._checks.keywords import explained
+from imageloom._checks.paths import check_path
+from imageloom._checks.values import check_int, in_words
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._keywords import explained
-from imageloom._path_checks import check_path
 from imageloom._public import public
 from imageloom._storage.atomic import drop_drafts, replace_file
 from imageloom._storage.refusals import telling

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-from imageloom._checks import in_words
+from imageloom._checks.values import in_words
 from imageloom._errors import ArgumentTypeError
 
 __all__ = ["check_images", "check_rows", "is_frame"]

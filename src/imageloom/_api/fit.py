@@ -16,8 +16,7 @@ from imageloom._api.planning import FrozenGenerator, PlanningGenerator, recipe_f
 from imageloom._api.statistics_file import statistics_of_file
 from imageloom._api.streamed_fit import stream_statistics
 from imageloom._api.transforms import draw_from
-from imageloom._checks import check_flag, check_int, check_seed, computing_dtype, in_words
-from imageloom._codes import Code
+from imageloom._checks.values import check_flag, check_int, check_seed, computing_dtype, in_words
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
@@ -32,7 +31,7 @@ from imageloom._pipeline.seeds import StreamPurpose, drawing_from, fork, global_
 from imageloom._pipeline.user_methods import as_params
 from imageloom._sources.arrays import as_array, rank_advice
 from imageloom._sources.base import SampleSource
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = ["FittingGenerator", "statistics_for"]
 

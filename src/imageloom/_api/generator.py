@@ -22,11 +22,11 @@ from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, freeze
 from imageloom._api.statistics_file import check_images
 from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
+from imageloom._checks.keywords import explained
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams, default_transform
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions, warn_if_unfitted
-from imageloom._keywords import explained
 from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
 from imageloom._pipeline.hooks import Hook
 from imageloom._pipeline.recipe import Recipe

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imageloom._checks import check_number
+from imageloom._checks.values import check_number
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._imaging.augment.any_axes import brighten, shift_channels_along, warp_along
 from imageloom._pipeline.seeds import global_state

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from imageloom._api.flows import mltk_directory
 from imageloom._api.generator import ImageDataGenerator
-from imageloom._keywords import explained
+from imageloom._checks.keywords import explained
 from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, Noise, ShiftRange
 from imageloom._public import public
 

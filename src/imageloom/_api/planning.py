@@ -10,8 +10,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from imageloom._checks import computing_dtype
-from imageloom._codes import Code
+from imageloom._checks.values import computing_dtype
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._executors.base import KEPT_BATCHES, Channel
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
@@ -27,7 +26,7 @@ from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
 from imageloom._sources.base import SampleSource
 from imageloom._storage.access import present_access
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "FrozenGenerator",

@@ -14,9 +14,9 @@ from PIL import Image
 from imageloom._api.generator import ImageDataGenerator
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
-from imageloom._checks import check_choice, check_int, check_seed
+from imageloom._checks.keywords import explained
+from imageloom._checks.values import check_choice, check_int, check_seed
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
-from imageloom._keywords import explained
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
 from imageloom._preview.samples import make_preview_images, spread, why_not_augmented

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from imageloom._adapters.resizing import resize_tensor
-from imageloom._checks import check_choice
+from imageloom._checks.keywords import explained
+from imageloom._checks.values import check_choice
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._imaging.smart_resize import KERNELS, cover
-from imageloom._keywords import explained
 from imageloom._public import public
 
 __all__ = ["smart_resize"]

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import computing_dtype
-from imageloom._codes import Code
+from imageloom._checks.values import computing_dtype
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._imaging.statistics_file import load_statistics
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.recipe import Recipe
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = ["check_images", "statistics_of_file"]
 

@@ -15,7 +15,6 @@ from typing import Final
 
 import numpy as np
 
-from imageloom._codes import Code, coded
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel, ComputedBatch
 from imageloom._imaging.augment.draw import TransformParams
@@ -34,7 +33,7 @@ from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
 from imageloom._stream.order import Sampler
 from imageloom._stream.window import BatchStream
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, coded, warn_user
 
 __all__ = ["stream_statistics"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import check_seed
+from imageloom._checks.values import check_seed
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.augment.draw import TransformParams, draw_transform
 from imageloom._imaging.normalise import (

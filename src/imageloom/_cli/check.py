@@ -19,13 +19,13 @@ import click
 from imageloom._cli.arguments import (
     SectionedCommand,
     augmentation,
-    factor,
     json_option,
     on_stderr,
     open_folder,
     option,
     reading,
 )
+from imageloom._cli.values import FACTOR
 from imageloom._errors import in_one_line
 
 __all__ = ["check"]
@@ -82,7 +82,7 @@ class _Found:
 @option(
     "--rescale",
     section="Reading",
-    type=factor,
+    type=FACTOR,
     metavar="X",
     help="Multiply the pixels of DIR, for example by 1/255.",
 )

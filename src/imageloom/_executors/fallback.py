@@ -21,7 +21,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from imageloom._codes import Code, coded
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer, Closers
@@ -36,7 +35,7 @@ from imageloom._locks import Lock
 from imageloom._pipeline.batch_method import BATCH_METHOD
 from imageloom._pipeline.hook_randomness import HookRandomness
 from imageloom._pipeline.recipe import BatchTask, Recipe
-from imageloom._warnings import Once
+from imageloom._warnings import Code, Once, coded
 
 __all__ = ["FallbackChannel"]
 

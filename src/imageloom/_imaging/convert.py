@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from PIL import Image
 
 from imageloom._adapters.keras import configured
-from imageloom._checks import as_dtype, check_choice
-from imageloom._codes import Code
+from imageloom._checks.keywords import explained
+from imageloom._checks.values import as_dtype, check_choice
 from imageloom._errors import InvalidArgumentError
-from imageloom._keywords import explained
 from imageloom._public import public
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = ["array_to_img", "img_to_array", "save_img"]
 

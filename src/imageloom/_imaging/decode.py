@@ -21,7 +21,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageloom._checks import check_choice
+from imageloom._checks.keywords import explained
+from imageloom._checks.values import check_choice
 from imageloom._errors import (
     ArgumentTypeError,
     BadImageError,
@@ -35,7 +36,6 @@ from imageloom._imaging.opening import (
     read_by_plugin,
 )
 from imageloom._imaging.png import PNG_MAGIC, decode_png
-from imageloom._keywords import explained
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._public import public
 from imageloom._storage.fetching import fetch

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import computing_dtype
+from imageloom._checks.values import computing_dtype
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.normalise import EPSILON, FeatureStatistics
 from imageloom._machine import free_memory

@@ -8,9 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._codes import Code
 from imageloom._options import GeneratorOptions
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "FeatureStatistics",

@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._codes import Code, coded
 from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import apply_geometry, apply_transform
@@ -32,6 +31,7 @@ from imageloom._pipeline.seeds import StreamPurpose
 from imageloom._pipeline.spare_states import give_back
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
+from imageloom._warnings import Code, coded
 
 __all__ = ["BatchWork"]
 

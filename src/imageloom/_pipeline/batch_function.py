@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import in_words
+from imageloom._checks.values import in_words
 from imageloom._errors import BatchShapeError
 from imageloom._pipeline.hooks import ParallelProcessParams
 from imageloom._pipeline.recipe import BatchTask, Recipe

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.applications import known_scaling
-from imageloom._codes import Code, coded
 from imageloom._imaging.augment.apply import scale_warning
 from imageloom._imaging.clipping import ClippedFile, noting_clipped_files
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.whereabouts import Whereabouts
-from imageloom._warnings import Hint
+from imageloom._warnings import Code, Hint, coded
 
 __all__ = ["FirstLook"]
 

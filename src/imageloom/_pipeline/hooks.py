@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import in_words, is_floating
+from imageloom._checks.values import in_words, is_floating
 from imageloom._errors import ArgumentTypeError
 from imageloom._public import public
 

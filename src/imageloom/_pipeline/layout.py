@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import as_dtype
+from imageloom._checks.values import as_dtype
 from imageloom._pipeline.shortage import memory_told
 
 __all__ = ["BatchLayout", "private_arrays"]

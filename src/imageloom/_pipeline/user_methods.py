@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import in_words
+from imageloom._checks.values import in_words
 from imageloom._errors import ArgumentTypeError
 from imageloom._pipeline.hooks import SampleCall, as_image, current_sample
 from imageloom._pipeline.recipe import UserCode

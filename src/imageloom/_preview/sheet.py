@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from imageloom._checks import check_int, check_seed
+from imageloom._checks.values import check_int, check_seed
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.captions import conventions, phrases

@@ -9,13 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks import check_subset, in_words
-from imageloom._codes import Code
+from imageloom._checks.values import check_subset, in_words
 from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows, check_mapped
 from imageloom._sources.base import SampleSource, subset_split, values_digest
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = ["ArraySource", "as_array", "images_of", "rank_advice"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from imageloom._checks.suggestions import as_words, nearest, similar
 from imageloom._errors import MissingColumnError
-from imageloom._suggestions import as_words, nearest, similar
 
 __all__ = ["missing_column"]
 

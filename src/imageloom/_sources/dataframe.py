@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._sources.base import (
@@ -28,7 +27,7 @@ from imageloom._storage.places import folder_exists
 from imageloom._storage.refusals import is_file
 from imageloom._storage.stamps import stamps_of
 from imageloom._storage.urls import absolute, is_url, join, last_part, protocols, split
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from imageloom._codes import Code
 from imageloom._errors import ArgumentTypeError, in_one_line
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._sources.base import files_digest
@@ -23,7 +22,7 @@ from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class, subfolder
 from imageloom._sources.shuffled_index import list_classes_shuffled
 from imageloom._storage.places import list_folders
 from imageloom._storage.urls import absolute, is_url, protocols
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = ["DirectorySource"]
 

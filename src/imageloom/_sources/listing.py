@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from imageloom._codes import Code
 from imageloom._storage.links import is_loop
 from imageloom._storage.refusals import check_it_says_something, telling
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "WHITE_LIST_FORMATS",

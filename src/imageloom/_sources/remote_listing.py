@@ -11,11 +11,10 @@ import posixpath
 import time
 from collections.abc import Sequence
 
-from imageloom._codes import Code
 from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing
 from imageloom._storage.places import concurrently, find_files, forget_listings
 from imageloom._storage.urls import can_be_joined, join
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = ["list_remote_classes", "list_remote_folder"]
 

@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from imageloom._codes import Code
 from imageloom._errors import BadImageError, InvalidArgumentError, StorageError
 from imageloom._storage.access import reads_by_opening
 from imageloom._storage.archive_index import (
@@ -27,7 +26,7 @@ from imageloom._storage.archive_index import (
     SymbolicLink,
     make_index,
 )
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 if TYPE_CHECKING:
     import zipfile

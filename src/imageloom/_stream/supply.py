@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imageloom._codes import Code, coded
 from imageloom._errors import IteratorClosedError, StorageError
 from imageloom._executors.base import Channel, Replacement
 from imageloom._pipeline.batch_function import completed
@@ -31,7 +30,7 @@ from imageloom._stream.reporting.timeline import HandedOut, Timeline
 from imageloom._stream.reporting.trace import Trace
 from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitutions
 from imageloom._stream.window import BatchStream
-from imageloom._warnings import Once, warn_user
+from imageloom._warnings import Code, Once, coded, warn_user
 
 __all__ = ["Batch", "BatchSupply", "BatchT_co"]
 

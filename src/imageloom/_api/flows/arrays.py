@@ -11,7 +11,7 @@ from imageloom._api.iterators.arrays import NumpyArrayIterator
 from imageloom._api.iterators.settings import (
     FlowingGenerator,
 )
-from imageloom._keywords import explained
+from imageloom._checks.keywords import explained
 
 __all__ = ["flow"]
 

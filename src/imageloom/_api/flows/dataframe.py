@@ -13,7 +13,7 @@ from imageloom._api.iterators.dataframes import DataFrameIterator
 from imageloom._api.iterators.settings import (
     FlowingGenerator,
 )
-from imageloom._keywords import explained
+from imageloom._checks.keywords import explained
 
 __all__ = ["flow_from_dataframe"]
 

@@ -12,7 +12,7 @@ from imageloom._api.iterators.directories import DirectoryIterator
 from imageloom._api.iterators.settings import (
     FlowingGenerator,
 )
-from imageloom._keywords import explained
+from imageloom._checks.keywords import explained
 
 __all__ = ["flow_from_directory", "open_directory"]
 

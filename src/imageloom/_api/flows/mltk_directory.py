@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from imageloom._api.flows import directory as keras_form
 from imageloom._api.iterators.directories import DirectoryIterator
 from imageloom._api.iterators.settings import FlowingGenerator
+from imageloom._checks.keywords import explained
 from imageloom._errors import ArgumentTypeError
-from imageloom._keywords import explained
 
 __all__ = ["flow_from_directory"]
 

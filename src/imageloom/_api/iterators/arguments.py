@@ -9,16 +9,15 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._adapters.ranks import own_shard
-from imageloom._checks import check_flag
-from imageloom._codes import Code
+from imageloom._checks.paths import check_path
+from imageloom._checks.values import check_flag
 from imageloom._errors import MissingDirectoryError
 from imageloom._options import GeneratorOptions
-from imageloom._path_checks import check_path
 from imageloom._storage.archives import ARCHIVES
 from imageloom._storage.places import folder_exists
 from imageloom._storage.urls import is_url
 from imageloom._stream.order import OrderOptions
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "IGNORED_KEYWORDS",

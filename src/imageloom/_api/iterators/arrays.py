@@ -20,8 +20,8 @@ from imageloom._api.iterators.settings import (
     warn_about_geometry,
 )
 from imageloom._api.planning import OutputSettings
-from imageloom._checks import check_flag
-from imageloom._keywords import explained
+from imageloom._checks.keywords import explained
+from imageloom._checks.values import check_flag
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.arrays import ArraySource, images_of

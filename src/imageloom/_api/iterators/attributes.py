@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
-from imageloom._checks import check_int
+from imageloom._checks.values import check_int
 from imageloom._errors import ArgumentTypeError
 
 if TYPE_CHECKING:

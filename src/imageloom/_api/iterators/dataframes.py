@@ -17,8 +17,8 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
-from imageloom._checks import check_flag
-from imageloom._keywords import explained
+from imageloom._checks.keywords import explained
+from imageloom._checks.values import check_flag
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource

@@ -22,10 +22,10 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
-from imageloom._checks import check_flag, check_function
-from imageloom._keywords import explained
+from imageloom._checks.keywords import explained
+from imageloom._checks.paths import check_path
+from imageloom._checks.values import check_flag, check_function
 from imageloom._log import check_verbose
-from imageloom._path_checks import check_path
 from imageloom._public import public
 from imageloom._sources.directory import DirectorySource
 from imageloom._stream.supply import BatchT_co

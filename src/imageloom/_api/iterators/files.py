@@ -12,7 +12,7 @@ from imageloom._api.iterators.keras_base import Iterator
 from imageloom._api.iterators.machinery import is_users
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import FilePlan
-from imageloom._checks import check_choice
+from imageloom._checks.values import check_choice
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import SampleName
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES

@@ -13,8 +13,8 @@ from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.iterators.machinery import overrides
 from imageloom._api.iterators.plans import BarePlan
 from imageloom._api.planning import OutputSettings
+from imageloom._checks.keywords import explained
 from imageloom._executors.base import Channel
-from imageloom._keywords import explained
 from imageloom._public import public
 from imageloom._sources.bare import BareSource
 from imageloom._sources.listing import WHITE_LIST_FORMATS

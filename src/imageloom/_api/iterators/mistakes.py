@@ -14,9 +14,9 @@ import numpy as np
 
 from imageloom._api.array_likes import check_images, check_rows, is_frame
 from imageloom._api.iterators.plans import check_batch_shape
-from imageloom._checks import in_words
+from imageloom._checks.paths import check_path
+from imageloom._checks.values import in_words
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingColumnError
-from imageloom._path_checks import check_path
 from imageloom._sources.base import LABEL_MODES
 
 __all__ = [

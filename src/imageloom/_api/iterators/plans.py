@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
-from imageloom._checks import check_choice, check_dtype, check_flag, in_words
+from imageloom._checks.values import check_choice, check_dtype, check_flag, in_words
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import Recipe

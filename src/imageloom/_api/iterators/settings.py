@@ -9,13 +9,18 @@ from imageloom._adapters.keras import configured
 from imageloom._api.iterators.arguments import check_directory, geometry_warning
 from imageloom._api.iterators.plans import FileSettings
 from imageloom._api.planning import PlanningGenerator
-from imageloom._checks import check_batch_size, check_choice, check_dtype, check_subset, check_text
-from imageloom._codes import Code
+from imageloom._checks.paths import check_save_format
+from imageloom._checks.values import (
+    check_batch_size,
+    check_choice,
+    check_dtype,
+    check_subset,
+    check_text,
+)
 from imageloom._errors import ArgumentTypeError
 from imageloom._options import GeneratorOptions
-from imageloom._path_checks import check_save_format
 from imageloom._sources.base import subset_split
-from imageloom._warnings import Once, warn_user
+from imageloom._warnings import Code, Once, warn_user
 
 __all__ = [
     "FlowingGenerator",

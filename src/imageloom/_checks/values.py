@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from imageloom._checks.suggestions import as_words, nearest_value
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingDependencyError
-from imageloom._suggestions import as_words, nearest_value
 from imageloom._warnings import warn_user
 
 __all__ = [

@@ -11,9 +11,9 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, ParamSpec, TypeVar
 
-from imageloom._checks import in_words
+from imageloom._checks.suggestions import as_words, nearest
+from imageloom._checks.values import in_words
 from imageloom._errors import ArgumentTypeError
-from imageloom._suggestions import as_words, nearest
 
 __all__ = ["explained"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-from imageloom._checks import check_text, in_words
+from imageloom._checks.suggestions import nearest
+from imageloom._checks.values import check_text, in_words
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._suggestions import nearest
 
 __all__ = ["check_path", "check_save_format", "checked_cache"]
 
