@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Final
 
-from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError, in_one_line
 from imageloom._public import public
 
 __all__ = ["check_verbose", "counted", "logger", "set_verbosity", "tells_news"]
@@ -107,14 +108,15 @@ def check_verbose(verbose: Any) -> bool:
         InvalidArgumentError, ArgumentTypeError: it is not one of Keras' values.
     """
     allowed = '`verbose` must be True, False, 0, 1, 2 or "auto"'
+    received = f"received {in_one_line(repr(verbose))}."
     if isinstance(verbose, str):
         if verbose == "auto":
             return True
-        raise InvalidArgumentError(f"{allowed}; received {verbose!r}.")
-    if isinstance(verbose, float) or not (hasattr(verbose, "__index__") or _is_bool(verbose)):
-        raise ArgumentTypeError(f"{allowed}; received {verbose!r}.")
+        raise InvalidArgumentError(f"{allowed}; {received}")
+    if not isinstance(verbose, Integral) and not _is_bool(verbose):
+        raise ArgumentTypeError(f"{allowed}; {received}")
     if int(verbose) not in (0, 1, 2):
-        raise InvalidArgumentError(f"{allowed}; received {verbose!r}.")
+        raise InvalidArgumentError(f"{allowed}; {received}")
     return bool(verbose)
 
 

@@ -26,6 +26,7 @@ PATHS: list[Any] = [3, True, ["a"], {}, b"a", SOMETHING]
 # Values that are not what an annotation says. A new annotation needs a row here.
 WRONG: dict[str, list[Any]] = {
     "bool": ["yes", "False", [True], {}, (), np.zeros(2), SERIES, SOMETHING],
+    "bool | int | str": ["yes", 3, -1, 1.5, None, [1], {}, np.zeros(2), SERIES, SOMETHING],
     "bool | str": ["slow", [True], {}, np.zeros(2), SOMETHING],
     "float": ["5", [5], {}, True, np.zeros(2), SOMETHING],
     "float | None": ["5", [5], {}, True, np.zeros(2), SOMETHING],

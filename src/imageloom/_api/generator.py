@@ -18,11 +18,12 @@ from imageloom._api.engine import Engine
 from imageloom._api.fit import statistics_for
 from imageloom._api.flows import arrays, dataframe, directory
 from imageloom._api.generator_state import restore, state_of
+from imageloom._api.iterators.arguments import IGNORED_KEYWORDS
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, freeze
 from imageloom._api.statistics_file import check_images
 from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
-from imageloom._checks.keywords import explained
+from imageloom._checks.keywords import explain_methods, explained
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams, default_transform
@@ -445,3 +446,8 @@ class ImageDataGenerator(MltkSurface):
         if len(reduced) > 2 and reduced[2] is None:
             return (*reduced[:2], state_of(self), *reduced[3:])
         return reduced
+
+
+explain_methods(
+    ImageDataGenerator, flow=(), flow_from_directory=(), flow_from_dataframe=IGNORED_KEYWORDS
+)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from imageloom._api.flows import mltk_directory
 from imageloom._api.generator import ImageDataGenerator
-from imageloom._checks.keywords import explained
+from imageloom._checks.keywords import explain_methods, explained
 from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, Noise, ShiftRange
 from imageloom._public import public
 
@@ -80,3 +80,6 @@ class ParallelImageDataGenerator(ImageDataGenerator):
 
     # Its arguments have another order, so this is no override in the sense of type checkers.
     flow_from_directory = mltk_directory.flow_from_directory  # type: ignore[assignment]
+
+
+explain_methods(ParallelImageDataGenerator, flow_from_directory=())

@@ -15,7 +15,7 @@ from imageloom._checks.suggestions import as_words, nearest
 from imageloom._checks.values import in_words
 from imageloom._errors import ArgumentTypeError
 
-__all__ = ["explained"]
+__all__ = ["explain_methods", "explained"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -149,7 +149,7 @@ def explained(
         known = frozenset(own).union(also)
         visible = tuple(argument for argument in own if argument != "self")
         if meant:
-            _ARGUMENTS[name] = visible
+            _ARGUMENTS.setdefault(name, visible)
 
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -160,6 +160,16 @@ def explained(
         return checked
 
     return decorate
+
+
+def explain_methods(kind: type, **methods: Collection[str]) -> None:
+    """Does so for methods of a class; each may be given keywords that it takes beyond its parameters.
+
+    Unlike a decorator, this leaves the methods' overloads and documentation to be seen by editors,
+    which read the text of the class.
+    """
+    for name, also in methods.items():
+        setattr(kind, name, explained(name, also=also, meant=True)(getattr(kind, name)))
 
 
 def _error(name: str, own: Sequence[str], wrong: Mapping[str, Any]) -> ArgumentTypeError:

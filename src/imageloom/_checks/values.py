@@ -13,7 +13,7 @@ import numpy as np
 
 from imageloom._checks.suggestions import as_words, nearest_value
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingDependencyError
-from imageloom._warnings import warn_user
+from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "as_dtype",
@@ -104,7 +104,10 @@ def check_flag(name: str, value: Any) -> None:
     if not _is_real(value):
         raise ArgumentTypeError(f"`{name}` must be True or False; received {in_words(value)}.")
     if value not in (0, 1):
-        warn_user(f"`{name}` is either True or False, and {value!r} counts as True, as in Keras.")
+        warn_user(
+            f"`{name}` is either True or False, and {value!r} counts as True, as in Keras.",
+            code=Code.NUMBER_FOR_SWITCH,
+        )
 
 
 def check_text(name: str, value: Any) -> None:

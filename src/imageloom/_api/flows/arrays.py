@@ -11,7 +11,6 @@ from imageloom._api.iterators.arrays import NumpyArrayIterator
 from imageloom._api.iterators.settings import (
     FlowingGenerator,
 )
-from imageloom._checks.keywords import explained
 
 __all__ = ["flow"]
 
@@ -104,7 +103,6 @@ def flow(
 ) -> NumpyArrayIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
 
-@explained("flow", meant=True)
 def flow(
     self: FlowingGenerator,
     x: ArrayLike | tuple[Any, Any],

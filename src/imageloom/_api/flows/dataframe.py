@@ -8,12 +8,11 @@ from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
-from imageloom._api.iterators.arguments import IGNORED_KEYWORDS, without_deprecated
+from imageloom._api.iterators.arguments import without_deprecated
 from imageloom._api.iterators.dataframes import DataFrameIterator
 from imageloom._api.iterators.settings import (
     FlowingGenerator,
 )
-from imageloom._checks.keywords import explained
 
 __all__ = ["flow_from_dataframe"]
 
@@ -202,7 +201,6 @@ def flow_from_dataframe(
 ) -> DataFrameIterator[Any]: ...
 
 
-@explained("flow_from_dataframe", also=IGNORED_KEYWORDS, meant=True)
 def flow_from_dataframe(
     self: FlowingGenerator,
     dataframe: Any,

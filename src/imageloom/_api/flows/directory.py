@@ -12,7 +12,6 @@ from imageloom._api.iterators.directories import DirectoryIterator
 from imageloom._api.iterators.settings import (
     FlowingGenerator,
 )
-from imageloom._checks.keywords import explained
 
 __all__ = ["flow_from_directory", "open_directory"]
 
@@ -110,7 +109,6 @@ def flow_from_directory(
 ) -> DirectoryIterator[Any]: ...
 
 
-@explained("flow_from_directory", meant=True)
 def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from imageloom._api.flows import directory as keras_form
 from imageloom._api.iterators.directories import DirectoryIterator
 from imageloom._api.iterators.settings import FlowingGenerator
-from imageloom._checks.keywords import explained
 from imageloom._errors import ArgumentTypeError
 
 __all__ = ["flow_from_directory"]
@@ -104,7 +103,6 @@ def flow_from_directory(
 ) -> DirectoryIterator[Any]: ...
 
 
-@explained("flow_from_directory")
 def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],

@@ -224,7 +224,7 @@ def test_all_wrong_keywords_are_named_at_once() -> None:
 
 def test_without_an_idea_the_arguments_are_where_to_look() -> None:
     assert "help(ImageDataGenerator)" in refusal("ImageDataGenerator", qqq=3)
-    assert "`x`, `augment`, `rounds` and `seed`" in refusal("fit", qqq=3)
+    assert "`x`, `augment`, `rounds`, `seed` and `verbose`" in refusal("fit", qqq=3)
 
 
 @pytest.mark.parametrize("value", [np.zeros((9, 9)), "long " * 99, [*range(999)]], ids=type)
