@@ -35,6 +35,7 @@ from imageloom._pipeline.batch_method import BATCH_METHOD, BatchMethod, current_
 from imageloom._pipeline.recipe import UserCode
 from imageloom._stream.access import StreamAccess
 from imageloom._stream.order import OrderOptions, SamplesChangedError, StreamOrder
+from imageloom._warnings import warn_user
 
 __all__ = ["IteratorMachinery", "is_users", "overrides"]
 
@@ -107,6 +108,8 @@ class IteratorMachinery(KerasSurface):
         for name in tuple(vars(self)):
             if hasattr(getattr(type(self), name, None), "__set__"):
                 del vars(self)[name]  # a subclass has assigned it before
+        for mistake in plan.source.mistakes:
+            warn_user(mistake.text)
 
     @property
     def _has_begun(self) -> bool:
