@@ -131,7 +131,8 @@ def _not_taken(found: FoundFolder, others: LeftOut) -> Mistake:
     return Mistake(
         "suffixes",
         f"No images found in {found.directory!r}: {taken} taken as an image: "
-        f"{suffixes_in_words(others)}, for example {_first_of(others)!r}. {_remedy_for_suffixes(found)}",
+        f"{suffixes_in_words(others)}, for example {_first_of(others)!r}. "
+        f"{_remedy_for_suffixes(found)}",
     )
 
 

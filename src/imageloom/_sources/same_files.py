@@ -40,17 +40,25 @@ def in_several_classes(root: str, files: Mapping[str, Sequence[str]]) -> list[tu
     return [
         (one, other)
         for one, other, neighbour in islice(found, 0, None, step)
-        # If all files are alike, as in a trial with one picture, no label is wrong.
-        if _same(root, one, other) and not _same(root, other, neighbour)
+        # A link is made on purpose. If neighbours are alike, too, this is a trial with one picture.
+        if not _linked(root, one, other)
+        and _alike(root, one, other)
+        and (neighbour == other or not _alike(root, other, neighbour))
     ]
 
 
-def _same(root: str, one: str, other: str) -> bool:
+def _linked(root: str, one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(os.path.join(root, one), os.path.join(root, other))
+    except OSError:
+        return True
+
+
+def _alike(root: str, one: str, other: str) -> bool:
+    """Whether two files have the same content; files without any are not alike."""
     paths = [os.path.join(root, one), os.path.join(root, other)]
     try:
         status, other_status = map(os.stat, paths)
-        if os.path.samestat(status, other_status):  # a link, which somebody has made on purpose
-            return False
         if not 0 < status.st_size == other_status.st_size or not stat.S_ISREG(status.st_mode):
             return False
         with open(paths[0], "rb") as left, open(paths[1], "rb") as right:
