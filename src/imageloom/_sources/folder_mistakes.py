@@ -318,12 +318,13 @@ def _shared(found: FoundFolder) -> list[Mistake]:
     same = in_several_classes(found.root, dict(zip(found.names, found.files, strict=True)))
     if not same:
         return []
+    verb = "lies" if len(same) == 1 else "lie"
     text = (
-        f"{counted(len(same), 'file')} of {found.directory!r} lie in two classes with the same name "
+        f"{counted(len(same), 'file')} of {found.directory!r} {verb} in two classes with the same name "
         f"and content, for example {same[0][0]!r} and {same[0][1]!r}, so one of the labels is "
         "wrong: delete one of them. `imageloom inspect` lists all files with the same content."
     )
-    return [Mistake("same-file", text)]
+    return [Mistake("same-picture", text)]
 
 
 def _first_of(others: LeftOut) -> str:

@@ -191,16 +191,16 @@ def subset_mistakes(
             f"{counted(len(frame), 'row')}: take a larger share."
         )
         return [Mistake("empty-in-subset", text)]
+    rows = None if classes or len(columns) < 2 else _classes_of_columns(frame, columns)
+    if rows is not None:
+        found = lost_classes(rows, border, "`y_col`", always=all(len(row) == 1 for row in rows))
+        return [] if found is None else [found]
     mistakes = (
         lost_classes(frame[column].tolist(), border, f"y_col={column!r}")
         if classes
         else sorted_rows(_plain_values(frame[column]), border, f"y_col={column!r}")
         for column in columns
     )
-    one_hot = not classes and len(columns) > 1 and _together(frame, columns)
-    if one_hot is not False and one_hot is not None:
-        found = sorted_rows(one_hot, border, f"y_col={list(columns)!r}")
-        return [found] if found else []
     return list(islice((mistake for mistake in mistakes if mistake is not None), 1))
 
 
@@ -214,12 +214,12 @@ def _plain_values(column: Any) -> Any:
     return values
 
 
-def _together(frame: Any, columns: Sequence[Any]) -> Any:
-    """Columns of zeros and ones as one array, because they are the classes of each row; else None."""
+def _classes_of_columns(frame: Any, columns: Sequence[Any]) -> list[tuple[Any, ...]] | None:
+    """The columns with a one of each row, if there are only zeros and ones; else None."""
     values = frame[list(columns)].to_numpy()
-    if values.dtype.kind in "biuf" and np.all((values == 0) | (values == 1)):
-        return values
-    return None
+    if values.dtype.kind not in "biuf" or not np.all((values == 0) | (values == 1)):
+        return None
+    return [tuple(columns[place] for place in np.flatnonzero(row).tolist()) for row in values]
 
 
 def target_mistakes(frame: Any, columns: Sequence[Any], argument: str) -> list[Mistake]:

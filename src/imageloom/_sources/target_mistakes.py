@@ -141,10 +141,9 @@ def _several(row: Any) -> Collection[Any]:
 
 
 def _names_in(classes: Sequence[Any]) -> set[Any]:
-    try:
-        return set(classes)  # none of the rows has a list
-    except TypeError:
+    if any(isinstance(row, (list, tuple, set)) for row in classes):
         return {name for row in classes for name in _several(row)}
+    return set(classes)
 
 
 def _plain(value: Any) -> Any:
