@@ -39,7 +39,6 @@ CLASS_MODES: Final = (
     examples="""
     imageloom inspect photos
     imageloom inspect photos --json | jq '.unreadable'
-    imageloom inspect labels.csv --directory photos --x-col file --validation-split 0.2
     """,
 )
 @click.argument("place", type=click.Path(exists=True, path_type=Path), metavar="DIR|TABLE")
