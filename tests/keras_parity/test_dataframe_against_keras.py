@@ -27,7 +27,9 @@ from imageloom._errors import ImageLoomError
 
 EPOCHS = 3
 # Data that cannot be meant, of which Keras says nothing.
-OURS_ALONE = r"\d+ of \d+ (classes|rows)|Of the \d+ classes|The rows are sorted|The validation subset has"
+OURS_ALONE = (
+    r"\d+ of \d+ (classes|rows)|Of the \d+ classes|The rows are sorted|The validation subset has"
+)
 SMALL: dict[str, Any] = {"target_size": (8, 8), "batch_size": 5, "shuffle": False}
 
 # Random options hit Keras' exchanged axes all the time; the warning has tests of its own.

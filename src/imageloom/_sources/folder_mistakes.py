@@ -95,7 +95,7 @@ def _nothing(found: FoundFolder) -> Mistake:
     beside = found.pictures_beside()
     if beside and not (found.chosen and found.folders):
         return _flat(found, beside)
-    others = _together([*found.left_out, left_out(found.beside)])
+    others = _together([*found.left_out, left_out(sorted(found.beside))])
     if others:
         return _not_taken(found, others)
     if not found.names:

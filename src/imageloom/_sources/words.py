@@ -14,5 +14,5 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 def suffixes_in_words(others: LeftOut) -> str:
     """How many files of each suffix: "12 .webp, 1 without suffix"."""
-    most = sorted(others.items(), key=lambda item: -item[1][0])
+    most = sorted(others.items(), key=lambda item: (-item[1][0], item[0] or "~"))
     return ", ".join(f"{count:,} {suffix or 'without suffix'}" for suffix, (count, _) in most)
