@@ -74,7 +74,7 @@ MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     ),
     "other suffixes in a flat folder": (["1.webp", "2.heic"], {}, r"1 \.heic, 1 \.webp"),
     "a class of other suffixes": (["a/1.webp", "b/1.png"], {}, r"class 'a' .*1 \.webp"),
-    "more of other suffixes": (["a/1.png", "a/1.webp", "a/2.gif"], {}, r"2 images .*1 \.webp, 1 \.gif"),
+    "more of other suffixes": (["a/1.png", "a/1.webp", "a/2.gif"], {}, r"2 images .*1 \.gif, 1 \.webp"),
     "nothing": (["notes/"], {}, r"No images found for the class 'notes'"),
     "no folder": ([], {}, r"neither sub-folders nor images"),
     "a small class": (
