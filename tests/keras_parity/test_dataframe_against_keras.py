@@ -85,8 +85,7 @@ def compare_frames(config: Configuration, folder: Path, **background: Any) -> No
         expected = keras_generator(**config.generator).flow_from_dataframe(frame, folder, **config.flow)
     ours = ImageDataGenerator(**config.generator, **background)
     agreement = Agreement()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", OURS_ALONE)
+    with quiet():
         iterator = ours.flow_from_dataframe(frame, folder, **config.flow)
     with iterator:
         assert_same_attributes(iterator, expected)
@@ -121,7 +120,6 @@ def outcome(generator: Any, frame: Any, folder: Any, **options: Any) -> dict[str
         except Exception as error:
             made["error"] = error
     told = [(w.category, str(w.message)) for w in caught if not re.match(OURS_ALONE, str(w.message))]
-    # What was tried first is ours, too.
     return made | {"warnings": [(c, text.partition(" The first one tried")[0]) for c, text in told]}
 
 
@@ -360,8 +358,7 @@ def test_the_line_that_is_printed_is_that_of_keras(
 ) -> None:
     said = []
     for generator in both_generators(validation_split=0.5):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", OURS_ALONE)
+        with quiet():
             generator.flow_from_dataframe(frame, class_folder, **options)
         said.append(" ".join(capsys.readouterr().out.split()))
     assert said[0] == said[1]
