@@ -238,6 +238,7 @@ def test_shuffling_does_not_matter(augment: bool, data: Data) -> None:
     assert_identical(found[1], found[0])
 
 
+@pytest.mark.filterwarnings("ignore:Of the .* classes in y_col")  # rows that are sorted
 @pytest.mark.parametrize("subset", ["training", "validation"])
 @pytest.mark.parametrize("source", SOURCES)
 def test_of_a_subset_no_other_image_counts(source: str, subset: str, data: Data) -> None:

@@ -84,10 +84,15 @@ def test_inspect_finds_what_is_wrong(folder: Path) -> None:
 def test_files_of_equal_length_are_no_duplicates(tmp_path: Path) -> None:
     for value in (1, 2):
         Image.new("L", (8, 8), value).save(tmp_path / f"{value}.bmp")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for path in tmp_path.glob("*.bmp"):
+        path.rename(photos / path.name)
     found = inspected(tmp_path)
     assert found["duplicates"] == []
-    assert found["classes"] == {tmp_path.name: 2}
+    assert found["classes"] == {"photos": 2}
     assert "Nothing unusual" in run("inspect", tmp_path).stdout
+    assert inspected(photos, status=1)["classes"] == {"photos": 2}, "a flat folder"
     assert not list(tmp_path.parent.glob(".imageloom*")), "no index in the folder above"
 
 

@@ -15,17 +15,15 @@ from typing import Any, Final, TypeVar
 
 from PIL import Image
 
+from imageloom._cli.listed import Listed
 from imageloom._errors import BadImageError
 from imageloom._imaging.decode import read_pixels
 from imageloom._imaging.opening import largest_file
 from imageloom._machine import available_cpus
 from imageloom._options import ReadOptions
 from imageloom._preview.progress import progress_bar
-from imageloom._sources.directory import DirectorySource
 from imageloom._sources.listing import WHITE_LIST_FORMATS
-from imageloom._sources.single_class import list_single_class
 from imageloom._storage.fetching import fetch
-from imageloom._storage.places import find_files
 from imageloom._storage.urls import is_url, join
 
 __all__ = ["Findings", "examine"]
@@ -82,6 +80,7 @@ class Findings:
         wrong_suffix: format by file, for files whose suffix names another format.
         empty_classes: folders without images.
         other_files: number of files that are not read, by suffix.
+        mistakes: what cannot be meant in the data set (kind and text), as flow methods warn of it.
     """
 
     folder: str
@@ -100,20 +99,28 @@ class Findings:
     wrong_suffix: dict[str, str] = field(default_factory=dict)
     empty_classes: list[str] = field(default_factory=list)
     other_files: dict[str, int] = field(default_factory=dict)
+    mistakes: list[dict[str, str]] = field(default_factory=list)
 
 
-def examine(folder: Path | str, *, has_classes: bool) -> Findings:
+def examine(place: Path | str, listed: Listed) -> Findings:
     """Examines every file, in threads: decoders release the interpreter lock.
 
     Every image is decoded as batches would decode it. Each thread decodes one image at a time. Only
     files of equal length are compared by content.
 
     Args:
-        folder: the data set.
-        has_classes: whether its sub-folders are classes; otherwise the folder is a class itself.
+        place: the data set, for the report.
+        listed: its files.
     """
-    findings = Findings(folder=str(folder))
-    root, names = _listed(folder, has_classes, findings)
+    root, names = listed.root, listed.names
+    findings = Findings(
+        folder=str(place),
+        images=len(names),
+        classes=dict(listed.classes),
+        mistakes=[mistake._asdict() for mistake in listed.mistakes],
+        empty_classes=[name for name, count in listed.classes.items() if count == 0],
+        other_files=dict(listed.others),
+    )
     by_length: defaultdict[int, list[str]] = defaultdict(list)
     sizes, modes, formats = Counter[str](), Counter[str](), Counter[str]()
     with _threads() as run, progress_bar(len(names), "inspect", "images") as bar:
@@ -131,61 +138,12 @@ def examine(folder: Path | str, *, has_classes: bool) -> Findings:
     findings.sizes, findings.modes = dict(sizes.most_common()), dict(modes.most_common())
     findings.formats = dict(formats.most_common())
     findings.duplicates = _duplicates(root, by_length)
-    if has_classes:
-        findings.duplicates_between_classes = [
-            same
-            for same in findings.duplicates
-            if len({name.replace(os.sep, "/").split("/")[0] for name in same}) > 1
-        ]
+    findings.duplicates_between_classes = [
+        same
+        for same in findings.duplicates
+        if len({listed.class_of[name] for name in same if name in listed.class_of}) > 1
+    ]
     return findings
-
-
-def _listed(folder: Path | str, has_classes: bool, findings: Findings) -> tuple[str, list[str]]:
-    """Returns the folder, and the files as `flow_from_directory` lists them, relative to it."""
-    if has_classes:
-        source = DirectorySource(
-            str(folder),
-            classes=None,
-            class_mode=None,
-            split=None,
-            follow_links=False,
-            max_samples_per_class=-1,
-            dtype="float32",
-        )
-        root, names = source.root, [str(name) for name in source.filenames]
-        findings.classes = source.class_counts
-    else:
-        only = list_single_class(folder)
-        root, names = only.root, only.files
-        if not is_url(root):
-            root = os.path.join(only.root, only.name)
-            names = [name[len(only.name) + 1 :] for name in only.files]
-        findings.classes = {only.name: len(names)}
-    findings.images = len(names)
-    findings.empty_classes = [name for name, count in findings.classes.items() if count == 0]
-    findings.other_files = _others(root, set(names))
-    return root, names
-
-
-def _others(root: str, listed: set[str]) -> dict[str, int]:
-    """Counts the files that are not read, by suffix."""
-    found = Counter[str]()
-    for path in _all_files(root):
-        parts = path.replace(os.sep, "/").split("/")
-        if path not in listed and not any(part.startswith(".") for part in parts):
-            found[os.path.splitext(parts[-1])[1].lower() or "without suffix"] += 1
-    return dict(found.most_common())
-
-
-def _all_files(root: str) -> Iterator[str]:
-    """The paths of all files below a folder, relative to it; not of those in hidden folders."""
-    if is_url(root):
-        yield from (path for path, _ in find_files(root, follow_links=False))
-        return
-    for place, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = os.path.relpath(place, root)
-        yield from names if inside == "." else (os.path.join(inside, name) for name in names)
 
 
 def _examined(root: str, name: str) -> _File:

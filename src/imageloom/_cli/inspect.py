@@ -12,7 +12,6 @@ import click
 
 from imageloom._cli.arguments import (
     SectionedCommand,
-    directory,
     json_option,
     on_stderr,
     option,
@@ -31,6 +30,11 @@ _BAR: Final = 24  # of the largest class, in columns
 _LONGEST_NAME: Final = 32  # of a class, in columns; the bars are shorter then
 _AROUND: Final = 15  # columns for the count and the spaces of a bar
 _IMBALANCED: Final = 5.0
+_NO_PROBLEM: Final = frozenset(("empty-class",))  # the folder may be filled later
+# Copied from `imageloom._sources.dataframe`, because that imports NumPy. A test compares both.
+CLASS_MODES: Final = (
+    "binary", "categorical", "image", "input", "multi_output", "raw", "sparse",
+)  # fmt: skip
 
 
 @click.command(
@@ -40,7 +44,34 @@ _IMBALANCED: Final = 5.0
     imageloom inspect photos --json | jq '.unreadable'
     """,
 )
-@directory
+@click.argument("place", type=click.Path(exists=True, path_type=Path), metavar="DIR|TABLE")
+@option(
+    "--validation-split",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Also examine the subsets that this share makes.",
+)
+@option(
+    "--directory", section="Table", type=click.Path(), help="The folder that names are relative to."
+)
+@option("--x-col", section="Table", default="filename", show_default=True, help="Column of names.")
+@option(
+    "--y-col",
+    section="Table",
+    multiple=True,
+    default=("class",),
+    show_default="class",
+    help="Column of targets; may be repeated.",
+)
+@option("--weight-col", section="Table", help="Column of weights.")
+@option(
+    "--class-mode",
+    section="Table",
+    type=click.Choice(CLASS_MODES),
+    default="categorical",
+    show_default=True,
+    help="What the targets are.",
+)
 @option(
     "--all",
     "everything",
@@ -48,27 +79,48 @@ _IMBALANCED: Final = 5.0
     help=f"Print all entries of lists, not only the first {_SHOWN}.",
 )
 @json_option
-def inspect(folder: Path | str, everything: bool, as_json: bool) -> None:
+def inspect(
+    place: Path | str,
+    validation_split: float | None,
+    directory: str | None,
+    x_col: str,
+    y_col: tuple[str, ...],
+    weight_col: str | None,
+    class_mode: str,
+    everything: bool,
+    as_json: bool,
+) -> None:
     """Report classes, sizes, formats and problems.
 
-    Decodes every image of DIR as batches would decode it. Reports the classes and their counts, as
-    flow_from_directory finds them; sizes, formats and modes; unreadable files; files with the same
-    content, also across classes; orientation tags, which training ignores; animations; huge images;
-    wrong suffixes; empty folders; and files that are not read.
+    Decodes every image of DIR, or of those that a TABLE (.csv or .tsv) names, as batches would decode
+    it. Reports the classes and their counts, as flow_from_directory and flow_from_dataframe find them;
+    data that cannot be meant; sizes, formats and modes; unreadable files; files with the same content,
+    also across classes; orientation tags, which training ignores; animations; huge images; wrong
+    suffixes; empty folders; and files that are not read.
 
-    The exit status is 1 if there are unreadable files, or no images.
+    The exit status is 1 if there are unreadable files, the same content in several classes, data that
+    cannot be meant, or no images.
     """
     from imageloom._cli.findings import examine
-    from imageloom._sources.single_class import class_folders
+    from imageloom._cli.listed import TableColumns, list_data
 
+    several = len(y_col) > 1 or class_mode == "multi_output"
+    columns = TableColumns(
+        directory, x_col, list(y_col) if several else y_col[0], weight_col, class_mode
+    )
     with on_stderr():
-        findings = examine(folder, has_classes=bool(class_folders(folder)))
+        listed = list_data(place, columns, validation_split)
+        for mistake in listed.mistakes:
+            if mistake.kind in _NO_PROBLEM:
+                click.echo(f"Warning: {in_one_line(mistake.text)}", err=True)
+        findings = examine(place, listed)
     if as_json:
         click.echo(json.dumps(asdict(findings), indent=1))
     else:
         lines = _in_words(findings, None if everything else _SHOWN)
         click.echo("\n".join(_styled(in_one_line(line)) for line in lines))
-    if findings.unreadable or not findings.images:
+    problems = {mistake["kind"] for mistake in findings.mistakes} - _NO_PROBLEM
+    if findings.unreadable or findings.duplicates_between_classes or problems or not findings.images:
         click.get_current_context().exit(1)
 
 
@@ -111,7 +163,10 @@ def _bars(counts: Mapping[str, int]) -> list[str]:
 
 def _remarks(findings: Findings, shown: int | None) -> list[str]:
     """Returns what users may want to change, each item with its consequence."""
+    apart = {*_NO_PROBLEM, "same-picture"}  # the groups below tell more
+    mistakes = [mistake["text"] for mistake in findings.mistakes if mistake["kind"] not in apart]
     lists: list[tuple[str, Sequence[Any]]] = [
+        ("kinds of data that cannot be meant", mistakes),
         (
             'unreadable: training stops at such a file; on_bad_image="replace" replaces it',
             [f"{name}: {why}" for name, why in findings.unreadable.items()],

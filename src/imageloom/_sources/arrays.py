@@ -14,6 +14,9 @@ from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumen
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows, check_mapped
 from imageloom._sources.base import SampleSource, subset_split, values_digest
+from imageloom._sources.mistakes import Mistake
+from imageloom._sources.target_mistakes import missing_values, row_name, sorted_rows
+from imageloom._sources.words import counted
 from imageloom._warnings import Code, warn_user
 
 __all__ = ["ArraySource", "as_array", "images_of", "rank_advice"]
@@ -65,7 +68,15 @@ class ArraySource(SampleSource):
         check_mapped(*(given for given in (y, sample_weight, *misc) if isinstance(given, np.ndarray)))
         targets = None if y is None else as_array("y", y)
         weights = None if sample_weight is None else as_array("sample_weight", sample_weight)
-        part = _subset_rows(len(x), targets, subset, split, ignore_class_split=ignore_class_split)
+        self.mistakes = [
+            mistake
+            for mistake in (missing_values("`y`", targets), missing_values("`sample_weight`", weights))
+            if mistake is not None
+        ]
+        part, differ = _subset_rows(
+            len(x), targets, subset, split, ignore_class_split=ignore_class_split
+        )
+        self.mistakes += differ
         self.x: NDArray[Any] = images_of(x, data_format)[part]
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
         self.y: NDArray[Any] | None = None if y is None else np.asarray(y[part] if subset else y)
@@ -219,20 +230,54 @@ def _subset_rows(
     split: float,
     *,
     ignore_class_split: bool,
-) -> slice:
+) -> tuple[slice, list[Mistake]]:
+    """The rows of a subset, and what cannot be meant in it."""
     check_subset(subset)
     if subset_split(subset, split) is None:
-        return slice(None)
+        return slice(None), []
     border = int(length * split)
+    mistake: Mistake | None = None
+    if border == 0 and subset == "validation" and length:
+        mistake = Mistake(
+            "empty-in-subset",
+            f"The validation subset has no images, because validation_split={split:g} takes none of "
+            f"{counted(length, 'image')}: take a larger share.",
+        )
     if y is not None and split and not ignore_class_split:
-        parts = np.unique(y[:border]), np.unique(y[border:])
-        if not np.array_equal(*parts):
-            raise InvalidArgumentError(
-                "Training and validation subsets have different number of classes after the split. If "
-                "your numpy arrays are sorted by the label, you might want to shuffle them; "
-                "pass ignore_class_split=True to skip this check."
-            )
-    return slice(None, border) if subset == "validation" else slice(border, None)
+        _check_same_classes(y, border)
+    if y is not None and split and mistake is None and (y.ndim == 2 or ignore_class_split):
+        mistake = sorted_rows(y, border, "`y`", classes=not ignore_class_split)
+    part = slice(None, border) if subset == "validation" else slice(border, None)
+    return part, [] if mistake is None else [mistake]
+
+
+def _check_same_classes(y: NDArray[Any], border: int) -> None:
+    """Refuses subsets with different values, as Keras does.
+
+    Raises:
+        InvalidArgumentError: they have.
+    """
+    first, rest = np.unique(y[:border]), np.unique(y[border:])
+    if np.array_equal(first, rest):
+        return
+    begin = "Training and validation subsets have different number of classes after the split: "
+    missing = missing_values("`y`", y)
+    if missing is not None:
+        raise InvalidArgumentError(f"{begin}{missing.text}")
+    count = len(np.union1d(first, rest))
+    parts = []
+    for subset, lacking in (
+        ("validation", np.setdiff1d(rest, first)),
+        ("training", np.setdiff1d(first, rest)),
+    ):
+        if len(lacking):
+            example = row_name(lacking[0])
+            parts.append(f"the {subset} subset lacks {len(lacking):,}, for example {example}")
+    raise InvalidArgumentError(
+        f"{begin}of the {count:,} values in `y`, {' and '.join(parts)}. If your numpy arrays are "
+        "sorted by the label, you might want to shuffle them; pass ignore_class_split=True to skip "
+        "this check, for example for targets that are no classes."
+    )
 
 
 def as_array(name: str, values: Any) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._pipeline.rows import ImageRows
+from imageloom._sources.mistakes import Mistake
 from imageloom._storage.stamps import stamps_of
 
 __all__ = [
@@ -41,6 +42,7 @@ class SampleSource(ABC):
         protocols: the protocols of the files that are URLs; empty if all files are local.
         stamps: the stamps of remote files, as far as they are known (see `_storage.stamps`).
         rows: the array of images, or None if images are read from files.
+        mistakes: what cannot be meant in the data.
     """
 
     filenames: Sequence[SampleName] = ()
@@ -50,6 +52,7 @@ class SampleSource(ABC):
     rows: ImageRows | None = None
     protocols: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = MappingProxyType({})
+    mistakes: Sequence[Mistake] = ()
 
     @property
     def masks(self) -> int:

@@ -22,8 +22,18 @@ from imageloom._sources.base import (
 )
 from imageloom._sources.columns import missing_column
 from imageloom._sources.files import FileSource
+from imageloom._sources.frame_mistakes import (
+    check_one_column,
+    check_strings,
+    labels_outside_classes,
+    masks_as_classes,
+    several_labels,
+    subset_mistakes,
+    target_mistakes,
+)
 from imageloom._sources.listing import WHITE_LIST_FORMATS
-from imageloom._storage.places import folder_exists
+from imageloom._sources.mistakes import Mistake
+from imageloom._sources.unfound_files import names_without_files, not_found
 from imageloom._storage.refusals import is_file
 from imageloom._storage.stamps import stamps_of
 from imageloom._storage.urls import absolute, is_url, join, last_part, protocols, split
@@ -82,6 +92,7 @@ class DataFrameSource(FileSource):
             ArgumentTypeError: `dataframe` is no data frame, or a column has values of a wrong type.
         """
         frame = _checked_frame(dataframe, x_col, y_col, weight_col, classes, class_mode)
+        self.mistakes: list[Mistake] = []
         self.directory: str = directory or ""
         self.class_mode = class_mode
         self.dtype = dtype
@@ -89,16 +100,26 @@ class DataFrameSource(FileSource):
         mask_columns = _mask_columns(y_col) if class_mode == "image" else []
         self._mask_columns = len(mask_columns)
         self.stamps: dict[str, str] = {}
-        self._formats = tuple(formats)
+        self._formats, self._x_col = tuple(formats), x_col
         for column in (x_col, *mask_columns):
             _check_urls(self.directory, column, frame[column].tolist())
         if validate_filenames:
             for argument, column in (("x_col", x_col), *(("y_col", name) for name in mask_columns)):
                 frame = frame[self._names_images(frame[column].tolist(), argument, column)]
+        else:
+            self.mistakes += names_without_files(
+                frame[x_col].tolist(),
+                directory=self.directory,
+                root=self.root,
+                formats=self._formats,
+                column=x_col,
+            )
         self.class_indices: dict[str, int] = {}
         if class_mode in LABEL_MODES:
-            frame, names = _with_classes(frame, y_col, classes)
+            self.mistakes += masks_as_classes(frame[y_col].tolist(), y_col, self._formats)
+            frame, names = self._with_classes(frame, y_col, classes)
             self.class_indices = {name: i for i, name in enumerate(names)}
+        self._look_at_targets(frame, y_col, weight_col, split)
         if split is not None:
             frame = frame.iloc[int(split[0] * len(frame)) : int(split[1] * len(frame)), :]
         self.class_ids = None
@@ -148,8 +169,44 @@ class DataFrameSource(FileSource):
             "class_indices": dict(self.class_indices),
         }
 
+    def _with_classes(
+        self, frame: Any, y_col: Any, classes: Sequence[str] | None
+    ) -> tuple[Any, list[str]]:
+        """The rows that have one of the classes, without other labels, and the names of the classes."""
+        if not classes:
+            found: set[str] = set()
+            for label in frame[y_col]:
+                found.update([label] if isinstance(label, str) else label)
+            return frame, sorted(found)
+        names = list(dict.fromkeys(classes))
+        known = set(names)
+        labels = [_known_labels(label, known) for label in frame[y_col]]
+        there = np.array([bool(label) for label in labels], dtype=bool)
+        self.mistakes += labels_outside_classes(frame, y_col, names, there.tolist())
+        kept = frame[there].copy()
+        kept[y_col] = np.fromiter((label for label in labels if label), dtype=object, count=there.sum())
+        return kept, names
+
+    def _look_at_targets(
+        self, frame: Any, y_col: Any, weight_col: str | None, split: tuple[float, float] | None
+    ) -> None:
+        """Notes what cannot be meant in the targets and weights of both subsets."""
+        columns = y_col if isinstance(y_col, list) else [y_col]
+        if self.class_mode in LABEL_MODES:
+            self.mistakes += several_labels(
+                frame[self._x_col].tolist(), frame[y_col].tolist(), frame.index
+            )
+            self.mistakes += subset_mistakes(frame, columns, split, classes=True)
+        elif self.class_mode in ("raw", "multi_output"):
+            self.mistakes += target_mistakes(frame, columns, "y_col")
+            self.mistakes += subset_mistakes(frame, columns, split, classes=False)
+        else:
+            self.mistakes += subset_mistakes(frame, [], split, classes=False)
+        if weight_col:
+            self.mistakes += target_mistakes(frame, [weight_col], "weight_col")
+
     def _names_images(self, names: list[str], argument: str, column: str) -> NDArray[np.bool_]:
-        """Which rows name an existing file with the suffix of an image; warns of the other rows."""
+        """Which rows name an existing file with the suffix of an image; notes the other rows."""
         root = self.root
         images = [name for name in names if last_part(name).lower().endswith(self._formats)]
         if is_url(root) or any(map(is_url, images)):
@@ -158,14 +215,17 @@ class DataFrameSource(FileSource):
         else:
             there = {name for name in images if is_file(os.path.join(root, name))}
         valid = np.array([name in there for name in names], dtype=bool)
-        invalid = len(valid) - int(valid.sum())
-        if invalid:
-            found = folder_exists(root) if is_url(root) else os.path.isdir(root)
-            why = "" if found else f" The folder {self.directory!r} does not exist."
-            warn_user(
-                f'Found {invalid} invalid image filename(s) in {argument}="{column}". These '
-                f"filename(s) will be ignored.{why}",
-                code=Code.MISSING_FILES,
+        if not valid.all():
+            bad = [name for name, good in zip(names, valid.tolist(), strict=True) if not good]
+            self.mistakes.append(
+                not_found(
+                    bad,
+                    directory=self.directory,
+                    root=root,
+                    formats=self._formats,
+                    argument=argument,
+                    column=column,
+                )
             )
         return valid
 
@@ -214,24 +274,20 @@ def _checked_frame(
             f'If class_mode="multi_output", y_col must be a list. Received {type(y_col).__name__}.'
         )
     _check_columns(dataframe, x_col, y_col, weight_col, class_mode)
-    if not all(isinstance(value, str) for value in dataframe[x_col]):
-        raise ArgumentTypeError(f"All values in column x_col={x_col} must be strings.")
+    check_strings(dataframe, x_col, f"All values in column x_col={x_col} must be strings.")
     if class_mode == "image" and not _mask_columns(y_col):
         raise InvalidArgumentError(
             'If class_mode="image", y_col must name at least one column; received an empty list.'
         )
     for column in _mask_columns(y_col) if class_mode == "image" else ():
-        if not all(isinstance(value, str) for value in dataframe[column]):
-            raise ArgumentTypeError(
-                f'If class_mode="image", all values in column y_col={column} must be strings that name '
-                "image files."
-            )
+        rule = f"all values in column y_col={column} must be strings that name image files."
+        check_strings(dataframe, column, f'If class_mode="image", {rule}')
     if class_mode in LABEL_MODES:
         if isinstance(y_col, list):
             raise ArgumentTypeError(
                 f'If class_mode="{class_mode}", y_col must name a single column; received {y_col!r}.'
             )
-        _check_labels(dataframe[y_col], y_col, classes, class_mode)
+        _check_labels(dataframe, y_col, classes, class_mode)
     elif classes:
         warn_user(
             f'`classes` will be ignored given the class_mode="{class_mode}"', code=Code.CLASSES_IGNORED
@@ -255,24 +311,19 @@ def _check_columns(
         for column in columns:
             if column not in frame.columns:
                 raise missing_column(argument, column, list(frame.columns))
+            check_one_column(frame, column, argument)
 
 
 def _check_labels(
-    labels: Any, y_col: Any, classes: Sequence[str] | None, class_mode: str | None
+    frame: Any, y_col: Any, classes: Sequence[str] | None, class_mode: str | None
 ) -> None:
+    rule = f'If class_mode="{class_mode}", y_col="{y_col}" column values must be'
     if class_mode == "categorical":
-        if not all(isinstance(label, (str, list, tuple)) for label in labels):
-            raise ArgumentTypeError(
-                f'If class_mode="{class_mode}", y_col="{y_col}" column values must be type string, '
-                "list or tuple."
-            )
+        check_strings(frame, y_col, f"{rule} type string, list or tuple.", lists=True)
         return
-    if not all(isinstance(label, str) for label in labels):
-        raise ArgumentTypeError(
-            f'If class_mode="{class_mode}", y_col="{y_col}" column values must be strings.'
-        )
+    check_strings(frame, y_col, f"{rule} strings.")
     if class_mode == "binary":
-        count, found = (len(set(classes)), "given") if classes else (labels.nunique(), "found")
+        count, found = (len(set(classes)), "given") if classes else (frame[y_col].nunique(), "found")
         if count != 2:
             raise InvalidArgumentError(
                 f'If class_mode="binary" there must be 2 classes. {count} class/es were {found}.'
@@ -284,22 +335,6 @@ def _values(column: Any) -> NDArray[Any]:
     if getattr(getattr(column, "dtype", None), "tz", None) is not None:
         column = column.dt.tz_convert(None)
     return np.asarray(column.to_numpy())
-
-
-def _with_classes(frame: Any, y_col: Any, classes: Sequence[str] | None) -> tuple[Any, list[str]]:
-    """The rows that have one of the classes, without other labels, and the names of the classes."""
-    if not classes:
-        found: set[str] = set()
-        for label in frame[y_col]:
-            found.update([label] if isinstance(label, str) else label)
-        return frame, sorted(found)
-    names = list(dict.fromkeys(classes))
-    known = set(names)
-    labels = [_known_labels(label, known) for label in frame[y_col]]
-    there = np.array([bool(label) for label in labels], dtype=bool)
-    kept = frame[there].copy()
-    kept[y_col] = np.fromiter((label for label in labels if label), dtype=object, count=there.sum())
-    return kept, names
 
 
 def _known_labels(label: Any, known: set[str]) -> Any:

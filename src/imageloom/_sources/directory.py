@@ -7,20 +7,23 @@ in that of an index file, or in that of a function of the user. A subset is a sl
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from imageloom._errors import ArgumentTypeError, in_one_line
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
-from imageloom._sources.base import files_digest
+from imageloom._sources.base import LABEL_MODES, files_digest
 from imageloom._sources.files import FileSource
+from imageloom._sources.folder_mistakes import FoundFolder, classes_without_samples, folder_mistakes
 from imageloom._sources.index import list_classes
-from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class, subfolders
+from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing, list_class
+from imageloom._sources.mistakes import Mistake
 from imageloom._sources.shuffled_index import list_classes_shuffled
-from imageloom._storage.places import list_folders
+from imageloom._storage.places import list_folder
+from imageloom._storage.refusals import telling
 from imageloom._storage.urls import absolute, is_url, protocols
 from imageloom._warnings import Code, warn_user
 
@@ -72,15 +75,15 @@ class DirectorySource(FileSource):
         self.class_mode = class_mode
         self.dtype = dtype
         self.root: str = absolute(directory)
-        names = (
-            list(classes) if classes else _subdirectories(self.root if is_url(directory) else directory)
-        )
+        top = None if classes else _look_into(directory)
+        names = list(classes or ()) if top is None else top.folders
         self.class_indices: dict[str, int] = {name: i for i, name in enumerate(names)}
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
         parts: Sequence[Sequence[SampleName]]
+        listings: list[ClassListing] = []
         if list_function is None:
-            listed = self._listed(names, follow_links, shuffle_index_dir, seed, tuple(formats))
-            parts = [_take(files, split) for files in listed]
+            listings = self._listed(names, follow_links, shuffle_index_dir, seed, tuple(formats))
+            parts = [_take(listing.files, split) for listing in listings]
         else:
             ask = partial(_list_by_function, list_function, directory)
             parts = [ask(name, split, follow_links, shuffle_index_dir) for name in names]
@@ -97,21 +100,40 @@ class DirectorySource(FileSource):
         }
         numbers = [self.class_indices[name] for name in names]
         self.class_ids = np.repeat(np.array(numbers, dtype=np.int32), [len(part) for part in parts])
-        self._warn_of_classes()
+        self.mistakes = _mistakes_of_mode(directory, class_mode, self.class_indices)
+        if list_function is None:
+            self.mistakes += self._mistakes_of_folder(names, listings, top, split, formats)
+        else:
+            self.mistakes += classes_without_samples(directory, names, [len(part) for part in parts])
 
-    def _warn_of_classes(self) -> None:
-        if self.class_mode == "binary" and len(self.class_indices) != 2:
-            warn_user(
-                f'class_mode="binary" needs 2 classes, but {self.directory!r} has '
-                f"{len(self.class_indices)}: {', '.join(map(in_one_line, self.class_indices))}.",
-                code=Code.NOT_BINARY,
+    def _mistakes_of_folder(
+        self,
+        names: Sequence[str],
+        listings: Sequence[ClassListing],
+        top: _Top | None,
+        split: tuple[float, float] | None,
+        formats: Sequence[str],
+    ) -> list[Mistake]:
+        files = [listing.files for listing in listings]
+        chosen = top is None  # then the folder is worth a look only if images are missing
+        if top is None:
+            top = _Top([], []) if all(files) else _look_into(self.directory)
+        return folder_mistakes(
+            FoundFolder(
+                directory=self.directory,
+                root=self.root,
+                names=names,
+                chosen=chosen,
+                files=files,
+                counts=[len(_take(part, split)) for part in files],
+                left_out=[listing.left_out for listing in listings],
+                folders=top.folders,
+                beside=top.files,
+                has_labels=self.class_mode in LABEL_MODES,
+                split=split,
+                formats=tuple(formats),
             )
-        for name, count in self.class_counts.items():
-            if not count:
-                warn_user(
-                    f"No images found for the class {name!r} in {self.directory!r}.",
-                    code=Code.EMPTY_CLASS,
-                )
+        )
 
     def _listed(
         self,
@@ -120,7 +142,7 @@ class DirectorySource(FileSource):
         index_dir: str | None,
         seed: int | None,
         formats: tuple[str, ...],
-    ) -> list[list[str]]:
+    ) -> list[ClassListing]:
         if formats != WHITE_LIST_FORMATS:  # an index lists the usual ones
             listings = [
                 list_class(self.root, name, follow_links=follow_links, formats=formats)
@@ -140,7 +162,7 @@ class DirectorySource(FileSource):
             )
         if is_url(self.root):
             self.stamps = {path: s for listing in listings for path, s in listing.stamps.items()}
-        return [listing.files for listing in listings]
+        return listings
 
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, with an absolute folder, because workers may work in another one."""
@@ -163,10 +185,35 @@ class DirectorySource(FileSource):
         }
 
 
-def _subdirectories(directory: str) -> list[str]:
+class _Top(NamedTuple):
+    """What lies directly in a folder: the sub-folders, sorted, and files, in any order."""
+
+    folders: list[str]
+    files: list[str]
+
+
+def _look_into(directory: str) -> _Top:
+    folders: list[str] = []
+    files: list[str] = []
     if is_url(directory):
-        return [name for name in list_folders(directory) if name != _INDEX_DIRECTORY]
-    return [name for name in subfolders(directory) if name != _INDEX_DIRECTORY]
+        folders, files = list_folder(absolute(directory))
+    else:
+        with telling(f"Could not list the folder {directory!r}"), os.scandir(directory) as entries:
+            for entry in entries:
+                (folders if entry.is_dir() else files).append(entry.name)
+    return _Top(sorted(name for name in folders if name != _INDEX_DIRECTORY), files)
+
+
+def _mistakes_of_mode(
+    directory: str, class_mode: str | None, classes: Collection[str]
+) -> list[Mistake]:
+    if class_mode != "binary" or len(classes) == 2:
+        return []
+    text = (
+        f'class_mode="binary" needs 2 classes, but {directory!r} has '
+        f"{len(classes)}: {', '.join(map(in_one_line, classes))}."
+    )
+    return [Mistake("binary", text)]
 
 
 def _parts(names: Sequence[SampleName]) -> list[str]:

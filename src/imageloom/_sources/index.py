@@ -3,7 +3,7 @@ r"""The index of a data set: a file with its listing, so that it need not be lis
 The data folder stays as it is. The file lies in the user's cache directory, and its name is a digest of
 the folder's real path. It contains only data::
 
-    {"format": "imageloom-index", "version": 2, "folder": "/data/pets", "checksum": 123}\n
+    {"format": "imageloom-index", "version": 3, "folder": "/data/pets", "checksum": 123}\n
     [{"name": "cats", "folders": ..., ...}, ...]\n
     cats/001.jpg \0 cats/002.jpg \0 ... dogs/001.jpg \0 ...
 
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from imageloom._sources.listing import ClassListing, list_class
+from imageloom._sources.listing import ClassListing, LeftOut, list_class
 from imageloom._sources.remote_listing import list_remote_classes
 from imageloom._storage.urls import is_url
 from imageloom._storage.user_cache import cache_folder, keep, kept_files, note_use
@@ -39,12 +39,13 @@ __all__ = [
     "index_folder",
     "index_path",
     "kept_indexes",
+    "left_out_of",
     "list_classes",
 ]
 
 EARLIER_NAME: Final = ".imageloom-index"  # what earlier versions wrote into the data folder
 _FORMAT: Final = "imageloom-index"
-_VERSION: Final = 2
+_VERSION: Final = 3
 _OWN_NAME: Final = re.compile("[0-9a-f]{32}")
 _LONGEST_HEADER: Final = 100_000  # bytes; a path has 4096 characters at most
 # What reading bytes of any kind may raise.
@@ -162,6 +163,7 @@ def _read(path: Path, folder: str) -> dict[str, ClassListing]:
                 follow_links=bool(entry["follow_links"]),
                 listed_at=int(entry["listed_at"]),
                 has_tiff=bool(entry["has_tiff"]),
+                left_out=left_out_of(entry["left_out"]),
             )
             start += length
         if start != len(text):
@@ -212,6 +214,18 @@ def folders_of(described: Any, class_name: str) -> dict[str, tuple[int, int]]:
     return folders
 
 
+def left_out_of(described: Any) -> LeftOut:
+    """Checks the files that are not read, as a file describes them.
+
+    Raises:
+        ValueError, TypeError, AttributeError: they are no numbers and names by suffix.
+    """
+    found: dict[str, tuple[int, str]] = {suffix: (n, first) for suffix, (n, first) in described.items()}
+    if not all(type(n) is int and isinstance(first, str) for n, first in found.values()):
+        raise ValueError("the files that are not read are damaged")
+    return found
+
+
 def _content(folder: str, listings: dict[str, ClassListing]) -> bytes:
     parts, classes = [], []
     for name, listing in listings.items():
@@ -225,6 +239,7 @@ def _content(folder: str, listings: dict[str, ClassListing]) -> bytes:
             "follow_links": listing.follow_links,
             "listed_at": listing.listed_at,
             "has_tiff": listing.has_tiff,
+            "left_out": listing.left_out,
         }
         classes.append(entry)
     content = json.dumps(classes).encode() + b"\n" + os.fsencode("".join(parts))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +20,8 @@ from imageloom._warnings import Code, warn_user
 __all__ = [
     "WHITE_LIST_FORMATS",
     "ClassListing",
+    "LeftOut",
+    "left_out",
     "list_class",
     "subfolders",
 ]
@@ -28,6 +30,10 @@ WHITE_LIST_FORMATS: Final = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 _SECOND: Final = 10**9
 _FINE_CLOCK: Final = _SECOND // 20  # the kernel's ticks are up to 10 ms long
 _COARSE_CLOCK: Final = 2 * _SECOND  # the resolution of FAT file systems
+_OF_THE_SYSTEM: Final = ("thumbs.db", "desktop.ini")
+_SUFFIXES_COUNTED: Final = 20  # a suffix may be a number, and then each file has another one
+LeftOut = Mapping[str, tuple[int, str]]
+"""Files that are not read: how many of each suffix, and the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class ClassListing:
         listed_at: the time when the listing began, in nanoseconds.
         has_tiff: whether a name ends with ".tiff"; Keras warns of such files.
         stamps: the stamps of remote files (see `_storage.stamps`).
+        left_out: the other files, by suffix.
     """
 
     files: list[str]
@@ -50,6 +57,7 @@ class ClassListing:
     listed_at: int
     has_tiff: bool
     stamps: Mapping[str, str] = field(default_factory=dict)
+    left_out: LeftOut = field(default_factory=dict)
 
     def is_current(self, root: str, *, follow_links: bool) -> bool:
         """Whether listing the class again would certainly give the same files."""
@@ -79,6 +87,7 @@ def list_class(
     folders: dict[str, tuple[int, int]] = {}
     images: list[str] = []
     arrays: list[str] = []
+    others: list[str] = []
     top = os.path.join(root, name)
     errors: list[OSError] = []  # warned of after the walk, when no frame of `os` is on the stack
     for folder, files in sorted(_walk(top, errors, follow_links=follow_links)):
@@ -87,9 +96,12 @@ def list_class(
         if fingerprint is not None:
             folders[prefix] = fingerprint
         files.sort()
+        before = len(images)
         images += [os.path.join(prefix, f) for f in files if f.lower().endswith(formats)]
         if not images:
             arrays += [os.path.join(prefix, f) for f in files if f.lower().endswith(".npy")]
+        if len(images) - before < len(files):
+            others += [os.path.join(prefix, f) for f in files if not f.lower().endswith(formats)]
     for error in errors:
         check_it_says_something(error, f"Could not list the folder {error.filename!r}")
         _warn_of_unlisted(error)
@@ -99,7 +111,22 @@ def list_class(
         follow_links=follow_links,
         listed_at=listed_at,
         has_tiff=any(f.lower().endswith(".tiff") for f in images),
+        left_out=left_out(others, arrays_are_read=bool(arrays and not images)),
     )
+
+
+def left_out(names: Iterable[str], *, arrays_are_read: bool = False) -> LeftOut:
+    """Counts files that are not read, by suffix; those that systems hide or make count for nothing."""
+    found: dict[str, tuple[int, str]] = {}
+    for name in names:
+        base = name.rpartition(os.sep)[2].rpartition("/")[2].lower()
+        suffix = os.path.splitext(base)[1]
+        if base.startswith(".") or base in _OF_THE_SYSTEM or (arrays_are_read and suffix == ".npy"):
+            continue
+        if suffix in found or len(found) < _SUFFIXES_COUNTED:
+            count, first = found.get(suffix, (0, name))
+            found[suffix] = count + 1, first
+    return found
 
 
 def _walk(top: str, errors: list[OSError], *, follow_links: bool) -> Iterator[tuple[str, list[str]]]:

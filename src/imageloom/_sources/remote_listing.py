@@ -11,7 +11,7 @@ import posixpath
 import time
 from collections.abc import Sequence
 
-from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing
+from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing, left_out
 from imageloom._storage.places import concurrently, find_files, forget_listings
 from imageloom._storage.urls import can_be_joined, join
 from imageloom._warnings import Code, warn_user
@@ -65,5 +65,6 @@ def _list_class(root: str, name: str, *, follow_links: bool) -> tuple[ClassListi
         listed_at=listed_at,
         has_tiff=any(path.lower().endswith(".tiff") for path in files),
         stamps={path: stamps[path] for path in files},
+        left_out=left_out(sorted(stamps.keys() - files)),
     )
     return listing, strange

@@ -19,7 +19,7 @@ import numpy as np
 
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.shortage import memory_told
-from imageloom._sources.index import UNREADABLE, all_inside, folders_of
+from imageloom._sources.index import UNREADABLE, all_inside, folders_of, left_out_of
 from imageloom._sources.listing import ClassListing, list_class
 from imageloom._sources.remote_listing import list_remote_classes
 from imageloom._storage.atomic import drop_drafts, replace_file
@@ -91,6 +91,7 @@ def _listing(
         "follow_links": follow_links,
         "listed_at": found.listed_at,
         "has_tiff": found.has_tiff,
+        "left_out": found.left_out,
         "crc32": zlib.crc32(content),
     }
     replace_file(described, json.dumps(description).encode(), follow_link=False)
@@ -123,6 +124,7 @@ def _read_description(described: Path, name: str, files: list[str], crc32: int) 
             follow_links=bool(description["follow_links"]),
             listed_at=int(description["listed_at"]),
             has_tiff=bool(description["has_tiff"]),
+            left_out=left_out_of(description["left_out"]),
         )
     except UNREADABLE:
         return None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from imageloom._errors import MissingDirectoryError
 from imageloom._sources.listing import list_class, subfolders
 from imageloom._sources.remote_listing import list_remote_folder
-from imageloom._storage.places import folder_exists, list_folders
+from imageloom._storage.places import folder_exists, list_folder
 from imageloom._storage.urls import is_url, last_part
 
 __all__ = ["SingleClass", "class_folders", "list_single_class"]
@@ -43,7 +43,8 @@ def class_folders(folder: str | os.PathLike[str]) -> list[str]:
     url = os.fspath(folder)
     if not folder_exists(url):
         raise MissingDirectoryError(f"There is no folder {url!r}.")
-    return [name for name in list_folders(url) if not name.startswith(".")]
+    folders, _ = list_folder(url)
+    return [name for name in folders if not name.startswith(".")]
 
 
 def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:

@@ -98,6 +98,13 @@ class Index:
         real = resolved(path, self.links) if self.links else path
         return real if real in self.folders else None
 
+    def directly_in(self, path: str) -> tuple[list[str], list[str]]:
+        """The names of the sub-folders and of the files that lie directly in a folder, each sorted."""
+        folder = self.folder(path) or ""
+        folders = self.folders.get(folder, set())
+        files = (posixpath.split(name) for name in self.members)
+        return sorted(folders), sorted(name for parent, name in files if parent == folder)
+
     def below(self, path: str, *, follow_links: bool) -> list[tuple[str, str]]:
         """All files below a folder: their paths relative to it, and their stamps.
 

@@ -32,7 +32,7 @@ __all__ = [
     "find_files",
     "folder_exists",
     "forget_listings",
-    "list_folders",
+    "list_folder",
     "members_of",
     "place_of",
     "relative",
@@ -161,18 +161,20 @@ def folder_exists(url: str) -> bool:
         return False
 
 
-def list_folders(url: str) -> list[str]:
-    """The names of the sub-folders of a folder, sorted."""
+def list_folder(url: str) -> tuple[list[str], list[str]]:
+    """The names of the sub-folders and of the files that lie directly in a folder, each sorted."""
     with storage_errors(url, MissingDirectoryError):
         place = place_of(url)
         if place.archive:
-            index = place.index()
-            return sorted(index.folders.get(index.folder(place.prefix) or "", ()))
+            return place.index().directly_in(place.prefix)
         place.fs.invalidate_cache()
         entries = place.fs.ls(place.prefix, detail=True)
-        folders = [entry["name"] for entry in entries if _is_folder(place.fs, entry)]
-        names = {relative(path.rstrip("/"), place.prefix) for path in folders}
-        return sorted(name for name in names if name and "/" not in name)
+        names: dict[bool, set[str]] = {True: set(), False: set()}
+        for entry in entries:
+            name = relative(entry["name"].rstrip("/"), place.prefix)
+            if name and "/" not in name:
+                names[_is_folder(place.fs, entry)].add(name)
+        return sorted(names[True]), sorted(names[False] - names[True])
 
 
 def _is_folder(fs: Any, entry: Mapping[str, Any]) -> bool:

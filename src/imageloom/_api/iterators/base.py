@@ -18,7 +18,7 @@ from imageloom._adapters.keras import Reader, for_keras, reader_asking
 from imageloom._api.iterators.machinery import IteratorMachinery
 from imageloom._api.iterators.views import IteratorViews, class_weights
 from imageloom._api.planning import FrozenGenerator
-from imageloom._errors import ArgumentTypeError, BatchIndexError
+from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
 from imageloom._public import public
 from imageloom._stream.reporting.report import Report
 from imageloom._stream.reporting.trace import Trace
@@ -142,7 +142,14 @@ class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
         return self._stream.cursor.in_order
 
     def on_epoch_begin(self) -> None:
-        """Called by Keras before it requests the batches of an epoch."""
+        """Called by Keras before it requests the batches of an epoch.
+
+        Raises:
+            InvalidArgumentError: there is no image, so Keras would end with an empty StopIteration.
+        """
+        if not len(self._plan.source):
+            why = [mistake.text for mistake in self._plan.source.mistakes]
+            raise InvalidArgumentError(f"There are no images to read. {why[0] if why else ''}".strip())
         self._stream.begin_epoch()
 
     def on_epoch_end(self) -> None:

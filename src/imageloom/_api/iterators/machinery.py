@@ -36,6 +36,7 @@ from imageloom._pipeline.recipe import UserCode
 from imageloom._stream.access import StreamAccess
 from imageloom._stream.observing import observers
 from imageloom._stream.order import OrderOptions, SamplesChangedError, StreamOrder
+from imageloom._warnings import warn_user
 
 __all__ = ["IteratorMachinery", "is_users", "overrides"]
 
@@ -110,6 +111,8 @@ class IteratorMachinery(KerasSurface):
                 del vars(self)[name]  # a subclass has assigned it before
         for observer in observers:
             observer.made(self)
+        for mistake in plan.source.mistakes:
+            warn_user(mistake.text, code=mistake.code)
 
     @property
     def _has_begun(self) -> bool:

@@ -1,0 +1,148 @@
+"""The data set that `imageloom inspect` examines: a folder of classes, a folder, or a table."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imageloom._errors import ImageLoomError
+from imageloom._sources.dataframe import DataFrameSource
+from imageloom._sources.directory import DirectorySource
+from imageloom._sources.mistakes import Mistake
+from imageloom._sources.single_class import class_folders, list_single_class
+from imageloom._sources.tables import read_table
+from imageloom._storage.places import find_files
+from imageloom._storage.urls import is_url
+
+__all__ = ["Listed", "TableColumns", "list_data"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumns:
+    """What the columns of a table mean, as the arguments of `flow_from_dataframe` say it."""
+
+    directory: str | None = None
+    x_col: str = "filename"
+    y_col: Any = "class"
+    weight_col: str | None = None
+    class_mode: str | None = "categorical"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The files of a data set.
+
+    Attributes:
+        root: the folder that names are relative to.
+        names: the files.
+        classes: the number of images of each class.
+        class_of: the class of each file, as far as it has one.
+        mistakes: what cannot be meant in the data set.
+        others: the number of files that are not read, by suffix.
+    """
+
+    root: str
+    names: Sequence[str] = ()
+    classes: Mapping[str, int] = field(default_factory=dict)
+    class_of: Mapping[str, str] = field(default_factory=dict)
+    mistakes: Sequence[Mistake] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
+
+
+def list_data(place: Path | str, columns: TableColumns, validation_split: float | None) -> Listed:
+    """Lists a data set as a flow method would; `validation_split` is the share of the subset."""
+    split = None if validation_split is None else (0.0, validation_split)
+    if isinstance(place, Path) and place.is_file():
+        return _table(place, columns, split)
+    return _folder(place, split)
+
+
+def _folder(folder: Path | str, split: tuple[float, float] | None) -> Listed:
+    source = _directory_source(folder, None)
+    mistakes = list(source.mistakes)
+    if split is not None:
+        of_subset = _directory_source(folder, split).mistakes
+        mistakes += [mistake for mistake in of_subset if mistake.kind == "empty-in-subset"]
+    root, names = source.root, [str(name) for name in source.filenames]
+    classes: Mapping[str, int] = source.class_counts
+    class_of = {name: name.replace(os.sep, "/").split("/")[0] for name in names}
+    if not class_folders(folder):
+        only = list_single_class(folder)
+        root, names = only.root, only.files
+        if not is_url(root):
+            root = os.path.join(only.root, only.name)
+            names = [name[len(only.name) + 1 :] for name in only.files]
+        classes, class_of = {only.name: len(names)}, {}
+    return Listed(root, names, classes, class_of, mistakes, _others(root, set(names)))
+
+
+def _directory_source(folder: Path | str, split: tuple[float, float] | None) -> DirectorySource:
+    return DirectorySource(
+        str(folder),
+        classes=None,
+        class_mode="categorical",
+        split=split,
+        follow_links=False,
+        max_samples_per_class=-1,
+        dtype="float32",
+    )
+
+
+def _table(path: Path, columns: TableColumns, split: tuple[float, float] | None) -> Listed:
+    frame = read_table(path)
+    try:
+        source = _frame_source(frame, columns, None)
+        mistakes = list(source.mistakes)
+        if split is not None:
+            known = {mistake.kind for mistake in mistakes}
+            mistakes += [
+                m for m in _frame_source(frame, columns, split).mistakes if m.kind not in known
+            ]
+    except ImageLoomError as error:
+        return Listed(columns.directory or os.getcwd(), mistakes=[Mistake("refused", str(error))])
+    names = list(dict.fromkeys(map(str, source.filenames)))
+    labels = {str(name): source.class_name(i) for i, name in enumerate(source.filenames)}
+    class_of = labels if source.class_ids is not None else {}
+    return Listed(source.root, names, source.samples_by_class(), class_of, mistakes)
+
+
+def _frame_source(
+    frame: Any, columns: TableColumns, split: tuple[float, float] | None
+) -> DataFrameSource:
+    return DataFrameSource(
+        frame,
+        columns.directory,
+        x_col=columns.x_col,
+        y_col=columns.y_col,
+        weight_col=columns.weight_col,
+        classes=None,
+        class_mode=columns.class_mode,
+        split=split,
+        validate_filenames=True,
+        dtype="float32",
+    )
+
+
+def _others(root: str, listed: set[str]) -> dict[str, int]:
+    """Counts the files that are not read, by suffix."""
+    found = Counter[str]()
+    for path in _all_files(root):
+        parts = path.replace(os.sep, "/").split("/")
+        if path not in listed and not any(part.startswith(".") for part in parts):
+            found[os.path.splitext(parts[-1])[1].lower() or "without suffix"] += 1
+    return dict(found.most_common())
+
+
+def _all_files(root: str) -> Iterator[str]:
+    """The paths of all files below a folder, relative to it; not of those in hidden folders."""
+    if is_url(root):
+        yield from (path for path, _ in find_files(root, follow_links=False))
+        return
+    for place, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = os.path.relpath(place, root)
+        yield from names if inside == "." else (os.path.join(inside, name) for name in names)
