@@ -165,7 +165,7 @@ def test_hooks_that_ask_for_something_else_are_refused_at_once(hook: Callable[..
             ParallelImageDataGenerator(**{place: hook})
 
 
-@pytest.mark.filterwarnings("ignore:Of the .* classes in y_col")  # rows that are sorted
+@pytest.mark.filterwarnings("ignore:IL215")  # rows that are sorted
 @pytest.mark.parametrize("kind", FLOWS)
 def test_hooks_are_told_about_the_iterator(kind: str, crops: Path, tmp_path: Path) -> None:
     seen: list[Any] = []
@@ -320,7 +320,7 @@ def test_the_batch_size_of_the_generator_counts_in_every_flow(kind: str, crops: 
     assert len(next(open_flow(kind, serial(), crops, batch_size=-1))[0]) == 23
 
 
-@pytest.mark.filterwarnings("ignore:Of the .* classes in y_col")  # rows that are sorted
+@pytest.mark.filterwarnings("ignore:IL215")  # rows that are sorted
 @pytest.mark.parametrize("kind", FLOWS)
 def test_only_the_validation_subset_can_be_spared(kind: str, crops: Path) -> None:
     spared = serial(validation_augmentation_enabled=False, validation_split=0.4, **AUGMENTED)

@@ -27,7 +27,13 @@ from executor_support import (
 )
 from programs import run_program
 
-from imageloom import DirectoryIterator, ImageDataGenerator, ImageLoomError, IteratorClosedError
+from imageloom import (
+    DirectoryIterator,
+    ImageDataGenerator,
+    ImageLoomError,
+    InvalidArgumentError,
+    IteratorClosedError,
+)
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 
@@ -129,7 +135,8 @@ def test_no_images_at_all(tmp_path: Path, executor: Executor) -> None:
         assert next(it).shape == (0, 24, 24, 3)
         with pytest.raises(IndexError):
             it[0]
-        it.on_epoch_begin()
+        with pytest.raises(InvalidArgumentError, match="no images"):  # `fit` says so at once
+            it.on_epoch_begin()
         it.on_epoch_end()
         it.reset()
 

@@ -89,7 +89,8 @@ def test_nothing_but_results_in_a_pipe(few: Path, tmp_path: Path) -> None:
     ):
         with started(*arguments) as process:
             out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0
+        # The images lie directly in the folder, which `inspect` takes for a mistake.
+        assert process.returncode == (1 if arguments[0] == "inspect" else 0)
         assert err == ""
         assert "\x1b" not in out
         assert "\r" not in out
@@ -116,7 +117,7 @@ def test_a_bar_in_a_terminal(many: Path, width: int) -> None:
             seen += part
     finally:
         os.close(leading)
-    assert process.returncode == 0
+    assert process.returncode == 1  # the images lie directly in the folder
     assert b"inspect" in seen
     assert b"120" in seen
     assert all(len(line) <= width for line in re.split("[\r\n]", seen.decode()))

@@ -167,6 +167,7 @@ def deep(tmp_path: Path) -> Path:
     return tmp_path / "deep.png"
 
 
+@pytest.mark.filterwarnings("ignore:IL101")
 def test_clipped_files_of_16_bits_are_told(deep: Path) -> None:
     sheet = preview(ImageDataGenerator(horizontal_flip=True), deep, versions=1)
     assert "values above 255 become 255" in " ".join(sheet.info["notes"])

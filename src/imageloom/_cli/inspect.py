@@ -17,6 +17,7 @@ from imageloom._cli.arguments import (
     option,
 )
 from imageloom._cli.terminal import COLUMNS, columns, cut, heading, padded
+from imageloom._cli.values import Place
 from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ CLASS_MODES: Final = (
     imageloom inspect photos --json | jq '.unreadable'
     """,
 )
-@click.argument("place", type=click.Path(exists=True, path_type=Path), metavar="DIR|TABLE")
+@click.argument("place", type=Place(files=True), metavar="DIR|TABLE")
 @option(
     "--validation-split",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),

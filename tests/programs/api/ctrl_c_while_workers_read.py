@@ -24,7 +24,7 @@ class Stopping(ImageDataGenerator):
 
 
 Image.new("RGB", (24, 24)).save("black.png")
-streamed_fit.progress_bar = lambda *described: contextlib.nullcontext(Bar())
+streamed_fit.progress_bar = lambda *described, **shown: contextlib.nullcontext(Bar())
 files = [os.path.join(FOLDER, "cat", f"{i:02d}.png") for i in (1, 3, 5, 7)]
 frame = pd.DataFrame({"filename": [*files, os.path.abspath("black.png")]})
 flow = dict(FLOW, class_mode=None)
