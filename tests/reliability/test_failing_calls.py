@@ -80,7 +80,7 @@ def test_some_calls_fail_beside_worker_processes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_some_calls_fail_in_worker_processes(tmp_path: Path) -> None:
     result = failing(tmp_path, "random_access", "processes", "workers", 6)
-    assert {"mmap", "read", "write"} <= set(result["calls"])
+    assert {"mmap", "read", "send"} <= set(result["calls"])
 
 
 HOUR = 3600.0

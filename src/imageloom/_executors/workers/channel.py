@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 
+from imageloom._errors import WorkerStartError
 from imageloom._executors.base import (
     KEPT_BATCHES,
     BatchFuture,
@@ -41,9 +42,16 @@ class ProcessExecutor(Executor):
     """Runs worker processes, which are started with the first task."""
 
     def __init__(self, workers: int, *, disable_gpu: bool) -> None:
-        """Starts the dispatcher's thread, and no process yet."""
+        """Starts the dispatcher's thread, and no process yet.
+
+        Raises:
+            WorkerStartError: The system has no thread or no descriptors for it.
+        """
         self._workers = workers
-        self._dispatcher = Dispatcher(workers, worker_environment(disable_gpu=disable_gpu))
+        try:
+            self._dispatcher = Dispatcher(workers, worker_environment(disable_gpu=disable_gpu))
+        except OSError as error:
+            raise WorkerStartError(f"Could not prepare to start worker processes: {error}") from error
         self._finalizer = weakref.finalize(self, self._dispatcher.close)
 
     @property

@@ -81,8 +81,10 @@ class WorkerProcess:
                 if error.errno in _EXHAUSTED:
                     self.end(0.0)
                     raise
-        with suppress(OSError):  # the child has died already, as its sentinel will tell
+        try:
             self.line.send(birth)
+        except OSError:  # it has died already, or would wait for ever; its sentinel will tell
+            self._process.kill()
 
     @property
     def gone(self) -> bool:
