@@ -300,6 +300,7 @@ def install() -> None:
         (socket, "socketpair", "socketpair"),
         (socket, "dup", "dup"),
         (socket.socket, "sendmsg", "send"),
+        (socket.socket, "send", "send"),
         (socket.socket, "recvmsg", "receive"),
         (socket.socket, "recvmsg_into", "receive"),
         (subprocess, "_fork_exec", "fork"),
