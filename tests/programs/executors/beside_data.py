@@ -31,7 +31,9 @@ def look(x):
     }
     with open(os.path.join(SIGNALS, "seen.json"), "w") as file:
         json.dump(seen, file)
-    return np.full_like(x, 7)
+    sevens = np.full_like(x, 7)
+    sevens[0, 0] = 0  # one colour alone would be warned of
+    return sevens
 
 
 it = ImageDataGenerator(cores=1, preprocessing_function=look).flow_from_directory(FOLDER, **FLOW)
@@ -40,5 +42,10 @@ for name in os.environ["SPOILT"].split(","):
     with open(f"{name}.py", "w") as file:
         file.write(f"open('{name} ran', 'w').close()\nraise SystemExit\n")
 batch = next(it)[0]
-tell(sevens=bool((batch == 7).all()), workers=workers(), path=sys.path, fallback=it.report().fallback)
+tell(
+    sevens=bool((batch[:, 1:] == 7).all()),
+    workers=workers(),
+    path=sys.path,
+    fallback=it.report().fallback,
+)
 it.close()

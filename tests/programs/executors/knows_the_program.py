@@ -40,7 +40,10 @@ def state():
         "set": os.environ.get("SET_LATE"),
         "changed": os.environ.get("SET_EARLY"),
         "deleted": os.environ.get("DELETED"),
-        "filters": [str(f) for f in warnings.filters if "Decompression" not in str(f)][:4],
+        # Without those that Pillow and Ray add when they are imported.
+        "filters": [
+            str(f) for f in warnings.filters if "Decompression" not in str(f) and "ray." not in str(f)
+        ][:4],
         "truncated": ImageFile.LOAD_TRUNCATED_IMAGES,
         "pixels": Image.MAX_IMAGE_PIXELS,
         "locale": locale.setlocale(locale.LC_ALL),
