@@ -20,6 +20,7 @@ from configurations import (
     frame_configuration,
 )
 from pictures import CLASSES, FILE_COUNT
+from recorded_warnings import without_ours
 from reference import both_generators, keras_generator, quiet
 
 from imageloom import ImageDataGenerator
@@ -119,7 +120,7 @@ def outcome(generator: Any, frame: Any, folder: Any, **options: Any) -> dict[str
             made["iterator"] = generator.flow_from_dataframe(frame, folder, **(SMALL | options))
         except Exception as error:
             made["error"] = error
-    told = [(w.category, str(w.message)) for w in caught if not re.match(OURS_ALONE, str(w.message))]
+    told = [(c, text) for c, text in without_ours(caught) if not re.match(OURS_ALONE, text)]
     return made | {"warnings": [(c, text.partition(" The first one tried")[0]) for c, text in told]}
 
 

@@ -197,6 +197,7 @@ class PlayedProcess:
         self.line = MessageSocket(PlayedSocket(there, back))  # type: ignore[arg-type]
         self.worker = PlayedWorker(PlayedSocket(back, there))
         self.sentinel = -1 - len(world.workers)
+        self.pid = 1 + len(world.workers)
         world.workers.append(self.worker)
         world.sentinels[self.sentinel] = self.worker
         self.line.send({"birth": "x" * ROOM})
