@@ -15,7 +15,7 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -83,20 +83,22 @@ def known_scaling(function: object) -> str | None:
     A function calls one if its code names one: `lambda x: preprocess_input(x)`, or a function of the
     user's that calls `resnet50.preprocess_input`.
     """
-    while True:
+    # Objects of the user may do anything when they are asked for an attribute.
+    while not isinstance(function, (ImageNetScaling, FunctionType)):
         if isinstance(function, functools.partial):
             function = function.func
-        elif hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
+        elif isinstance(function, MethodType):
+            function = function.__func__
         else:
-            break
+            return None
     if isinstance(function, ImageNetScaling):
         return _described(function.module)
-    if getattr(function, "__name__", "") == _NAME:
-        found = _MODULE.fullmatch(str(getattr(function, "__module__", "")))
+    if "__wrapped__" in vars(function):
+        return known_scaling(vars(function)["__wrapped__"])
+    if function.__name__ == _NAME:
+        found = _MODULE.fullmatch(str(function.__module__))
         return None if found is None else _described(found[0])
-    function = getattr(function, "__func__", function)
-    return _named_in(function) if isinstance(function, FunctionType) else None
+    return _named_in(function)
 
 
 def _named_in(function: FunctionType) -> str | None:
@@ -106,7 +108,8 @@ def _named_in(function: FunctionType) -> str | None:
     values = {**function.__globals__, **{name: _content(cell) for name, cell in cells}}
     for name in names:
         value = values.get(name)
-        if isinstance(value, ImageNetScaling) or getattr(value, "__name__", "") == _NAME:
+        is_function = isinstance(value, FunctionType) and value.__name__ == _NAME
+        if is_function or isinstance(value, ImageNetScaling):
             known = known_scaling(value)
             if known is not None:
                 return known

@@ -19,12 +19,12 @@ import json
 import os
 import runpy
 import sys
-import threading
 import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from imageloom._locks import Lock
 from imageloom._stream.observing import observers
 from imageloom._warnings import listeners
 
@@ -48,7 +48,7 @@ class Watch:
         self._read: dict[int, int] = {}  # by the identity of a supply
         self._place: Place | None = None
         self._ending = False
-        self._lock = threading.RLock()
+        self._lock = Lock()
 
     def made(self, iterator: Any) -> None:
         """Notes an iterator, and keeps it, so that it can be read at the end."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
@@ -90,7 +90,13 @@ class HookRandomness:
         if not self.needs_turns:
             yield
             return
-        states = _States(self._sources(task, self._found.used))
+        found = self._found
+
+        def sources() -> dict[str, tuple[Source, int]] | None:
+            """All of them, if the batch of another thread has loaded a module since."""
+            return None if self._found is found else self._sources(task, self._found.used)
+
+        states = _States(self._sources(task, found.used), sources)
         token = _current.set(states)
         try:
             with self._seeding_what_is_loaded(task, states, self._found.used):
@@ -173,8 +179,13 @@ def _roots(recipe: Recipe) -> Iterator[tuple[str, Any]]:
 class _States(AbstractContextManager[None]):
     """The states of generators for one batch; they are there in the `with` block, and only there."""
 
-    def __init__(self, sources: dict[str, tuple[Source, int]]) -> None:
+    def __init__(
+        self,
+        sources: dict[str, tuple[Source, int]],
+        later: Callable[[], dict[str, tuple[Source, int]] | None] = lambda: None,
+    ) -> None:
         self._sources = sources
+        self._later = later
         self._own: dict[str, Any] = {}  # those of the batch, once it has begun
         self.outer: dict[str, Any] = {}
         self._depth = 0
@@ -194,9 +205,14 @@ class _States(AbstractContextManager[None]):
         self._depth += 1
         if self._depth > 1:
             return
+        later = self._later() or {}
+        fresh = {name: later[name] for name in later.keys() - self._sources.keys()}
+        self._sources |= fresh
         self.outer = self.present()
         if self._own:
             self.put(self._own)
+            for source, word in fresh.values():
+                source.seed(word)
         else:
             self.seed()
 
