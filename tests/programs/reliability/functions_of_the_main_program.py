@@ -1,10 +1,12 @@
 import sys
+import warnings
 
 import numpy as np
 
 from imageloom import ImageDataGenerator
 
 OFFSET = 7
+warnings.filterwarnings("ignore", "IL107")  # the pictures have one colour
 
 
 def early(params, x, filename):
