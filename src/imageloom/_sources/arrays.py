@@ -13,6 +13,7 @@ from imageloom._checks.values import check_subset, in_words
 from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows, check_mapped
+from imageloom._pipeline.shortage import memory_told
 from imageloom._sources.base import SampleSource, subset_split, values_digest
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.target_mistakes import missing_values, row_name, sorted_rows
@@ -68,15 +69,12 @@ class ArraySource(SampleSource):
         check_mapped(*(given for given in (y, sample_weight, *misc) if isinstance(given, np.ndarray)))
         targets = None if y is None else as_array("y", y)
         weights = None if sample_weight is None else as_array("sample_weight", sample_weight)
-        self.mistakes = [
-            mistake
-            for mistake in (missing_values("`y`", targets), missing_values("`sample_weight`", weights))
-            if mistake is not None
-        ]
-        part, differ = _subset_rows(
-            len(x), targets, subset, split, ignore_class_split=ignore_class_split
-        )
-        self.mistakes += differ
+        with memory_told():
+            missing = (missing_values("`y`", targets), missing_values("`sample_weight`", weights))
+            part, differ = _subset_rows(
+                len(x), targets, subset, split, ignore_class_split=ignore_class_split
+            )
+        self.mistakes = [*(mistake for mistake in missing if mistake is not None), *differ]
         self.x: NDArray[Any] = images_of(x, data_format)[part]
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
         self.y: NDArray[Any] | None = None if y is None else np.asarray(y[part] if subset else y)
