@@ -10,7 +10,6 @@ from typing import Final
 
 from imageloom._sources.mistakes import Mistake
 from imageloom._storage.places import folder_exists
-from imageloom._storage.stamps import stamps_of
 from imageloom._storage.urls import is_url, join, last_part
 
 __all__ = ["names_without_files", "not_found"]
@@ -100,11 +99,8 @@ def _hint(name: str, directory: str, root: str, formats: Sequence[str], column: 
 
 
 def _found_with(root: str, stem: str, endings: Sequence[str]) -> Iterator[str]:
-    if is_url(join(root, stem)):
-        found = stamps_of(root, [stem + ending for ending in endings], {})
-        yield from (ending for ending in endings if stem + ending in found)
-    else:
-        yield from (ending for ending in endings if _is_file(root, stem + ending))
+    """Of files on this machine; each look at another one costs a storage many requests."""
+    yield from (ending for ending in endings if _is_file(root, stem + ending))
 
 
 def _other_names(name: str, directory: str) -> Iterator[tuple[str, str]]:

@@ -78,7 +78,8 @@ def telling(what: str) -> Iterator[None]:
     except ImageLoomError:
         raise
     except FileNotFoundError as error:
-        raise MissingDirectoryError(f"{what}: {error}") from error
+        text = f"{what}: {error.strerror}"
+        raise MissingDirectoryError(error.errno, text, error.filename) from error
     except OSError as error:
         raise refused(error, what) from error
 
