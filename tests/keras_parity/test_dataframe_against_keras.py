@@ -27,7 +27,6 @@ from imageloom import ImageDataGenerator
 from imageloom._errors import ImageLoomError
 
 EPOCHS = 3
-# Data that cannot be meant, of which Keras says nothing.
 SMALL: dict[str, Any] = {"target_size": (8, 8), "batch_size": 5, "shuffle": False}
 
 # Random options hit Keras' exchanged axes all the time; the warning has tests of its own.

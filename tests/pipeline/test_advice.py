@@ -25,6 +25,8 @@ from imageloom import (
 )
 from imageloom._errors import ArgumentTypeError
 
+pytestmark = pytest.mark.slow
+
 EXECUTORS = ["serial", "threads", "processes"]
 FLOWS = ("arrays", "directory", "dataframe")
 Pixels = NDArray[Any]
