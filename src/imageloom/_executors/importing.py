@@ -16,7 +16,7 @@ from typing import Final
 
 import cloudpickle
 
-from imageloom._executors.libraries import is_library, is_standard
+from imageloom._executors.libraries import is_users
 
 __all__ = ["is_importable", "note_reader", "note_unimportable", "sent_by_value"]
 
@@ -74,13 +74,9 @@ def _being_imported() -> Iterator[str]:
     """The modules of the user whose import is what this thread is doing."""
     frame = inspect.currentframe()
     while frame is not None:
-        if frame.f_code.co_name == "<module>" and _is_users_own(frame.f_code.co_filename):
+        if frame.f_code.co_name == "<module>" and is_users(frame.f_code.co_filename):
             name = str(frame.f_globals.get("__name__"))
             module = sys.modules.get(name)
             if name != "__main__" and module is not None and vars(module) is frame.f_globals:
                 yield name
         frame = frame.f_back
-
-
-def _is_users_own(file: str) -> bool:
-    return not is_library(file) and not is_standard(file)

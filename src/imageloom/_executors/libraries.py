@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Final
 
-__all__ = ["is_library", "is_standard"]
+__all__ = ["is_library", "is_standard", "is_users"]
 
 _LIBRARIES: Final = ("site-packages", "dist-packages")
 _STANDARD: Final = (os.path.dirname(os.__file__), os.path.join(sys.base_prefix, "DLLs"))
@@ -23,3 +23,8 @@ def is_standard(place: str) -> bool:
     """Whether a file or folder belongs to Python itself."""
     own = place.startswith(_STANDARD) or os.path.basename(place) in (_EXTENSIONS, _ARCHIVE)
     return own and not is_library(place)
+
+
+def is_users(place: str) -> bool:
+    """Whether a file or folder belongs to neither."""
+    return not is_library(place) and not is_standard(place)

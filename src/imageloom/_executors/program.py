@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from imageloom._executors.base import Channel
-from imageloom._executors.libraries import is_library, is_standard
+from imageloom._executors.libraries import is_users
 from imageloom._executors.shared import SharedExecutor, make_executor
 from imageloom._locks import Lock
 from imageloom._pipeline.recipe import Recipe
@@ -56,7 +56,7 @@ class _ProgramState:
 
 @lru_cache(maxsize=10_000)
 def _is_users_own(file: object) -> bool:
-    return isinstance(file, str) and not is_standard(file) and not is_library(file)
+    return isinstance(file, str) and is_users(file)
 
 
 def _folder() -> str:

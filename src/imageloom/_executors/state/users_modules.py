@@ -11,7 +11,7 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from imageloom._executors.libraries import is_library, is_standard
+from imageloom._executors.libraries import is_users
 
 __all__ = ["is_users_own", "reached", "users_modules"]
 
@@ -31,13 +31,13 @@ def is_users_own(name: str, module: Any) -> bool:
         return False  # libraries put objects among their modules that have any name of a file
     file = getattr(module, "__file__", None)
     if isinstance(file, str):
-        return not is_standard(file) and not is_library(file)
+        return is_users(file)
     return _is_made_by_hand(name, module)
 
 
 def _is_installed(module: Any) -> bool:
     file = getattr(module, "__file__", None) if issubclass(type(module), ModuleType) else None
-    return isinstance(file, str) and (is_standard(file) or is_library(file))
+    return isinstance(file, str) and not is_users(file)
 
 
 def _is_made_by_hand(name: str, module: ModuleType) -> bool:
