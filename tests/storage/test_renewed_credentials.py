@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,15 @@ def test_new_settings_win_over_those_of_an_earlier_failure(
             remote(places["s3"])
     with remote(places["s3"], "processes") as it:
         assert_same_batches(take(it, BATCHES), take(flow(crops), BATCHES))
+
+
+def test_credentials_may_be_set_when_there_are_workers(
+    places: dict[str, str], crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        with monkeypatch.context() as patch:
+            patch.delenv("AWS_ACCESS_KEY_ID")
+            local = stack.enter_context(remote(str(crops), "processes"))
+            expected = take(local, BATCHES)
+        it = stack.enter_context(remote(places["s3"], "processes"))
+        assert_same_batches(take(it, BATCHES), expected)

@@ -153,7 +153,7 @@ def _end() -> None:
     from imageloom import BatchIterator
 
     for there in gc.get_objects():
-        if BatchIterator in type(there).__mro__:
+        if BatchIterator in type(there).__mro__ and there._attached:
             there.close()
 
 

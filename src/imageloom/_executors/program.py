@@ -3,7 +3,8 @@
 They linger for a while after the last iterator is gone. What a worker has imported meanwhile is
 what the program had then. So code of the user goes to workers that were started in the present
 state of the program: the same search path, working directory, environment and modules. The rest
-they take over with each recipe (see `state`).
+they take over with each recipe (see `state`). Remote files are read by workers with the present
+environment.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class _Workers:
     def suit(self, recipe: Recipe, state: _ProgramState) -> bool:
         """Whether they may compute batches of a recipe in the present state of the program."""
         if not recipe.user_code:
-            return True
+            # The libraries of storages find credentials in the environment.
+            return recipe.storage is None or state.environment == self.state.environment
         if not state.is_that_of(self.state):
             return False
         self.state = state  # workers may import the new modules from now on

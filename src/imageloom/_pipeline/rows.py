@@ -48,6 +48,7 @@ class ImageRows:
         self.shape: tuple[int, ...] = array.shape
         self.dtype = array.dtype.str
         self._place = _place_in_file(array)
+        self._is_mapped = _mapping_of(array)[0] is not None
         self._parts: FileParts | None = None
 
     @property
@@ -77,6 +78,8 @@ class ImageRows:
         row = self._read(index)
         if row is None:
             row = self.array[index]
+            if self._is_mapped:
+                row = row.copy()  # before anybody makes the file shorter
         return row
 
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[Any]) -> None:

@@ -1,8 +1,9 @@
 from telling import FLOW, FOLDER, tell, workers
 
-from imageloom import ParallelImageDataGenerator
+import imageloom
 
-for _ in range(2):
-    with ParallelImageDataGenerator().flow_from_directory(FOLDER, **FLOW) as it:
+imageloom.set_verbosity(2)
+with imageloom.ImageDataGenerator().flow_from_directory(FOLDER, **FLOW) as it:
+    for _ in range(3):
         next(it)
         tell(workers=workers())
