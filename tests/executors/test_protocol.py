@@ -59,7 +59,7 @@ ACTIONS: Final[Mapping[str, Callable[[World], None]]] = {
 
 
 def after(world: World, way: tuple[str, ...]) -> World:
-    """Two workers know the channel and have computed; more is submitted; then come the actions."""
+    """The workers know the channel and have computed; more is submitted; then come the actions."""
     for _ in range(3):
         world.submit(0)
     world.go_on_to_the_end()
@@ -70,7 +70,7 @@ def after(world: World, way: tuple[str, ...]) -> World:
     return world
 
 
-def explored(timeouts: tuple[float | None, ...], steps: int) -> int:
+def explored(workers: int, timeouts: tuple[float | None, ...], steps: int) -> int:
     """Goes through all states that are at most so many steps away; returns how many there are."""
     seen = set()
     ways: list[tuple[str, ...]] = [()]
@@ -80,7 +80,7 @@ def explored(timeouts: tuple[float | None, ...], steps: int) -> int:
             for action in ACTIONS:
                 if action == "close" and "close" in way:
                     continue
-                with playing(2, timeouts=timeouts) as world:
+                with playing(workers, timeouts=timeouts) as world:
                     state = after(world, (*way, action)).state
                     if state in seen:
                         continue
@@ -94,14 +94,16 @@ def explored(timeouts: tuple[float | None, ...], steps: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("timeout", [None, TIMEOUT], ids=["no timeout", "timeout"])
-def test_all_orders_of_a_few_steps(timeout: float | None) -> None:
-    assert explored((timeout,), steps=3) > 700
+@pytest.mark.parametrize(("workers", "states"), [(1, 250), (2, 700)])
+def test_all_orders_of_a_few_steps(workers: int, states: int, timeout: float | None) -> None:
+    assert explored(workers, (timeout,), steps=3) > states
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("timeout", [None, TIMEOUT], ids=["no timeout", "timeout"])
-def test_all_orders_of_more_steps(timeout: float | None) -> None:
-    assert explored((timeout,), steps=5) > 10_000
+@pytest.mark.parametrize(("workers", "states"), [(1, 2_500), (2, 10_000)])
+def test_all_orders_of_more_steps(workers: int, states: int, timeout: float | None) -> None:
+    assert explored(workers, (timeout,), steps=5) > states
 
 
 def error_of(future: Future[object]) -> BaseException | None:
@@ -257,3 +259,22 @@ def test_a_channel_that_closes_before_a_stopped_worker_has_heard_of_it() -> None
             worker.step()
         assert not worker.dead
         assert worker.channels == {world.channels[1].key}
+
+
+def test_the_only_worker_dies_between_two_tasks() -> None:
+    """Its death is found out by giving it the second one, and nothing else wakes the dispatcher."""
+    with playing(1, timeouts=(None,)) as world:
+        world.submit(0)
+        world.go_on_to_the_end()
+        (worker,) = world.workers
+        for _ in range(4):
+            world.submit(0)
+        while not world.futures[1].done():
+            worker.step()
+            world.dispatch()
+        assert world.dispatcher.queue
+        worker.how = "exit code 1"
+        worker.die()
+        world.go_on_to_the_end()
+        world.check_batches()
+        assert all(error_of(future) is None for future in world.futures.values())

@@ -134,6 +134,7 @@ class PlayedWorker:
         self.end = end
         self.line = MessageSocket(end)  # type: ignore[arg-type]
         self.born = self.stopped = self.dead = False
+        self.how = "signal SIGKILL"
         self.channels: set[int] = set()
         self.computing: Compute | None = None
 
@@ -213,7 +214,7 @@ class PlayedProcess:
         del grace
         self.line.hang_up()
         self.worker.die()
-        return "signal SIGKILL"
+        return self.worker.how
 
 
 class World:
@@ -229,6 +230,8 @@ class World:
         self.workers: list[PlayedWorker] = []
         self.sentinels: dict[object, PlayedWorker] = {}
         self.due: float | None = None
+        self.asleep = False
+        self.awaited: tuple[Collection[Any], Collection[Any]] = ((), ())
         self.dispatcher = Dispatcher(workers, {})
         recipe: Any = SimpleNamespace(layout=_LAYOUT, rows=None, cache=None)
         self.channels = [
@@ -254,6 +257,13 @@ class World:
         """What `waiting.wait` would return at once; otherwise the dispatcher sleeps."""
         assert set(writing) <= set(reading)
         self.due = None if seconds is None else self.now + seconds
+        self.awaited = (reading, writing)
+        ready = self._ready()
+        self.asleep = not ready
+        return ready
+
+    def _ready(self) -> list[Any]:
+        reading, writing = self.awaited
         return [one for one in reading if self._is_ready(one, writes=one in writing)]
 
     def _is_ready(self, one: Any, *, writes: bool) -> bool:
@@ -279,8 +289,9 @@ class World:
         self.dispatcher.release(self.channels[channel])
 
     def dispatch(self) -> None:
-        """A turn of the dispatcher, or its end, as in its thread."""
-        if self.dispatcher.ended:
+        """A turn of the dispatcher, or its end, as in its thread; nothing while it sleeps."""
+        due = self.due is not None and self.due <= self.now
+        if self.dispatcher.ended or (self.asleep and not due and not self._ready()):
             return
         try:
             self.dispatcher._take_turn()

@@ -164,7 +164,10 @@ class Dispatcher:
             worker.process.in_forked_child()
 
     def _take_turn(self) -> None:
-        self._assign()
+        removed = -1
+        while self.restarts != removed:  # a worker turned out to be dead when it was given a task
+            removed = self.restarts
+            self._assign()
         reading, writing = self._waitables()
         self._process_events(wait(reading, writing, self._seconds_to_wait()))
         self._end_overdue()
