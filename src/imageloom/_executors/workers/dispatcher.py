@@ -80,9 +80,8 @@ class Dispatcher:
         self._without_slot = False  # a task waits for a free slot
         self._closing = False
         self._owner = os.getpid()
-        # A pipe that wakes the thread; None once that has ended. Nobody closes its ends, because a
-        # thread that is about to write could then write to another file with the same number. They
-        # are closed with the last reference to them, which such a thread holds too.
+        # A pipe that wakes the thread; None once that has ended. Its ends are closed with the last
+        # reference, or who is about to write could write to another file with the same number.
         self._alarm: tuple[Connection, Connection] | None = Pipe(duplex=False)
         if sys.platform != "win32":
             os.set_blocking(self._alarm[1].fileno(), False)  # a full pipe wakes, too
@@ -143,9 +142,8 @@ class Dispatcher:
             self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
-        error: Exception = IteratorClosedError(
-            "The iterator was closed while a batch was being computed."
-        )
+        text = "The iterator was closed while a batch was being computed."
+        error: Exception = IteratorClosedError(text)
         try:
             while not self._closing:
                 self._take_turn()
@@ -384,8 +382,7 @@ class Dispatcher:
 
     def _end_unneeded(self) -> None:
         """Ends workers that nobody needs any more; perhaps all, and this thread."""
-        count = self._staffing.unneeded(len(self._workers))
-        for worker in self._idle()[:count]:
+        for worker in self._idle()[: self._staffing.unneeded(len(self._workers))]:
             self._workers.remove(worker)
             worker.process.end(_GRACE_SECONDS)
         if self._staffing.is_over():
