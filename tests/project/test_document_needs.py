@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -83,3 +84,21 @@ def tool_for_the_block() -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_tour_says_what_to_install_and_can_be_found(tmp_path: Path) -> None:
+    tour = ROOT / "examples" / "tour.ipynb"
+    cells = json.loads(tour.read_text(encoding="utf-8"))["cells"]
+    fences = {"markdown": "{}", "code": "```python\n{}\n```"}
+    page = tmp_path / "tour.md"
+    page.write_text(
+        "\n\n".join(fences[cell["cell_type"]].format("".join(cell["source"])) for cell in cells),
+        encoding="utf-8",
+    )
+    test_a_page_says_what_to_install(page)
+    for place, link in (
+        ("README.md", "(examples/tour.ipynb)"),
+        ("docs/index.md", "(tour.md)"),
+        ("docs/tour.md", "(../examples/tour.ipynb)"),
+    ):
+        assert link in (ROOT / place).read_text(encoding="utf-8")

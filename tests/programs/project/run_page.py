@@ -1,4 +1,4 @@
-"""Runs the blocks of a page, and tells which are not run; with `--small`, MobileNet is a small model."""
+"""Runs the blocks of a page, and tells which are not run. `--small` is for the model of README."""
 
 import inspect
 import os
