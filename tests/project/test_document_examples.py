@@ -76,8 +76,24 @@ def run_elsewhere(path: Path, empty: Path, small: bool = True) -> list[str]:
     return [line for line in done.stdout.splitlines() if line]
 
 
+# With many functions that go to workers, and no commands.
+PAGES_OF_PYTHON = ["docs/how-to/hooks.md", "docs/coming-from-mltk.md"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["docs/how-to/hooks.md", "docs/coming-from-mltk.md"])
+@pytest.mark.parametrize("page", PAGES_OF_PYTHON)
+def test_blocks_run_in_a_real_interpreter(page: str, tmp_path: Path) -> None:
+    blocks = [block.code for block in blocks_of(ROOT / page) if block.language == "python"]
+    done = subprocess.run(
+        [sys.executable, "-i", "-q"], input="\n".join([*blocks, "print('the end')\n"]), cwd=tmp_path,
+        env=environment_of(), capture_output=True, encoding="utf-8", timeout=100, check=False,
+    )  # fmt: skip
+    assert done.stdout.endswith("the end\n")
+    assert "Error" not in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES_OF_PYTHON)
 def test_blocks_run_as_the_cells_of_a_notebook(page: str, tmp_path: Path) -> None:
     pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
