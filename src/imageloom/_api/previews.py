@@ -31,7 +31,7 @@ from imageloom._storage.fetching import remote_files
 from imageloom._storage.places import folder_exists
 from imageloom._storage.urls import is_url, last_part, protocols
 
-__all__ = ["preview"]
+__all__ = ["FileList", "file_recipe", "preview"]
 
 _CHANNELS: Final = (1, 3, 4)
 Pixels = NDArray[Any]
@@ -109,7 +109,7 @@ def preview(
     if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
         _check_reading(target_size, color_mode, interpolation)
         source, found = _files(images)
-        recipe = _file_recipe(frozen, source, target_size, color_mode, interpolation)
+        recipe = file_recipe(frozen, source, target_size, color_mode, interpolation)
         return preview_sheet(
             recipe,
             source,
@@ -247,7 +247,7 @@ def _refuse_reading(target_size: tuple[int, int] | None, what: str) -> None:
         )
 
 
-class _FileList(SampleSource):
+class FileList(SampleSource):
     """A data set of given files, without classes."""
 
     def __init__(self, root: str, filenames: Sequence[str]) -> None:
@@ -288,7 +288,7 @@ def _files(images: Any) -> tuple[SampleSource, str]:
                 f"{folders[0]!r}."
             )
         name = os.path.basename(last_part(paths[0]))
-        return _FileList("", paths), name if len(paths) == 1 else counted(len(paths), "image")
+        return FileList("", paths), name if len(paths) == 1 else counted(len(paths), "image")
     folder, name = paths[0], os.path.basename(last_part(paths[0].rstrip("/"))) or paths[0]
     if class_folders(folder):
         source: SampleSource = DirectorySource(
@@ -302,7 +302,7 @@ def _files(images: Any) -> tuple[SampleSource, str]:
         )
     else:
         only = list_single_class(folder)
-        source = _FileList(only.root, only.files)
+        source = FileList(only.root, only.files)
     if len(source) == 0:
         raise InvalidArgumentError(f"There are no images in {folder!r}.")
     classes = len(source.class_indices)
@@ -314,13 +314,14 @@ def _is_folder(path: str) -> bool:
     return folder_exists(path) if is_url(path) else os.path.isdir(path)
 
 
-def _file_recipe(
+def file_recipe(
     frozen: FrozenGenerator,
     source: SampleSource,
     target_size: tuple[int, int] | None,
     color_mode: str,
     interpolation: str,
 ) -> Recipe:
+    """How images of files are computed for pictures; a `target_size` of None keeps their sizes."""
     height, width = target_size or (1, 1)
     channels = COLOUR_CHANNELS[color_mode]
     last = frozen.options.data_format == "channels_last"

@@ -185,7 +185,7 @@ def make_preview_images(
             "transforms, so there are no single images to preview. Look at a batch: next(iterator)."
         )
     shown: list[PreviewImage] = []
-    with progress_bar(len(indices), "preview", "images") as bar:
+    with progress_bar(len(indices), "preview", "images", shown=len(indices) > 1) as bar:
         for place, index in enumerate(indices, first_place):
             seeds = _seeds(seed, place, versions)
             shown += _of_sample(recipe, source, index, seeds, natural_size=natural_size)

@@ -1,0 +1,93 @@
+"""A browser without a window, for tests: Chromium, as Qt's WebEngine, which pip installs without root.
+
+It opens the address that it is given, and then obeys the lines of standard input, each of which is a JSON
+list. It answers each with a line of JSON.
+
+* `["run", CODE]`: the value of some JavaScript, which is the body of a function.
+* `["press", KEY, ...]`: keys of the keyboard, by their names in Qt, such as "Right" and "Tab".
+* `["shape", WIDTH, HEIGHT]`: another size of the window.
+* `["picture", FILE]`: what the window shows, as a file.
+* `["told"]`: what the console has said since the last time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+os.environ["QTWEBENGINE_DISABLE_SANDBOX"] = "1"  # it would not start for root
+os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = "--disable-gpu --disable-background-networking"
+
+from PySide6.QtCore import QObject, Qt, QThread, QUrl, Signal
+from PySide6.QtTest import QTest
+from PySide6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile
+from PySide6.QtWebEngineWidgets import QWebEngineView
+from PySide6.QtWidgets import QApplication
+
+
+class Page(QWebEnginePage):
+    """Remembers what the console says: errors of scripts, of requests, and of the policy."""
+
+    def __init__(self, profile: QWebEngineProfile, parent: QObject) -> None:
+        super().__init__(profile, parent)
+        self.told: list[str] = []
+
+    def javaScriptConsoleMessage(self, level: Any, message: str, line: int, source: str) -> None:
+        del level
+        self.told.append(f"{source}:{line}: {message}")
+
+
+class Reader(QThread):
+    """Reads standard input beside the browser."""
+
+    line = Signal(str)
+    end = Signal()
+
+    def run(self) -> None:
+        for text in sys.stdin:
+            self.line.emit(text)
+        self.end.emit()
+
+
+def answer(value: Any) -> None:
+    print(json.dumps(value), flush=True)
+
+
+def obey(text: str) -> None:
+    word, *values = json.loads(text)
+    if word == "run":
+        page.runJavaScript(f"(() => {{ {values[0]} }})()", 0, answer)
+    elif word == "press":
+        for key in values:
+            QTest.keyClick(view.focusProxy(), getattr(Qt.Key, f"Key_{key}"))
+        answer(None)
+    elif word == "shape":
+        view.resize(*values)
+        answer(None)
+    elif word == "picture":
+        answer(view.grab().save(values[0]))
+    elif word == "told":
+        answer(page.told)
+        page.told = []
+
+
+application = QApplication(sys.argv[:1])
+profile = QWebEngineProfile()  # of nobody: nothing is stored
+view = QWebEngineView()
+view.resize(1100, 800)
+page = Page(profile, view)
+view.setPage(page)
+reader = Reader()
+reader.line.connect(obey)
+reader.end.connect(application.quit)
+page.loadFinished.connect(answer)
+page.loadFinished.connect(lambda _: reader.start())
+view.load(QUrl(sys.argv[1]))
+view.show()
+application.exec()
+reader.wait()
+# Qt takes its time to end, and may crash then: nothing is worth waiting for.
+os._exit(0)
