@@ -68,8 +68,8 @@ def browser_at(url: str) -> Iterator[Browser]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    try:
-        with process:
+    with process:
+        try:
             browser = Browser(process)
             started = process.stdout is not None and process.stdout.readline()
             if not started:
@@ -77,6 +77,5 @@ def browser_at(url: str) -> Iterator[Browser]:
                 pytest.skip(f"the browser does not start here: {said.strip()[-300:]}")
             assert json.loads(started) is True, "the page cannot be loaded"
             yield browser
-    finally:
-        process.kill()
-        process.wait()
+        finally:
+            process.kill()  # with its children, which notice it

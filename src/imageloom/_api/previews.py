@@ -31,7 +31,7 @@ from imageloom._storage.fetching import remote_files
 from imageloom._storage.places import folder_exists
 from imageloom._storage.urls import is_url, last_part, protocols
 
-__all__ = ["FileList", "file_recipe", "preview"]
+__all__ = ["FileList", "array_recipe", "file_recipe", "preview"]
 
 _CHANNELS: Final = (1, 3, 4)
 Pixels = NDArray[Any]
@@ -140,24 +140,7 @@ def _sheet_of_arrays(
     first_seed = check_seed(seed) or 0
     shown_images, notices = [], []
     for place, index in enumerate(spread(len(arrays), min(samples, len(arrays)), first_seed)):
-        source = ArraySource(
-            arrays[index][None],
-            None,
-            None,
-            subset=None,
-            split=0.0,
-            ignore_class_split=True,
-            data_format=frozen.options.data_format,
-        )
-        recipe = make_recipe(
-            frozen,
-            source,
-            _preview_settings(frozen),
-            batch_size=1,
-            row_shape=arrays[index].shape,
-            read=None,
-            hook_params={},
-        )
+        source, recipe = array_recipe(frozen, arrays[index])
         found = make_preview_images(
             recipe, source, [0], versions=versions, seed=first_seed, first_place=place
         )
@@ -171,6 +154,29 @@ def _sheet_of_arrays(
         notice=notices[0] if all(notices) else "",
         notes=[*about_values(shown_images, frozen.options.rescale), *notes],
     )
+
+
+def array_recipe(frozen: FrozenGenerator, image: Pixels) -> tuple[SampleSource, Recipe]:
+    """A data set of one image, in the generator's `data_format`, and how its pictures are computed."""
+    source = ArraySource(
+        image[None],
+        None,
+        None,
+        subset=None,
+        split=0.0,
+        ignore_class_split=True,
+        data_format=frozen.options.data_format,
+    )
+    recipe = make_recipe(
+        frozen,
+        source,
+        _preview_settings(frozen),
+        batch_size=1,
+        row_shape=image.shape,
+        read=None,
+        hook_params={},
+    )
+    return source, recipe
 
 
 def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:

@@ -1,9 +1,9 @@
 """A browser without a window, for tests: Chromium, as Qt's WebEngine, which pip installs without root.
 
-It opens the address that it is given, and then obeys the lines of standard input, each of which is a JSON
-list. It answers each with a line of JSON.
+It opens the address that it is given, and then obeys the lines of standard input, each of which is a
+JSON list. It answers each with a line of JSON.
 
-* `["run", CODE]`: the value of some JavaScript, which is the body of a function.
+* `["run", CODE]`: the value of some JavaScript, which is the body of a function; for an element, true.
 * `["press", KEY, ...]`: keys of the keyboard, by their names in Qt, such as "Right" and "Tab".
 * `["shape", WIDTH, HEIGHT]`: another size of the window.
 * `["picture", FILE]`: what the window shows, as a file.
@@ -26,6 +26,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile
 from PySide6.QtWebEngineWidgets import QWebEngineView
 from PySide6.QtWidgets import QApplication
+
+# As a text, because Qt copies no lists, and of an element all that it refers to: the whole document.
+AS_TEXT = """(() => {
+  const found = (() => { %s })();
+  return JSON.stringify(found instanceof Node ? true : found ?? null);
+})()"""
 
 
 class Page(QWebEnginePage):
@@ -59,7 +65,7 @@ def answer(value: Any) -> None:
 def obey(text: str) -> None:
     word, *values = json.loads(text)
     if word == "run":
-        page.runJavaScript(f"(() => {{ {values[0]} }})()", 0, answer)
+        page.runJavaScript(AS_TEXT % values[0], 0, lambda text: answer(json.loads(text or "null")))
     elif word == "press":
         for key in values:
             QTest.keyClick(view.focusProxy(), getattr(Qt.Key, f"Key_{key}"))

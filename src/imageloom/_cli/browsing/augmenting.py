@@ -9,20 +9,26 @@ import base64
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+from numpy.typing import NDArray
+
 from imageloom import ImageDataGenerator
-from imageloom._api.previews import file_recipe
-from imageloom._cli.browsing.pictures import as_png, without_path
-from imageloom._errors import InvalidArgumentError, in_one_line
+from imageloom._api.previews import array_recipe, file_recipe
+from imageloom._cli.browsing.pictures import as_png
+from imageloom._errors import BadImageError, InvalidArgumentError, in_one_line
 from imageloom._options import FILL_MODES, INTERPOLATIONS
 from imageloom._preview.captions import conventions, phrases
-from imageloom._preview.samples import make_preview_images, why_not_augmented
+from imageloom._preview.samples import (
+    clipped_share,
+    make_preview_images,
+    stored_image,
+    why_not_augmented,
+)
 from imageloom._preview.sheet import about_values
 from imageloom._preview.words import geometry_notes
 from imageloom._sources.base import SampleSource
-from imageloom._storage.urls import join
 from imageloom._warnings import listeners
 
 __all__ = ["CHOICES", "SLIDERS", "SWITCHES", "Augmenting", "Settings"]
@@ -147,48 +153,69 @@ def _choice(choice: Choice, fields: Mapping[str, str]) -> str:
     return value
 
 
+class _Pixels(NamedTuple):
+    """An image as it is read, and the share of its pixels that lose their value by that."""
+
+    image: NDArray[Any]
+    clipped: float
+
+
 class Augmenting:
-    """Computes versions of the images of a data set, one request after the other."""
+    """Computes versions of the images of a data set, one request after the other.
+
+    The image that was read last is kept, because sliders move often and a photograph takes long. The
+    pipeline gives the same versions of an array as of the file.
+    """
 
     def __init__(self, source: SampleSource) -> None:
         self._source = source
         self._turn = threading.Lock()
+        self._read_last: tuple[tuple[Any, ...], _Pixels] | None = None
 
     def versions(self, number: int, settings: Settings) -> dict[str, Any]:
         """The image as it is read, versions of it with what was drawn, and notes.
 
         Raises:
-            ImageLoomError: the library rejects the settings.
+            ImageLoomError: the library rejects the settings, or the file cannot be read.
         """
         generator = ImageDataGenerator(**settings.options)
-        recipe = file_recipe(
-            generator._freeze().without_cache(),
-            self._source,
-            settings.target_size,
-            "rgb",
-            settings.interpolation,
-        )
+        frozen = generator._freeze().without_cache()
         with self._turn, _collected_warnings() as texts:
-            images = make_preview_images(
-                recipe, self._source, [number], versions=_VERSIONS, seed=settings.seed
-            )
-        (image,) = images
-        if image.error:
-            path = join(self._source.root, str(self._source.filenames[number]))
-            return {"error": without_path(Exception(image.error), path)}
-        drawn = [phrases(version.params) for version in image.versions]
-        notes = [*texts, *about_values(images, None), *geometry_notes(generator)]
+            image, clipped = self._read(number, settings)
+            source, recipe = array_recipe(frozen, image)
+            (found,) = make_preview_images(recipe, source, [0], versions=_VERSIONS, seed=settings.seed)
+        found = replace(found, clipped=clipped)
+        drawn = [phrases(version.params) for version in found.versions]
+        notes = [*texts, *about_values([found], None), *geometry_notes(generator)]
         explained = conventions(phrase for one in drawn for phrase in one)
-        together = [image.image, *(version.image for version in image.versions)]
+        together = [found.image, *(version.image for version in found.versions)]
         return {
-            "original": _text(as_png(image.image, together)),
+            "original": _text(as_png(found.image, together)),
             "versions": [
                 {"picture": _text(as_png(version.image, together)), "drawn": words}
-                for version, words in zip(image.versions, drawn, strict=True)
+                for version, words in zip(found.versions, drawn, strict=True)
             ],
-            "notice": why_not_augmented(recipe, images).partition(" Pass,")[0],
+            "notice": why_not_augmented(recipe, [found]).partition(" Pass,")[0],
             "notes": [in_one_line(note) for note in dict.fromkeys([*notes, *explained])],
         }
+
+    def _read(self, number: int, settings: Settings) -> _Pixels:
+        wanted = (number, settings.target_size, settings.interpolation)
+        if self._read_last is not None and self._read_last[0] == wanted:
+            return self._read_last[1]
+        frozen = ImageDataGenerator()._freeze().without_cache()
+        size = settings.target_size
+        recipe = file_recipe(frozen, self._source, size, "rgb", settings.interpolation)
+        image = stored_image(recipe, self._source, number)
+        if image.shape[:2] != size:  # an array in a file is never resized
+            raise BadImageError(
+                f"The array has shape {image.shape}, and arrays are not resized: batches need "
+                f"target_size={image.shape[:2]}."
+            )
+        name = str(self._source.filenames[number])
+        pixels = _Pixels(image, clipped_share(recipe, self._source, name, image))
+        self._read_last = wanted, pixels
+        return pixels
 
 
 def _text(content: bytes) -> str:

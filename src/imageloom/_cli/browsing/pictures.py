@@ -7,23 +7,23 @@ import threading
 from collections import OrderedDict
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from imageloom import ImageDataGenerator
 from imageloom._api.previews import file_recipe
-from imageloom._errors import BadImageError, in_one_line
+from imageloom._errors import BadImageError
 from imageloom._machine import available_cpus
 from imageloom._preview.pictures import grey_range, picture
 from imageloom._preview.samples import stored_image
 from imageloom._sources.base import SampleSource
 
-__all__ = ["Thumbnails", "as_png", "without_path"]
+__all__ = ["Thumbnails", "as_png"]
 
 _SIDE: Final = 256  # of a thumbnail: 128 on the page, on screens with twice the pixels
 _SHOWN_AS_PIXELS: Final = 64  # smaller images lose nothing
 _QUALITY: Final = 85
+_NOT_WORTH_COMPRESSING: Final = 2**20  # bytes, which take longer than their way over loopback
 _KEPT_NBYTES: Final = 64 * 2**20
 # Images that are decoded at the same time: a large one takes hundreds of megabytes.
 _AT_ONCE: Final = threading.BoundedSemaphore(max(2, available_cpus()))
@@ -75,15 +75,11 @@ def _small(pixels: NDArray[Any]) -> bytes:
 
 def as_png(pixels: NDArray[Any], like: list[NDArray[Any]]) -> bytes:
     """An image (height, width, channels) as PNG; the values of images that it is `like` decide how."""
-    return _encoded(picture(np.asarray(pixels), grey_range(like)), "PNG", compress_level=1)
+    level = 0 if pixels.size < _NOT_WORTH_COMPRESSING else 1
+    return _encoded(picture(pixels, grey_range(like)), "PNG", compress_level=level)
 
 
 def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def without_path(error: Exception, path: str) -> str:
-    """Why a file cannot be read, in one line, without the path, which the page shows already."""
-    return in_one_line(" ".join(str(error).split()).replace(repr(path), "the file"))

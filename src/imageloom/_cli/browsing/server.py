@@ -114,7 +114,9 @@ class LoopbackServer(ThreadingHTTPServer):
         if not known or len(hosts) != 1 or hosts[0] not in self._hosts():
             return _REFUSED
         try:
-            fields = parse_qsl(urlsplit(target).query, max_num_fields=_MOST_FIELDS)
+            fields = parse_qsl(
+                urlsplit(target).query, keep_blank_values=True, max_num_fields=_MOST_FIELDS
+            )
             return self._answered(path, dict(fields))
         except (ImageLoomError, OSError, ValueError) as error:
             text = in_one_line(" ".join(str(error).split()))

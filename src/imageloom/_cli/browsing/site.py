@@ -19,7 +19,7 @@ from imageloom._cli.browsing.augmenting import (
 from imageloom._cli.browsing.calls import FlowCall
 from imageloom._cli.browsing.data import BrowsedData
 from imageloom._cli.browsing.inspection import Inspection
-from imageloom._cli.browsing.pictures import Thumbnails, without_path
+from imageloom._cli.browsing.pictures import Thumbnails
 from imageloom._cli.browsing.server import Answer
 from imageloom._errors import ImageLoomError, InvalidArgumentError, in_one_line
 from imageloom._storage.urls import join
@@ -104,8 +104,7 @@ class Site:
         try:
             content = self._thumbnails.of(number)
         except (ImageLoomError, OSError, MemoryError) as error:
-            path = join(self._data.source.root, self._data.names[number])
-            return _json({"error": without_path(error, path)})
+            return _json({"error": self._why(number, error)})
         return Answer(content, "image/jpeg" if content.startswith(_JPEG_MAGIC) else "image/png")
 
     def _versions(self, fields: Mapping[str, str]) -> Answer:
@@ -114,10 +113,16 @@ class Site:
         try:
             settings = Settings.of(fields)
             found = self._augmenting.versions(number, settings)
-        except ImageLoomError as error:  # settings that do not go together
-            return _json({"error": in_one_line(" ".join(str(error).split()))})
+        except (ImageLoomError, OSError, MemoryError) as error:
+            # The file cannot be read, or the settings do not go together.
+            return _json({"file": self._data.file(number), "error": self._why(number, error)})
         code = self._flow.code(settings)
         return _json({"file": self._data.file(number), "code": code, **found})
+
+    def _why(self, number: int, error: Exception) -> str:
+        """An error about a file in one line, without the path, which the page shows already."""
+        path = repr(join(self._data.source.root, self._data.names[number]))
+        return in_one_line(" ".join(str(error).split()).replace(path, "the file"))
 
     def _number(self, fields: Mapping[str, str]) -> int:
         return _place(fields, "number", len(self._data.names))
