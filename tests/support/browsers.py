@@ -59,7 +59,7 @@ class Browser:
 def browser_at(url: str) -> Iterator[Browser]:
     """A browser that shows the page at an address; skips the test if there is no browser."""
     if find_spec("PySide6") is None or find_spec("PySide6.QtWebEngineWidgets") is None:
-        pytest.skip("there is no browser: pip install PySide6-WebEngine, or --group browser")
+        pytest.skip("there is no browser: pip install --group browser, which is for Linux")
     process = subprocess.Popen(
         [sys.executable, str(PROGRAMS / "cli" / "in_a_browser.py"), url],
         env=environment_of(),
