@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ from imageloom import ImageDataGenerator
 from imageloom._api.previews import FileList, file_recipe
 from imageloom._cli.browsing import pictures
 from imageloom._cli.browsing.augmenting import SLIDERS
-from imageloom._cli.listed import TableColumns
+from imageloom._cli.browsing.data import BrowsedData
+from imageloom._cli.listed import Listed, TableColumns
 from imageloom._preview.samples import make_preview_images
 
 
@@ -118,6 +120,7 @@ def test_a_broken_file_is_shown_as_such(client: Client) -> None:
         assert "coffee" not in error, "the page names the file already"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such names")
 def test_names_are_not_markup(tmp_path: Path) -> None:
     """They are JSON; the page puts them into the document as texts."""
     (tmp_path / "<b>class").mkdir()
@@ -161,6 +164,31 @@ def test_a_table(photos: Path, tmp_path: Path) -> None:
         flow = read(client.json("versions", number=2, height=32, width=32)["code"])
     assert flow.filenames == names
     assert flow.class_indices == {"cat": 0, "no, it is not": 1}
+
+
+def test_a_table_without_classes(photos: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("filename,x,y\ncoffee/one.png,1,2\ncoffee/two.png,3,4\n")
+    columns = TableColumns(directory=str(photos), y_col=["x", "y"], class_mode="multi_output")
+    with served(table, columns) as client:
+        assert client.json("set")["classes"] == []
+        assert client.json("files")["total"] == 2
+        client.get("files", status=400, **{"class": 0})
+        flow = read(client.json("versions", number=1, height=32, width=32)["code"])
+    assert flow.filenames == ["coffee/one.png", "coffee/two.png"]
+
+
+def test_several_classes_an_image(photos: Path) -> None:
+    """A table with lists has them from a program; here they are made of what the listing says."""
+    listed = Listed(
+        str(photos),
+        ["coffee/one.png", "coffee/two.png"],
+        {"brown": 2, "round": 1},
+        {"coffee/one.png": "brown, round", "coffee/two.png": "brown"},
+    )
+    data = BrowsedData(listed)
+    assert data.of_class(0) == [0, 1]
+    assert data.of_class(1) == [0]
 
 
 # Augmentation

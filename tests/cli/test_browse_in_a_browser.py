@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsers import Browser, browser_at
+from browsers import Browser, browser_at, skip_without_browser
 from browsing import browsing
 from PIL import Image
 
@@ -16,6 +17,11 @@ pytestmark = pytest.mark.slow
 MARKUP = "<img src=x onerror=document.title='broken'>"
 DRAWN = "!document.getElementById('versions').classList.contains('stale')"
 PICTURES = "[...document.querySelectorAll('#versions figcaption')].map((one) => one.textContent).join()"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _with_a_browser() -> None:
+    skip_without_browser()
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +196,46 @@ def test_it_fits_a_phone(page: Browser, view: str) -> None:
         assert page.run("document.documentElement.scrollWidth") <= 360
     finally:
         page.ask("shape", 1100, 800)
+
+
+def luminance(colour: str) -> float:
+    """As the guidelines for accessible content define it (WCAG 2)."""
+    levels = [int(level) / 255 for level in re.findall(r"\d+", colour)[:3]]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in levels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+# Elements with text, each with its colour and with the colour behind it.
+COLOURS = """
+[...document.querySelectorAll("h1, .faint, .bad, button:enabled, label, output, code, figcaption")].map(
+  (one) => {
+    let behind = one;
+    const style = (element) => getComputedStyle(element);
+    while (style(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+    return [one.outerHTML, style(one).color, style(behind).backgroundColor];
+  })
+""".strip()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_can_be_read_and_the_end_is_told(photos: Path, scheme: str) -> None:
+    with (
+        browsing(photos, "--no-open") as (process, client),
+        browser_at(client.url, scheme=scheme) as page,
+    ):
+        page.wait_for("document.querySelectorAll('#classes button').length === 6")
+        page.do("document.querySelectorAll('#classes button')[3].click()")
+        page.wait_for("document.querySelector('#grid .bad')")
+        click(page, "#tab-augmentation")
+        page.wait_for("document.querySelector('#versions figcaption')")
+        colours = page.run(COLOURS)
+        paper = page.run("getComputedStyle(document.body).backgroundColor")
+        assert (luminance(paper) > 0.5) == (scheme == "light")
+        assert len(colours) > 30
+        for element, ink, ground in colours:
+            low, high = sorted((luminance(ink), luminance(ground)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, element
+        process.kill()
+        process.wait()
+        click(page, "#file-after")
+        page.wait_for("document.getElementById('trouble').textContent.includes('has ended')")

@@ -55,13 +55,22 @@ class Browser:
         return value
 
 
-@contextmanager
-def browser_at(url: str) -> Iterator[Browser]:
-    """A browser that shows the page at an address; skips the test if there is no browser."""
+def skip_without_browser() -> None:
+    """Skips the test if no browser is installed."""
     if find_spec("PySide6") is None or find_spec("PySide6.QtWebEngineWidgets") is None:
         pytest.skip("there is no browser: pip install --group browser, which is for Linux")
+
+
+@contextmanager
+def browser_at(url: str, *, scheme: str = "light") -> Iterator[Browser]:
+    """A browser that shows the page at an address; skips the test if the browser does not start.
+
+    Args:
+        url: the address.
+        scheme: the colours that its user prefers, `"light"` or `"dark"`.
+    """
     process = subprocess.Popen(
-        [sys.executable, str(PROGRAMS / "cli" / "in_a_browser.py"), url],
+        [sys.executable, str(PROGRAMS / "cli" / "in_a_browser.py"), url, scheme],
         env=environment_of(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

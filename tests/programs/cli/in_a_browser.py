@@ -1,7 +1,7 @@
 """A browser without a window, for tests: Chromium, as Qt's WebEngine, which pip installs without root.
 
-It opens the address that it is given, and then obeys the lines of standard input, each of which is a
-JSON list. It answers each with a line of JSON.
+It opens the address that it is given, for a user who prefers dark colours if "dark" follows. Then it
+obeys the lines of standard input, each of which is a JSON list, and answers each with a line of JSON.
 
 * `["run", CODE]`: the value of some JavaScript, which is the body of a function; for an element, true.
 * `["press", KEY, ...]`: keys of the keyboard, by their names in Qt, such as "Right" and "Tab".
@@ -19,7 +19,10 @@ from typing import Any
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["QTWEBENGINE_DISABLE_SANDBOX"] = "1"  # it would not start for root
-os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = "--disable-gpu --disable-background-networking"
+SCHEME = 0 if "dark" in sys.argv else 1
+os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = (
+    f"--disable-gpu --disable-background-networking --blink-settings=preferredColorScheme={SCHEME}"
+)
 
 from PySide6.QtCore import QObject, Qt, QThread, QUrl, Signal
 from PySide6.QtTest import QTest

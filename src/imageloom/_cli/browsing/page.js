@@ -360,8 +360,8 @@ async function begin() {
   set = await json("set");
   document.title = `${set.place} – imageloom browse`;
   found("place").textContent = set.place;
-  found("summary").textContent =
-    `${counted(set.images, "image")} of ${counted(set.classes.length, "class", "classes")}`;
+  const ofClasses = set.classes.length ? ` of ${counted(set.classes.length, "class", "classes")}` : "";
+  found("summary").textContent = `${counted(set.images, "image")}${ofClasses}`;
   showClasses();
   showControls();
   quietly(watchFindings());
