@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from imageloom._api.previews import FileList, file_recipe
 from imageloom._cli.browsing import pictures
 from imageloom._cli.browsing.augmenting import SLIDERS
 from imageloom._cli.browsing.data import BrowsedData
+from imageloom._cli.findings import Findings
+from imageloom._cli.inspect import remarks
 from imageloom._cli.listed import Listed, TableColumns
 from imageloom._preview.samples import make_preview_images
 
@@ -305,6 +308,26 @@ def test_findings_are_those_of_inspect(photos: Path) -> None:
         shown = client.json("files", finding=same["title"])
         assert [file["name"] for file in shown["files"]] == ["coffee/one.png", "coins/copy.png"]
         assert client.json("files", finding="what?")["total"] == 0
+
+
+OF_FINDINGS = {
+    "list[str]": ["odd.png"],
+    "list[list[str]]": [["odd.png", "b.png"]],
+    "list[dict[str, list[str]]]": [{"training": ["odd.png"], "validation": ["b.png"]}],
+    "dict[str, str]": {"odd.png": "why"},
+}
+COUNTS = {"images", "readable", "classes", "sizes", "formats", "modes", "other_files"}
+
+
+@pytest.mark.parametrize(
+    "field", sorted({f.name for f in fields(Findings)} - COUNTS - {"folder", "mistakes"})
+)
+def test_every_kind_of_finding_is_on_the_page(field: str) -> None:
+    (kind,) = [f.type for f in fields(Findings) if f.name == field]
+    found = Findings(folder="x", **{field: OF_FINDINGS[str(kind)]})
+    ((title, entries),) = remarks(found)
+    assert title
+    assert "odd.png" in str(entries)
 
 
 def test_without_inspection_no_file_is_read(client: Client) -> None:
