@@ -16,6 +16,12 @@ from imageloom._cli.arguments import (
     on_stderr,
     option,
 )
+from imageloom._cli.looks_in_words import (
+    first,
+    hints_in_words,
+    leaks_in_words,
+    near_duplicates_in_words,
+)
 from imageloom._cli.terminal import COLUMNS, columns, cut, heading, padded
 from imageloom._cli.values import Place
 from imageloom._errors import in_one_line
@@ -96,11 +102,13 @@ def inspect(
     Decodes every image of DIR, or of those that a TABLE (.csv or .tsv) names, as batches would decode
     it. Reports the classes and their counts, as flow_from_directory and flow_from_dataframe find them;
     data that cannot be meant; sizes, formats and modes; unreadable files; files with the same content,
-    also across classes; orientation tags, which training ignores; animations; huge images; wrong
-    suffixes; empty folders; and files that are not read.
+    and near-duplicates (encoded again, resized, slightly cropped, brightened), also across classes and
+    subsets; blank, tiny and blurred images; orientation tags, which training ignores; animations; huge
+    images; wrong suffixes; empty folders; and files that are not read.
 
-    The exit status is 1 if there are unreadable files, the same content in several classes, data that
-    cannot be meant, or no images.
+    The exit status is 1 if there are unreadable files, data that cannot be meant, or no images; and if
+    several classes or subsets have the same content or near-duplicates. Near-duplicates elsewhere, and
+    blank, tiny and blurred images, are hints and do not change it.
     """
     from imageloom._cli.findings import examine
     from imageloom._cli.listed import TableColumns, list_data
@@ -120,16 +128,27 @@ def inspect(
     else:
         lines = _in_words(findings, None if everything else _SHOWN)
         click.echo("\n".join(_styled(in_one_line(line)) for line in lines))
-    problems = {mistake["kind"] for mistake in findings.mistakes} - _NO_PROBLEM
-    if findings.unreadable or findings.duplicates_between_classes or problems or not findings.images:
+    if _has_problems(findings):
         click.get_current_context().exit(1)
+
+
+def _has_problems(findings: Findings) -> bool:
+    return bool(
+        findings.unreadable
+        or findings.duplicates_between_classes
+        or findings.duplicates_between_subsets
+        or findings.near_duplicates_between_classes
+        or findings.near_duplicates_between_subsets
+        or {mistake["kind"] for mistake in findings.mistakes} - _NO_PROBLEM
+        or not findings.images
+    )
 
 
 def _in_words(findings: Findings, shown: int | None) -> list[str]:
     classes = len(findings.classes)
     noun = "class" if classes == 1 else "classes"
     lines = [f"{findings.images:,} images of {classes} {noun} in {findings.folder}"]
-    lines += _first(_bars(findings.classes), None if shown is None else _CLASSES_SHOWN)
+    lines += first(_bars(findings.classes), None if shown is None else _CLASSES_SHOWN)
     for title, counts in (
         ("Sizes, width x height", findings.sizes),
         ("Formats", findings.formats),
@@ -138,7 +157,7 @@ def _in_words(findings: Findings, shown: int | None) -> list[str]:
         if counts:
             different = f" ({len(counts)} different)" if len(counts) > 1 else ""
             rows = [f"  {count:>9,}  {cut(name, COLUMNS - 13)}" for name, count in counts.items()]
-            lines += ["", f"{title}{different}", *_first(rows, shown)]
+            lines += ["", f"{title}{different}", *first(rows, shown)]
     remarks = _remarks(findings, shown)
     return [*lines, "", *(remarks or ["Nothing unusual."])]
 
@@ -193,10 +212,11 @@ def _remarks(findings: Findings, shown: int | None) -> list[str]:
             [f"{suffix}: {count:,}" for suffix, count in findings.other_files.items()],
         ),
     ]
-    lines = []
+    lines = leaks_in_words(findings, shown)
     for title, entries in lists:
         if entries:
-            lines += [f"{len(entries):,} {title}", *_first([f"  {e}" for e in entries], shown)]
+            lines += [f"{len(entries):,} {title}", *first([f"  {e}" for e in entries], shown)]
+    lines += near_duplicates_in_words(findings, shown) + hints_in_words(findings, shown)
     return lines + _balance(findings.classes)
 
 
@@ -212,8 +232,3 @@ def _balance(counts: Mapping[str, int]) -> list[str]:
         f"{largest!r} has {ratio:.0f} times as many images as {smallest!r}: balance=True draws all "
         "classes equally often, and class_weights() returns weights for Keras' class_weight"
     ]
-
-
-def _first(lines: list[str], shown: int | None) -> list[str]:
-    more = 0 if shown is None else len(lines) - shown
-    return lines if more <= 0 else [*lines[:shown], f"  and {more:,} more (--all)"]
