@@ -20,6 +20,7 @@ from imageloom._cli.looks import Looks, between_classes, between_subsets
 from imageloom._errors import BadImageError
 from imageloom._imaging.decode import read_pixels
 from imageloom._imaging.look import Look, look_at
+from imageloom._imaging.opencv import cv2
 from imageloom._imaging.opening import largest_file
 from imageloom._machine import available_cpus
 from imageloom._options import ReadOptions
@@ -255,6 +256,8 @@ def _threads() -> Iterator[Callable[[Callable[[Any], Found], Iterable[Any]], Ite
     """
     count = available_cpus()
     pool = ThreadPoolExecutor(count, thread_name_prefix="imageloom-inspect")
+    threads_of_opencv = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # its own would only wait for these
 
     def run(function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
         waiting: deque[Future[Found]] = deque()
@@ -269,3 +272,4 @@ def _threads() -> Iterator[Callable[[Callable[[Any], Found], Iterable[Any]], Ite
         yield run
     finally:
         pool.shutdown(cancel_futures=True)
+        cv2.setNumThreads(threads_of_opencv)

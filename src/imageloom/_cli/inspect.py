@@ -19,6 +19,7 @@ from imageloom._cli.arguments import (
 from imageloom._cli.looks_in_words import (
     first,
     hints_in_words,
+    in_several_subsets,
     leaks_in_words,
     near_duplicates_in_words,
 )
@@ -185,6 +186,7 @@ def _remarks(findings: Findings, shown: int | None) -> list[str]:
     """Returns what users may want to change, each item with its consequence."""
     apart = {*_NO_PROBLEM, "same-picture"}  # the groups below tell more
     mistakes = [mistake["text"] for mistake in findings.mistakes if mistake["kind"] not in apart]
+    told = findings.duplicates_between_classes + in_several_subsets(findings.duplicates_between_subsets)
     lists: list[tuple[str, Sequence[Any]]] = [
         ("kinds of data that cannot be meant", mistakes),
         (
@@ -197,7 +199,7 @@ def _remarks(findings: Findings, shown: int | None) -> list[str]:
         ),
         (
             "groups of files with the same content: it may be in both training and validation",
-            [", ".join(g) for g in findings.duplicates if g not in findings.duplicates_between_classes],
+            [", ".join(group) for group in findings.duplicates if group not in told],
         ),
         ("with an orientation tag, which is ignored, as in Keras", findings.turned_by_exif),
         ("animations, or files of several pages: only the first is read", findings.several_frames),

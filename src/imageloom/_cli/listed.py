@@ -87,7 +87,8 @@ def _folder(folder: Path | str, split: tuple[float, float] | None) -> Listed:
     parts = set(parts_among(list(classes)))
     if parts:
         subsets_of = {name: (part,) for name, part in class_of.items() if part in parts}
-        class_of = {name: part for name, part in class_of.items() if part not in parts}
+        inside = {name: name.replace(os.sep, "/").split("/") for name in names}
+        class_of = {name: path[1] for name, path in inside.items() if len(path) > 2}
     else:
         subsets_of = _subsets(names, validation)
     return Listed(root, names, classes, class_of, subsets_of, mistakes, _others(root, set(names)))

@@ -11,9 +11,16 @@ from imageloom._errors import in_one_line
 if TYPE_CHECKING:
     from imageloom._cli.findings import Findings
 
-__all__ = ["first", "hints_in_words", "leaks_in_words", "near_duplicates_in_words"]
+__all__ = [
+    "first",
+    "hints_in_words",
+    "in_several_subsets",
+    "leaks_in_words",
+    "near_duplicates_in_words",
+]
 
 _INDENT: Final = "  "
+_CONSEQUENCE: Final = "a model would be tested on what it learned by heart"
 
 
 def leaks_in_words(findings: Findings, shown: int | None) -> list[str]:
@@ -27,15 +34,17 @@ def leaks_in_words(findings: Findings, shown: int | None) -> list[str]:
 def near_duplicates_in_words(findings: Findings, shown: int | None) -> list[str]:
     """Near-duplicates between classes and within them."""
     between = findings.near_duplicates_between_classes
-    leaking = [
-        sorted({name for names in group.values() for name in names})
-        for group in findings.near_duplicates_between_subsets
-    ]
-    rest = [group for group in findings.near_duplicates if group not in between + leaking]
+    told = between + in_several_subsets(findings.near_duplicates_between_subsets)
+    rest = [group for group in findings.near_duplicates if group not in told]
     return [
         *_groups("near-duplicates in several classes: wrong labels?", between, shown),
         *_groups("near-duplicates: keep them in one subset", rest, shown),
     ]
+
+
+def in_several_subsets(groups: Sequence[Mapping[str, Sequence[str]]]) -> list[list[str]]:
+    """The same groups without the names of the subsets."""
+    return [sorted({name for names in group.values() for name in names}) for group in groups]
 
 
 def hints_in_words(findings: Findings, shown: int | None) -> list[str]:
@@ -58,39 +67,34 @@ def first(lines: Sequence[str], shown: int | None, indent: str = _INDENT) -> lis
 
 
 def _leaks(what: str, groups: Sequence[Mapping[str, Sequence[str]]], shown: int | None) -> list[str]:
-    if not groups:
-        return []
-    subsets = sorted({subset for group in groups for subset in group})
-    title = f"{_groups_of(len(groups))} {what} in several subsets:"
-    lines = [title, f"{_INDENT}scores on one of them are too good"]
-    for group in groups if shown is None else groups[:shown]:
-        for number, subset in enumerate(subset for subset in subsets if subset in group):
-            before = "- " if number == 0 else "  "
-            lines += first(
-                [_line(name, before, f" ({in_one_line(subset)})") for name in group[subset]],
-                shown,
-                "    ",
-            )
-    return lines + _more(len(groups), shown)
+    members = [
+        [(name, f" ({in_one_line(subset)})") for subset in sorted(group) for name in group[subset]]
+        for group in groups
+    ]
+    return _listed(f"{what} across subsets:", members, shown, [f"{_INDENT}{_CONSEQUENCE}"])
 
 
 def _groups(title: str, groups: Sequence[Sequence[str]], shown: int | None) -> list[str]:
+    return _listed(title, [[(name, "") for name in group] for group in groups], shown)
+
+
+def _listed(
+    title: str,
+    groups: Sequence[Sequence[tuple[str, str]]],
+    shown: int | None,
+    explained: Sequence[str] = (),
+) -> list[str]:
+    """Lines for groups of names, each with what is said behind it."""
     if not groups:
         return []
-    lines = [f"{_groups_of(len(groups))} {title}"]
+    lines = [f"{len(groups):,} {'group' if len(groups) == 1 else 'groups'} of {title}", *explained]
     for group in groups if shown is None else groups[:shown]:
-        named = [_line(name, "  " if number else "- ") for number, name in enumerate(group)]
-        lines += first(named, shown, "    ")
-    return lines + _more(len(groups), shown)
-
-
-def _groups_of(count: int) -> str:
-    return f"{count:,} {'group' if count == 1 else 'groups'} of"
-
-
-def _more(count: int, shown: int | None) -> list[str]:
-    more = 0 if shown is None else count - shown
-    return [f"{_INDENT}and {more:,} more (--all)"] if more > 0 else []
+        named = [
+            _line(name, "  " if number else "- ", behind) for number, (name, behind) in enumerate(group)
+        ]
+        lines += first(named, shown, _INDENT * 2)
+    more = 0 if shown is None else len(groups) - shown
+    return [*lines, f"{_INDENT}and {more:,} more (--all)"] if more > 0 else lines
 
 
 def _line(name: str, before: str = "", behind: str = "") -> str:

@@ -71,8 +71,7 @@ def look_at(pixels: NDArray[Any]) -> Look | None:
         pixels = levels
     grey = pixels[:, :, 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     grey = _reduced(grey)
-    size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-    tiny = cv2.resize(grey.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    tiny = _thumbnail(grey)
     # The first question is answered at once by nearly all images.
     if _range(tiny) <= _BLANK_RANGE and _is_blank(pixels):
         return Look(blank=True)
@@ -93,10 +92,20 @@ def _in_grey_levels(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
 
 def _reduced(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Reduces to at most 320 pixels a side, by a whole factor, for which OpenCV is quick."""
-    factor = -(-max(grey.shape) // _EXAMINED_SIDE)
-    height, width = (max(1, side // factor) for side in grey.shape)
+    return _reduced_by(-(-max(grey.shape) // _EXAMINED_SIDE), grey)
+
+
+def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Reduces to 32 x 32 pixels: first by a whole factor, but not so far that rounding would count."""
+    grey = _reduced_by(max(1, min(grey.shape) // (2 * THUMBNAIL_SIDE)), grey)
+    size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    return cv2.resize(grey.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+
+
+def _reduced_by(factor: int, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if factor == 1:
         return grey
+    height, width = (max(1, side // factor) for side in grey.shape)
     part = grey[: height * factor, : width * factor]
     return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
 
@@ -116,15 +125,20 @@ def _range(grey: NDArray[Any]) -> float:
 
 
 def _hash(tiny: NDArray[np.float32]) -> tuple[int | None, NDArray[np.uint8] | None]:
-    low, high = float(tiny.min()), float(tiny.max())
+    """Returns the hash and the thumbnail. Functions of OpenCV take a third of the time of NumPy's."""
+    low, high, _, _ = cv2.minMaxLoc(tiny)
     if high - low <= _BLANK_RANGE:  # fine grain, or colours of the same brightness
         return None, None
-    low_frequencies = cv2.dct(tiny)[:_FREQUENCIES, :_FREQUENCIES].ravel()
-    # Of symmetric pictures, many are zero up to rounding.
-    rounding = _ROUNDED * float(np.abs(low_frequencies[1:]).mean())
-    above = low_frequencies > np.median(low_frequencies) + rounding
-    bits = int.from_bytes(np.packbits(above).tobytes(), "big")
-    return bits, np.rint((tiny - low) * (_WHITE / (high - low))).astype(np.uint8)
+    frequencies = cv2.dct(tiny)[:_FREQUENCIES, :_FREQUENCIES].ravel()
+    frequencies[0] = 0  # the brightness says nothing
+    # Of symmetric pictures, many frequencies are zero up to rounding.
+    rounding = _ROUNDED * cv2.norm(frequencies, cv2.NORM_L1) / len(frequencies)
+    middle = len(frequencies) // 2
+    above = frequencies > np.partition(frequencies, middle)[middle] + rounding
+    scale = _WHITE / (high - low)
+    return int.from_bytes(np.packbits(above).tobytes(), "big"), cv2.convertScaleAbs(
+        tiny, alpha=scale, beta=-low * scale
+    )
 
 
 def _sharpness(grey: NDArray[np.uint8]) -> float | None:
