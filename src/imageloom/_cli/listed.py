@@ -85,6 +85,7 @@ def _folder(folder: Path | str, split: tuple[float, float] | None) -> Listed:
         if split is not None:  # as `classes=["."]` splits it
             validation = names[: int(split[1] * len(names))]
     parts = set(parts_among(list(classes)))
+    subsets_of: Mapping[str, Sequence[str]]
     if parts:
         subsets_of = {name: (part,) for name, part in class_of.items() if part in parts}
         inside = {name: name.replace(os.sep, "/").split("/") for name in names}

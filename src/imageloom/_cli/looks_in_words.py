@@ -37,7 +37,7 @@ def near_duplicates_in_words(findings: Findings, shown: int | None) -> list[str]
     told = between + in_several_subsets(findings.near_duplicates_between_subsets)
     rest = [group for group in findings.near_duplicates if group not in told]
     return [
-        *_groups("near-duplicates in several classes: wrong labels?", between, shown),
+        *_groups("near-duplicates between classes: wrong labels?", between, shown),
         *_groups("near-duplicates: keep them in one subset", rest, shown),
     ]
 

@@ -17,6 +17,8 @@ from imageloom._imaging.opencv import cv2
 
 __all__ = ["THUMBNAIL_SIDE", "Look", "look_at"]
 
+Array = NDArray[Any]  # of OpenCV, which does not tell the types of its results
+
 THUMBNAIL_SIDE: Final = 32  # pixels
 _FREQUENCIES: Final = 8  # in each direction: 64 bits
 _LEAST_SIDE: Final = 16  # smaller images resemble each other whatever they show
@@ -47,11 +49,11 @@ class Look(NamedTuple):
 
     blank: bool
     bits: int | None = None
-    thumbnail: NDArray[np.uint8] | None = None
+    thumbnail: Array | None = None
     sharpness: float | None = None
 
 
-def look_at(pixels: NDArray[Any]) -> Look | None:
+def look_at(pixels: Array) -> Look | None:
     """Looks at an image; None for arrays that are none.
 
     Args:
@@ -79,7 +81,7 @@ def look_at(pixels: NDArray[Any]) -> Look | None:
     return Look(False, bits, thumbnail, _sharpness(grey))
 
 
-def _in_grey_levels(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
+def _in_grey_levels(pixels: Array) -> Array | None:
     """Brings other numbers to 0..255, from 0..1, from -1..1, or from 0 to the largest."""
     numbers = pixels.astype(np.float32)
     if not np.isfinite(numbers).all():
@@ -87,22 +89,23 @@ def _in_grey_levels(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
     low, high = min(float(numbers.min()), 0.0), float(numbers.max())
     if high <= _WHITE:
         high = 1.0 if high <= 1 else _WHITE
-    return np.rint((numbers - low) * (_WHITE / (high - low))).astype(np.uint8)
+    levels: Array = np.rint((numbers - low) * (_WHITE / (high - low))).astype(np.uint8)
+    return levels
 
 
-def _reduced(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _reduced(grey: Array) -> Array:
     """Reduces to at most 320 pixels a side, by a whole factor, for which OpenCV is quick."""
     return _reduced_by(-(-max(grey.shape) // _EXAMINED_SIDE), grey)
 
 
-def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _thumbnail(grey: Array) -> Array:
     """Reduces to 32 x 32 pixels: first by a whole factor, but not so far that rounding would count."""
     grey = _reduced_by(max(1, min(grey.shape) // (2 * THUMBNAIL_SIDE)), grey)
     size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     return cv2.resize(grey.astype(np.float32), size, interpolation=cv2.INTER_AREA)
 
 
-def _reduced_by(factor: int, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _reduced_by(factor: int, grey: Array) -> Array:
     if factor == 1:
         return grey
     height, width = (max(1, side // factor) for side in grey.shape)
@@ -110,7 +113,7 @@ def _reduced_by(factor: int, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _is_blank(pixels: NDArray[np.uint8]) -> bool:
+def _is_blank(pixels: Array) -> bool:
     """Whether no channel has more than a few grey levels, apart from noise."""
     return all(
         cv2.meanStdDev(channel)[1].item() <= _BLANK_DEVIATION
@@ -119,12 +122,12 @@ def _is_blank(pixels: NDArray[np.uint8]) -> bool:
     )
 
 
-def _range(grey: NDArray[Any]) -> float:
+def _range(grey: Array) -> float:
     low, high, _, _ = cv2.minMaxLoc(grey)
     return float(high - low)
 
 
-def _hash(tiny: NDArray[np.float32]) -> tuple[int | None, NDArray[np.uint8] | None]:
+def _hash(tiny: Array) -> tuple[int | None, Array | None]:
     """Returns the hash and the thumbnail. Functions of OpenCV take a third of the time of NumPy's."""
     low, high, _, _ = cv2.minMaxLoc(tiny)
     if high - low <= _BLANK_RANGE:  # fine grain, or colours of the same brightness
@@ -141,7 +144,7 @@ def _hash(tiny: NDArray[np.float32]) -> tuple[int | None, NDArray[np.uint8] | No
     )
 
 
-def _sharpness(grey: NDArray[np.uint8]) -> float | None:
+def _sharpness(grey: Array) -> float | None:
     if min(grey.shape) < _LEAST_SIDE_OF_EDGES:
         return None
     if cv2.meanStdDev(grey)[1].item() < _LEAST_CONTRAST:
@@ -149,7 +152,7 @@ def _sharpness(grey: NDArray[np.uint8]) -> float | None:
     return _detail(grey) / _detail(cv2.blur(grey, _SMOOTHING))
 
 
-def _detail(grey: NDArray[np.uint8]) -> float:
+def _detail(grey: Array) -> float:
     """The variance of the Laplacian, whose mean is 0."""
     laplacian = cv2.Laplacian(grey, cv2.CV_16S)
     return float(cv2.norm(laplacian, cv2.NORM_L2SQR)) / grey.size + _ROUNDING

@@ -27,7 +27,7 @@ from imageloom._imaging.opencv import cv2
 __all__ = ["near_duplicates"]
 
 Pairs = NDArray[np.intp]  # (pairs, 2)
-Numbers = NDArray[np.float32]
+Numbers = NDArray[Any]  # of 32 bits
 
 _LARGEST_DISTANCE: Final = 13  # bits of 64, which a crop by 4 % changes at most as a rule
 _ROWS: Final = 32  # images that are compared with all later ones in one piece
@@ -80,7 +80,7 @@ def near_duplicates(
     for pairs, their_scores in run(matched, range(0, total, _ROWS)):
         found.append(pairs)
         scores += their_scores
-        advance(_ROWS)
+        advance(min(_ROWS, total - _ROWS * (len(found) - 1)))
     if not scores:
         return []
     level = _least_score(np.array(scores), _by_chance(total, score))
@@ -148,8 +148,8 @@ def _cosines(vectors: NDArray[np.int8], pairs: Pairs) -> Numbers:
 
 
 def _structure(image: Numbers) -> Numbers:
-    smoothed: Numbers = cv2.GaussianBlur(image, (0, 0), _SMOOTHING)
-    return image - smoothed
+    structure: Numbers = image - cv2.GaussianBlur(image, (0, 0), _SMOOTHING)
+    return structure
 
 
 def _structure_at_scales(thumbnail: NDArray[np.uint8]) -> list[Numbers]:
@@ -182,10 +182,10 @@ def _by_chance(count: int, score: Callable[[int, int], float]) -> float:
         return _LEAST
     one, other = np.random.default_rng(count).integers(0, count, (2, _SAMPLE))
     pairs = zip(one.tolist(), other.tolist(), strict=True)
-    scores = [score(*pair) for pair in pairs if len({*pair}) > 1]
-    median = np.median(scores)
-    deviation = 1.4826 * np.median(np.abs(scores - median))  # of a normal distribution
-    return float(np.clip(median + _DEVIATIONS * deviation, _LEAST, _MOST_BY_CHANCE))
+    scores = np.array([score(*pair) for pair in pairs if len({*pair}) > 1])
+    median = float(np.median(scores))
+    deviation = 1.4826 * float(np.median(np.abs(scores - median)))  # of a normal distribution
+    return min(max(median + _DEVIATIONS * deviation, _LEAST), _MOST_BY_CHANCE)
 
 
 def _least_score(scores: NDArray[np.float64], least: float) -> float:
