@@ -93,10 +93,24 @@ def test_zeros_of_all_kinds_are_blank(shape: tuple[int, ...], dtype: type) -> No
         np.zeros((4, 4, 7)),
         np.zeros((0, 4)),
         np.full((4, 4), np.nan),
+        np.array([[-1e308, 1e308]]),
+        np.array([[-3e38, 3e38]]),
+        np.array([[0, np.inf]]),
     ],
 )
 def test_what_is_no_image_has_no_look(array: NDArray[np.float64]) -> None:
     assert look_at(array) is None
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 40000), (40000, 1, 3), (2, 3, 3), (321, 1), (16, 5000, 3), (31, 32)]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, ">u2", "<f8"])
+def test_images_of_any_shape_are_looked_at(shape: tuple[int, ...], dtype: str) -> None:
+    noise = 250 * np.random.default_rng(1).random(shape)
+    found = look(noise.astype(dtype))
+    assert not found.blank
+    assert (found.bits is None) == (min(shape[:2]) < 16)
 
 
 def test_alpha_does_not_count() -> None:

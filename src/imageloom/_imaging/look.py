@@ -83,13 +83,14 @@ def look_at(pixels: Array) -> Look | None:
 
 def _in_grey_levels(pixels: Array) -> Array | None:
     """Brings other numbers to 0..255, from 0..1, from -1..1, or from 0 to the largest."""
-    numbers = pixels.astype(np.float32)
-    if not np.isfinite(numbers).all():
-        return None
-    low, high = min(float(numbers.min()), 0.0), float(numbers.max())
-    if high <= _WHITE:
-        high = 1.0 if high <= 1 else _WHITE
-    levels: Array = np.rint((numbers - low) * (_WHITE / (high - low))).astype(np.uint8)
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers = pixels.astype(np.float32)
+        low, high = min(float(numbers.min()), 0.0), float(numbers.max())
+        if high <= _WHITE:
+            high = 1.0 if high <= 1 else _WHITE
+        if not np.isfinite(np.float32(high - low)) or not np.isfinite(numbers).all():
+            return None
+        levels: Array = np.rint((numbers - low) * (_WHITE / (high - low))).astype(np.uint8)
     return levels
 
 
