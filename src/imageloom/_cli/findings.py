@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -29,7 +30,7 @@ from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._storage.fetching import fetch
 from imageloom._storage.urls import is_url, join
 
-__all__ = ["Findings", "examine"]
+__all__ = ["Findings", "examine", "listed_findings"]
 
 LARGE_PIXELS: Final = 25_000_000
 _ORIENTATION: Final = 0x0112  # the tag of TIFF 6.0 and EXIF
@@ -122,7 +123,21 @@ class Findings:
     mistakes: list[dict[str, str]] = field(default_factory=list)
 
 
-def examine(place: Path | str, listed: Listed) -> Findings:
+def listed_findings(place: Path | str, listed: Listed) -> Findings:
+    """What is known before any file is read; arguments as in `examine`."""
+    return Findings(
+        folder=str(place),
+        images=len(listed.names),
+        classes=dict(listed.classes),
+        mistakes=[mistake._asdict() for mistake in listed.mistakes],
+        empty_classes=[name for name, count in listed.classes.items() if count == 0],
+        other_files=dict(listed.others),
+    )
+
+
+def examine(
+    place: Path | str, listed: Listed, told: Callable[[Findings], None] | None = None
+) -> Findings:
     """Examines every file, in threads: decoders release the interpreter lock.
 
     Every image is decoded as batches would decode it. Each thread decodes one image at a time. Only
@@ -131,22 +146,20 @@ def examine(place: Path | str, listed: Listed) -> Findings:
     Args:
         place: the data set, for the report.
         listed: its files.
+        told: called after each file, with what was found until then. There is no progress bar then.
+            What it raises ends the examination.
     """
     root, names = listed.root, listed.names
-    findings = Findings(
-        folder=str(place),
-        images=len(names),
-        classes=dict(listed.classes),
-        mistakes=[mistake._asdict() for mistake in listed.mistakes],
-        empty_classes=[name for name, count in listed.classes.items() if count == 0],
-        other_files=dict(listed.others),
-    )
+    findings = listed_findings(place, listed)
     by_length: defaultdict[int, list[str]] = defaultdict(list)
     sizes, modes, formats = Counter[str](), Counter[str](), Counter[str]()
     looks = Looks()
-    with _threads() as run, progress_bar(len(names), "inspect", "images") as bar:
+    shown = told is None
+    with _threads() as run, progress_bar(len(names), "inspect", "images", shown=shown) as bar:
         for file in run(lambda name: _examined(root, name), names):
             bar.update()
+            if told is not None:
+                told(findings)
             by_length[file.nbytes].append(file.name)
             if file.size is None:
                 findings.unreadable[file.name] = file.error
@@ -159,10 +172,10 @@ def examine(place: Path | str, listed: Listed) -> Findings:
     findings.readable = sizes.total()
     findings.sizes, findings.modes = dict(sizes.most_common()), dict(modes.most_common())
     findings.formats = dict(formats.most_common())
-    findings.duplicates = _duplicates(root, by_length)
     findings.blank, findings.tiny, findings.blurred = looks.blank, looks.tiny(), looks.blurred()
-    with _threads() as run, progress_bar(looks.compared, "compare", "images") as bar:
-        findings.near_duplicates = looks.near_duplicates(findings.duplicates, run, bar.update)
+    tell = partial(told, findings) if told else None
+    findings.duplicates = _duplicates(root, by_length, tell)
+    findings.near_duplicates = _near_duplicates(looks, findings.duplicates, tell)
     _note_where_copies_lie(findings, listed)
     return findings
 
@@ -225,15 +238,34 @@ def _note_oddities(file: _File, findings: Findings) -> None:
         findings.wrong_suffix[file.name] = file.format
 
 
-def _duplicates(root: str, by_length: dict[int, list[str]]) -> list[list[str]]:
+def _duplicates(
+    root: str, by_length: dict[int, list[str]], told: Callable[[], None] | None
+) -> list[list[str]]:
     alike = [name for names in by_length.values() if len(names) > 1 for name in names]
     by_digest: defaultdict[bytes, list[str]] = defaultdict(list)
-    with _threads() as run, progress_bar(len(alike), "compare", "files") as bar:
+    shown = told is None
+    with _threads() as run, progress_bar(len(alike), "compare", "files", shown=shown) as bar:
         for name, digest in run(lambda name: (name, _digest(join(root, name))), alike):
             bar.update()
+            if told is not None:
+                told()
             if digest:
                 by_digest[digest].append(name)
     return sorted(sorted(same) for same in by_digest.values() if len(same) > 1)
+
+
+def _near_duplicates(
+    looks: Looks, same: list[list[str]], told: Callable[[], None] | None
+) -> list[list[str]]:
+    shown = told is None
+    with _threads() as run, progress_bar(looks.compared, "compare", "images", shown=shown) as bar:
+
+        def advance(count: int) -> None:
+            bar.update(count)
+            if told is not None:
+                told()
+
+        return looks.near_duplicates(same, run, advance)
 
 
 def _digest(path: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import Final
 
 from imageloom._errors import MissingDependencyError
 
-__all__ = ["clash_warning", "cv2"]
+__all__ = ["HAS_MORE_DEPTHS", "clash_warning", "cv2"]
 
 _PACKAGES: Final = (
     "opencv-python",
@@ -51,6 +51,9 @@ except Exception as error:  # a missing system library, or another NumPy: the cl
 if not hasattr(cv2, "warpAffine"):
     raise _broken("is incomplete: the folder `cv2` contains only remains of an uninstalled package")
 
+_MAJOR: Final = int(getattr(cv2, "__version__", "0").partition(".")[0])
+HAS_MORE_DEPTHS: Final = _MAJOR >= _EXACT_SINCE  # half precision, and tables of 65,536 values
+
 
 @cache
 def clash_warning() -> str | None:
@@ -58,7 +61,7 @@ def clash_warning() -> str | None:
     version: str = getattr(cv2, "__version__", "0")
     installed = _installed(os.path.dirname(os.path.dirname(cv2.__file__)))
     names = ", ".join(" ".join(one) for one in installed)
-    if int(version.partition(".")[0]) < _EXACT_SINCE:
+    if _MAJOR < _EXACT_SINCE:
         text = (
             f"OpenCV has version {version}, and versions before 5 round positions. Images that are "
             "rotated, shifted or zoomed therefore differ from Keras' (by 0.1 grey levels in the mean, "
