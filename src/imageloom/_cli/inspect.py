@@ -16,6 +16,16 @@ from imageloom._cli.arguments import (
     on_stderr,
     option,
 )
+from imageloom._cli.looks_in_words import (
+    first,
+    hints,
+    hints_in_words,
+    in_several_subsets,
+    leaks,
+    leaks_in_words,
+    near_duplicates_in_words,
+    near_duplicates_within,
+)
 from imageloom._cli.tables import columns_of, table_options
 from imageloom._cli.terminal import COLUMNS, columns, cut, heading, padded
 from imageloom._cli.values import Place
@@ -75,11 +85,13 @@ def inspect(
     Decodes every image of DIR, or of those that a TABLE (.csv or .tsv) names, as batches would decode
     it. Reports the classes and their counts, as flow_from_directory and flow_from_dataframe find them;
     data that cannot be meant; sizes, formats and modes; unreadable files; files with the same content,
-    also across classes; orientation tags, which training ignores; animations; huge images; wrong
-    suffixes; empty folders; and files that are not read.
+    and near-duplicates (encoded again, resized, slightly cropped, brightened), also across classes and
+    subsets; blank, tiny and blurred images; orientation tags, which training ignores; animations; huge
+    images; wrong suffixes; empty folders; and files that are not read.
 
-    The exit status is 1 if there are unreadable files, the same content in several classes, data that
-    cannot be meant, or no images.
+    The exit status is 1 if there are unreadable files, data that cannot be meant, or no images; and if
+    several classes or subsets have the same content or near-duplicates. Near-duplicates elsewhere, and
+    blank, tiny and blurred images, are hints and do not change it.
     """
     from imageloom._cli.findings import examine
     from imageloom._cli.listed import list_data
@@ -96,16 +108,27 @@ def inspect(
     else:
         lines = _in_words(findings, None if everything else _SHOWN)
         click.echo("\n".join(_styled(in_one_line(line)) for line in lines))
-    problems = {mistake["kind"] for mistake in findings.mistakes} - _NO_PROBLEM
-    if findings.unreadable or findings.duplicates_between_classes or problems or not findings.images:
+    if _has_problems(findings):
         click.get_current_context().exit(1)
+
+
+def _has_problems(findings: Findings) -> bool:
+    return bool(
+        findings.unreadable
+        or findings.duplicates_between_classes
+        or findings.duplicates_between_subsets
+        or findings.near_duplicates_between_classes
+        or findings.near_duplicates_between_subsets
+        or {mistake["kind"] for mistake in findings.mistakes} - _NO_PROBLEM
+        or not findings.images
+    )
 
 
 def _in_words(findings: Findings, shown: int | None) -> list[str]:
     classes = len(findings.classes)
     noun = "class" if classes == 1 else "classes"
     lines = [f"{findings.images:,} images of {classes} {noun} in {findings.folder}"]
-    lines += _first(_bars(findings.classes), None if shown is None else _CLASSES_SHOWN)
+    lines += first(_bars(findings.classes), None if shown is None else _CLASSES_SHOWN)
     for title, counts in (
         ("Sizes, width x height", findings.sizes),
         ("Formats", findings.formats),
@@ -114,7 +137,7 @@ def _in_words(findings: Findings, shown: int | None) -> list[str]:
         if counts:
             different = f" ({len(counts)} different)" if len(counts) > 1 else ""
             rows = [f"  {count:>9,}  {cut(name, COLUMNS - 13)}" for name, count in counts.items()]
-            lines += ["", f"{title}{different}", *_first(rows, shown)]
+            lines += ["", f"{title}{different}", *first(rows, shown)]
     remarks = _remarks(findings, shown)
     return [*lines, "", *(remarks or ["Nothing unusual."])]
 
@@ -139,14 +162,12 @@ def _bars(counts: Mapping[str, int]) -> list[str]:
 
 
 def _remarks(findings: Findings, shown: int | None) -> list[str]:
-    lines = []
-    for title, entries in remarks(findings):
-        count = [f"{len(entries):,}"] if entries else []
-        lines += [
-            " ".join([*count, title]),
-            *_first([f"  {text}" for text in texts_of(entries)], shown),
-        ]
-    return lines
+    lines = leaks_in_words(findings, shown)
+    for title, entries in _remarks_about_files(findings):
+        texts = [f"  {text}" for text in texts_of(entries)]
+        lines += [f"{len(entries):,} {title}", *first(texts, shown)]
+    lines += near_duplicates_in_words(findings, shown) + hints_in_words(findings, shown)
+    return lines + _balance(findings.classes)
 
 
 def texts_of(entries: Entries) -> list[str]:
@@ -161,9 +182,20 @@ def remarks(findings: Findings) -> list[tuple[str, Entries]]:
 
     Entries are texts or names of files, groups of names, or a text or number by name.
     """
+    return [
+        *leaks(findings),
+        *_remarks_about_files(findings),
+        *near_duplicates_within(findings),
+        *hints(findings),
+        *((text, ()) for text in _balance(findings.classes)),
+    ]
+
+
+def _remarks_about_files(findings: Findings) -> list[tuple[str, Entries]]:
     apart = {*_NO_PROBLEM, "same-picture"}  # the groups below tell more
     mistakes = [mistake["text"] for mistake in findings.mistakes if mistake["kind"] not in apart]
     between = findings.duplicates_between_classes
+    told = between + in_several_subsets(findings.duplicates_between_subsets)
     lists: list[tuple[str, Entries]] = [
         ("kinds of data that cannot be meant", mistakes),
         (
@@ -173,7 +205,7 @@ def remarks(findings: Findings) -> list[tuple[str, Entries]]:
         ("groups of files with the same content in several classes: some labels are wrong", between),
         (
             "groups of files with the same content: it may be in both training and validation",
-            [group for group in findings.duplicates if group not in between],
+            [group for group in findings.duplicates if group not in told],
         ),
         ("with an orientation tag, which is ignored, as in Keras", findings.turned_by_exif),
         ("animations, or files of several pages: only the first is read", findings.several_frames),
@@ -185,8 +217,7 @@ def remarks(findings: Findings) -> list[tuple[str, Entries]]:
         ("folders without images: they count as classes nevertheless", findings.empty_classes),
         ("suffixes of files that are not read", findings.other_files),
     ]
-    found = [(title, entries) for title, entries in lists if entries]
-    return [*found, *((text, ()) for text in _balance(findings.classes))]
+    return [(title, entries) for title, entries in lists if entries]
 
 
 def _balance(counts: Mapping[str, int]) -> list[str]:
@@ -201,8 +232,3 @@ def _balance(counts: Mapping[str, int]) -> list[str]:
         f"{largest!r} has {ratio:.0f} times as many images as {smallest!r}: balance=True draws all "
         "classes equally often, and class_weights() returns weights for Keras' class_weight"
     ]
-
-
-def _first(lines: list[str], shown: int | None) -> list[str]:
-    more = 0 if shown is None else len(lines) - shown
-    return lines if more <= 0 else [*lines[:shown], f"  and {more:,} more (--all)"]
