@@ -67,7 +67,7 @@ def run_elsewhere(path: Path, empty: Path, small: bool = True) -> list[str]:
     done = subprocess.run(
         [sys.executable, str(PROGRAMS / "project/run_page.py"), str(path), *options],
         cwd=empty, env=environment, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
-        timeout=280, check=False,
+        timeout=280 if small else 1500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     # Pages do not show what they warn of.
