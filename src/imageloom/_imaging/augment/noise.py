@@ -66,7 +66,8 @@ def _draw(bits: np.random.PCG64, count: int, dtype: str) -> NDArray[Any]:
 @lru_cache(maxsize=8)
 def _normal_table(mean: float, var: float) -> NDArray[np.float32]:
     """Grey levels with this mean and variance, normally distributed."""
-    return (FULL_SCALE * (mean + var**0.5 * _normal_quantiles())).astype(np.float32)
+    levels: NDArray[np.float64] = FULL_SCALE * (mean + var**0.5 * _normal_quantiles())
+    return levels.astype(np.float32)
 
 
 @cache
