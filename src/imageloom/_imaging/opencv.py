@@ -51,8 +51,13 @@ except Exception as error:  # a missing system library, or another NumPy: the cl
 if not hasattr(cv2, "warpAffine"):
     raise _broken("is incomplete: the folder `cv2` contains only remains of an uninstalled package")
 
-_MAJOR: Final = int(getattr(cv2, "__version__", "0").partition(".")[0])
-HAS_MORE_DEPTHS: Final = _MAJOR >= _EXACT_SINCE  # half precision, and tables of 65,536 values
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
+
+
+# Half precision, and tables of 65,536 values.
+HAS_MORE_DEPTHS: Final = _major(getattr(cv2, "__version__", "0")) >= _EXACT_SINCE
 
 
 @cache
@@ -61,7 +66,7 @@ def clash_warning() -> str | None:
     version: str = getattr(cv2, "__version__", "0")
     installed = _installed(os.path.dirname(os.path.dirname(cv2.__file__)))
     names = ", ".join(" ".join(one) for one in installed)
-    if _MAJOR < _EXACT_SINCE:
+    if _major(version) < _EXACT_SINCE:
         text = (
             f"OpenCV has version {version}, and versions before 5 round positions. Images that are "
             "rotated, shifted or zoomed therefore differ from Keras' (by 0.1 grey levels in the mean, "
