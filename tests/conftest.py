@@ -30,6 +30,22 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("imageloom")
 
 
+# Where `make quick` sees worker processes at work.
+QUICK_WITH_PROCESSES = ("test_executor_contract", "test_hooks_in_workers", "test_cache_files")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the hundreds of variants of tests with worker processes as slow: each takes a second."""
+    for item in items:
+        call = getattr(item, "callspec", None)
+        values = [] if call is None else list(call.params.values())
+        values += [one for value in values if isinstance(value, tuple) for one in value]
+        with_processes = any(isinstance(value, str) and value == "processes" for value in values)
+        if with_processes and item.path.stem not in QUICK_WITH_PROCESSES:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The user's cache directory of all tests, and of the programs that they start."""

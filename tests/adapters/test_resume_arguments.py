@@ -68,6 +68,7 @@ def changes(state: dict[str, Any]) -> list[Callable[[dict[str, Any]], None]]:
     return [changed(level, name, value) for level, name in places for value in ODD]
 
 
+@pytest.mark.slow
 def test_damaged_states_get_our_error_or_are_whole() -> None:
     images = np.zeros((6, 4, 4, 3), "uint8")
     generator = ImageDataGenerator(executor="serial")

@@ -157,6 +157,7 @@ def test_the_page_loads_nothing_from_elsewhere(client: Client) -> None:
 # How it begins and ends
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c(pair: Path) -> None:
     """One line, the address; status 130; nothing is left, and the folder is as it was."""

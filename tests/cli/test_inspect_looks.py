@@ -16,6 +16,7 @@ from PIL import Image, ImageFilter
 
 from imageloom._cli.terminal import COLUMNS, columns
 
+pytestmark = pytest.mark.slow
 NEAR = ("near_duplicates", "near_duplicates_between_classes", "near_duplicates_between_subsets")
 
 

@@ -182,6 +182,7 @@ def test_inspect_by_url(folder: Path, url: str) -> None:
         assert told == expected
 
 
+@pytest.mark.slow
 def test_preview_by_url(folder: Path, tmp_path: Path, url: str) -> None:
     drawn = ("--rotation-range", 20, "--versions", 2, "--json", "-o", tmp_path / "x.png")
     for inside in ("", "coffee", "coffee/one.png"):

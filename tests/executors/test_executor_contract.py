@@ -40,7 +40,8 @@ from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 
 RAY = pytest.param(("ray", 2), marks=needs_ray)
-KINDS = [("serial", 1), *[(kind, n) for kind in ("threads", "processes") for n in (1, 2, 3, 5)], RAY]
+MANY = [pytest.param((k, n), marks=pytest.mark.slow) for k in ("threads", "processes") for n in (1, 5)]
+KINDS = [("serial", 1), ("threads", 2), ("processes", 2), *MANY, RAY]
 FAR, WAIT_SECONDS = ("processes", "ray"), 20  # where errors travel
 
 
@@ -51,8 +52,7 @@ def name_of(parameter: tuple[str, int]) -> str:
 @pytest.fixture(scope="module", params=KINDS, ids=name_of)
 def kind(request: pytest.FixtureRequest) -> tuple[str, int]:
     """Name and number of workers."""
-    parameter: tuple[str, int] = request.param
-    return parameter
+    return request.param[0], request.param[1]
 
 
 @pytest.fixture(scope="module")

@@ -192,6 +192,7 @@ def test_functions_that_stay_take_turns(crops: Path) -> None:
         take(it, 6)
 
 
+@pytest.mark.slow
 def test_other_iterators_of_the_generator_stay_with_the_workers(crops: Path, workers: Executor) -> None:
     generator = ParallelImageDataGenerator(executor="processes", cores=2)
     generator._engine.lent = Lent(workers)  # type: ignore[assignment]

@@ -107,6 +107,7 @@ def test_what_travels(
         thing.close()
 
 
+@pytest.mark.slow
 @by_way
 def test_a_lock_that_is_held_travels_in_any_way(
     workers: Executor, crops: Path, way: Callable[..., dict[str, Any]]

@@ -144,6 +144,7 @@ def alive_after_drop(store: ParcelStore, *references: weakref.ref[Any]) -> list[
     return [reference() is not None for reference in references]
 
 
+@pytest.mark.slow
 def test_parcels_of_closed_channels_stay_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     store = ParcelStore()
     assert store.seconds_to_wait() == []
@@ -159,6 +160,7 @@ def test_parcels_of_closed_channels_stay_for_a_while(monkeypatch: pytest.MonkeyP
     assert alive_after_drop(store, reference) == [False]
 
 
+@pytest.mark.slow
 def test_the_oldest_unused_parcels_go_when_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parcels, "free_memory", lambda: 4 * 2500)
     store, references = ParcelStore(), []

@@ -240,6 +240,7 @@ def test_workers_import_no_framework_and_no_main_module(
     assert seen["main"] is None
 
 
+@pytest.mark.slow
 def test_printing_is_allowed(crops: Path, capfd: pytest.CaptureFixture[str]) -> None:
     def talkative(x: NDArray[Any]) -> NDArray[Any]:
         print("a word from the worker", flush=True)

@@ -47,7 +47,7 @@ def late(x):
 def cluster(request: pytest.FixtureRequest) -> None:
     """Ray, if a test of this module that needs it runs."""
     wanted = [item for item in request.session.items if item.path == request.path]
-    if any("ray" in item.name for item in wanted):
+    if any("ray" in item.callspec.params.values() for item in wanted if hasattr(item, "callspec")):
         request.getfixturevalue("ray_on_two_cpus")
 
 

@@ -53,7 +53,7 @@ NAME = "code_for_tests"
 def cluster(request: pytest.FixtureRequest) -> None:
     """Ray, if a test of this module that needs it runs."""
     wanted = [item for item in request.session.items if item.path == request.path]
-    if any("ray" in item.name for item in wanted):
+    if any("ray" in item.callspec.params.values() for item in wanted if hasattr(item, "callspec")):
         request.getfixturevalue("ray_on_two_cpus")
 
 
@@ -280,6 +280,7 @@ def plain(x: NDArray[Any]) -> NDArray[Any]:
     return x * 0 + 3
 
 
+@pytest.mark.slow
 def test_a_function_of_the_tests_needs_no_search_path(monkeypatch: pytest.MonkeyPatch) -> None:
     here = str(Path(__file__).parent)
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place != here])

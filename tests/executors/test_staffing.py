@@ -26,6 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(1, 16)), max_size=30))
 def test_there_are_as_many_as_the_channel_wants_that_wants_most(
     events: list[tuple[bool, int, int]],

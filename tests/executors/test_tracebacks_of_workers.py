@@ -112,6 +112,7 @@ def test_frames_are_those_of_the_serial_executor(executor: Executor, crops: Path
             assert error.args == right.args
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("renaming")
 def test_text_is_that_of_the_start_even_where_there_is_no_file(crops: Path, tmp_path: Path) -> None:
     """As on another node of a cluster."""

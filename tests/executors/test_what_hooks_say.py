@@ -225,6 +225,7 @@ def test_what_was_said_before_an_error(
     assert len(of_the_hook(caplog)) == 1
 
 
+@pytest.mark.slow
 def test_flood_is_cut_and_counted(crops: Path, caplog: pytest.LogCaptureFixture) -> None:
     def floods(x: Image) -> Image:
         for number in range(1000):
@@ -296,6 +297,7 @@ def wait_for_threads(executor: Executor) -> None:
         wait_for(lambda: not executor._pool.running, "the threads")
 
 
+@pytest.mark.slow
 def test_worker_that_lingers_hears_as_the_next_iterator_wants(
     crops: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

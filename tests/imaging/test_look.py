@@ -42,6 +42,7 @@ def test_hashes_of_different_photographs_are_far() -> None:
     assert 28 < np.mean(distances) < 36
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.integers(5, 95), st.integers(0, 9))
 def test_one_colour_is_blank_whatever_the_encoder(
     colour: tuple[int, int, int], quality: int, seed: int

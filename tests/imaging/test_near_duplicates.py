@@ -127,6 +127,7 @@ def noise(count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
     return np.zeros(count, np.uint64), thumbnails
 
 
+@pytest.mark.slow
 def test_work_is_bounded_if_all_hashes_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     matched: list[int] = []
     score = module._score

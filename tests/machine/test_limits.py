@@ -160,6 +160,7 @@ def test_free_memory(container: Container, own: str, files: Groups, free: int) -
 amounts = st.integers(0, 16 * GB)
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.lists(st.tuples(st.none() | amounts, amounts, amounts), min_size=1, max_size=5))
 @pytest.mark.parametrize("version", [1, 2])

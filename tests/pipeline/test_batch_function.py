@@ -162,6 +162,7 @@ def closure(amount: int) -> Callable[..., Any]:
     return inner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function",
     [lambda *arguments: Maker(7).method(*arguments), closure(7), Maker(7).method, Maker(7),

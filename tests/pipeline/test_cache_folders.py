@@ -134,6 +134,7 @@ def test_what_another_iterator_uses_stays(crops: Path, kept: Path) -> None:
     assert len(first) == BATCHES
 
 
+@pytest.mark.slow
 def test_files_of_others_and_new_drafts_stay(crops: Path, kept: Path) -> None:
     kept.mkdir(parents=True)
     names = ["notes.txt", "507f1f77bcf86cd799439011.npy", "507f1f77bcf86cd799439012.json"]

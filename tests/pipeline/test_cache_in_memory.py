@@ -32,6 +32,7 @@ def no_promises() -> None:
     assert promised() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [0, 1, 7, SAMPLES, 1000])
 @pytest.mark.parametrize("kind", ["serial", "threads", "processes"])
 def test_a_cache_gets_a_quarter_of_what_batches_and_workers_leave(

@@ -110,6 +110,7 @@ def test_only_the_first_batch_is_looked_at() -> None:
     assert codes_of_arrays(images[::-1], {"shuffle": False}) == ["IL107"]
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_asked_for_by_number() -> None:
     it = ImageDataGenerator(rescale=255).flow(BYTES, batch_size=4)
     with it:

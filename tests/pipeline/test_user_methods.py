@@ -285,6 +285,7 @@ def test_own_draws_are_those_that_keras_would_make(
     assert_same_everywhere(OurDrawing(**DRAWN), crops, executors, shuffle=shuffle)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("global_numpy_state")
 @pytest.mark.parametrize("kind", [OurDrawing, Rolled])
 def test_own_draws_leave_the_callers_state_alone(

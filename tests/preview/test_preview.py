@@ -58,6 +58,7 @@ def test_the_parameters_told_are_those_applied(coffee: Pixels) -> None:
     np.testing.assert_array_equal(original, coffee)
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_sheet(class_folder: Path) -> None:
     generator = ImageDataGenerator(**AUGMENTED)
     first, again, other = (preview(generator, class_folder, seed=seed) for seed in (3, 3, 4))

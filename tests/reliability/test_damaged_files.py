@@ -83,6 +83,7 @@ def test_a_file_that_goes_bad_during_training(
     assert strict.bad_images == []
 
 
+@pytest.mark.slow
 def test_bad_images_are_errors_of_the_same_kind_from_processes(folder: Path) -> None:
     names = spoil(folder, {1})
     executor = make_executor("processes", 1, disable_gpu=True)

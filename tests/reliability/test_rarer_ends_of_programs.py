@@ -44,6 +44,7 @@ def assert_one_keyboard_interrupt(program: Program, errors: str) -> None:
 # Ctrl-C
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("iterators", [1, 2], ids=["one", "two"])
 def test_ctrl_c_to_the_group_while_workers_start(crops: Path, tmp_path: Path, iterators: int) -> None:

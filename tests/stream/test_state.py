@@ -370,6 +370,7 @@ def test_a_damaged_fingerprint_is_refused(crops: Path, fingerprint: Any) -> None
         it.load_state_dict({**saved(it), "fingerprint": fingerprint})
 
 
+@pytest.mark.slow
 def test_loading_starts_no_workers(crops: Path) -> None:
     before = worker_processes().keys()
     it = make("directory", crops, executor="processes", cores=2)

@@ -149,6 +149,7 @@ def test_a_block_ends_the_trace(crops: Path, tmp_path: Path) -> None:
     assert len(events(trace.path, "batch")) == 2
 
 
+@pytest.mark.slow
 def test_an_iterator_that_is_forgotten_leaves_the_file(crops: Path, tmp_path: Path) -> None:
     it = flow(crops)
     it.trace(tmp_path / "trace.json")
