@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.keras import Reader
+from imageloom._adapters.moving import Mover
 from imageloom._errors import StateMismatchError
 from imageloom._executors.base import Channel
 from imageloom._locks import Lock
@@ -87,8 +88,11 @@ class StreamAccess:
         """Returns a batch that `take` has described."""
         return self.supply.batch(spec, len(self.order))
 
-    def get(self, index: int, reader: Reader = Reader.USER) -> Batch:
-        """Returns batch `index` (0 to `len(order) - 1`) of the current pass to `reader`."""
+    def get(self, index: int, reader: Reader = Reader.USER, mover: Mover | None = None) -> Batch:
+        """Returns batch `index` (0 to `len(order) - 1`) of the current pass to `reader`.
+
+        With a mover, it is on its device.
+        """
         with self.lock:
             if reader is Reader.WRAPPER and self.cursor.finished and len(self.order) > 1:
                 self._advance(1)  # not every wrapper passes on the end of an epoch
@@ -99,10 +103,12 @@ class StreamAccess:
                 if index == 0 and self.cursor.untouched:  # it reads one batch, then shuffles
                     self._prefetch.begin_epoch()
             spec = self._request(self.cursor.pass_start, index)
-        return self.supply.batch(spec, len(self.order))
+        return self.supply.batch(spec, len(self.order), mover)
 
-    def one_pass(self) -> Iterator[Batch]:
+    def one_pass(self, mover: Mover | None = None) -> Iterator[Batch]:
         """Yields the batches of an epoch; with the last one, the next epoch starts.
+
+        With a mover, they are on its device, and the next ones are on their way there.
 
         Several passes may be read at the same time. Those that begin in the same epoch give the
         same batches. If a pass stops early, the next one begins with the first batch of the same
@@ -113,7 +119,7 @@ class StreamAccess:
         for index in range(length):
             with self.lock:
                 spec = self._request(first, index)
-            batch = self.supply.batch(spec, length)
+            batch = self.supply.batch(spec, length, mover)
             with self.lock:
                 if index == length - 1 and first == self.cursor.pass_start:
                     self._advance(1)

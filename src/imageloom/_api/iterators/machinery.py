@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.keras import KerasSurface
+from imageloom._adapters.moving import Mover
 from imageloom._api.iterators.attributes import Number, Order
 from imageloom._api.iterators.inline import InlineBatches
 from imageloom._api.iterators.plans import IteratorPlan
@@ -67,7 +68,15 @@ def is_users(function: Any) -> bool:
 class IteratorMachinery(KerasSurface):
     """The parts of an iterator, and the attributes that its order depends on."""
 
-    __slots__ = ("_data_fingerprint", "_inline", "_order", "_own_generator", "_plan", "_stream")
+    __slots__ = (
+        "_data_fingerprint",
+        "_inline",
+        "_keras_mover",
+        "_order",
+        "_own_generator",
+        "_plan",
+        "_stream",
+    )
 
     _plan: IteratorPlan
     _order: StreamOrder
@@ -99,6 +108,7 @@ class IteratorMachinery(KerasSurface):
         self._inline: InlineBatches | None = None
         self._own_generator: Any = None
         self._data_fingerprint: dict[str, Any] | None = None
+        self._keras_mover: tuple[Any, Mover | None] = (None, None)  # with the device it moves to
         # What the stream calls holds no reference to the iterator, which could then never be
         # collected.
         this = weakref.ref(self)
