@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from imageloom._adapters.finish.jax_finish import jax_finish
+from imageloom._adapters.finish.steps import BatchFinish, FinishSteps, ImageFinish
 from imageloom._adapters.moving import Moved, with_arrays
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingDependencyError
 
@@ -59,20 +61,32 @@ class JaxMover:
         """
         self._place = place
         self._least_rank = least_rank
+        self._finish: tuple[FinishSteps, ImageFinish] | None = None
 
-    def move(self, batch: Any) -> Moved:
+    def move(self, batch: Any, finish: BatchFinish | None = None) -> Moved:
         """Begins to move the arrays of a batch.
 
         Raises:
             InvalidArgumentError: the samples of the batch cannot be divided among the devices.
         """
+        if finish is not None:
+            parts = [self._copied(array) for array in batch]
+            batch = finish.batch(parts, self._finish_of(finish.steps), lambda images: images)
         return Moved(with_arrays(batch, self._moved))
 
+    def _finish_of(self, steps: FinishSteps) -> ImageFinish:
+        if self._finish is None or self._finish[0] is not steps:
+            self._finish = steps, jax_finish(steps)
+        return self._finish[1]
+
     def _moved(self, array: np.ndarray[Any, Any]) -> Any:
+        return array if array.ndim < self._least_rank else self._copied(array)
+
+    def _copied(self, array: np.ndarray[Any, Any]) -> Any:
+        """An array on the device; the array itself if JAX has no such type."""
         import jax
 
-        numeric = array.dtype.kind in "?biufc" or array.dtype.name.startswith(_OTHER_NUMBERS)
-        if array.ndim < self._least_rank or not numeric:
+        if array.dtype.kind not in "?biufc" and not array.dtype.name.startswith(_OTHER_NUMBERS):
             return array
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from imageloom._adapters.finish.steps import BatchFinish
+
 __all__ = ["Moved", "Mover", "with_arrays"]
 
 
@@ -27,8 +29,11 @@ class Moved:
 class Mover(Protocol):
     """Moves batches to one device. A host array is not reused before its copy has ended."""
 
-    def move(self, batch: Any) -> Moved:
-        """Begins to move the arrays of a batch; does not wait for the end."""
+    def move(self, batch: Any, finish: BatchFinish | None = None) -> Moved:
+        """Begins to move the arrays of a batch; does not wait for the end.
+
+        With `finish`, the batch is its unfinished arrays, which it makes the batch of there.
+        """
         ...
 
     def hand_over(self, moved: Moved) -> Any:

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from imageloom._adapters.finish.steps import BatchFinish, FinishSteps, ImageFinish
+from imageloom._adapters.finish.torch_finish import torch_finish
 from imageloom._adapters.moving import Moved, with_arrays
 from imageloom._adapters.page_locks import PageLocks
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingDependencyError
@@ -79,9 +81,10 @@ class TorchMover:
         self._pins = on_cuda if pin_memory is None else bool(pin_memory) and torch.cuda.is_available()
         locks = self._pins and on_cuda
         self._locks = PageLocks(torch.cuda.cudart()) if locks else None
+        self._finish: tuple[FinishSteps, ImageFinish] | None = None
         self._copying: deque[tuple[Any, list[Any]]] = deque()  # events, and what is being read
 
-    def move(self, batch: Any) -> Moved:
+    def move(self, batch: Any, finish: BatchFinish | None = None) -> Moved:
         """Begins to move the arrays of a batch; does not wait for the end on CUDA."""
         while self._copying and self._copying[0][0].query():
             self._copying.popleft()
@@ -90,6 +93,9 @@ class TorchMover:
         with_arrays(batch, arrays.append)
         locked = self._locks is not None and self._locks.lock(arrays)
         with nullcontext() if self._stream is None else self._torch.cuda.stream(self._stream):
+            if finish is not None:
+                parts = [self._copied(array, read, locked=locked) for array in batch]
+                batch = finish.batch(parts, self._finish_of(finish.steps), self._torch.clone)
             moved = with_arrays(batch, lambda array: self._moved(array, read, locked=locked))
         if self._stream is None:
             return Moved(moved)
@@ -97,9 +103,16 @@ class TorchMover:
         self._copying.append((event, read))
         return Moved(moved, event)
 
+    def _finish_of(self, steps: FinishSteps) -> ImageFinish:
+        if self._finish is None or self._finish[0] is not steps:
+            self._finish = steps, torch_finish(steps, self._device)
+        return self._finish[1]
+
     def _moved(self, array: np.ndarray[Any, Any], read: list[Any], *, locked: bool) -> Any:
-        if array.ndim < self._least_rank:
-            return array
+        return array if array.ndim < self._least_rank else self._copied(array, read, locked=locked)
+
+    def _copied(self, array: np.ndarray[Any, Any], read: list[Any], *, locked: bool) -> Any:
+        """A tensor on the device; the array itself if torch has no such type."""
         tensor = self._tensor(array)
         if tensor is None:
             return array

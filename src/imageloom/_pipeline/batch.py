@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError
+from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError, InvalidArgumentError
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import apply_geometry, apply_transform
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
@@ -29,6 +29,7 @@ from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
 from imageloom._pipeline.seeds import StreamPurpose
 from imageloom._pipeline.spare_states import give_back
+from imageloom._pipeline.unfinished import write_drawn
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._warnings import Code, coded
@@ -74,7 +75,9 @@ class BatchWork:
         self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
-        self._look = FirstLook(recipe, task, self.at) if task.is_looked_at else None
+        looks = task.is_looked_at and not recipe.unfinished
+        self._look = FirstLook(recipe, task, self.at) if looks else None
+        self._drawn_arrays: Sequence[NDArray[Any]] = ()  # geometry and colours of each image
 
     def _has_to_transform(self) -> bool:
         """False if no image would change, and nobody sees what is drawn."""
@@ -105,8 +108,9 @@ class BatchWork:
         if recipe.user_code.batch_method is not None:
             return self._run_batch_method(arrays[0])
         images, further = arrays[: recipe.images], arrays[recipe.images :]
-        # The arrays behind the images are for masks, or for copies of the images.
-        masks = further if recipe.masks else []
+        # The arrays behind the images are for masks, and for what was drawn or copies of the images.
+        masks, further = further[: recipe.masks], further[recipe.masks :]
+        self._drawn_arrays, copies = (further, ()) if recipe.unfinished else ((), further)
         self._reader.prefetch()
         with nullcontext() if self._look is None else self._look.reading():
             self._compute_samples(images, masks)
@@ -114,7 +118,7 @@ class BatchWork:
         if self._bad:
             words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self._bad)
             raise BadSamplesError(words, tuple(self._bad))
-        for image, copied in zip(images, further[len(masks) :], strict=False):
+        for image, copied in zip(images, copies, strict=False):
             copied[...] = image
         pictures: tuple[tuple[str, bytes], ...] = ()
         if recipe.params.save_to_dir is not None:
@@ -224,6 +228,9 @@ class BatchWork:
             x = self._call(recipe.user_code.noaug_hook, x.copy())
         if x.ndim == 2:
             x = x[:, :, None]
+        if recipe.unfinished:
+            self._leave_unfinished(x, row)
+            return
         x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
         if recipe.rescale_first:
             x = x * np.asarray(recipe.rescale_first, x.dtype)
@@ -237,12 +244,31 @@ class BatchWork:
             x = self._standardize(x, row)
         if x is row:
             return
+        self._check_shape(x, row)
+        np.copyto(row, x, casting="unsafe")
+
+    def _check_shape(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         if x.shape != row.shape:
             raise BatchShapeError(
                 f"The image has shape {x.shape} but the batch holds {row.shape}. "
-                f"{shape_advice(recipe, x.shape)}"
+                f"{shape_advice(self._recipe, x.shape)}"
             )
+
+    def _leave_unfinished(self, x: NDArray[Any], row: NDArray[Any]) -> None:
+        """Writes the stored pixels, and what a device needs to finish them."""
+        self.at.enter("transform")
+        self._check_shape(x, row)
+        if row.dtype == np.uint8 != x.dtype:
+            raise InvalidArgumentError(
+                f'finish="device" sends images to the device as bytes, but this one is stored as '
+                f'{x.dtype}: pass finish="host".'
+            )
+        options = self._recipe.transform
+        params, affine = self._drawn = self._draw(x) if self._transforms_images else ({}, None)
         np.copyto(row, x, casting="unsafe")
+        geometry, colours = self._drawn_arrays[2 * self.at.part : 2 * self.at.part + 2]
+        j = self.at.sample
+        write_drawn(params, affine, options, x.shape[:2], geometry[j], colours[j])
 
     def _in_user_layout(self, x: NDArray[Any]) -> NDArray[Any]:
         """Turns an image (height, width, channels) into the layout that the user has chosen."""

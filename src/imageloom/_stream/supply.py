@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imageloom._adapters.finish.steps import BatchFinish, FinishSteps
 from imageloom._adapters.moving import Moved, Mover
 from imageloom._errors import IteratorClosedError, StorageError
 from imageloom._executors.base import Channel, ComputedBatch, Replacement
@@ -52,9 +53,10 @@ else:
 class BatchSupply:
     """Gets the batches of one iterator from its workers, which the first request starts."""
 
-    def __init__(self, source: SampleSource) -> None:
-        """Starts nothing."""
+    def __init__(self, source: SampleSource, notes: BatchSupply | None = None) -> None:
+        """Starts nothing. With `notes`, times and warnings are noted together with those of it."""
         self._source = source
+        self.steps: FinishSteps | None = None  # what devices do with the batches of the channel
         self._stream: BatchStream | None = None
         self._channel: Channel | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
@@ -68,6 +70,9 @@ class BatchSupply:
         self._shown = Once()
         self._ahead = MovedAhead()
         self.closed = False
+        if notes is not None:
+            self._meter, self._timeline, self._shown = notes._meter, notes._timeline, notes._shown
+            self._examined = notes._examined
 
     @property
     def running(self) -> bool:
@@ -194,7 +199,11 @@ class BatchSupply:
         return assembled(self._source, arrays, indices)
 
     def _moved(self, task: BatchTask, computed: ComputedBatch, mover: Mover) -> Moved:
-        return mover.move(self._assembled(task, computed))
+        if self.steps is None:
+            return mover.move(self._assembled(task, computed))
+        indices = task.spec.indices if computed.indices is None else computed.indices
+        finish = BatchFinish(self.steps, lambda arrays: assembled(self._source, arrays, indices))
+        return mover.move(list(computed.hand_out()), finish)
 
     def _note_batch(self, spec: BatchSpec, requested: float, report: BatchReport, length: int) -> None:
         epoch, images = spec.position // max(1, length), len(spec.indices)

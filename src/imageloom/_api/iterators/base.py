@@ -125,7 +125,8 @@ class BatchIterator(ReadByFrameworks[BatchT_co]):
         self._refresh()
         reader = reader_asking()
         mover = self._mover_for(reader)
-        batch: BatchT_co = self._stream.get(int(index) % length, reader, mover)
+        lane = None if mover is None else self._lane_to_devices()
+        batch: BatchT_co = self._stream.get(int(index) % length, reader, mover, lane)
         if reader not in (Reader.USER, Reader.MLTK) and not self._is_users_own(batch):
             batch = for_keras(batch)
         return batch

@@ -30,7 +30,10 @@ class ReadByFrameworks(IteratorMachinery, Generic[BatchT_co]):
         return len(self._order)
 
     def _one_pass(self, mover: Mover | None = None) -> Iterator[BatchT_co]:
-        yield from self._stream.one_pass() if mover is None else self._stream.one_pass(mover)
+        if mover is None:
+            yield from self._stream.one_pass()
+        else:
+            yield from self._stream.one_pass(mover, self._lane_to_devices())
 
     def _mover_for(self, reader: Reader) -> Mover | None:
         """What moves batches to the accelerator of the Keras that reads; None if it has none."""
