@@ -43,6 +43,7 @@ NEEDS = {
     "docs/how-to/albumentations.md": "albumentations",
     "docs/how-to/cores-and-cache.md": "torch",
     "docs/how-to/data-parallel.md": "torch",
+    "docs/how-to/devices.md": "tensorflow",
     "docs/how-to/ray.md": "ray",
     "docs/how-to/tinyml.md": "tensorflow",
     "docs/remote-files.md": "moto",
