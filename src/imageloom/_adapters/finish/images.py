@@ -66,11 +66,11 @@ def _interpolated(
 ) -> Any:
     """Blends four pixels around positions, which are whole numbers and fractions."""
     (upper, down), (left, right) = rows, columns
-    blended = [
+    above, below = (
         _blend(_pick(xp, steps, x, row, left), _pick(xp, steps, x, row, left + 1), right[..., None])
         for row in (upper, upper + 1)
-    ]
-    return _blend(*blended, down[..., None])
+    )
+    return _blend(above, below, down[..., None])
 
 
 def _positions(xp: Numbers, terms: Any, height: int) -> tuple[Any, Any]:
