@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from contextlib import nullcontext
@@ -17,6 +18,7 @@ from executor_support import BATCHES, RaiseAt, flow, flow_with, take
 from programs import run_program
 
 from imageloom import ArgumentTypeError, ImageDataGenerator, InvalidArgumentError, IteratorClosedError
+from imageloom._adapters import torch_device
 from imageloom._adapters.page_locks import PageLocks
 
 jax = pytest.importorskip("jax")
@@ -282,6 +284,31 @@ def test_each_slot_is_locked_once_and_unlocked_before_it_goes(crops: Path) -> No
         next(iter(it._stream.one_pass(mover)))
         assert runtime.locked
     assert runtime.locked == {}
+
+
+def test_slots_are_unlocked_if_nobody_closes_anything(
+    crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = _Runtime()
+    with flow_with(crops, "processes") as it:
+        locks = PageLocks(runtime)
+        assert locks.lock(arrays_of(next(it)))
+        monkeypatch.setattr(torch_device, "PageLocks", lambda _: locks)
+        monkeypatch.setattr(torch.cuda, "Stream", lambda _: _Stream())
+        monkeypatch.setattr(torch.cuda, "cudart", lambda: runtime)
+        mover = torch_device.TorchMover(torch.device("cuda"))
+        del mover
+        gc.collect()
+        assert runtime.locked == {}
+
+
+def test_data_sets_of_an_iterator_share_what_is_locked(crops: Path) -> None:
+    with flow_with(crops, "threads") as it:
+        for make in (lambda: it.to_torch_dataset(device="cpu"), it.to_jax):
+            known = len(it._movers)
+            for _ in range(2):
+                make()
+            assert len(it._movers) == known + 1
 
 
 def test_where_nothing_can_be_locked_it_is_tried_once(crops: Path) -> None:

@@ -24,6 +24,7 @@ torch = pytest.importorskip("torch")
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Keras exchanges two axes"),
     pytest.mark.filterwarnings("ignore:IL105"),
+    pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),  # of torch's own modules
     pytest.mark.slow,  # JAX compiles a function for each set of options
 ]
 
@@ -360,3 +361,41 @@ def test_images_that_are_no_bytes_are_errors_that_name_the_file(tmp_path: Path) 
 def test_the_name_of_the_finish_is_checked() -> None:
     with pytest.raises(InvalidArgumentError, match="finish"):
         ImageDataGenerator(finish="gpu")
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_torch_can_compile_it_as_one_function(monkeypatch: pytest.MonkeyPatch, order: int) -> None:
+    """As on CUDA, but with torch's own operations in the place of compiled ones."""
+    from imageloom._adapters import torch_device
+    from imageloom._adapters.finish.torch_finish import compiled, torch_finish
+
+    made = []
+
+    def compiled_finish(steps: Any, device: Any) -> Any:
+        made.append(steps)
+        return compiled(torch_finish(steps, device), backend="eager", fullgraph=True)
+
+    monkeypatch.setattr(torch_device, "torch_finish", compiled_finish)
+    options = MOVES | {
+        "brightness_range": (0.5, 1.3), "contrast_range": (0.5, 1.3), "channel_shift_range": 9.0,
+        "interpolation_order": order, "fill_mode": "constant", "samplewise_center": True,
+        "samplewise_std_normalization": True, "featurewise_center": True,
+    }  # fmt: skip
+    host, device = flows(photographs(), options, batch_size=4)
+    for it in (host, device):
+        it.image_data_generator.fit(photographs())
+    assert_close(on_device(device, "torch"), list(host.to_torch_dataset()), 1 / 64)
+    assert len(made) == 1
+
+
+def test_a_compiler_that_is_missing_leaves_the_plain_function() -> None:
+    from imageloom._adapters.finish.torch_finish import _Compiled
+
+    finish = _Compiled(lambda x, geometry, colours: x + 1)
+
+    def missing(*_: Any) -> Any:
+        raise RuntimeError("no compiler")
+
+    finish._compiled = missing
+    assert [finish(x, None, None) for x in (1, 2)] == [2, 3]
+    assert finish._compiled is None

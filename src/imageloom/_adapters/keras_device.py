@@ -19,11 +19,8 @@ __all__ = ["accelerator", "mover_to"]
 _LEAST_RANK: Final = 3
 
 
-def mover_to(found: tuple[str, Any] | None) -> Mover | None:
-    """Makes a mover to an accelerator, as `accelerator` describes it; None for None."""
-    if found is None:
-        return None
-    framework, device = found
+def mover_to(framework: str, device: Any) -> Mover:
+    """Makes a mover to an accelerator, as `accelerator` describes it."""
     if framework == "torch":
         return TorchMover(device, least_rank=_LEAST_RANK)
     return JaxMover(device, least_rank=_LEAST_RANK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from contextlib import nullcontext
 from typing import Any, Final
@@ -13,6 +14,7 @@ from imageloom._adapters.finish.torch_finish import torch_finish
 from imageloom._adapters.moving import Moved, with_arrays
 from imageloom._adapters.page_locks import PageLocks
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingDependencyError
+from imageloom._locks import Lock
 
 __all__ = ["TorchMover", "checked_device", "import_torch"]
 
@@ -82,25 +84,33 @@ class TorchMover:
         locks = self._pins and on_cuda
         self._locks = PageLocks(torch.cuda.cudart()) if locks else None
         self._finish: tuple[FinishSteps, ImageFinish] | None = None
+        self._lock = Lock()  # several threads of Keras may read at the same time
         self._copying: deque[tuple[Any, list[Any]]] = deque()  # events, and what is being read
+        # Memory must not go while it is locked or read, also if nobody closes the iterator.
+        weakref.finalize(self, _release, self._copying, self._locks).atexit = False
 
     def move(self, batch: Any, finish: BatchFinish | None = None) -> Moved:
         """Begins to move the arrays of a batch; does not wait for the end on CUDA."""
+        with self._lock:
+            return self._begin(batch, finish)
+
+    def _begin(self, batch: Any, finish: BatchFinish | None) -> Moved:
         while self._copying and self._copying[0][0].query():
             self._copying.popleft()
         read: list[Any] = []
         arrays: list[np.ndarray[Any, Any]] = []
         with_arrays(batch, arrays.append)
         locked = self._locks is not None and self._locks.lock(arrays)
-        with nullcontext() if self._stream is None else self._torch.cuda.stream(self._stream):
-            if finish is not None:
-                parts = [self._copied(array, read, locked=locked) for array in batch]
-                batch = finish.batch(parts, self._finish_of(finish.steps), self._torch.clone)
-            moved = with_arrays(batch, lambda array: self._moved(array, read, locked=locked))
-        if self._stream is None:
-            return Moved(moved)
-        event = self._stream.record_event()
-        self._copying.append((event, read))
+        try:
+            with nullcontext() if self._stream is None else self._torch.cuda.stream(self._stream):
+                if finish is not None:
+                    parts = [self._copied(array, read, locked=locked) for array in batch]
+                    batch = finish.batch(parts, self._finish_of(finish.steps), self._torch.clone)
+                moved = with_arrays(batch, lambda array: self._moved(array, read, locked=locked))
+        finally:  # also if the memory of the device was not enough for all of it
+            event = None if self._stream is None else self._stream.record_event()
+            if event is not None:
+                self._copying.append((event, read))
         return Moved(moved, event)
 
     def _finish_of(self, steps: FinishSteps) -> ImageFinish:
@@ -156,7 +166,12 @@ class TorchMover:
 
     def release(self) -> None:
         """Waits for copies that still go on, and unlocks the slots."""
-        while self._copying:
-            self._copying.popleft()[0].synchronize()
-        if self._locks is not None:
-            self._locks.release()
+        with self._lock:
+            _release(self._copying, self._locks)
+
+
+def _release(copying: deque[tuple[Any, list[Any]]], locks: PageLocks | None) -> None:
+    while copying:
+        copying.popleft()[0].synchronize()
+    if locks is not None:
+        locks.release()

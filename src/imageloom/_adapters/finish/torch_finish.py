@@ -11,7 +11,7 @@ from imageloom._adapters.finish.images import image_finish
 from imageloom._adapters.finish.steps import FinishSteps, ImageFinish
 from imageloom._log import logger
 
-__all__ = ["torch_finish"]
+__all__ = ["compiled", "torch_finish"]
 
 _IMAGE: Final = (1, 2, 3)
 
@@ -28,14 +28,23 @@ def torch_finish(steps: FinishSteps, device: Any) -> ImageFinish:
     return _Compiled(plain)
 
 
+def compiled(plain: ImageFinish, **options: Any) -> ImageFinish:
+    """The function, which torch compiles at its first call."""
+    import torch
+
+    def finish(x: Any, geometry: Any, colours: Any) -> Any:
+        return plain(x, geometry, colours)
+
+    found: ImageFinish = torch.compile(finish, dynamic=False, **options)
+    return found
+
+
 class _Compiled:
     """Calls the compiled function, or the plain one if torch cannot compile it here."""
 
     def __init__(self, plain: ImageFinish) -> None:
-        import torch
-
         self._plain = plain
-        self._compiled: ImageFinish | None = torch.compile(plain, dynamic=False)
+        self._compiled: ImageFinish | None = compiled(plain)
 
     def __call__(self, x: Any, geometry: Any, colours: Any) -> Any:
         if self._compiled is not None:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Generic
 
@@ -40,9 +40,18 @@ class ReadByFrameworks(IteratorMachinery, Generic[BatchT_co]):
         if reader is not Reader.KERAS:
             return None
         found = keras_device.accelerator()
-        if found != self._keras_mover[0]:
-            self._keras_mover = found, keras_device.mover_to(found)
-        return self._keras_mover[1]
+        if found is None:
+            return None
+        return self._mover(("keras", *found), partial(keras_device.mover_to, *found))
+
+    def _mover(self, place: Any, make: Callable[[], Mover]) -> Mover:
+        """The mover to a place.
+
+        All data sets share it: memory is locked in place once, and a finish compiled once.
+        """
+        if place not in self._movers:
+            self._movers[place] = make()
+        return self._movers[place]
 
     def to_tf_dataset(self) -> Any:
         """Returns a `tf.data.Dataset` of the batches; each iteration over it reads one epoch.
@@ -95,7 +104,9 @@ class ReadByFrameworks(IteratorMachinery, Generic[BatchT_co]):
         check_flag("pin_memory", pin_memory)
         if device is None and not pin_memory:
             return torch_dataset(self._one_pass, self._batches)
-        mover = TorchMover(None if device is None else checked_device(device), pin_memory=pin_memory)
+        place = None if device is None else checked_device(device)
+        make = partial(TorchMover, place, pin_memory=pin_memory)
+        mover = self._mover(("torch", place, pin_memory), make)
         return torch_dataset(partial(self._one_pass, mover), self._batches)
 
     def to_jax(self, device: Any = None) -> Iterable[BatchT_co]:
@@ -116,7 +127,8 @@ class ReadByFrameworks(IteratorMachinery, Generic[BatchT_co]):
         """
         from imageloom._adapters.jax_data import JaxBatches, JaxMover, checked_place
 
-        mover = JaxMover(checked_place(device))
+        place = checked_place(device)
+        mover = self._mover(("jax", place), partial(JaxMover, place))
         return JaxBatches(partial(self._one_pass, mover), self._batches)
 
     def _empty_batch(self) -> BatchT_co:

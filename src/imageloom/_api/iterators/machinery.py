@@ -74,7 +74,7 @@ class IteratorMachinery(KerasSurface):
     __slots__ = (
         "_data_fingerprint",
         "_inline",
-        "_keras_mover",
+        "_movers",
         "_order",
         "_own_generator",
         "_plan",
@@ -111,7 +111,7 @@ class IteratorMachinery(KerasSurface):
         self._inline: InlineBatches | None = None
         self._own_generator: Any = None
         self._data_fingerprint: dict[str, Any] | None = None
-        self._keras_mover: tuple[Any, Mover | None] = (None, None)  # with the device it moves to
+        self._movers: dict[Any, Mover] = {}  # by the places that they move to
         # What the stream calls holds no reference to the iterator, which could then never be
         # collected.
         this = weakref.ref(self)
