@@ -7,7 +7,7 @@ it is moved. The arrays of a slot begin at its start, which is that of a page.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -23,9 +23,15 @@ class PageLocks:
     mapping alive: its addresses must not be given to something else while they are locked.
     """
 
-    def __init__(self, runtime: Any) -> None:
-        """`runtime` has the functions `cudaHostRegister` and `cudaHostUnregister`."""
+    def __init__(self, runtime: Any, forget_error: Callable[[], object]) -> None:
+        """Locks nothing yet.
+
+        Args:
+            runtime: has the functions `cudaHostRegister` and `cudaHostUnregister`.
+            forget_error: called when CUDA has refused, because its next function would report that.
+        """
         self._runtime = runtime
+        self._forget_error = forget_error
         self._memory: mmap.mmap | None = None
         self._locked: dict[int, int] = {}  # the sizes of the locked regions, by address
         self._works = True
@@ -57,6 +63,9 @@ class PageLocks:
             self._works = False
         if self._works:
             self._locked[start] = nbytes
+        else:
+            with suppress(RuntimeError):
+                self._forget_error()
         return self._works
 
     def _unlock(self, start: int) -> None:

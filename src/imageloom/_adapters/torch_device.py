@@ -82,21 +82,33 @@ class TorchMover:
         self._stream = torch.cuda.Stream(self._device) if on_cuda else None
         self._pins = on_cuda if pin_memory is None else bool(pin_memory) and torch.cuda.is_available()
         locks = self._pins and on_cuda
-        self._locks = PageLocks(torch.cuda.cudart()) if locks else None
+        self._locks = self._page_locks() if locks else None
         self._finish: tuple[FinishSteps, ImageFinish] | None = None
         self._lock = Lock()  # several threads of Keras may read at the same time
         self._copying: deque[tuple[Any, list[Any]]] = deque()  # events, and what is being read
         # Memory must not go while it is locked or read, also if nobody closes the iterator.
         weakref.finalize(self, _release, self._copying, self._locks).atexit = False
 
+    def _page_locks(self) -> PageLocks:
+        torch, device = self._torch, self._device
+
+        def compute_something() -> None:
+            torch.zeros(1, device=device)
+
+        return PageLocks(torch.cuda.cudart(), compute_something)
+
     def move(self, batch: Any, finish: BatchFinish | None = None) -> Moved:
         """Begins to move the arrays of a batch; does not wait for the end on CUDA."""
         with self._lock:
             return self._begin(batch, finish)
 
-    def _begin(self, batch: Any, finish: BatchFinish | None) -> Moved:
+    def _let_go(self) -> None:
+        """Lets go of arrays whose copies have ended."""
         while self._copying and self._copying[0][0].query():
             self._copying.popleft()
+
+    def _begin(self, batch: Any, finish: BatchFinish | None) -> Moved:
+        self._let_go()
         read: list[Any] = []
         arrays: list[np.ndarray[Any, Any]] = []
         with_arrays(batch, arrays.append)
@@ -153,6 +165,8 @@ class TorchMover:
             stream = self._torch.cuda.current_stream(self._device)
             stream.wait_event(moved.ready)
             self._mark(moved.batch, stream)
+            with self._lock:
+                self._let_go()
         return moved.batch
 
     def _mark(self, part: Any, stream: Any) -> None:
