@@ -29,7 +29,7 @@ from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
 from imageloom._pipeline.seeds import StreamPurpose
 from imageloom._pipeline.spare_states import give_back
-from imageloom._pipeline.unfinished import write_drawn
+from imageloom._pipeline.unfinished import DrawnImages
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._warnings import Code, coded
@@ -77,7 +77,7 @@ class BatchWork:
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
         self._look = FirstLook(recipe, task, self.at) if looks else None
-        self._drawn_arrays: Sequence[NDArray[Any]] = ()  # geometry and colours of each image
+        self._unfinished: list[DrawnImages] = []  # of each image of a sample
 
     def _has_to_transform(self) -> bool:
         """False if no image would change, and nobody sees what is drawn."""
@@ -110,7 +110,10 @@ class BatchWork:
         images, further = arrays[: recipe.images], arrays[recipe.images :]
         # The arrays behind the images are for masks, and for what was drawn or copies of the images.
         masks, further = further[: recipe.masks], further[recipe.masks :]
-        self._drawn_arrays, copies = (further, ()) if recipe.unfinished else ((), further)
+        copies: Sequence[NDArray[Any]] = further
+        if recipe.unfinished:
+            self._unfinished = self._unfinished_images(further)
+            copies = ()
         self._reader.prefetch()
         with nullcontext() if self._look is None else self._look.reading():
             self._compute_samples(images, masks)
@@ -118,6 +121,8 @@ class BatchWork:
         if self._bad:
             words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self._bad)
             raise BadSamplesError(words, tuple(self._bad))
+        for drawn in self._unfinished:
+            drawn.write()
         for image, copied in zip(images, copies, strict=False):
             copied[...] = image
         pictures: tuple[tuple[str, bytes], ...] = ()
@@ -254,6 +259,11 @@ class BatchWork:
                 f"{shape_advice(self._recipe, x.shape)}"
             )
 
+    def _unfinished_images(self, arrays: Sequence[NDArray[Any]]) -> list[DrawnImages]:
+        options, (height, width, _) = self._recipe.transform, self._recipe.layout.row_shape
+        pairs = zip(arrays[::2], arrays[1::2], strict=True)
+        return [DrawnImages(options, (height, width), *pair) for pair in pairs]
+
     def _leave_unfinished(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Writes the stored pixels, and what a device needs to finish them."""
         self.at.enter("transform")
@@ -263,12 +273,9 @@ class BatchWork:
                 f'finish="device" sends images to the device as bytes, but this one is stored as '
                 f'{x.dtype}: pass finish="host".'
             )
-        options = self._recipe.transform
         params, affine = self._drawn = self._draw(x) if self._transforms_images else ({}, None)
         np.copyto(row, x, casting="unsafe")
-        geometry, colours = self._drawn_arrays[2 * self.at.part : 2 * self.at.part + 2]
-        j = self.at.sample
-        write_drawn(params, affine, options, x.shape[:2], geometry[j], colours[j])
+        self._unfinished[self.at.part].note(self.at.sample, params, affine)
 
     def _in_user_layout(self, x: NDArray[Any]) -> NDArray[Any]:
         """Turns an image (height, width, channels) into the layout that the user has chosen."""
