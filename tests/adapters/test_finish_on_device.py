@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from device_support import arrays_of, assert_equal_batches, structure
+from device_support import arrays_of, assert_equal_batches, photographs, structure
 from executor_support import BATCHES, flow_with, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imageloom import ImageDataGenerator, InvalidArgumentError
+from imageloom import ImageDataGenerator
 from imageloom._adapters import keras_device
 from imageloom._options import FILL_MODES
 
@@ -39,13 +39,6 @@ MOVES: dict[str, Any] = {
     "geometry": "corrected",
 }
 both = pytest.mark.parametrize("framework", ["torch", "jax"])
-
-
-def photographs(count: int = 6) -> NDArray[np.uint8]:
-    from skimage import data
-
-    whole = data.astronaut()
-    return np.stack([whole[40 * i : 40 * i + 40, 150:198] for i in range(count)])
 
 
 def on_device(it: Any, framework: str) -> list[Any]:
@@ -307,60 +300,6 @@ def test_keras_gets_finished_batches(crops: Path, monkeypatch: pytest.MonkeyPatc
     expected = losses("host")
     monkeypatch.setattr(keras_device, "accelerator", lambda: ("jax", None))
     assert losses("device") == pytest.approx(expected, rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"preprocessing_function": lambda x: x}, "`preprocessing_function`"),
-        ({"noise": "gauss"}, "`noise`"),
-        ({"get_batch_function": lambda i, f, c, p: (i, None)}, "`get_batch_function`"),
-        ({"interpolation_order": 3}, "`interpolation_order=3`"),
-        ({"save_to_dir": "x"}, "`save_to_dir`"),
-        ({"noise": "s&p", "preprocessing_function": np.abs}, "`preprocessing_function` and `noise`"),
-    ],
-)
-def test_what_a_device_cannot_compute_is_an_error_at_once(options: dict[str, Any], named: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=named):
-        ImageDataGenerator(finish="device", **options)
-    ImageDataGenerator(**options)
-    generator = ImageDataGenerator(finish="device")
-    for name, value in options.items():
-        setattr(generator, name, value)
-    with pytest.raises(InvalidArgumentError, match=named):
-        generator.flow(photographs())
-
-
-def test_overridden_methods_and_folders_are_errors_that_name_them(tmp_path: Path) -> None:
-    class Generator(ImageDataGenerator):
-        def standardize(self, x: Any) -> Any:
-            return x
-
-    it = Generator(executor="serial", finish="device").flow(photographs())
-    with pytest.raises(InvalidArgumentError, match="`standardize`"):
-        list(it.to_jax())
-    it = ImageDataGenerator(executor="serial", finish="device").flow(
-        photographs(), save_to_dir=tmp_path
-    )
-    with pytest.raises(InvalidArgumentError, match="`save_to_dir`"):
-        list(it.to_jax())
-
-
-def test_images_that_are_no_bytes_are_errors_that_name_the_file(tmp_path: Path) -> None:
-    from PIL import Image
-
-    (tmp_path / "a").mkdir()
-    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(tmp_path / "a" / "deep.png")
-    generator = ImageDataGenerator(executor="serial", finish="device")
-    it = generator.flow_from_directory(tmp_path, (9, 9), color_mode="grayscale", class_mode=None)
-    with pytest.raises(InvalidArgumentError, match="stored as") as caught:
-        list(it.to_jax())
-    assert any("deep.png" in note for note in caught.value.__notes__)
-
-
-def test_the_name_of_the_finish_is_checked() -> None:
-    with pytest.raises(InvalidArgumentError, match="finish"):
-        ImageDataGenerator(finish="gpu")
 
 
 @pytest.mark.parametrize("order", [0, 1])

@@ -6,6 +6,7 @@ from concurrent.futures import wait
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imageloom._adapters.moving import Moved
 
@@ -30,6 +31,14 @@ class Recorder:
 
     def release(self) -> None:
         self.released += 1
+
+
+def photographs(count: int = 6) -> NDArray[np.uint8]:
+    """Pieces of a photograph, 40x48."""
+    from skimage import data
+
+    whole = data.astronaut()
+    return np.stack([whole[40 * i : 40 * i + 40, 150:198] for i in range(count)])
 
 
 def wait_until_computed(it: Any) -> None:
