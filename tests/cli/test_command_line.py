@@ -22,7 +22,7 @@ from imageloom import ImageDataGenerator, __version__
 from imageloom import _options as library_options
 from imageloom._cli import arguments, main
 
-COMMANDS = ("inspect", "preview", "stats", "bench")
+COMMANDS = ("inspect", "browse", "preview", "stats", "bench")
 
 
 # Help and errors
@@ -47,7 +47,9 @@ def test_the_examples_of_help_are_right(command: str) -> None:
         call = line.strip().partition(" | ")[0].split()
         if call[0] == "imageloom":
             words = [word.replace("photos", ".").replace("digits", ".") for word in call[2:]]
-            words = ["." if word == "cat.jpg" else word for word in words if word != "-o"]
+            words = [
+                "." if word in ("cat.jpg", "labels.csv") else word for word in words if word != "-o"
+            ]
             words = [word for word in words if not word.endswith((".png", ".npz"))]
             main.commands[command].make_context(command, words)
 
@@ -90,7 +92,7 @@ def test_a_folder_that_is_not_there(command: str, tmp_path: Path) -> None:
     assert "nowhere" in run(command, tmp_path / "nowhere", status=2).stderr
 
 
-@pytest.mark.parametrize("command", ["preview", "stats", "bench"])
+@pytest.mark.parametrize("command", ["browse", "preview", "stats", "bench"])
 def test_a_folder_without_images(command: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()

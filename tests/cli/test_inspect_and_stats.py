@@ -83,7 +83,8 @@ def test_inspect_finds_what_is_wrong(folder: Path) -> None:
 
 def test_files_of_equal_length_are_no_duplicates(tmp_path: Path) -> None:
     for value in (1, 2):
-        Image.new("L", (8, 8), value).save(tmp_path / f"{value}.bmp")
+        pixels = np.tile(np.arange(0, 80, 10, dtype=np.uint8) * value, (8, 1))
+        Image.fromarray(pixels).save(tmp_path / f"{value}.bmp")
     photos = tmp_path / "photos"
     photos.mkdir()
     for path in tmp_path.glob("*.bmp"):

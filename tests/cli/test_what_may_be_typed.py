@@ -127,7 +127,7 @@ def test_no_value_ends_in_a_traceback(tiny: Path, option: tuple[str, str]) -> No
             assert "--traceback" not in line, "it was foreseen"
 
 
-@pytest.mark.parametrize("command", ["inspect", "preview", "stats", "bench"])
+@pytest.mark.parametrize("command", ["inspect", "browse", "preview", "stats", "bench"])
 @pytest.mark.parametrize(
     "name", ["a\0b", "x" * 5000, "", "\udcff", "nix://a/b", "zip://a", "memory://none"]
 )

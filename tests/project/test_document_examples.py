@@ -1,31 +1,27 @@
-"""Every code block of the documents runs, in order, as it would for a reader."""
+"""Every code block of the documents runs, in order, as it does for a reader who pastes it."""
 
 from __future__ import annotations
 
-import gc
-import inspect
-import os
-import shutil
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
 
 import pytest
-from document_blocks import DOCUMENTS, PAGES, ROOT, blocks_of, name_of, run_page
-from pictures import photograph
-from PIL import Image
+from document_blocks import (
+    DOCUMENTS,
+    PAGES,
+    ROOT,
+    SNIPPET,
+    blocks_of,
+    imports_of,
+    name_of,
+    run_page,
+)  # fmt: skip
 from programs import PROGRAMS, environment_of
 from releases import release_of
-from s3_support import upload
 
-# README's model has ten outputs.
-CLASSES = [
-    "astronaut", "camera", "chelsea", "clock", "coffee", "coins", "moon", "page", "retina", "rocket",
-]  # fmt: skip
-IMAGES_PER_CLASS = 5
 # Blocks that are no code: page -> why, by the first line of each.
 NOT_RUN = {
     "ARCHITECTURE.md": {
@@ -38,112 +34,77 @@ NOT_RUN = {
         ),
     },
 }
-# What a page needs beyond the group `test-core`; it is skipped where that is not installed.
-NEEDS = {
-    "docs/how-to/albumentations.md": "albumentations",
-    "docs/how-to/cores-and-cache.md": "torch",
-    "docs/how-to/data-parallel.md": "torch",
-    "docs/how-to/devices.md": "tensorflow",
-    "docs/how-to/ray.md": "ray",
-    "docs/how-to/tinyml.md": "tensorflow",
-    "docs/remote-files.md": "moto",
-}
 # The Keras that a page needs, where the oldest supported one is not enough.
 NEEDS_KERAS = {"docs/how-to/data-parallel.md": (3, 11)}
-# The tutorial writes its own photographs.
-WITHOUT_PHOTOS = {"docs/tutorial.md"}
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="an unpacked distribution has no documents")
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a reader of the documents is supposed to have."""
-    root = tmp_path_factory.mktemp("documents") / "photos"
-    for name in CLASSES:
-        (root / name).mkdir(parents=True)
-        for variant in range(IMAGES_PER_CLASS):
-            image = Image.fromarray(photograph(name, 60, 80, "RGB", variant))
-            image.save(root / name / f"{variant}.jpg", quality=90)
-    return root
-
-
-@pytest.fixture
-def place(
-    request: pytest.FixtureRequest, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """Where a page runs: a folder of its own, with the photographs."""
-    if name_of(request.getfixturevalue("path")) not in WITHOUT_PHOTOS:
-        shutil.copytree(photos, tmp_path / "photos")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def namespace() -> Iterator[dict[str, Any]]:
-    """Global names of a page."""
-    names: dict[str, Any] = {"__name__": "__main__"}
-    yield names
-    names.clear()
-    gc.collect()  # iterators and their workers
-
-
-def with_smaller_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Building and compiling README's model takes minutes: a small one of its shape is trained."""
-    import keras
-
-    signature = inspect.signature(keras.applications.MobileNetV3Small)
-
-    def build_another(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs).arguments  # the call must be right all the same
-        head = keras.layers.Dense(given["classes"], activation="softmax")
-        layers = [keras.Input(given["input_shape"]), keras.layers.GlobalAveragePooling2D(), head]
-        return keras.Sequential(layers)
-
-    monkeypatch.setattr(keras.applications, "MobileNetV3Small", build_another)
-
-
+@pytest.mark.slow
 @pytest.mark.timeout(300)
-# Keras on JAX saves weights in a way that NumPy warns of.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.usefixtures("global_numpy_state", "place")
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_every_block_runs(
-    path: Path,
-    namespace: dict[str, Any],
-    photos: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> None:
+def test_every_block_runs(path: Path, tmp_path: Path) -> None:
+    left = run_elsewhere(path, tmp_path)
+    assert sorted(left) == sorted(NOT_RUN.get(name_of(path), {}))
+
+
+@pytest.mark.long
+def test_the_model_of_readme_is_trained(tmp_path: Path) -> None:
+    assert run_elsewhere(ROOT / "README.md", tmp_path, small=False) == []
+
+
+def run_elsewhere(path: Path, empty: Path, small: bool = True) -> list[str]:
+    """Runs a page in a process and in a folder of its own, where nothing is prepared for it."""
     page = name_of(path)
-    if page in NEEDS and find_spec(NEEDS[page]) is None:
-        pytest.skip(f"{NEEDS[page]} is not installed")
+    missing = {module for module in imports_of(path) if find_spec(module) is None}
+    if missing:
+        pytest.skip(f"not installed: {missing}")
     if release_of("keras") < NEEDS_KERAS.get(page, ()):
         pytest.skip("needs Keras {}.{} or newer".format(*NEEDS_KERAS[page]))
-    code = "".join(block.code for block in blocks_of(path))
-    if "s3://my-bucket/" in code:
-        request.getfixturevalue("s3_server")
-        upload(photos, "photos", "my-bucket")
-    if "KERAS_BACKEND" in code:
-        left = run_elsewhere(path)
-    else:
-        if "import keras" in code:
-            pytest.importorskip("keras")  # which fails without its backend
-        if "keras.applications" in code:
-            with_smaller_model(monkeypatch)
-        left = [block.first_line for block in run_page(path, namespace)]
-    assert sorted(left) == sorted(NOT_RUN.get(page, {}))
-
-
-def run_elsewhere(path: Path) -> list[str]:
-    """Runs a page that chooses Keras' backend, which can be done once in a process."""
-    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    options = ["--small"] if small and "keras.applications" in path.read_text(encoding="utf-8") else []
+    environment = environment_of({"PYTHONIOENCODING": "utf-8"})
+    environment.pop("KERAS_BACKEND", None)
     done = subprocess.run(
-        [sys.executable, str(PROGRAMS / "project/run_page.py"), str(path)],
-        env=environment_of(environment), text=True, capture_output=True, timeout=240, check=False,
+        [sys.executable, str(PROGRAMS / "project/run_page.py"), str(path), *options],
+        cwd=empty, env=environment, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
+        timeout=280 if small else 1500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    # Pages do not show what they warn of.
+    assert "Warning: IL" not in done.stderr, done.stderr
+    assert "[IL" not in done.stderr, done.stderr
     return [line for line in done.stdout.splitlines() if line]
+
+
+# With many functions that go to workers, and no commands.
+PAGES_OF_PYTHON = ["docs/how-to/hooks.md", "docs/coming-from-mltk.md"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES_OF_PYTHON)
+def test_blocks_run_in_a_real_interpreter(page: str, tmp_path: Path) -> None:
+    blocks = [block.code for block in blocks_of(ROOT / page) if block.language == "python"]
+    done = subprocess.run(
+        [sys.executable, "-i", "-q"], input="\n".join([*blocks, "print('the end')\n"]), cwd=tmp_path,
+        env=environment_of(), capture_output=True, encoding="utf-8", timeout=100, check=False,
+    )  # fmt: skip
+    assert done.stdout.endswith("the end\n")
+    assert "Error" not in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES_OF_PYTHON)
+def test_blocks_run_as_the_cells_of_a_notebook(page: str, tmp_path: Path) -> None:
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    cells = [block.code for block in blocks_of(ROOT / page) if block.language == "python"]
+    (tmp_path / "cells.json").write_text(json.dumps(cells), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / "project/run_cells.py"), "cells.json"],
+        cwd=tmp_path, env=environment_of(), capture_output=True, encoding="utf-8", timeout=100,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_blocks_that_do_not_run_are_there() -> None:
@@ -165,13 +126,31 @@ def test_blocks_that_do_not_run_are_there() -> None:
         ("```sh\nmake nonsense\n```\n", "nonsense"),
     ],
 )
-@pytest.mark.usefixtures("place")
-@pytest.mark.parametrize("path", [ROOT / "README.md"])
-def test_what_is_not_true_is_noticed(text: str, wrong: str, path: Path, tmp_path: Path) -> None:
+def test_what_is_not_true_is_noticed(
+    text: str, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     page = tmp_path / "page.md"
-    page.write_text(text, encoding="utf-8")
+    photos = SNIPPET.read_text(encoding="utf-8") if "photos" in text else "pass"
+    page.write_text(f"```python\n{photos}\n```\n\n{text}", encoding="utf-8")
     with pytest.raises(AssertionError, match=wrong):
         list(run_page(page, {}))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "with open(__file__) as file:\n    pass\nprint(1)",
+        "class A:\n    a = 1\n\n    b = 2",
+        "if True:\n    a = 1\n\nelse:\n    b = 2",
+        "print(1",
+    ],
+)
+def test_code_that_cannot_be_pasted_is_noticed(code: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"```python\n{code}\n```\n", encoding="utf-8")
+    with pytest.raises((SyntaxError, AssertionError)):
+        list(run_page(page, {"__file__": str(page)}))
 
 
 @pytest.mark.parametrize("language", ["", "yaml", "text", "pycon"])

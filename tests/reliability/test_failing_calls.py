@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 from programs import run_program
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for what is left as on Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for what is left as on Linux"),
+    pytest.mark.timeout(300),
+]
 
 SEED = 20261126
 SCENARIOS = (
@@ -39,7 +42,7 @@ def failing(
     most: int | None,
     *,
     lasting: bool = False,
-    timeout: float = 110,
+    timeout: float = 280,
 ) -> dict[str, Any]:
     """What becomes of a scenario whose calls fail: either an error of ours, or the right batches."""
     arguments = map(json.dumps, (scenario, executor, where, SEED, most, lasting))

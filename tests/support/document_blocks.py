@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import codeop
 import contextlib
 import doctest
 import io
@@ -23,6 +25,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")] + PAGES
+# The block that makes the folder "photos", on the pages that need one.
+SNIPPET = ROOT / "docs" / "snippets" / "photos.py"
 _LAUNCHERS = {"python": [], "torchrun": ["-m", "torch.distributed.run"]}
 _SCRIPT_SECONDS = 110
 _OUTPUT_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -70,6 +74,24 @@ def blocks_of(path: Path) -> list[Block]:
     return found
 
 
+def saved_as(block: Block) -> str | None:
+    """The file that a reader saves the block as: its first line says so, `# train.py`."""
+    name = re.match(r"# (\w+\.py)\n", block.code)
+    return name[1] if name else None
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules that the code of a page imports, Keras' backend included, without standard ones."""
+    code = [block.code for block in blocks_of(path) if block.language == "python"]
+    found = set(re.findall(r'environ\["KERAS_BACKEND"\] = "(\w+)"', "".join(code)))
+    for node in (node for text in code for node in ast.walk(ast.parse(text))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names
+
+
 def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
     """Runs the blocks of a page in turn, in one namespace; yields those that it does not know to run.
 
@@ -80,11 +102,11 @@ def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
     for block in blocks_of(path):
         if block.is_directive:
             continue
-        if name := re.match(r"# (\w+\.py)\n", block.code):
-            Path(name[1]).write_text(block.code, encoding="utf-8")
+        if name := saved_as(block):
+            Path(name).write_text(block.code, encoding="utf-8")
             printed = None
         elif block.language == "python":
-            printed = _run_python(path, block, names)
+            printed = _paste(path, block, names)
         elif block.language in ("console", "sh") or block.code.startswith("make "):
             run_commands(block)
             printed = None
@@ -95,13 +117,28 @@ def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
             yield block
 
 
-def _run_python(path: Path, block: Block, names: dict[str, Any]) -> str:
-    # Blank lines in front make a traceback show the line of the document.
-    code = compile("\n" * (block.line - 1) + block.code, path, "exec")
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        exec(code, names)
-    return output.getvalue()
+def _paste(path: Path, block: Block, names: dict[str, Any]) -> str:
+    """Runs a block as a plain interactive interpreter does, and returns what it shows.
+
+    It takes line after line: each statement runs when it is complete, and a blank line completes an
+    indented one.
+    """
+    compile_piece = codeop.CommandCompiler()
+    shown = io.StringIO()
+    lines: list[str] = []
+    for number, line in enumerate([*block.code.splitlines(), ""], block.line):
+        lines.append(line)
+        try:
+            code = compile_piece("\n".join(lines), f"{path.name}:{number}", "single")
+            if code is not None:
+                with contextlib.redirect_stdout(shown):
+                    exec(code, names)
+                lines.clear()
+        except BaseException as error:
+            error.add_note(f"in {path.name}, line {number}: {line}")
+            raise
+    assert not lines, f"{path.name}:{block.line}: the last statement is not complete"
+    return shown.getvalue()
 
 
 def check_output(promised: str, printed: str, place: str) -> None:

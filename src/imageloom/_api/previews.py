@@ -31,7 +31,7 @@ from imageloom._storage.fetching import remote_files
 from imageloom._storage.places import folder_exists
 from imageloom._storage.urls import is_url, last_part, protocols
 
-__all__ = ["preview"]
+__all__ = ["FileList", "array_recipe", "file_recipe", "preview"]
 
 _CHANNELS: Final = (1, 3, 4)
 Pixels = NDArray[Any]
@@ -109,7 +109,7 @@ def preview(
     if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
         _check_reading(target_size, color_mode, interpolation)
         source, found = _files(images)
-        recipe = _file_recipe(frozen, source, target_size, color_mode, interpolation)
+        recipe = file_recipe(frozen, source, target_size, color_mode, interpolation)
         return preview_sheet(
             recipe,
             source,
@@ -140,24 +140,7 @@ def _sheet_of_arrays(
     first_seed = check_seed(seed) or 0
     shown_images, notices = [], []
     for place, index in enumerate(spread(len(arrays), min(samples, len(arrays)), first_seed)):
-        source = ArraySource(
-            arrays[index][None],
-            None,
-            None,
-            subset=None,
-            split=0.0,
-            ignore_class_split=True,
-            data_format=frozen.options.data_format,
-        )
-        recipe = make_recipe(
-            frozen,
-            source,
-            _preview_settings(frozen),
-            batch_size=1,
-            row_shape=arrays[index].shape,
-            read=None,
-            hook_params={},
-        )
+        source, recipe = array_recipe(frozen, arrays[index])
         found = make_preview_images(
             recipe, source, [0], versions=versions, seed=first_seed, first_place=place
         )
@@ -171,6 +154,29 @@ def _sheet_of_arrays(
         notice=notices[0] if all(notices) else "",
         notes=[*about_values(shown_images, frozen.options.rescale), *notes],
     )
+
+
+def array_recipe(frozen: FrozenGenerator, image: Pixels) -> tuple[SampleSource, Recipe]:
+    """A data set of one image, in the generator's `data_format`, and how its pictures are computed."""
+    source = ArraySource(
+        image[None],
+        None,
+        None,
+        subset=None,
+        split=0.0,
+        ignore_class_split=True,
+        data_format=frozen.options.data_format,
+    )
+    recipe = make_recipe(
+        frozen,
+        source,
+        _preview_settings(frozen),
+        batch_size=1,
+        row_shape=image.shape,
+        read=None,
+        hook_params={},
+    )
+    return source, recipe
 
 
 def _arrays(images: Any, *, channels_first: bool) -> list[Pixels]:
@@ -247,7 +253,7 @@ def _refuse_reading(target_size: tuple[int, int] | None, what: str) -> None:
         )
 
 
-class _FileList(SampleSource):
+class FileList(SampleSource):
     """A data set of given files, without classes."""
 
     def __init__(self, root: str, filenames: Sequence[str]) -> None:
@@ -288,7 +294,7 @@ def _files(images: Any) -> tuple[SampleSource, str]:
                 f"{folders[0]!r}."
             )
         name = os.path.basename(last_part(paths[0]))
-        return _FileList("", paths), name if len(paths) == 1 else counted(len(paths), "image")
+        return FileList("", paths), name if len(paths) == 1 else counted(len(paths), "image")
     folder, name = paths[0], os.path.basename(last_part(paths[0].rstrip("/"))) or paths[0]
     if class_folders(folder):
         source: SampleSource = DirectorySource(
@@ -302,7 +308,7 @@ def _files(images: Any) -> tuple[SampleSource, str]:
         )
     else:
         only = list_single_class(folder)
-        source = _FileList(only.root, only.files)
+        source = FileList(only.root, only.files)
     if len(source) == 0:
         raise InvalidArgumentError(f"There are no images in {folder!r}.")
     classes = len(source.class_indices)
@@ -314,13 +320,14 @@ def _is_folder(path: str) -> bool:
     return folder_exists(path) if is_url(path) else os.path.isdir(path)
 
 
-def _file_recipe(
+def file_recipe(
     frozen: FrozenGenerator,
     source: SampleSource,
     target_size: tuple[int, int] | None,
     color_mode: str,
     interpolation: str,
 ) -> Recipe:
+    """How images of files are computed for pictures; a `target_size` of None keeps their sizes."""
     height, width = target_size or (1, 1)
     channels = COLOUR_CHANNELS[color_mode]
     last = frozen.options.data_format == "channels_last"

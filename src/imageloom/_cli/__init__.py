@@ -1,4 +1,4 @@
-"""The command line: inspects data sets, previews the augmentation, computes statistics, measures speed.
+"""The command line: inspects, shows and previews data sets, computes statistics, measures speed.
 
 What belongs here parses options, calls the library and prints the results. Heavy modules are imported
 when a command runs, so that help and usage errors appear at once.
@@ -15,6 +15,7 @@ import click
 from imageloom import ImageLoomError, __version__
 from imageloom._cli.arguments import WithExamples
 from imageloom._cli.bench import bench
+from imageloom._cli.browse import browse
 from imageloom._cli.cache import cache
 from imageloom._cli.check import check
 from imageloom._cli.inspect import inspect
@@ -74,6 +75,7 @@ def _sentence(error: BaseException) -> str:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     examples="""
     imageloom inspect photos                count the images and find problems
+    imageloom browse photos                 look through images, problems and augmentation
     imageloom preview photos -o sheet.png --rotation-range 20 --horizontal-flip
     imageloom check train.py                what is probably not meant in a program
     imageloom stats photos -o stats.npz     mean and deviation, for generator.fit("stats.npz")
@@ -96,5 +98,5 @@ def main(traceback: bool) -> None:
     del traceback  # read by the group of commands
 
 
-for command in (inspect, preview, check, stats, bench, cache):
+for command in (inspect, browse, preview, check, stats, bench, cache):
     main.add_command(command)

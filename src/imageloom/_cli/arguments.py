@@ -29,6 +29,7 @@ __all__ = [
     "directory",
     "given",
     "json_option",
+    "no_images",
     "on_stderr",
     "open_folder",
     "option",
@@ -262,8 +263,13 @@ def open_folder(
             **options,
         )
     if flow.n == 0:
-        raise Failure(
-            f"There are no images in {str(folder)!r} or its sub-folders. A file counts by its suffix: "
-            "png, jpg, jpeg, bmp, ppm, tif, tiff or npy."
-        )
+        raise no_images(folder)
     return flow
+
+
+def no_images(folder: Path | str) -> Failure:
+    """The error for a folder without images."""
+    return Failure(
+        f"There are no images in {str(folder)!r} or its sub-folders. A file counts by its suffix: "
+        "png, jpg, jpeg, bmp, ppm, tif, tiff or npy."
+    )

@@ -9,15 +9,19 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from PIL import Image
 
 from imageloom._cli.listed import Listed
+from imageloom._cli.looks import Looks, between_classes, between_subsets
 from imageloom._errors import BadImageError
 from imageloom._imaging.decode import read_pixels
+from imageloom._imaging.look import Look, look_at
+from imageloom._imaging.opencv import cv2
 from imageloom._imaging.opening import largest_file
 from imageloom._machine import available_cpus
 from imageloom._options import ReadOptions
@@ -26,7 +30,7 @@ from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._storage.fetching import fetch
 from imageloom._storage.urls import is_url, join
 
-__all__ = ["Findings", "examine"]
+__all__ = ["Findings", "examine", "listed_findings"]
 
 LARGE_PIXELS: Final = 25_000_000
 _ORIENTATION: Final = 0x0112  # the tag of TIFF 6.0 and EXIF
@@ -39,6 +43,7 @@ _ALIASES: Final = {"MPO": "JPEG", "DIB": "BMP"}  # variants of a format with the
 _AS_IT_IS: Final = ReadOptions(
     color_mode="rgb", target_size=(1, 1), interpolation=None, keep_aspect_ratio=False, exact_resize=True
 )
+_WITH_16_BITS: Final = replace(_AS_IT_IS, color_mode="grayscale")
 _UNDER_WAY: Final = 16  # files per thread that are examined ahead
 
 Item = TypeVar("Item")
@@ -56,6 +61,7 @@ class _File:
     format: str = ""
     turned: bool = False
     frames: bool = False
+    look: Look | None = None
     error: str = ""
 
 
@@ -74,6 +80,14 @@ class Findings:
         unreadable: reason by file.
         duplicates: groups of files with the same content.
         duplicates_between_classes: the groups among them whose files lie in several classes.
+        duplicates_between_subsets: those whose files lie in several subsets: files by subset.
+        near_duplicates: groups of files that show the same picture, encoded again, resized, slightly
+            cropped or brightened; not those of which all have the same content.
+        near_duplicates_between_classes: the groups among them whose files lie in several classes.
+        near_duplicates_between_subsets: those whose files lie in several subsets: files by subset.
+        blank: files whose pixels all have nearly the same colour.
+        tiny: files that are far smaller than most.
+        blurred: files that have no sharp edges, where most have them.
         turned_by_exif: files with an orientation tag, which is ignored when they are read.
         several_frames: animations and files of several pages, of which the first is read.
         large: files of more than 25 million pixels.
@@ -93,6 +107,13 @@ class Findings:
     unreadable: dict[str, str] = field(default_factory=dict)
     duplicates: list[list[str]] = field(default_factory=list)
     duplicates_between_classes: list[list[str]] = field(default_factory=list)
+    duplicates_between_subsets: list[dict[str, list[str]]] = field(default_factory=list)
+    near_duplicates: list[list[str]] = field(default_factory=list)
+    near_duplicates_between_classes: list[list[str]] = field(default_factory=list)
+    near_duplicates_between_subsets: list[dict[str, list[str]]] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
+    tiny: list[str] = field(default_factory=list)
+    blurred: list[str] = field(default_factory=list)
     turned_by_exif: list[str] = field(default_factory=list)
     several_frames: list[str] = field(default_factory=list)
     large: list[str] = field(default_factory=list)
@@ -102,7 +123,21 @@ class Findings:
     mistakes: list[dict[str, str]] = field(default_factory=list)
 
 
-def examine(place: Path | str, listed: Listed) -> Findings:
+def listed_findings(place: Path | str, listed: Listed) -> Findings:
+    """What is known before any file is read; arguments as in `examine`."""
+    return Findings(
+        folder=str(place),
+        images=len(listed.names),
+        classes=dict(listed.classes),
+        mistakes=[mistake._asdict() for mistake in listed.mistakes],
+        empty_classes=[name for name, count in listed.classes.items() if count == 0],
+        other_files=dict(listed.others),
+    )
+
+
+def examine(
+    place: Path | str, listed: Listed, told: Callable[[Findings], None] | None = None
+) -> Findings:
     """Examines every file, in threads: decoders release the interpreter lock.
 
     Every image is decoded as batches would decode it. Each thread decodes one image at a time. Only
@@ -111,21 +146,20 @@ def examine(place: Path | str, listed: Listed) -> Findings:
     Args:
         place: the data set, for the report.
         listed: its files.
+        told: called after each file, with what was found until then. There is no progress bar then.
+            What it raises ends the examination.
     """
     root, names = listed.root, listed.names
-    findings = Findings(
-        folder=str(place),
-        images=len(names),
-        classes=dict(listed.classes),
-        mistakes=[mistake._asdict() for mistake in listed.mistakes],
-        empty_classes=[name for name, count in listed.classes.items() if count == 0],
-        other_files=dict(listed.others),
-    )
+    findings = listed_findings(place, listed)
     by_length: defaultdict[int, list[str]] = defaultdict(list)
     sizes, modes, formats = Counter[str](), Counter[str](), Counter[str]()
-    with _threads() as run, progress_bar(len(names), "inspect", "images") as bar:
+    looks = Looks()
+    shown = told is None
+    with _threads() as run, progress_bar(len(names), "inspect", "images", shown=shown) as bar:
         for file in run(lambda name: _examined(root, name), names):
             bar.update()
+            if told is not None:
+                told(findings)
             by_length[file.nbytes].append(file.name)
             if file.size is None:
                 findings.unreadable[file.name] = file.error
@@ -133,17 +167,26 @@ def examine(place: Path | str, listed: Listed) -> Findings:
             sizes[f"{file.size[0]} x {file.size[1]}"] += 1
             modes[file.mode] += 1
             formats[file.format] += 1
+            looks.add(file.name, file.size, file.look)
             _note_oddities(file, findings)
     findings.readable = sizes.total()
     findings.sizes, findings.modes = dict(sizes.most_common()), dict(modes.most_common())
     findings.formats = dict(formats.most_common())
-    findings.duplicates = _duplicates(root, by_length)
-    findings.duplicates_between_classes = [
-        same
-        for same in findings.duplicates
-        if len({listed.class_of[name] for name in same if name in listed.class_of}) > 1
-    ]
+    findings.blank, findings.tiny, findings.blurred = looks.blank, looks.tiny(), looks.blurred()
+    tell = partial(told, findings) if told else None
+    findings.duplicates = _duplicates(root, by_length, tell)
+    findings.near_duplicates = _near_duplicates(looks, findings.duplicates, tell)
+    _note_where_copies_lie(findings, listed)
     return findings
+
+
+def _note_where_copies_lie(findings: Findings, listed: Listed) -> None:
+    same, near = findings.duplicates, findings.near_duplicates
+    findings.duplicates_between_classes = between_classes(same, listed.class_of)
+    findings.near_duplicates_between_classes = between_classes(near, listed.class_of)
+    named_twice = [[name] for name, subsets in listed.subsets_of.items() if len(subsets) > 1]
+    findings.duplicates_between_subsets = between_subsets([*same, *named_twice], listed.subsets_of)
+    findings.near_duplicates_between_subsets = between_subsets(near, listed.subsets_of)
 
 
 def _examined(root: str, name: str) -> _File:
@@ -155,9 +198,12 @@ def _examined(root: str, name: str) -> _File:
         pixels = read_pixels(path, _AS_IT_IS, content)
         if name.lower().endswith(".npy"):
             height, width = (*pixels.shape, 1, 1)[:2]
-            return _File(name, nbytes, (width, height), str(pixels.dtype), "NPY")
+            return _File(name, nbytes, (width, height), str(pixels.dtype), "NPY", look=look_at(pixels))
+        look = look_at(pixels)
         del pixels
         with Image.open(path if content is None else io.BytesIO(content)) as image:
+            if image.mode.startswith("I"):  # converted to colours, it may be white all over
+                look = look_at(read_pixels(path, _WITH_16_BITS, content))
             return _File(
                 name,
                 nbytes,
@@ -166,6 +212,7 @@ def _examined(root: str, name: str) -> _File:
                 _ALIASES.get(image.format or "", image.format or ""),
                 turned=_is_turned(image),
                 frames=bool(getattr(image, "is_animated", False)) and image.format != "MPO",
+                look=look,
             )
     except (BadImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         why = " ".join(str(error).split()).replace(repr(path), "the file")
@@ -191,15 +238,34 @@ def _note_oddities(file: _File, findings: Findings) -> None:
         findings.wrong_suffix[file.name] = file.format
 
 
-def _duplicates(root: str, by_length: dict[int, list[str]]) -> list[list[str]]:
+def _duplicates(
+    root: str, by_length: dict[int, list[str]], told: Callable[[], None] | None
+) -> list[list[str]]:
     alike = [name for names in by_length.values() if len(names) > 1 for name in names]
     by_digest: defaultdict[bytes, list[str]] = defaultdict(list)
-    with _threads() as run, progress_bar(len(alike), "compare", "files") as bar:
+    shown = told is None
+    with _threads() as run, progress_bar(len(alike), "compare", "files", shown=shown) as bar:
         for name, digest in run(lambda name: (name, _digest(join(root, name))), alike):
             bar.update()
+            if told is not None:
+                told()
             if digest:
                 by_digest[digest].append(name)
     return sorted(sorted(same) for same in by_digest.values() if len(same) > 1)
+
+
+def _near_duplicates(
+    looks: Looks, same: list[list[str]], told: Callable[[], None] | None
+) -> list[list[str]]:
+    shown = told is None
+    with _threads() as run, progress_bar(looks.compared, "compare", "images", shown=shown) as bar:
+
+        def advance(count: int) -> None:
+            bar.update(count)
+            if told is not None:
+                told()
+
+        return looks.near_duplicates(same, run, advance)
 
 
 def _digest(path: str) -> bytes:
@@ -222,6 +288,8 @@ def _threads() -> Iterator[Callable[[Callable[[Any], Found], Iterable[Any]], Ite
     """
     count = available_cpus()
     pool = ThreadPoolExecutor(count, thread_name_prefix="imageloom-inspect")
+    threads_of_opencv = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # its own would only wait for these
 
     def run(function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
         waiting: deque[Future[Found]] = deque()
@@ -236,3 +304,4 @@ def _threads() -> Iterator[Callable[[Callable[[Any], Found], Iterable[Any]], Ite
         yield run
     finally:
         pool.shutdown(cancel_futures=True)
+        cv2.setNumThreads(threads_of_opencv)

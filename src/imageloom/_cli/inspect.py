@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,17 @@ from imageloom._cli.arguments import (
     on_stderr,
     option,
 )
+from imageloom._cli.looks_in_words import (
+    first,
+    hints,
+    hints_in_words,
+    in_several_subsets,
+    leaks,
+    leaks_in_words,
+    near_duplicates_in_words,
+    near_duplicates_within,
+)
+from imageloom._cli.tables import columns_of, table_options
 from imageloom._cli.terminal import COLUMNS, columns, cut, heading, padded
 from imageloom._cli.values import Place
 from imageloom._errors import in_one_line
@@ -23,7 +34,9 @@ from imageloom._errors import in_one_line
 if TYPE_CHECKING:
     from imageloom._cli.findings import Findings
 
-__all__ = ["inspect"]
+__all__ = ["inspect", "remarks", "texts_of"]
+
+Entries = Sequence[str] | Sequence[Sequence[str]] | Mapping[str, str] | Mapping[str, int]
 
 _SHOWN: Final = 10  # entries of a list, in the text
 _CLASSES_SHOWN: Final = 40
@@ -32,10 +45,6 @@ _LONGEST_NAME: Final = 32  # of a class, in columns; the bars are shorter then
 _AROUND: Final = 15  # columns for the count and the spaces of a bar
 _IMBALANCED: Final = 5.0
 _NO_PROBLEM: Final = frozenset(("empty-class",))  # the folder may be filled later
-# Copied from `imageloom._sources.dataframe`, because that imports NumPy. A test compares both.
-CLASS_MODES: Final = (
-    "binary", "categorical", "image", "input", "multi_output", "raw", "sparse",
-)  # fmt: skip
 
 
 @click.command(
@@ -52,27 +61,7 @@ CLASS_MODES: Final = (
     metavar="SHARE",
     help="Also examine the subsets that this share makes.",
 )
-@option(
-    "--directory", section="Table", type=click.Path(), help="The folder that names are relative to."
-)
-@option("--x-col", section="Table", default="filename", show_default=True, help="Column of names.")
-@option(
-    "--y-col",
-    section="Table",
-    multiple=True,
-    default=("class",),
-    show_default="class",
-    help="Column of targets; may be repeated.",
-)
-@option("--weight-col", section="Table", help="Column of weights.")
-@option(
-    "--class-mode",
-    section="Table",
-    type=click.Choice(CLASS_MODES),
-    default="categorical",
-    show_default=True,
-    help="What the targets are.",
-)
+@table_options
 @option(
     "--all",
     "everything",
@@ -96,19 +85,18 @@ def inspect(
     Decodes every image of DIR, or of those that a TABLE (.csv or .tsv) names, as batches would decode
     it. Reports the classes and their counts, as flow_from_directory and flow_from_dataframe find them;
     data that cannot be meant; sizes, formats and modes; unreadable files; files with the same content,
-    also across classes; orientation tags, which training ignores; animations; huge images; wrong
-    suffixes; empty folders; and files that are not read.
+    and near-duplicates (encoded again, resized, slightly cropped, brightened), also across classes and
+    subsets; blank, tiny and blurred images; orientation tags, which training ignores; animations; huge
+    images; wrong suffixes; empty folders; and files that are not read.
 
-    The exit status is 1 if there are unreadable files, the same content in several classes, data that
-    cannot be meant, or no images.
+    The exit status is 1 if there are unreadable files, data that cannot be meant, or no images; and if
+    several classes or subsets have the same content or near-duplicates. Near-duplicates elsewhere, and
+    blank, tiny and blurred images, are hints and do not change it.
     """
     from imageloom._cli.findings import examine
-    from imageloom._cli.listed import TableColumns, list_data
+    from imageloom._cli.listed import list_data
 
-    several = len(y_col) > 1 or class_mode == "multi_output"
-    columns = TableColumns(
-        directory, x_col, list(y_col) if several else y_col[0], weight_col, class_mode
-    )
+    columns = columns_of(directory, x_col, y_col, weight_col, class_mode)
     with on_stderr():
         listed = list_data(place, columns, validation_split)
         for mistake in listed.mistakes:
@@ -120,16 +108,27 @@ def inspect(
     else:
         lines = _in_words(findings, None if everything else _SHOWN)
         click.echo("\n".join(_styled(in_one_line(line)) for line in lines))
-    problems = {mistake["kind"] for mistake in findings.mistakes} - _NO_PROBLEM
-    if findings.unreadable or findings.duplicates_between_classes or problems or not findings.images:
+    if _has_problems(findings):
         click.get_current_context().exit(1)
+
+
+def _has_problems(findings: Findings) -> bool:
+    return bool(
+        findings.unreadable
+        or findings.duplicates_between_classes
+        or findings.duplicates_between_subsets
+        or findings.near_duplicates_between_classes
+        or findings.near_duplicates_between_subsets
+        or {mistake["kind"] for mistake in findings.mistakes} - _NO_PROBLEM
+        or not findings.images
+    )
 
 
 def _in_words(findings: Findings, shown: int | None) -> list[str]:
     classes = len(findings.classes)
     noun = "class" if classes == 1 else "classes"
     lines = [f"{findings.images:,} images of {classes} {noun} in {findings.folder}"]
-    lines += _first(_bars(findings.classes), None if shown is None else _CLASSES_SHOWN)
+    lines += first(_bars(findings.classes), None if shown is None else _CLASSES_SHOWN)
     for title, counts in (
         ("Sizes, width x height", findings.sizes),
         ("Formats", findings.formats),
@@ -138,7 +137,7 @@ def _in_words(findings: Findings, shown: int | None) -> list[str]:
         if counts:
             different = f" ({len(counts)} different)" if len(counts) > 1 else ""
             rows = [f"  {count:>9,}  {cut(name, COLUMNS - 13)}" for name, count in counts.items()]
-            lines += ["", f"{title}{different}", *_first(rows, shown)]
+            lines += ["", f"{title}{different}", *first(rows, shown)]
     remarks = _remarks(findings, shown)
     return [*lines, "", *(remarks or ["Nothing unusual."])]
 
@@ -163,41 +162,62 @@ def _bars(counts: Mapping[str, int]) -> list[str]:
 
 
 def _remarks(findings: Findings, shown: int | None) -> list[str]:
-    """Returns what users may want to change, each item with its consequence."""
+    lines = leaks_in_words(findings, shown)
+    for title, entries in _remarks_about_files(findings):
+        texts = [f"  {text}" for text in texts_of(entries)]
+        lines += [f"{len(entries):,} {title}", *first(texts, shown)]
+    lines += near_duplicates_in_words(findings, shown) + hints_in_words(findings, shown)
+    return lines + _balance(findings.classes)
+
+
+def texts_of(entries: Entries) -> list[str]:
+    """The entries of a remark in words, one line each."""
+    if isinstance(entries, Mapping):
+        return [f"{n}: {v:,}" if isinstance(v, int) else f"{n}: {v}" for n, v in entries.items()]
+    return [entry if isinstance(entry, str) else ", ".join(entry) for entry in entries]
+
+
+def remarks(findings: Findings) -> list[tuple[str, Entries]]:
+    """Returns what users may want to change, each item with its consequence, and what it is about.
+
+    Entries are texts or names of files, groups of names, or a text or number by name.
+    """
+    return [
+        *leaks(findings),
+        *_remarks_about_files(findings),
+        *near_duplicates_within(findings),
+        *hints(findings),
+        *((text, ()) for text in _balance(findings.classes)),
+    ]
+
+
+def _remarks_about_files(findings: Findings) -> list[tuple[str, Entries]]:
     apart = {*_NO_PROBLEM, "same-picture"}  # the groups below tell more
     mistakes = [mistake["text"] for mistake in findings.mistakes if mistake["kind"] not in apart]
-    lists: list[tuple[str, Sequence[Any]]] = [
+    between = findings.duplicates_between_classes
+    told = between + in_several_subsets(findings.duplicates_between_subsets)
+    lists: list[tuple[str, Entries]] = [
         ("kinds of data that cannot be meant", mistakes),
         (
             'unreadable: training stops at such a file; on_bad_image="replace" replaces it',
-            [f"{name}: {why}" for name, why in findings.unreadable.items()],
+            findings.unreadable,
         ),
-        (
-            "groups of files with the same content in several classes: some labels are wrong",
-            [", ".join(same) for same in findings.duplicates_between_classes],
-        ),
+        ("groups of files with the same content in several classes: some labels are wrong", between),
         (
             "groups of files with the same content: it may be in both training and validation",
-            [", ".join(g) for g in findings.duplicates if g not in findings.duplicates_between_classes],
+            [group for group in findings.duplicates if group not in told],
         ),
         ("with an orientation tag, which is ignored, as in Keras", findings.turned_by_exif),
         ("animations, or files of several pages: only the first is read", findings.several_frames),
         ('huge images: decode="scaled" reads large JPEG files several times as fast', findings.large),
         (
             "in another format than their suffix says: they are read according to their content",
-            [f"{name}: {kind}" for name, kind in findings.wrong_suffix.items()],
+            findings.wrong_suffix,
         ),
         ("folders without images: they count as classes nevertheless", findings.empty_classes),
-        (
-            "suffixes of files that are not read",
-            [f"{suffix}: {count:,}" for suffix, count in findings.other_files.items()],
-        ),
+        ("suffixes of files that are not read", findings.other_files),
     ]
-    lines = []
-    for title, entries in lists:
-        if entries:
-            lines += [f"{len(entries):,} {title}", *_first([f"  {e}" for e in entries], shown)]
-    return lines + _balance(findings.classes)
+    return [(title, entries) for title, entries in lists if entries]
 
 
 def _balance(counts: Mapping[str, int]) -> list[str]:
@@ -212,8 +232,3 @@ def _balance(counts: Mapping[str, int]) -> list[str]:
         f"{largest!r} has {ratio:.0f} times as many images as {smallest!r}: balance=True draws all "
         "classes equally often, and class_weights() returns weights for Keras' class_weight"
     ]
-
-
-def _first(lines: list[str], shown: int | None) -> list[str]:
-    more = 0 if shown is None else len(lines) - shown
-    return lines if more <= 0 else [*lines[:shown], f"  and {more:,} more (--all)"]

@@ -13,6 +13,7 @@ from imageloom._errors import ImageLoomError
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
 from imageloom._sources.mistakes import Mistake
+from imageloom._sources.parts_of_sets import parts_among
 from imageloom._sources.single_class import class_folders, list_single_class
 from imageloom._sources.tables import read_table
 from imageloom._storage.places import find_files
@@ -41,6 +42,7 @@ class Listed:
         names: the files.
         classes: the number of images of each class.
         class_of: the class of each file, as far as it has one.
+        subsets_of: the subsets of each file, if there are any: a table may name a file twice.
         mistakes: what cannot be meant in the data set.
         others: the number of files that are not read, by suffix.
     """
@@ -49,6 +51,7 @@ class Listed:
     names: Sequence[str] = ()
     classes: Mapping[str, int] = field(default_factory=dict)
     class_of: Mapping[str, str] = field(default_factory=dict)
+    subsets_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     mistakes: Sequence[Mistake] = ()
     others: Mapping[str, int] = field(default_factory=dict)
 
@@ -64,9 +67,11 @@ def list_data(place: Path | str, columns: TableColumns, validation_split: float 
 def _folder(folder: Path | str, split: tuple[float, float] | None) -> Listed:
     source = _directory_source(folder, None)
     mistakes = list(source.mistakes)
+    validation: Sequence[str] = ()
     if split is not None:
-        of_subset = _directory_source(folder, split).mistakes
-        mistakes += [mistake for mistake in of_subset if mistake.kind == "empty-in-subset"]
+        subset = _directory_source(folder, split)
+        mistakes += [mistake for mistake in subset.mistakes if mistake.kind == "empty-in-subset"]
+        validation = [str(name) for name in subset.filenames]
     root, names = source.root, [str(name) for name in source.filenames]
     classes: Mapping[str, int] = source.class_counts
     class_of = {name: name.replace(os.sep, "/").split("/")[0] for name in names}
@@ -77,7 +82,29 @@ def _folder(folder: Path | str, split: tuple[float, float] | None) -> Listed:
             root = os.path.join(only.root, only.name)
             names = [name[len(only.name) + 1 :] for name in only.files]
         classes, class_of = {only.name: len(names)}, {}
-    return Listed(root, names, classes, class_of, mistakes, _others(root, set(names)))
+        if split is not None:  # as `classes=["."]` splits it
+            validation = names[: int(split[1] * len(names))]
+    parts = set(parts_among(list(classes)))
+    subsets_of: Mapping[str, Sequence[str]]
+    if parts:
+        subsets_of = {name: (part,) for name, part in class_of.items() if part in parts}
+        inside = {name: name.replace(os.sep, "/").split("/") for name in names}
+        class_of = {name: path[1] for name, path in inside.items() if len(path) > 2}
+    else:
+        subsets_of = _subsets(names, validation)
+    return Listed(root, names, classes, class_of, subsets_of, mistakes, _others(root, set(names)))
+
+
+def _subsets(
+    training: Sequence[str], validation: Sequence[str], both: Sequence[str] = ()
+) -> dict[str, Sequence[str]]:
+    """The subsets of each file, of which `both` has several rows of a table."""
+    if not validation:
+        return {}
+    subsets_of: dict[str, Sequence[str]] = dict.fromkeys(training, ("training",))
+    subsets_of.update(dict.fromkeys(validation, ("validation",)))
+    subsets_of.update(dict.fromkeys(both, ("training", "validation")))
+    return subsets_of
 
 
 def _directory_source(folder: Path | str, split: tuple[float, float] | None) -> DirectorySource:
@@ -97,17 +124,21 @@ def _table(path: Path, columns: TableColumns, split: tuple[float, float] | None)
     try:
         source = _frame_source(frame, columns, None)
         mistakes = list(source.mistakes)
+        subsets_of: Mapping[str, Sequence[str]] = {}
         if split is not None:
             known = {mistake.kind for mistake in mistakes}
-            mistakes += [
-                m for m in _frame_source(frame, columns, split).mistakes if m.kind not in known
-            ]
+            subset = _frame_source(frame, columns, split)
+            mistakes += [m for m in subset.mistakes if m.kind not in known]
+            validation = set(map(str, subset.filenames))
+            rest = _frame_source(frame, columns, (split[1], 1.0)).filenames
+            training = set(map(str, rest))
+            subsets_of = _subsets(list(training), list(validation), list(training & validation))
     except ImageLoomError as error:
         return Listed(columns.directory or os.getcwd(), mistakes=[Mistake("refused", str(error))])
     names = list(dict.fromkeys(map(str, source.filenames)))
     labels = {str(name): source.class_name(i) for i, name in enumerate(source.filenames)}
     class_of = labels if source.class_ids is not None else {}
-    return Listed(source.root, names, source.samples_by_class(), class_of, mistakes)
+    return Listed(source.root, names, source.samples_by_class(), class_of, subsets_of, mistakes)
 
 
 def _frame_source(

@@ -126,10 +126,14 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
     """
     if options.rescale:
         x *= options.rescale
-    if options.samplewise_center:
-        x -= np.mean(x, keepdims=True)
-    if options.samplewise_std_normalization:
-        x /= np.std(x, keepdims=True) + EPSILON
+    if options.samplewise_center or options.samplewise_std_normalization:
+        # It loads OpenCV, which those do not need who only import this library.
+        from imageloom._imaging.whole import deviation, mean
+
+        if options.samplewise_center:
+            x -= mean(x)
+        if options.samplewise_std_normalization:
+            x /= deviation(x) + EPSILON
     known = options.statistics
     if options.featurewise_center and known.mean is not None:
         x -= known.mean

@@ -15,7 +15,7 @@ from typing import Final
 
 from imageloom._errors import MissingDependencyError
 
-__all__ = ["clash_warning", "cv2"]
+__all__ = ["HAS_MORE_DEPTHS", "clash_warning", "cv2"]
 
 _PACKAGES: Final = (
     "opencv-python",
@@ -52,13 +52,21 @@ if not hasattr(cv2, "warpAffine"):
     raise _broken("is incomplete: the folder `cv2` contains only remains of an uninstalled package")
 
 
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
+
+
+# Half precision, and tables of 65,536 values.
+HAS_MORE_DEPTHS: Final = _major(getattr(cv2, "__version__", "0")) >= _EXACT_SINCE
+
+
 @cache
 def clash_warning() -> str | None:
     """A warning for the user if the installed OpenCV is too old or mixed; None if it is all right."""
     version: str = getattr(cv2, "__version__", "0")
     installed = _installed(os.path.dirname(os.path.dirname(cv2.__file__)))
     names = ", ".join(" ".join(one) for one in installed)
-    if int(version.partition(".")[0]) < _EXACT_SINCE:
+    if _major(version) < _EXACT_SINCE:
         text = (
             f"OpenCV has version {version}, and versions before 5 round positions. Images that are "
             "rotated, shifted or zoomed therefore differ from Keras' (by 0.1 grey levels in the mean, "

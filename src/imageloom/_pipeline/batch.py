@@ -14,7 +14,9 @@ from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError, I
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import apply_geometry, apply_transform
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
+from imageloom._imaging.augment.colour import Scaling
 from imageloom._imaging.augment.fused import Fusion
+from imageloom._imaging.half import write_row
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
 from imageloom._imaging.opencv import clash_warning
@@ -70,6 +72,7 @@ class BatchWork:
         self._transforms_images = self._has_to_transform()
         self._draws = self._batch_draws() if self._transforms_images else None
         self._reader = BatchReader(recipe, task, raw, store, self.at)
+        self._from_bytes = False  # whether the current image was stored as bytes
         self._progress = np.empty(1, np.int64) if progress is None else progress
         # Parameters of the last image, which its masks are transformed with.
         self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
@@ -224,10 +227,14 @@ class BatchWork:
     def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Computes a row of the batch from the stored pixels."""
         recipe = self._recipe
-        if self._fusion is not None and self._fusion.fits(x, row):
-            self.at.enter("transform")
-            self._fusion.write(x, self._warp_of(x), row)
-            return
+        if self._fusion is not None:
+            single = row if row.dtype != np.float16 else np.empty(row.shape, np.float32)
+            if self._fusion.fits(x, single):
+                self.at.enter("transform")
+                self._fusion.write(x, self._warp_of(x), single)
+                if single is not row:
+                    write_row(single, row)
+                return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
             x = self._call(recipe.user_code.noaug_hook, x.copy())
@@ -236,12 +243,15 @@ class BatchWork:
         if recipe.unfinished:
             self._leave_unfinished(x, row)
             return
+        self._from_bytes = x.dtype == np.uint8 and recipe.rescale_first is None
         x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
         if recipe.rescale_first:
             x = x * np.asarray(recipe.rescale_first, x.dtype)
         if self._transforms_images:
             self.at.enter("transform")
-            x = self._transform(x)
+            x = self._transform(x, row)
+            if x is row:
+                return
         if self._methods.standardizes:
             self.at.enter("standardize")
             x = self._methods.standardize(self._about(), self._in_user_layout(x))
@@ -250,7 +260,7 @@ class BatchWork:
         if x is row:
             return
         self._check_shape(x, row)
-        np.copyto(row, x, casting="unsafe")
+        write_row(x, row)
 
     def _check_shape(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         if x.shape != row.shape:
@@ -281,7 +291,8 @@ class BatchWork:
         """Turns an image (height, width, channels) into the layout that the user has chosen."""
         return np.moveaxis(x, -1, 0) if self._recipe.channels_first and x.ndim == 3 else x
 
-    def _transform(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _transform(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
+        """Returns the transformed image, or `row` itself if the finished image was written there."""
         options = self._recipe.transform
         assert options is not None
         if self._look is not None:
@@ -293,7 +304,15 @@ class BatchWork:
             self._transforms.append(params)
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
-        return apply_transform(x, params, options, affine)
+        scaling = self._scaling(x, row)
+        return apply_transform(x, params, options, affine, scaling=scaling, from_bytes=self._from_bytes)
+
+    def _scaling(self, x: NDArray[Any], row: NDArray[Any]) -> Scaling | None:
+        """The step behind the transform if it is a multiplication, and the last one."""
+        factor = self._recipe.standardize.sole_factor
+        single = not (self._recipe.user_code or self._recipe.channels_first)
+        fits = x.shape == row.shape and row.dtype == np.float32 == x.dtype
+        return Scaling(factor, row) if factor is not None and single and fits else None
 
     def _warp_of(self, x: NDArray[Any]) -> MirroredWarp:
         if self._draws is None:
@@ -318,7 +337,7 @@ class BatchWork:
         if x.dtype.kind != "f" and recipe.standardize.active:
             x = x.astype(np.float32)
         x, factor = self._in_user_layout(x), recipe.standardize.sole_factor
-        if factor is not None and x.shape == row.shape:
+        if factor is not None and x.shape == row.shape and row.dtype != np.float16:
             np.multiply(x, factor, out=row, casting="unsafe")
             return row
         return standardize(x, recipe.standardize)

@@ -26,7 +26,7 @@ from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
 
 __all__ = [
-    "PreviewImage", "Version", "make_preview_images", "pick_samples", "spread",
+    "PreviewImage", "Version", "clipped_share", "make_preview_images", "pick_samples", "spread",
     "stored_image", "why_not_augmented",
 ]  # fmt: skip
 
@@ -185,7 +185,7 @@ def make_preview_images(
             "transforms, so there are no single images to preview. Look at a batch: next(iterator)."
         )
     shown: list[PreviewImage] = []
-    with progress_bar(len(indices), "preview", "images") as bar:
+    with progress_bar(len(indices), "preview", "images", shown=len(indices) > 1) as bar:
         for place, index in enumerate(indices, first_place):
             seeds = _seeds(seed, place, versions)
             shown += _of_sample(recipe, source, index, seeds, natural_size=natural_size)
@@ -223,7 +223,7 @@ def _of_sample(
             masks,
             [version[part] for version in computed],
             class_number=number,
-            clipped=_clipped(recipe, source, name, image),
+            clipped=clipped_share(recipe, source, name, image),
         )
         for part, (name, image) in enumerate(zip(names, stored, strict=True))
     ]
@@ -261,7 +261,7 @@ def stored_image(
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
-def _clipped(recipe: Recipe, source: SampleSource, name: str, image: Pixels) -> float:
+def clipped_share(recipe: Recipe, source: SampleSource, name: str, image: Pixels) -> float:
     """The share of pixels that lose their value because a file of 16 bits is read as colours."""
     may_have_16_bits = name.lower().endswith((".png", ".tif", ".tiff", ".ppm"))
     if recipe.read is None or recipe.read.color_mode == "grayscale" or not may_have_16_bits:

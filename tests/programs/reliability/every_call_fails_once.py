@@ -31,7 +31,7 @@ from imageloom._api import engine
 from imageloom._executors.program import end_idle_workers
 from imageloom._storage.atomic import DRAFT_PREFIX
 
-SECONDS = 30  # for one run
+SECONDS = 60  # for one run
 WITH_CHILDREN = json.loads(sys.argv[2]) == "processes"
 PACKAGE = str(Path(engine.__file__).parents[1])
 engine._may_compute_here = lambda *_: False

@@ -42,7 +42,7 @@ from imageloom._executors.workers.messages import Answer, CannotStart, Ready
 from imageloom._executors.workers.parcels import ParcelStore
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.staffing import Staffing
-from imageloom._executors.workers.waiting import Waitable, wait
+from imageloom._executors.workers.waiting import Waitable, ring, wait
 from imageloom._locks import tell_of_forks
 
 __all__ = ["Dispatcher"]
@@ -121,8 +121,8 @@ class Dispatcher:
         alarm = self._alarm
         if alarm is not None and not self._woken:
             self._woken = True
-            with suppress(OSError):  # it is full, or the garbage collector has closed it already
-                alarm[1].send_bytes(b"!")
+            if not ring(alarm[1]):
+                self._woken = False
 
     def release(self, channel: ChannelResources) -> None:
         """Releases the memory of a channel, here and in the workers; any thread may call this."""

@@ -20,9 +20,10 @@ from imageloom._imaging.augment.bilinear import (
     opencv_matrix,
     warp_bilinear,
 )
-from imageloom._imaging.augment.grid import nearest, outside, positions
+from imageloom._imaging.augment.grid import nearest, outside, outside_of_grid, positions
 
 __all__ = ["Affine", "affine_matrices", "affine_matrix", "is_identity", "warp"]
+from imageloom._imaging.opencv import cv2
 
 Image = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -41,7 +42,6 @@ _SCIPY_MODES: Final[dict[str, str]] = {
     "grid-constant": "grid-constant",
 }
 _IDENTITY: Final = np.eye(3)
-_NEAR_WHOLE: Final = 2**-8  # the largest error of the float32 warp that was seen
 
 
 def is_identity(params: Mapping[str, Any]) -> Any:
@@ -107,7 +107,6 @@ def warp(
     fill_mode: str = "nearest",
     cval: float = 0.0,
     order: int = 1,
-    exact_near_whole: bool = False,
 ) -> Image:
     """Resamples an image (height, width, channels); the values of integer images are rounded.
 
@@ -120,9 +119,6 @@ def warp(
         order: the interpolation order. Order 0 picks the nearest pixel. Order 1 is OpenCV's bilinear
             warp in float32, which agrees with SciPy's to 0.005 grey levels for values up to 255. Higher
             orders are SciPy's splines.
-        exact_near_whole: whether values near whole numbers are computed again in float64. In float32, a
-            value that should be whole may come out slightly smaller; if the next step cuts off the
-            fraction, the error grows to a whole grey level.
 
     Raises:
         MissingDependencyError: The order is above 1, and SciPy is not installed.
@@ -139,37 +135,12 @@ def warp(
     else:
         parts = [warp_bilinear(source[..., c], linear, border, cval) for c in range(channels)]
         warped = np.stack(parts, axis=-1)
-    if fill_mode == "constant" or exact_near_whole:
-        row, column = positions(matrix, offset, height, width)
-        if fill_mode == "constant":
-            # OpenCV blends the border pixels with cval; for SciPy every position beyond their centres
-            # is outside.
-            warped[outside(row, column, height, width)] = cval
-        if exact_near_whole and fill_mode != "grid-constant":
-            _recompute_near_whole(warped, x, row, column, fill_mode)
-    return _as_dtype(warped, x.dtype)
-
-
-def _recompute_near_whole(
-    warped: NDArray[np.float32], x: Image, row: Floats, column: Floats, fill_mode: str
-) -> None:
-    """Computes the values near whole numbers again, in float64 and in place."""
-    whole = np.rint(warped)
-    # Black and white areas are large, and rounding cannot have moved their values past 0 or 255.
-    uncertain = (warped != whole) | ((whole != 0) & (whole != 255))
-    near: NDArray[np.bool_] = np.any((np.abs(warped - whole) < _NEAR_WHOLE) & uncertain, axis=2)
     if fill_mode == "constant":
-        near &= ~outside(row, column, *x.shape[:2])
-    rows, columns = row[near], column[near]
-    upper, left = np.floor(rows), np.floor(columns)
-    down, right = (rows - upper)[:, None], (columns - left)[:, None]
-    blended = np.zeros((len(rows), x.shape[2]))
-    above, below = (nearest(r, x.shape[0], fill_mode) for r in (upper, upper + 1))
-    before, after = (nearest(c, x.shape[1], fill_mode) for c in (left, left + 1))
-    for r, row_share in ((above, 1 - down), (below, down)):
-        for c, column_share in ((before, 1 - right), (after, right)):
-            blended += x[r, c] * row_share * column_share
-    warped[near] = blended
+        # OpenCV blends the border pixels with cval; for SciPy every position beyond their centres is
+        # outside.
+        gone = outside_of_grid(matrix, offset, height, width).view(np.uint8)
+        cv2.copyTo(np.full_like(warped, cval), gone, warped)
+    return _as_dtype(warped, x.dtype)
 
 
 def _pick(

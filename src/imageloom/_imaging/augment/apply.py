@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._imaging.augment.affine import Affine, affine_matrix, is_identity, warp
-from imageloom._imaging.augment.colour import adjust_brightness, adjust_contrast, flip, shift_channels
+from imageloom._imaging.augment.bilinear import MAX_SIDE
+from imageloom._imaging.augment.colour import (
+    Scaling,
+    adjust_brightness,
+    adjust_contrast,
+    flip,
+    shift_channels,
+)
+from imageloom._imaging.augment.cut_off import cut_off
 from imageloom._imaging.augment.noise import add_noise
 from imageloom._options import Noise, TransformOptions
 
@@ -30,6 +38,9 @@ def apply_transform(
     params: Mapping[str, Any],
     options: TransformOptions,
     affine: Affine | None = None,
+    *,
+    scaling: Scaling | None = None,
+    from_bytes: bool = False,
 ) -> NDArray[Any]:
     """Applies the affine step, channel shift, flips, brightness, contrast and noise, in this order.
 
@@ -38,41 +49,54 @@ def apply_transform(
         params: keys as in `default_transform`; a step whose key is missing is left out.
         options: only the fill mode and value, the interpolation order and the geometry are used.
         affine: the matrix and offset of these parameters, if they are known already.
+        scaling: the next step, which a change of brightness or contrast takes over if it is the last.
+        from_bytes: whether it is known that all values are in 0..255.
 
     Returns:
-        The transformed image, which may be a view, or `x` itself if no step changes it.
+        The transformed image, which may be a view, or `x` itself if no step changes it. It is
+        `scaling.out` if that has been done.
     """
+    brightness, contrast = params.get("brightness"), params.get("contrast")
+    shift = params.get("channel_shift_intensity")
     if not is_identity(params):
-        matrix, offset = affine or affine_matrix(
+        affine = affine or affine_matrix(
             params, x.shape[0], x.shape[1], corrected=options.corrected_geometry
         )
-        x = warp(
-            x,
-            matrix,
-            offset,
-            fill_mode=options.fill_mode,
-            cval=options.cval,
-            order=options.interpolation_order,
-            exact_near_whole=(
-                params.get("brightness") is not None or params.get("contrast") is not None
-            ),
-        )
-    if params.get("channel_shift_intensity") is not None:
-        x = shift_channels(x, params["channel_shift_intensity"])
+        cuts_off = shift is None and not (brightness is None and contrast is None)
+        x = _warped(x, affine, options, cuts_off=cuts_off, from_bytes=from_bytes)
+    if shift is not None:
+        x = shift_channels(x, shift)
     if params.get("flip_horizontal") or params.get("flip_vertical"):
         x = flip(
             x,
             horizontal=bool(params.get("flip_horizontal")),
             vertical=bool(params.get("flip_vertical")),
         )
-    if params.get("brightness") is not None:
-        x = adjust_brightness(x, params["brightness"])
-    if params.get("contrast") is not None:
-        x = adjust_contrast(x, params["contrast"])
     noise = params.get("noise")
+    last = None if noise is not None else scaling
+    if brightness is not None:
+        x = adjust_brightness(x, brightness, last if contrast is None else None)
+    if contrast is not None:
+        x = adjust_contrast(x, contrast, last)
     if noise is not None:
         x = add_noise(x, noise if isinstance(noise, Noise) else Noise(noise))
     return x
+
+
+def _warped(
+    x: NDArray[Any], affine: Affine, options: TransformOptions, *, cuts_off: bool, from_bytes: bool
+) -> NDArray[Any]:
+    """The image after the affine step; bytes, if the next step cuts off fractions and there are any."""
+    matrix, offset = affine
+    fill_mode, cval, order = options.fill_mode, options.cval, options.interpolation_order
+    warped = warp(x, matrix, offset, fill_mode=fill_mode, cval=cval, order=order)
+    blended = order == 1 and max(x.shape[:2]) <= MAX_SIDE and x.dtype.kind == "f"
+    if not (cuts_off and blended and fill_mode != "grid-constant"):
+        return warped
+    in_range = from_bytes and (fill_mode != "constant" or 0 <= cval <= 255)
+    if not in_range and (warped.min() < 0 or warped.max() > 255):
+        return warped
+    return cut_off(warped, x, matrix, offset, fill_mode=fill_mode, cval=cval)
 
 
 def apply_geometry(

@@ -5,14 +5,17 @@ Matrices and offsets map output positions (row, column) to input positions.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest", "outside", "positions"]
+__all__ = ["nearest", "outside", "outside_of_grid", "positions"]
 
 Floats = NDArray[np.float64]
+
+_CLOSE: Final = 1e-6  # of a column, where the error of a division may decide
+_SLOW: Final = 1e-5  # of a pixel for each column; the error is larger if it is less
 
 
 def positions(matrix: Floats, offset: Floats, height: int, width: int) -> tuple[Floats, Floats]:
@@ -27,6 +30,42 @@ def positions(matrix: Floats, offset: Floats, height: int, width: int) -> tuple[
 def outside(row: Floats, column: Floats, height: int, width: int) -> NDArray[np.bool_]:
     """Whether positions lie beyond the centres of the border pixels."""
     return (row < 0) | (row > height - 1) | (column < 0) | (column > width - 1)
+
+
+def outside_of_grid(matrix: Floats, offset: Floats, height: int, width: int) -> NDArray[np.bool_]:
+    """`outside` of all `positions`, (height, width), without computing them.
+
+    In each output row, the pixels that are not outside are neighbours. Where they begin and end follows
+    from a division; next to a whole number, the position itself decides.
+    """
+    steps = np.abs(matrix[:, 1])
+    if np.any((steps != 0) & (steps < _SLOW)):
+        return outside(*positions(matrix, offset, height, width), height, width)
+    rows = np.arange(height)
+    first, end = np.zeros(height), np.full(height, float(width))
+    for axis, last in ((0, height - 1), (1, width - 1)):
+        start, step = offset[axis] + rows * matrix[axis, 0], matrix[axis, 1]
+        if step == 0:
+            end[(start < 0) | (start > last)] = 0
+            continue
+        borders = (0.0, float(last)) if step > 0 else (float(last), 0.0)
+        first = np.maximum(first, _column(start, step, borders[0], last, begins=True))
+        end = np.minimum(end, _column(start, step, borders[1], last, begins=False) + 1)
+    columns = np.arange(width)
+    return (columns < first[:, None]) | (columns >= end[:, None])
+
+
+def _column(start: Floats, step: float, border: float, last: int, *, begins: bool) -> Floats:
+    """The first or the last column whose position is not beyond a border, for each row."""
+    column = (border - start) / step
+    whole = np.rint(column)
+    found = np.ceil(column) if begins else np.floor(column)
+    (close,) = np.nonzero(np.abs(column - whole) < _CLOSE)
+    if len(close):
+        position = start[close] + whole[close] * step
+        beyond = (position < 0) | (position > last)
+        found[close] = whole[close] + (beyond if begins else -1.0 * beyond)
+    return found
 
 
 def nearest(position: Floats, size: int, fill_mode: str) -> NDArray[np.intp]:
