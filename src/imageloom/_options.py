@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from imageloom._checks.finishing import check_can_finish
 from imageloom._checks.paths import check_path, check_save_format, checked_cache
 from imageloom._checks.values import (
     check_choice,
@@ -259,6 +260,7 @@ class GeneratorOptions:
     decode: str = "exact"
     on_bad_image: str = "raise"
     batch_timeout: float | None = None
+    finish: str = "host"
 
     def __post_init__(self) -> None:
         """Checks every field, in the same sequence as Keras, and normalises it."""
@@ -287,6 +289,9 @@ class GeneratorOptions:
             self._set("save_to_dir", check_path("save_to_dir", self.save_to_dir, " or None"))
         check_text("save_prefix", self.save_prefix)
         check_save_format(self.save_format)
+        check_choice("finish", self.finish, ("host", "device"))
+        if self.finish == "device":
+            check_can_finish(self)
         self._resolve_normalisation()
 
     def _set(self, name: str, value: object) -> None:

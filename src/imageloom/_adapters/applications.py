@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 
 from imageloom._adapters.keras import configured
 
-__all__ = ["ImageNetScaling", "known_scaling", "stand_in"]
+__all__ = [
+    "CAFFE_MEAN",
+    "TORCH_MEAN",
+    "TORCH_STD",
+    "ImageNetScaling",
+    "known_scaling",
+    "stand_in",
+]
 
 _MODULE: Final = re.compile(r"(?:keras|tf_keras)\.(?:\w+\.)*applications\.(\w+)")
 _NAME: Final = "preprocess_input"
@@ -46,9 +53,9 @@ _MODES: Final[dict[str, str | None]] = {
     "vgg19": "caffe",
     "xception": "tf",
 }
-_TORCH_MEAN: Final = (0.485, 0.456, 0.406)
-_TORCH_STD: Final = (0.229, 0.224, 0.225)
-_CAFFE_MEAN: Final = (103.939, 116.779, 123.68)
+TORCH_MEAN: Final = (0.485, 0.456, 0.406)
+TORCH_STD: Final = (0.229, 0.224, 0.225)
+CAFFE_MEAN: Final = (103.939, 116.779, 123.68)
 
 
 def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
@@ -171,8 +178,8 @@ class ImageNetScaling:
         axis = x.ndim - 3 if data_format == "channels_first" else x.ndim - 1
         if mode == "torch":
             x /= 255.0
-            return _normalised(x, axis, _TORCH_MEAN, _TORCH_STD)
-        return _normalised(np.flip(x, axis), axis, _CAFFE_MEAN, None)
+            return _normalised(x, axis, TORCH_MEAN, TORCH_STD)
+        return _normalised(np.flip(x, axis), axis, CAFFE_MEAN, None)
 
 
 def _normalised(

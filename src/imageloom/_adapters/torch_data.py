@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from imageloom._errors import InvalidArgumentError, MissingDependencyError
+from imageloom._adapters.torch_device import import_torch
+from imageloom._errors import InvalidArgumentError
 
 __all__ = ["torch_dataset"]
 
@@ -20,12 +21,8 @@ def torch_dataset(one_pass: Callable[[], Iterator[Any]], length: Callable[[], in
     Raises:
         MissingDependencyError: torch is not installed.
     """
-    try:
-        from torch.utils.data import IterableDataset, get_worker_info
-    except ImportError as error:
-        raise MissingDependencyError(
-            "`to_torch_dataset` needs PyTorch, which is not installed: pip install torch."
-        ) from error
+    import_torch()
+    from torch.utils.data import IterableDataset, get_worker_info
 
     class BatchDataset(IterableDataset):
         """Whole batches, for `DataLoader(dataset, batch_size=None, num_workers=0)`."""

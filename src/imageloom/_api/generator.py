@@ -129,6 +129,10 @@ class ImageDataGenerator(MltkSurface):
             each bad file is reported once, and listed in the iterator's `bad_images`.
         batch_timeout: seconds after which an unfinished batch is an error that names its files, and
             its worker is replaced; None for no limit. Has no effect with `executor="serial"`.
+        finish: `"host"`, or `"device"`: workers send images as they are stored, with what was drawn
+            for them, and the device that batches are moved to does the rest (`to_torch_dataset`
+            with a device, `to_jax`, and Keras' `fit` on an accelerator). Batches that are read in
+            other ways are finished by the workers.
 
     Attributes:
         mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
@@ -188,6 +192,7 @@ class ImageDataGenerator(MltkSurface):
     decode: str
     on_bad_image: str
     batch_timeout: float | None
+    finish: str
 
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
@@ -243,6 +248,7 @@ class ImageDataGenerator(MltkSurface):
         decode: str = "exact",
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
+        finish: str = "host",
     ) -> None:
         given = {name: value for name, value in locals().items() if name in OPTION_NAMES}
         if data_format is None:

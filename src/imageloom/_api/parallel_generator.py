@@ -75,6 +75,7 @@ class ParallelImageDataGenerator(ImageDataGenerator):
         decode: str = "exact",
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
+        finish: str = "host",
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name in OPTION_NAMES})
 

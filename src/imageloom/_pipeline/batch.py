@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError
+from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError, InvalidArgumentError
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import apply_geometry, apply_transform
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
@@ -31,6 +31,7 @@ from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
 from imageloom._pipeline.seeds import StreamPurpose
 from imageloom._pipeline.spare_states import give_back
+from imageloom._pipeline.unfinished import DrawnImages
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._warnings import Code, coded
@@ -77,7 +78,9 @@ class BatchWork:
         self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
-        self._look = FirstLook(recipe, task, self.at) if task.is_looked_at else None
+        looks = task.is_looked_at and not recipe.unfinished
+        self._look = FirstLook(recipe, task, self.at) if looks else None
+        self._unfinished: list[DrawnImages] = []  # of each image of a sample
 
     def _has_to_transform(self) -> bool:
         """False if no image would change, and nobody sees what is drawn."""
@@ -108,8 +111,12 @@ class BatchWork:
         if recipe.user_code.batch_method is not None:
             return self._run_batch_method(arrays[0])
         images, further = arrays[: recipe.images], arrays[recipe.images :]
-        # The arrays behind the images are for masks, or for copies of the images.
-        masks = further if recipe.masks else []
+        # The arrays behind the images are for masks, and for what was drawn or copies of the images.
+        masks, further = further[: recipe.masks], further[recipe.masks :]
+        copies: Sequence[NDArray[Any]] = further
+        if recipe.unfinished:
+            self._unfinished = self._unfinished_images(further)
+            copies = ()
         self._reader.prefetch()
         with nullcontext() if self._look is None else self._look.reading():
             self._compute_samples(images, masks)
@@ -117,7 +124,9 @@ class BatchWork:
         if self._bad:
             words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self._bad)
             raise BadSamplesError(words, tuple(self._bad))
-        for image, copied in zip(images, further[len(masks) :], strict=False):
+        for drawn in self._unfinished:
+            drawn.write()
+        for image, copied in zip(images, copies, strict=False):
             copied[...] = image
         pictures: tuple[tuple[str, bytes], ...] = ()
         if recipe.params.save_to_dir is not None:
@@ -231,6 +240,9 @@ class BatchWork:
             x = self._call(recipe.user_code.noaug_hook, x.copy())
         if x.ndim == 2:
             x = x[:, :, None]
+        if recipe.unfinished:
+            self._leave_unfinished(x, row)
+            return
         self._from_bytes = x.dtype == np.uint8 and recipe.rescale_first is None
         x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
         if recipe.rescale_first:
@@ -247,12 +259,33 @@ class BatchWork:
             x = self._standardize(x, row)
         if x is row:
             return
+        self._check_shape(x, row)
+        write_row(x, row)
+
+    def _check_shape(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         if x.shape != row.shape:
             raise BatchShapeError(
                 f"The image has shape {x.shape} but the batch holds {row.shape}. "
-                f"{shape_advice(recipe, x.shape)}"
+                f"{shape_advice(self._recipe, x.shape)}"
             )
-        write_row(x, row)
+
+    def _unfinished_images(self, arrays: Sequence[NDArray[Any]]) -> list[DrawnImages]:
+        options, (height, width, _) = self._recipe.transform, self._recipe.layout.row_shape
+        pairs = zip(arrays[::2], arrays[1::2], strict=True)
+        return [DrawnImages(options, (height, width), *pair) for pair in pairs]
+
+    def _leave_unfinished(self, x: NDArray[Any], row: NDArray[Any]) -> None:
+        """Writes the stored pixels, and what a device needs to finish them."""
+        self.at.enter("transform")
+        self._check_shape(x, row)
+        if row.dtype == np.uint8 != x.dtype:
+            raise InvalidArgumentError(
+                f'finish="device" sends images to the device as bytes, but this one is stored as '
+                f'{x.dtype}: pass finish="host".'
+            )
+        params, affine = self._drawn = self._draw(x) if self._transforms_images else ({}, None)
+        np.copyto(row, x, casting="unsafe")
+        self._unfinished[self.at.part].note(self.at.sample, params, affine)
 
     def _in_user_layout(self, x: NDArray[Any]) -> NDArray[Any]:
         """Turns an image (height, width, channels) into the layout that the user has chosen."""

@@ -26,7 +26,7 @@ class BatchLayout:
 
     ::
 
-        images, `copies` times | masks, one array for each dtype | input rows | progress
+        images, `copies` times | masks, one array for each dtype | drawn | input rows | progress
 
     Attributes:
         rows: The number of samples of a full batch.
@@ -37,6 +37,8 @@ class BatchLayout:
         raw_dtype: The dtype of input rows.
         mask_dtypes: The dtypes of the arrays of masks, which follow the images.
         mask_shape: The shape of one mask.
+        drawn: For how many images of a sample there are arrays with what was drawn for them, in pairs
+            of geometry and colours (see `unfinished`), if a device finishes the images.
     """
 
     rows: int
@@ -47,12 +49,17 @@ class BatchLayout:
     raw_dtype: str = "uint8"
     mask_dtypes: tuple[str, ...] = ()
     mask_shape: tuple[int, ...] = ()
+    drawn: int = 0
 
     @property
     def row_kinds(self) -> tuple[tuple[tuple[int, ...], str], ...]:
         """The shape and the dtype of a row of each array."""
         masks = [(self.mask_shape, dtype) for dtype in self.mask_dtypes]
-        return (*[(self.row_shape, self.dtype)] * self.copies, *masks)
+        if not self.drawn:
+            return (*[(self.row_shape, self.dtype)] * self.copies, *masks)
+        height, width = self.row_shape[:2]
+        pair = [((2, 2 * (height + width)), "float32"), ((3,), "float32")]
+        return (*[(self.row_shape, self.dtype)] * self.copies, *masks, *pair * self.drawn)
 
     def _array_nbytes(self, row_shape: tuple[int, ...], dtype: str) -> int:
         nbytes = self.rows * math.prod(row_shape) * as_dtype(dtype).itemsize

@@ -77,7 +77,7 @@ class Pipeline:
         plain = not (
             recipe.user_code or recipe.channels_first or recipe.masks or recipe.report.transforms
         )
-        if not plain or recipe.rescale_first is not None:
+        if not plain or recipe.rescale_first is not None or recipe.unfinished:
             return None
         if standardize.active and standardize.sole_factor is None:
             return None

@@ -123,6 +123,8 @@ class Recipe:
         program: What functions of the user may know of the program, for other processes (see
             `_executors.state`); None if there are none, or if this is not for others.
         hearing: What the program wants to hear of its functions in other processes.
+        unfinished: Whether images stay as they are stored, because a device finishes them; what was
+            drawn for them follows in further arrays (see `unfinished`).
     """
 
     read: ReadOptions | None
@@ -144,6 +146,7 @@ class Recipe:
     pillow: PillowSettings | None = None
     program: object = None
     hearing: Hearing | None = None
+    unfinished: bool = False
 
     @property
     def carries_code(self) -> bool:

@@ -21,9 +21,10 @@ from imageloom._pipeline.hooks import SampleCall, as_image, current_sample
 from imageloom._pipeline.recipe import UserCode
 from imageloom._pipeline.seeds import drawing_from
 
-__all__ = ["UserMethods", "as_params"]
+__all__ = ["DRAWING", "UserMethods", "as_params"]
 
-_DRAWING: Final = frozenset({"get_random_transform", "default_transform"})
+# Those that draw parameters, and do nothing with images.
+DRAWING: Final = frozenset({"get_random_transform", "default_transform"})
 
 
 def as_params(drawn: Any) -> Mapping[str, Any]:
@@ -54,7 +55,7 @@ class UserMethods:
         self._channels_first = channels_first
         self._turns = user_code.turns
         self.transforms = "random_transform" in overrides
-        self.draws = bool(_DRAWING & overrides)
+        self.draws = bool(DRAWING & overrides)
         self.applies = "apply_transform" in overrides
         self.standardizes = "standardize" in overrides
 

@@ -11,18 +11,21 @@ The first request opens a channel to the workers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.keras import Reader
+from imageloom._adapters.moving import Mover
 from imageloom._errors import StateMismatchError
 from imageloom._executors.base import Channel
 from imageloom._locks import Lock
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._sources.base import SampleSource
 from imageloom._stream.cursor import Cursor
+from imageloom._stream.lanes import Lane
 from imageloom._stream.order import Rest, Sampler, SamplesChangedError, StreamOrder
 from imageloom._stream.prefetch import Prefetch
 from imageloom._stream.state import checked_state, make_state
@@ -37,9 +40,7 @@ class StreamAccess:
     Attributes:
         order: the samples of each position.
         cursor: the current position; it may be read at any time, and moved while the lock is held.
-        supply: the batches, and how much time they took.
         lock: held while the cursor moves.
-        open_channel: opens a channel to the workers, for the recipe as it is then.
     """
 
     def __init__(
@@ -48,11 +49,41 @@ class StreamAccess:
         """Begins with the first epoch; the first request calls `open_channel`."""
         self.order = order
         self.cursor = Cursor(len(order))
-        self.supply = BatchSupply(source)
         self.lock = Lock()
-        self.open_channel = open_channel
         self._shown: tuple[Sampler, int] | None = None  # with the epoch of the last batch
-        self._prefetch = Prefetch(self.supply, len(order))
+        self._source = source
+        self._lane = self._main = self._new_lane(BatchSupply(source), open_channel)
+        self._unfinished: Lane | None = None
+
+    def _new_lane(self, supply: BatchSupply, open_channel: Callable[[], Channel]) -> Lane:
+        return Lane(supply, open_channel, Prefetch(supply, len(self.order)))
+
+    @property
+    def supply(self) -> BatchSupply:
+        """The batches of the lane in use, and how much time all took."""
+        return self._lane.supply
+
+    @property
+    def _lanes(self) -> tuple[Lane, ...]:
+        return (self._main,) if self._unfinished is None else (self._main, self._unfinished)
+
+    def unfinished(self, open_channel: Callable[[BatchSupply], Channel]) -> Lane:
+        """The lane of batches that devices finish.
+
+        `open_channel` opens the channel of such batches, and tells the supply what is left to do.
+        """
+        with self.lock:
+            if self._unfinished is None:
+                supply = BatchSupply(self._source, self._main.supply)
+                self._unfinished = self._new_lane(supply, partial(open_channel, supply))
+                supply.closed = self._main.supply.closed
+            return self._unfinished
+
+    def _turn_to(self, lane: Lane | None) -> None:
+        lane = self._main if lane is None else lane
+        if lane is not self._lane:
+            self._lane.rest()
+            self._lane = lane
 
     def next(self) -> Batch:
         """Returns the next batch of the stream.
@@ -69,6 +100,7 @@ class StreamAccess:
         With `ahead`, the workers are told, because the batch will be fetched.
         """
         with self.lock:
+            self._turn_to(None)
             if ahead:
                 self._start()
             rest, begins = self.order.rest, self.cursor.batch_index == 0
@@ -80,29 +112,43 @@ class StreamAccess:
             self._shown = sampler, self.cursor.epoch
             position = self.cursor.step()
             if ahead:
-                self._prefetch.step(position)
+                self._lane.prefetch.step(position)
             return sampler.spec(position)
 
     def fetch(self, spec: BatchSpec) -> Batch:
         """Returns a batch that `take` has described."""
-        return self.supply.batch(spec, len(self.order))
+        return self._main.supply.batch(spec, len(self.order))
 
-    def get(self, index: int, reader: Reader = Reader.USER) -> Batch:
-        """Returns batch `index` (0 to `len(order) - 1`) of the current pass to `reader`."""
+    def get(
+        self,
+        index: int,
+        reader: Reader = Reader.USER,
+        mover: Mover | None = None,
+        lane: Lane | None = None,
+    ) -> Batch:
+        """Returns batch `index` (0 to `len(order) - 1`) of the current pass to `reader`.
+
+        With a mover, it is on its device. It comes on a lane, the usual one for None.
+        """
         with self.lock:
+            self._turn_to(lane)
+            supply = self.supply
             if reader is Reader.WRAPPER and self.cursor.finished and len(self.order) > 1:
                 self._advance(1)  # not every wrapper passes on the end of an epoch
             if reader in (Reader.TF_KERAS_QUEUE, Reader.WRAPPER):  # maybe in a forked child
-                self.supply.compute_here(self.open_channel, self.order)
+                self.supply.compute_here(self._lane.open_channel, self.order)
             if reader is Reader.TF_KERAS:
                 self.cursor.epochs_ahead = 0
                 if index == 0 and self.cursor.untouched:  # it reads one batch, then shuffles
-                    self._prefetch.begin_epoch()
+                    self._lane.prefetch.begin_epoch()
             spec = self._request(self.cursor.pass_start, index)
-        return self.supply.batch(spec, len(self.order))
+        return supply.batch(spec, len(self.order), mover)
 
-    def one_pass(self) -> Iterator[Batch]:
+    def one_pass(self, mover: Mover | None = None, lane: Lane | None = None) -> Iterator[Batch]:
         """Yields the batches of an epoch; with the last one, the next epoch starts.
+
+        With a mover, they are on its device, and the next ones are on their way there. They come on
+        a lane, the usual one for None.
 
         Several passes may be read at the same time. Those that begin in the same epoch give the
         same batches. If a pass stops early, the next one begins with the first batch of the same
@@ -112,8 +158,9 @@ class StreamAccess:
             first, length = self.cursor.pass_start, len(self.order)
         for index in range(length):
             with self.lock:
-                spec = self._request(first, index)
-            batch = self.supply.batch(spec, length)
+                self._turn_to(lane)
+                spec, supply = self._request(first, index), self.supply
+            batch = supply.batch(spec, length, mover)
             with self.lock:
                 if index == length - 1 and first == self.cursor.pass_start:
                     self._advance(1)
@@ -122,7 +169,7 @@ class StreamAccess:
     def begin_epoch(self) -> None:
         """Called before Keras requests the batches of an epoch."""
         with self.lock:
-            self._prefetch.begin_epoch()
+            self._lane.prefetch.begin_epoch()
 
     def end_epoch(self, reader: Reader) -> None:
         """Starts the next epoch if all batches of this one were handed out, or if a user says so.
@@ -154,7 +201,7 @@ class StreamAccess:
         """Returns to the start of the current epoch."""
         with self.lock:
             self.cursor.rewind()
-            self._prefetch.interrupt()
+            self._lane.prefetch.interrupt()
 
     # What a program assigns in the middle of the stream, with the effect that it has in Keras
 
@@ -243,16 +290,20 @@ class StreamAccess:
         order.forget()
 
     def _changed_order(self) -> None:
-        self.supply.drop()
-        self._prefetch = Prefetch(
-            self.supply, len(self.order), draws_itself=self.order.draw_order is not None
+        for lane in self._lanes:
+            lane.supply.drop()
+            self._plan_anew(lane)
+
+    def _plan_anew(self, lane: Lane) -> None:
+        lane.prefetch = Prefetch(
+            lane.supply, len(self.order), draws_itself=self.order.draw_order is not None
         )
 
     def relabel(self) -> None:
         """Drops what was computed ahead, because the samples have changed."""
         with self.lock:
-            self.supply.drop()
-            self._prefetch.interrupt()
+            for lane in self._lanes:
+                lane.rest()
 
     def restart(self) -> None:
         """Opens a new channel for the next request, because the recipe has changed."""
@@ -297,7 +348,8 @@ class StreamAccess:
     def close(self) -> None:
         """Closes the stream for good."""
         with self.lock:
-            self.supply.close()
+            for lane in self._lanes:
+                lane.supply.close()
 
     def _request(self, first: int, index: int) -> BatchSpec:
         """The samples of batch `index` of the pass that began at `first`; adapts prefetching."""
@@ -306,7 +358,7 @@ class StreamAccess:
             self._let_draw()
             first = self.cursor.pass_start
             self.cursor.ask(index)
-        self._prefetch.ask(first, index)
+        self._lane.prefetch.ask(first, index)
         sampler = self.order.sampler()
         self._shown = sampler, first // max(1, len(sampler))
         return sampler.spec(first + index)
@@ -325,14 +377,13 @@ class StreamAccess:
         if len(self.order):
             self.cursor.advance(epochs)
             self._shown = self.order.sampler(), self.cursor.epoch
-            self._prefetch.next_pass(self.cursor.position)
+            self._lane.prefetch.next_pass(self.cursor.position)
 
     def _start(self) -> None:
-        self.supply.start(self.open_channel, self.order)
+        self.supply.start(self._lane.open_channel, self.order)
 
     def _start_over(self) -> None:
         """Closes the channel; the next request opens a new one with the changed values."""
-        self.supply.stop()
-        self._prefetch = Prefetch(
-            self.supply, len(self.order), draws_itself=self.order.draw_order is not None
-        )
+        for lane in self._lanes:
+            lane.supply.stop()
+            self._plan_anew(lane)

@@ -35,6 +35,7 @@ IRRELEVANT_OPTIONS: Final = frozenset(
         "debug",
         "disable_gpu_in_subprocesses",
         "executor",
+        "finish",  # who computes them
         "get_batch_function",
         "max_batches_pending",
         "max_samples_per_class",  # changes the data, which are compared

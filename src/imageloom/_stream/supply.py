@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imageloom._adapters.finish.steps import BatchFinish, FinishSteps
+from imageloom._adapters.moving import Moved, Mover
 from imageloom._errors import IteratorClosedError, StorageError
-from imageloom._executors.base import Channel, Replacement
+from imageloom._executors.base import Channel, ComputedBatch, Replacement
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 from imageloom._pipeline.recipe import BatchReport, BatchSpec, BatchTask
@@ -21,6 +23,7 @@ from imageloom._pipeline.writing import write_pictures
 from imageloom._sources.assembly import assembled
 from imageloom._sources.base import SampleSource
 from imageloom._storage.access import renew
+from imageloom._stream.ahead import MovedAhead
 from imageloom._stream.observing import observers
 from imageloom._stream.order import StreamOrder
 from imageloom._stream.repeating import repeat, repeat_before
@@ -50,9 +53,10 @@ else:
 class BatchSupply:
     """Gets the batches of one iterator from its workers, which the first request starts."""
 
-    def __init__(self, source: SampleSource) -> None:
-        """Starts nothing."""
+    def __init__(self, source: SampleSource, notes: BatchSupply | None = None) -> None:
+        """Starts nothing. With `notes`, times and warnings are noted together with those of it."""
         self._source = source
+        self.steps: FinishSteps | None = None  # what devices do with the batches of the channel
         self._stream: BatchStream | None = None
         self._channel: Channel | None = None
         self._closer: weakref.finalize[Any, Any] | None = None
@@ -64,7 +68,11 @@ class BatchSupply:
         self._traces: list[Trace] = []
         self._examined = _First()
         self._shown = Once()
+        self._ahead = MovedAhead()
         self.closed = False
+        if notes is not None:
+            self._meter, self._timeline, self._shown = notes._meter, notes._timeline, notes._shown
+            self._examined = notes._examined
 
     @property
     def running(self) -> bool:
@@ -106,6 +114,7 @@ class BatchSupply:
     def stop(self) -> None:
         """Closes the channel; `start` opens a new one."""
         try:
+            self._ahead.release()  # first: what is still copied lies in the memory of the channel
             if self._stream is not None:
                 self._stream.close()
         finally:
@@ -127,16 +136,21 @@ class BatchSupply:
 
     def drop(self) -> None:
         """Discards what was computed ahead, because the order or the labels have changed."""
+        self._ahead.clear()
         if self._stream is not None:
             self._stream.follow(())
 
     def follow(self, plan: Iterable[int]) -> None:
         """Prefetches these positions from now on; has no effect before `start`."""
+        self._ahead.clear()
         if self._stream is not None:
             self._stream.follow(plan)
 
-    def batch(self, spec: BatchSpec, length: int) -> Batch:
-        """Returns the batch with this description; an epoch has `length` batches."""
+    def batch(self, spec: BatchSpec, length: int, mover: Mover | None = None) -> Batch:
+        """Returns the batch with this description; an epoch has `length` batches.
+
+        With a mover, the batch is on its device, and the next ones are on their way there.
+        """
         stream = self._stream
         if stream is None:
             raise IteratorClosedError(
@@ -145,16 +159,18 @@ class BatchSupply:
         for observer in observers:
             observer.reads(self)
         requested = time.perf_counter()
-        try:
-            computed = stream.get(spec.position, self._examined.task(self._source, spec))
-        except Exception as error:
-            if isinstance(error, StorageError):
-                renew()  # the next batch is asked for with the credentials that there are then
-            repeat_before(error)
-            raise
+        task = self._examined.task(self._source, spec)
+        way = None if mover is None else self._ahead.take(spec.position, task, mover)
+        computed = self._computed(stream, spec.position, task) if way is None else way.computed
         report = computed.report
         self._examined.is_done = True
-        arrays = computed.hand_out()
+        batch: Batch = None
+        if mover is None:
+            batch = self._assembled(task, computed)
+        else:
+            moved = self._moved(task, computed, mover) if way is None else way.moved
+            self._ahead.fill(stream, mover, self._moved)
+            batch = mover.hand_over(moved)
         write_pictures(report.pictures)  # before the clock is read: the consumer waits for this, too
         repeat(report.said)
         self._note_batch(spec, requested, report, length)
@@ -164,10 +180,30 @@ class BatchSupply:
                 warn_user(text, category)
         for observer in observers:
             observer.has_read(self)
+        return batch
+
+    def _computed(self, stream: BatchStream, position: int, task: BatchTask) -> ComputedBatch:
+        try:
+            return stream.get(position, task)
+        except Exception as error:
+            if isinstance(error, StorageError):
+                renew()  # the next batch is asked for with the credentials that there are then
+            repeat_before(error)
+            raise
+
+    def _assembled(self, task: BatchTask, computed: ComputedBatch) -> Batch:
+        arrays, report = computed.hand_out(), computed.report
         if report.batch is not None:
             return completed(report.batch[0], arrays[0])
-        indices = spec.indices if computed.indices is None else computed.indices
+        indices = task.spec.indices if computed.indices is None else computed.indices
         return assembled(self._source, arrays, indices)
+
+    def _moved(self, task: BatchTask, computed: ComputedBatch, mover: Mover) -> Moved:
+        if self.steps is None:
+            return mover.move(self._assembled(task, computed))
+        indices = task.spec.indices if computed.indices is None else computed.indices
+        finish = BatchFinish(self.steps, lambda arrays: assembled(self._source, arrays, indices))
+        return mover.move(list(computed.hand_out()), finish)
 
     def _note_batch(self, spec: BatchSpec, requested: float, report: BatchReport, length: int) -> None:
         epoch, images = spec.position // max(1, length), len(spec.indices)

@@ -106,6 +106,23 @@ class BatchStream:
                 if not self._closed:
                     self._refill()
 
+    def take_finished(self) -> tuple[int, BatchTask, ComputedBatch] | None:
+        """Removes the batch that will probably be asked for next, if it is finished; never waits.
+
+        Returns its position, its task, and the batch. A batch that has failed stays, and so do those
+        behind it.
+        """
+        with self._lock:
+            if self._closed or self.inherited or not self._window:
+                return None
+            position, future = next(iter(self._window.items()))
+            if not future.done() or future.cancelled() or future.exception() is not None:
+                return None
+            del self._window[position]
+            task = self._tasks.pop(position)
+            self._refill()
+            return position, task, future.result()
+
     def close(self) -> None:
         """Releases everything; threads that wait for a batch get an IteratorClosedError."""
         with self._lock:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from imageloom._adapters.keras import Reader, for_keras, reader_asking
-from imageloom._api.iterators.machinery import IteratorMachinery
+from imageloom._api.iterators.datasets import ReadByFrameworks
 from imageloom._api.iterators.views import IteratorViews, class_weights
 from imageloom._api.planning import FrozenGenerator
 from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
@@ -33,7 +33,7 @@ __all__ = ["BatchIterator"]
 
 
 @public
-class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
+class BatchIterator(ReadByFrameworks[BatchT_co]):
     """The base class of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes that Keras' iterators have may be assigned at any time, and take effect as in Keras.
@@ -90,9 +90,6 @@ class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
         """The iterator itself, which never ends; for MLTK's own loops one epoch, which they expect."""
         return self._one_pass() if reader_asking() is Reader.MLTK else self
 
-    def _one_pass(self) -> Iterator[BatchT_co]:
-        yield from self._stream.one_pass()
-
     def __next__(self) -> BatchT_co:
         """Returns the next batch of the stream.
 
@@ -127,7 +124,9 @@ class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
             )
         self._refresh()
         reader = reader_asking()
-        batch: BatchT_co = self._stream.get(int(index) % length, reader)
+        mover = self._mover_for(reader)
+        lane = None if mover is None else self._lane_to_devices()
+        batch: BatchT_co = self._stream.get(int(index) % length, reader, mover, lane)
         if reader not in (Reader.USER, Reader.MLTK) and not self._is_users_own(batch):
             batch = for_keras(batch)
         return batch
@@ -284,49 +283,6 @@ class BatchIterator(IteratorMachinery, Generic[BatchT_co]):
     def _repr_html_(self) -> str:
         """The display in a notebook: counts by class, and some images as they are stored."""
         return self._views().html(repr(self))
-
-    def to_tf_dataset(self) -> Any:
-        """Returns a `tf.data.Dataset` of the batches; each iteration over it reads one epoch.
-
-        The signature is exact except for the number of samples, because the last batch of an epoch
-        may be shorter. Lists in a batch, such as several inputs, become tuples; several inputs
-        without targets become a tuple in a tuple of one, as Keras requires. Iterations at the same
-        time read the same epoch. If an iteration stops early, the next one reads the same epoch.
-
-        An error of a file or a hook is raised as one of `tf.errors`, with the original message.
-        `state_dict` gives the start of the epoch until its last batch was read. With a
-        `get_batch_function`, this method computes the first batch to determine the shapes.
-
-        Raises:
-            MissingDependencyError: TensorFlow is not installed.
-        """
-        from imageloom._adapters.tf_data import tf_dataset
-
-        example = next(self._one_pass()) if self._makes_batches else self._empty_batch()
-        return tf_dataset(self._one_pass, self.__len__, example)
-
-    def to_torch_dataset(self) -> Any:
-        """Returns a torch `IterableDataset` of whole batches; each iteration reads one epoch.
-
-        Pass it to `DataLoader(dataset, batch_size=None, num_workers=0)`, which makes tensors of the
-        arrays without a copy; they are writable. Torch needs `data_format="channels_first"`, and
-        class numbers (`class_mode="sparse"`) as `y.long()`. Iterations at the same time read the
-        same epoch. If an iteration stops early, the next one reads the same epoch. `state_dict`
-        gives the start of the epoch until its last batch was read.
-
-        Raises:
-            MissingDependencyError: torch is not installed.
-        """
-        from imageloom._adapters.torch_data import torch_dataset
-
-        return torch_dataset(self._one_pass, self.__len__)
-
-    def _empty_batch(self) -> BatchT_co:
-        """A batch without samples, with the structure, shapes and dtypes of all batches."""
-        frozen: FrozenGenerator = self._generator._freeze()
-        layout = self._plan.recipe(frozen, self.batch_size).layout
-        batch: BatchT_co = self._stream.supply.empty_batch(layout)
-        return batch
 
     # Closing
 

@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.keras import KerasSurface
+from imageloom._adapters.moving import Mover
+from imageloom._api.finishing import unfinished
 from imageloom._api.iterators.attributes import Number, Order
 from imageloom._api.iterators.inline import InlineBatches
 from imageloom._api.iterators.plans import IteratorPlan
@@ -34,8 +36,10 @@ from imageloom._executors.base import Channel
 from imageloom._pipeline.batch_method import BATCH_METHOD, BatchMethod, current_call
 from imageloom._pipeline.recipe import UserCode
 from imageloom._stream.access import StreamAccess
+from imageloom._stream.lanes import Lane
 from imageloom._stream.observing import observers
 from imageloom._stream.order import OrderOptions, SamplesChangedError, StreamOrder
+from imageloom._stream.supply import BatchSupply
 from imageloom._warnings import warn_user
 
 __all__ = ["IteratorMachinery", "is_users", "overrides"]
@@ -67,7 +71,15 @@ def is_users(function: Any) -> bool:
 class IteratorMachinery(KerasSurface):
     """The parts of an iterator, and the attributes that its order depends on."""
 
-    __slots__ = ("_data_fingerprint", "_inline", "_order", "_own_generator", "_plan", "_stream")
+    __slots__ = (
+        "_data_fingerprint",
+        "_inline",
+        "_movers",
+        "_order",
+        "_own_generator",
+        "_plan",
+        "_stream",
+    )
 
     _plan: IteratorPlan
     _order: StreamOrder
@@ -99,6 +111,7 @@ class IteratorMachinery(KerasSurface):
         self._inline: InlineBatches | None = None
         self._own_generator: Any = None
         self._data_fingerprint: dict[str, Any] | None = None
+        self._movers: dict[Any, Mover] = {}  # by the places that they move to
         # What the stream calls holds no reference to the iterator, which could then never be
         # collected.
         this = weakref.ref(self)
@@ -178,6 +191,12 @@ class IteratorMachinery(KerasSurface):
         if call is None:
             return 0, 0
         return (call.index + 1) % max(1, len(self._order)), (call.seed - self._order.seed) % 2**32 + 1
+
+    def _lane_to_devices(self) -> Lane | None:
+        """The lane of batches that devices finish; None if the workers do."""
+        if getattr(self._generator, "finish", "host") != "device" or self._makes_batches:
+            return None
+        return self._stream.unfinished(partial(_opened_unfinished, weakref.ref(self)))
 
     # The order of the samples
 
@@ -269,6 +288,15 @@ class IteratorMachinery(KerasSurface):
             )
         return generator._open_channel(frozen, self._plan.source, recipe)
 
+    def _open_unfinished(self, supply: BatchSupply) -> Channel:
+        """Opens a channel for batches that a device finishes, and tells `supply` how."""
+        generator = self._generator
+        frozen = generator._freeze()
+        recipe, steps = unfinished(self._plan.recipe(frozen, self._order.batch_size))
+        channel = generator._open_channel(frozen, self._plan.source, recipe)
+        supply.steps = steps
+        return channel
+
     def _twin(self, inline: InlineBatches) -> IteratorMachinery:
         """An object with the same attributes, which has no workers. What it assigns, this one has."""
         twin: IteratorMachinery = object.__new__(type(self))
@@ -282,6 +310,12 @@ def _opened(this: weakref.ref[IteratorMachinery]) -> Channel:
     iterator = this()
     assert iterator is not None, "its method is running"
     return iterator._open_channel()
+
+
+def _opened_unfinished(this: weakref.ref[IteratorMachinery], supply: BatchSupply) -> Channel:
+    iterator = this()
+    assert iterator is not None, "its method is running"
+    return iterator._open_unfinished(supply)
 
 
 def _drawn_order(this: weakref.ref[IteratorMachinery]) -> NDArray[np.int64]:

@@ -1,0 +1,1 @@
+"""The end of the pipeline on a device, for `finish="device"`, as one function of torch or JAX."""
