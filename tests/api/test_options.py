@@ -37,6 +37,7 @@ OWN_DEFAULTS: dict[str, Any] = {
     "decode": "exact",
     "on_bad_image": "raise",
     "batch_timeout": None,
+    "finish": "host",
 }
 
 
