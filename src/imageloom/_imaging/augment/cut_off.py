@@ -20,9 +20,10 @@ __all__ = ["cut_off"]
 
 Floats = NDArray[np.float64]
 
-_ERROR: Final = 2**-19  # for each pixel of the longer side; larger ones are rare
+_ERROR: Final = 2**-12  # of the blending of bytes in float32
+_ERROR_OF_POSITION: Final = 2**-19  # for each pixel of the longer side; larger ones are rare
 _ROUNDING: Final = 2**-15  # of whole values, which the warp computes almost exactly
-_DUST: Final = 1e-9  # what sines and cosines leave of a zero
+_STEPS, _SHIFTS, _DUST = 16, 120, 1e-6  # parts of a pixel, and what sines leave of a zero
 
 
 def cut_off(
@@ -44,10 +45,8 @@ def cut_off(
         fill_mode: how the image is continued beyond its border.
         cval: the value beyond the border, with the fill mode "constant".
     """
-    error = _ERROR * max(x.shape[:2])
-    # A matrix that turns by 90 degrees, for example, puts all positions next to pixels.
-    has_dust = bool(((matrix != 0) & (np.abs(matrix) < _DUST)).any())
-    pixels, near = _pixels(warped, error, 0.0 if has_dust else _ROUNDING)
+    error = _ERROR + _ERROR_OF_POSITION * max(x.shape[:2])
+    pixels, near = _pixels(warped, error, 0.0 if _is_regular(matrix, offset) else _ROUNDING)
     if not len(near):
         return pixels
     height, width, channels = x.shape
@@ -58,8 +57,17 @@ def cut_off(
     exact = _blended(x, row, column, channel, fill_mode)
     if fill_mode == "constant":
         exact[outside(row, column, height, width)] = cval
-    pixels.reshape(-1)[near] = exact.astype(np.uint8)
+    pixels.reshape(-1)[near] = exact.astype(x.dtype).astype(np.uint8)  # SciPy's result has that dtype
     return pixels
+
+
+def _is_regular(matrix: Floats, offset: Floats) -> bool:
+    """Whether all positions are simple fractions, as after a turn by 90 degrees or a shift by 2.4.
+
+    Then many values are whole, give or take the last bit, without lying in an area of one colour.
+    """
+    parts = np.concatenate([matrix.ravel() * _STEPS, offset * _SHIFTS])
+    return bool(np.abs(parts - np.rint(parts)).max() < _DUST)
 
 
 def _pixels(
