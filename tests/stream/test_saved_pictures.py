@@ -76,7 +76,7 @@ def test_a_worker_that_dies_saves_nothing_twice(crops: Path, saved: Path, signal
     hold = HoldAt(signals, held)
     with flow(crops, executor, save_to_dir=saved, preprocessing_function=hold) as it:
         stream = it._stream
-        stream.supply.start(stream.open_channel, stream.order)
+        stream.supply.start(stream._lane.open_channel, stream.order)
         stream.supply.follow([0])
         signals.wait(f"held-{held}")
         (worker,) = worker_processes().values()
