@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import math
 import os
 import queue
 import sys
@@ -33,7 +34,8 @@ from imageloom._version import __version__
 __all__ = ["Dispatcher", "RemoteChannel"]
 
 _RETRIES: Final = 5  # of each batch, if its node or its worker is lost
-_CLOSE_SECONDS: Final = 2.0
+_CLOSE_SECONDS: Final = 3.0
+_SETTLING_SECONDS: Final = 1.0  # from the submission of a task until it may be cancelled
 _CHECK_SECONDS: Final = 1.0  # how often the connection is checked while tasks are running
 
 T = TypeVar("T")
@@ -98,6 +100,7 @@ class Dispatcher:
         )(compute)
         self._computing: set[_RunningTask] = set()
         self._arriving: set[_RunningTask] = set()  # computed, but not here yet
+        self._abandoned: list[tuple[float, _Reference[Outcome]]] = []  # with when they may be ended
         self._closing = self._ended = False
         self._owner = os.getpid()
         self._thread = threading.Thread(target=self._run, name="imageloom-ray", daemon=True)
@@ -160,6 +163,7 @@ class Dispatcher:
                         event()
                     del event  # it would keep the last batch in the object store
                 self._drop_overdue()
+                self._end_abandoned(wait=False)
                 if self._computing or self._arriving:
                     self.session.check()
         except Exception as failure:
@@ -167,15 +171,17 @@ class Dispatcher:
         self.queue.close(error)
         for running in self._running():
             self._drop(running, error, force=False)
+        self._end_abandoned(wait=True)
         self._ended = True
         with contextlib.suppress(queue.Empty):  # late events would keep batches in the object store
             while True:
                 self._events.get_nowait()
 
     def _seconds_to_wait(self) -> float | None:
-        running = self._running()
-        deadlines = [r.deadline - time.monotonic() for r in running if r.deadline is not None]
-        return max(0.0, min([_CHECK_SECONDS, *deadlines])) if running else None
+        running, now = self._running(), time.monotonic()
+        due = [r.deadline - now for r in running if r.deadline is not None]
+        due += [when - now for when, _ in self._abandoned] + ([_CHECK_SECONDS] if running else [])
+        return max(0.0, min(due)) if due else None
 
     def _submit(self) -> None:
         while len(self._computing) < self.session.workers:
@@ -261,10 +267,33 @@ class Dispatcher:
 
     def _drop(self, running: _RunningTask, error: Exception, *, force: bool) -> None:
         self._forget(running)
-        with contextlib.suppress(Exception):  # the task, or the whole cluster, may have ended
-            if self.session.alive:
-                self._ray.cancel(running.outcome_reference, force=force)
+        if force:
+            self._end(running.outcome_reference, force=True)
+        else:
+            when = running.submitted + _SETTLING_SECONDS
+            self._abandoned.append((when, running.outcome_reference))
         running.item.fail(error)
+
+    def _end_abandoned(self, *, wait: bool) -> None:
+        """Cancels tasks that nobody waits for any more, if they still run after a while.
+
+        Ray 2.60 ends this program if a task is cancelled that is just being given to a process, or
+        that has just ended ("task that was not pending"). Most end by themselves.
+        """
+        if wait and self._abandoned and self.session.alive:
+            with contextlib.suppress(Exception):
+                references = [reference for _, reference in self._abandoned]
+                self._ray.wait(references, num_returns=len(references), timeout=_SETTLING_SECONDS)
+        now = math.inf if wait else time.monotonic()
+        due = [reference for when, reference in self._abandoned if when <= now]
+        self._abandoned = [(when, reference) for when, reference in self._abandoned if when > now]
+        for reference in due:
+            self._end(reference, force=False)
+
+    def _end(self, reference: _Reference[Outcome], *, force: bool) -> None:
+        with contextlib.suppress(Exception):  # the task, or the whole cluster, may have ended
+            if self.session.alive and not self._ray.wait([reference], timeout=0)[0]:
+                self._ray.cancel(reference, force=force)
 
 
 def _copies(session: RaySession, arrays: Arrays) -> Arrays:
