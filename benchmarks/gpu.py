@@ -23,19 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from augmentation import AUGMENTATION
 from machine import RESULTS, keep
 from PIL import Image
 
 import imageloom
-
-AUGMENTATION: dict[str, Any] = {
-    "rotation_range": 20,
-    "width_shift_range": 0.1,
-    "height_shift_range": 0.1,
-    "zoom_range": 0.2,
-    "horizontal_flip": True,
-    "rescale": 1 / 255,
-}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from augmentation import AUGMENTATION
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
@@ -34,14 +35,6 @@ from imageloom import ImageDataGenerator
 
 _MIB = 2**20
 _SETTLE_SECONDS = 10.0
-_AUGMENTATION: dict[str, Any] = {
-    "rotation_range": 20,
-    "width_shift_range": 0.1,
-    "height_shift_range": 0.1,
-    "zoom_range": 0.2,
-    "horizontal_flip": True,
-    "rescale": 1 / 255,
-}
 
 
 @dataclass(frozen=True)
@@ -159,7 +152,7 @@ def _row(epoch: int, at: Footprint, speed: float, killed: int) -> str:
 
 def soak(folder: Path, options: argparse.Namespace) -> list[str]:
     """Run all epochs and print the table; return a line for each resource that has grown."""
-    generator = ImageDataGenerator(cores=options.cores, validation_split=0.2, **_AUGMENTATION)
+    generator = ImageDataGenerator(cores=options.cores, validation_split=0.2, **AUGMENTATION)
     flow = {"target_size": (options.size, options.size), "batch_size": 8, "seed": 1}
     train = generator.flow_from_directory(folder, subset="training", **flow)
     validation = generator.flow_from_directory(folder, subset="validation", **flow)

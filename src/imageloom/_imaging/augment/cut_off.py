@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._imaging.augment.grid import nearest, outside
+from imageloom._imaging.augment.grid import nearest, outside, positions_of
 from imageloom._imaging.opencv import cv2
 
 __all__ = ["cut_off"]
@@ -51,9 +51,7 @@ def cut_off(
         return pixels
     height, width, channels = x.shape
     pixel, channel = np.divmod(near, channels)
-    r, c = np.divmod(pixel, width)
-    row = offset[0] + r * matrix[0, 0] + c * matrix[0, 1]
-    column = offset[1] + r * matrix[1, 0] + c * matrix[1, 1]
+    row, column = positions_of(matrix, offset, *np.divmod(pixel, width))
     exact = _blended(x, row, column, channel, fill_mode)
     if fill_mode == "constant":
         exact[outside(row, column, height, width)] = cval

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest", "outside", "outside_of_grid", "positions"]
+__all__ = ["nearest", "outside", "outside_of_grid", "positions", "positions_of"]
 
 Floats = NDArray[np.float64]
 
@@ -19,8 +19,14 @@ _SLOW: Final = 1e-5  # of a pixel for each column; the error is larger if it is 
 
 
 def positions(matrix: Floats, offset: Floats, height: int, width: int) -> tuple[Floats, Floats]:
-    """The input rows and columns of all output pixels, each (height, width), summed as in SciPy."""
-    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
+    """The input rows and columns of all output pixels, each (height, width)."""
+    return positions_of(matrix, offset, np.arange(height)[:, None], np.arange(width)[None, :])
+
+
+def positions_of(
+    matrix: Floats, offset: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> tuple[Floats, Floats]:
+    """The input rows and columns of some output pixels, summed as in SciPy."""
     return (
         offset[0] + rows * matrix[0, 0] + columns * matrix[0, 1],
         offset[1] + rows * matrix[1, 0] + columns * matrix[1, 1],
