@@ -60,7 +60,8 @@ class ImageRows:
         """
         if self._array is None:
             self._array = self._reopen()
-        check_mapped(self._array, name=self._place and self._place[0])
+        if self._is_mapped:
+            check_mapped(self._array, name=self._place and self._place[0])
         return self._array
 
     @property
