@@ -67,6 +67,7 @@ class BatchWork:
         self._methods = methods
         # What was drawn before is applied in single steps.
         self._fusion = fusion if task.transforms is None else None
+        self._fitting: tuple[np.dtype[Any], tuple[int, ...]] | None = None  # of the last fused image
         self._owns_state = state is None
         self._state = task.spec.random_state() if state is None else state
         self._transforms_images = self._has_to_transform()
@@ -172,11 +173,12 @@ class BatchWork:
         )
 
     def _compute_samples(self, images: Sequence[NDArray[Any]], masks: Sequence[NDArray[Any]]) -> None:
-        at = self.at
+        at, progress = self.at, self._progress
         for j in range(len(self._task)):
-            self._progress[0] = j
+            progress[0] = j
+            at.sample = j
             for k, array in enumerate(images):
-                at.sample, at.part = j, k
+                at.part = k
                 self._compute_if_readable(array[j])
             for k, array in enumerate(masks):
                 at.mask = k
@@ -227,14 +229,8 @@ class BatchWork:
     def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Computes a row of the batch from the stored pixels."""
         recipe = self._recipe
-        if self._fusion is not None:
-            single = row if row.dtype != np.float16 else np.empty(row.shape, np.float32)
-            if self._fusion.fits(x, single):
-                self.at.enter("transform")
-                self._fusion.write(x, self._warp_of(x), single)
-                if single is not row:
-                    write_row(single, row)
-                return
+        if self._fusion is not None and self._computed_at_once(self._fusion, x, row):
+            return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
             x = self._call(recipe.user_code.noaug_hook, x.copy())
@@ -261,6 +257,21 @@ class BatchWork:
             return
         self._check_shape(x, row)
         write_row(x, row)
+
+    def _computed_at_once(self, fusion: Fusion, x: NDArray[Any], row: NDArray[Any]) -> bool:
+        """Computes a row in the steps that are done at once, if the stored pixels are fit for it."""
+        halves = row.dtype == np.float16
+        single = np.empty(row.shape, np.float32) if halves else row
+        kind = x.dtype, x.shape
+        if kind != self._fitting:  # all rows are alike, and so are most images
+            if not fusion.fits(x, single):
+                return False
+            self._fitting = kind
+        self.at.enter("transform")
+        fusion.write(x, self._warp_of(x), single)
+        if halves:
+            write_row(single, row)
+        return True
 
     def _check_shape(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         if x.shape != row.shape:

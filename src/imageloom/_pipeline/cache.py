@@ -130,7 +130,7 @@ class CachedPixels:
         """`rows` are as many as the plan says."""
         self._plan = plan
         self._rows = rows
-        self._trusted = np.zeros(plan.rows, dtype=bool)
+        self._trusted = bytearray(plan.rows)
         self._full = False
 
     def pixels(self, sample: int, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -152,9 +152,12 @@ class CachedPixels:
     def _kept(self, sample: int) -> Pixels | None:
         mark = self._rows.mark(sample)
         row = self._rows.row(sample) if mark else None
-        if row is None or not (self._trusted[sample] or _checksum(row) == mark):
+        if row is None:
             return None
-        self._trusted[sample] = True
+        if not self._trusted[sample]:
+            if _checksum(row) != mark:
+                return None
+            self._trusted[sample] = True
         return row
 
     def _keep(self, sample: int, image: Pixels) -> None:

@@ -24,6 +24,7 @@ from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.hearing import Hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
+from imageloom._pipeline.records import quickly_pickled
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.said import Said
 from imageloom._pipeline.spare_states import seeded_state
@@ -154,6 +155,7 @@ class Recipe:
         return bool(self.user_code) or (self.pillow is not None and bool(self.pillow.added))
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class BatchSpec:
     """The samples and the randomness of the batch at one position of the stream.
@@ -188,6 +190,7 @@ class BatchSpec:
         return state
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchTask:
     """One batch to compute.
@@ -247,6 +250,7 @@ def _renewed(task: BatchTask) -> Access | None:
     return None if task.remote is None else task.remote.renewed
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class BatchReport:
     """The results of computing a batch, beside its pixels.

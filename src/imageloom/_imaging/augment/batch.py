@@ -103,18 +103,13 @@ class BatchTransforms:
 
     def warp_of(self, image: int, height: int, width: int) -> MirroredWarp:
         """Only the geometry of an image, which is faster."""
-        prepared = self._prepare(height, width)
+        prepared = self._prepared.get((height, width)) or self._prepare(height, width)
         if prepared is None:
             params, affine = self.of(image, height, width)
             return MirroredWarp.of(params, affine, height, width)
-        horizontal, vertical = prepared.flips[image].tolist()
-        if not prepared.moves[image]:
-            return MirroredWarp(None, horizontal, vertical)
-        if prepared.mirrored is None:
-            prepared.mirrored = _mirrored(
-                prepared.matrices, prepared.offsets, prepared.flips, height, width
-            )
-        return MirroredWarp(prepared.mirrored[image], horizontal, vertical)
+        if prepared.warps is None:
+            prepared.warps = prepared.all_warps(height, width)
+        return prepared.warps[image]
 
     def _prepare(self, height: int, width: int) -> _Prepared | None:
         """Draws for all images of a size; returns None if each image has to be drawn by itself."""
@@ -155,7 +150,18 @@ class _Prepared:
     matrices: NDArray[np.float64]
     offsets: NDArray[np.float64]
     flips: NDArray[np.bool_]
-    mirrored: NDArray[np.float64] | None = None
+    warps: list[MirroredWarp] | None = None
+
+    def all_warps(self, height: int, width: int) -> list[MirroredWarp]:
+        """The geometry of all images, because to pick numbers out of arrays takes longer for each."""
+        moves = self.moves.tolist()
+        mirrored: list[NDArray[np.float64] | None] = [None] * len(moves)
+        if any(moves):
+            matrices = _mirrored(self.matrices, self.offsets, self.flips, height, width)
+            mirrored = [
+                matrix if moved else None for matrix, moved in zip(matrices, moves, strict=True)
+            ]
+        return [MirroredWarp(m, *flips) for m, flips in zip(mirrored, self.flips.tolist(), strict=True)]
 
 
 def _mirrored(
