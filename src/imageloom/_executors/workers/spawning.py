@@ -33,7 +33,7 @@ _KILL_SECONDS: Final = 5.0  # how long a killed process may take to end
 # forbidden.
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # The package is loaded from where this process has it. No other place needs to be searched for that.
-# Nothing that is imported becomes garbage; to look for it takes a fifth of the time (see `boot`).
+# What is imported does not become garbage, so nobody has to look for that meanwhile (see `boot`).
 _BOOT: Final = """\
 import gc, sys
 gc.disable()
