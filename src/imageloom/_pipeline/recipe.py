@@ -72,8 +72,13 @@ class UserCode:
 
     def __bool__(self) -> bool:
         """Whether there is any."""
-        hooks = (self.hook, self.noaug_hook, self.batch_function, self.batch_method)
-        return bool(self.overrides) or any(hook is not None for hook in hooks)
+        return not (
+            self.hook is None
+            and self.noaug_hook is None
+            and self.batch_function is None
+            and self.batch_method is None
+            and not self.overrides
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

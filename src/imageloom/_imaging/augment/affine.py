@@ -82,7 +82,9 @@ def affine_matrices(
             for images that are not square.
     """
     theta, shear = (np.deg2rad(np.float64(params.get(key, 0))) for key in ("theta", "shear"))
-    turn, shift, slant, zoom = np.broadcast_to(_IDENTITY, (4, images, 3, 3)).copy()
+    factors = np.empty((4, images, 3, 3))
+    factors[...] = _IDENTITY
+    turn, shift, slant, zoom = factors
     turn[:, 0, 0] = turn[:, 1, 1] = np.cos(theta)
     turn[:, 1, 0] = np.sin(theta)
     turn[:, 0, 1] = -turn[:, 1, 0]

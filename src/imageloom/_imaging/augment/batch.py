@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ Stream = Callable[[], np.random.Generator]
 _ANY_SIZE: Final = 1
 
 
-@dataclass(slots=True)
-class MirroredWarp:
+class MirroredWarp(NamedTuple):
     """The geometry of one image.
 
     Attributes:
@@ -122,20 +121,17 @@ class BatchTransforms:
             # One row for each image, with the numbers that single calls would have drawn for it.
             self._uniforms = self._rng.uniform(lows, highs, (self._images, len(lows)))
         columns = draw_as_keras(_Columns(self._uniforms), self._options, height, width)
-        moves = np.broadcast_to(np.logical_not(is_identity(columns)), self._images)
+        moves = np.empty(self._images, bool)
+        moves[...] = np.logical_not(is_identity(columns))
+        flips = np.empty((self._images, 2), bool)
+        flips[:, 0], flips[:, 1] = columns["flip_horizontal"], columns["flip_vertical"]
         # Where no image moves, nobody asks for the matrices, which take as long as a small image.
         images, corrected = self._images if moves.any() else 0, self._options.corrected_geometry
         prepared = _Prepared(
             columns,
             moves,
             *affine_matrices({} if not images else columns, images, height, width, corrected=corrected),
-            np.stack(
-                [
-                    np.broadcast_to(columns[name], self._images)
-                    for name in ("flip_horizontal", "flip_vertical")
-                ],
-                axis=-1,
-            ),
+            flips,
         )
         self._prepared[height, width] = prepared
         return prepared
@@ -161,7 +157,7 @@ class _Prepared:
             mirrored = [
                 matrix if moved else None for matrix, moved in zip(matrices, moves, strict=True)
             ]
-        return [MirroredWarp(m, *flips) for m, flips in zip(mirrored, self.flips.tolist(), strict=True)]
+        return [*map(MirroredWarp, mirrored, *self.flips.T.tolist())]
 
 
 def _mirrored(
