@@ -14,6 +14,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.py"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.frameworks("torch", "jax", "keras")
 @pytest.mark.skipif(not PROGRAM.exists(), reason="an unpacked distribution has no benchmarks")
 def test_measures_every_feed(tmp_path: Path) -> None:
