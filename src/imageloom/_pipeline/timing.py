@@ -82,7 +82,10 @@ class StageClock:
     def times(self) -> BatchTimes:
         """Who has computed this, and when."""
         began = self._began
-        stages, ends = bytes(map(_NUMBERS.__getitem__, self._names)), [end - began for end in self._ends]
+        stages, ends = (
+            bytes(map(_NUMBERS.__getitem__, self._names)),
+            [end - began for end in self._ends],
+        )
         if len(stages) > _MOST_SPANS:
             sums = self.seconds()  # as if each stage had been done for all images at once
             stages, ends = bytes(_NUMBERS[name] for name in sums), [*accumulate(sums.values())]

@@ -18,6 +18,7 @@ _KINDS: Final = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+_LEAST: Final = 2**14  # bytes that are asked for at once
 # If the file has become a pipe since it was looked at, opening it must not wait for a writer.
 _FLAGS: Final = (
     os.O_RDONLY
@@ -71,7 +72,7 @@ def _content(path: str | bytes | os.PathLike[str], largest: int | None, name: st
         _check_kind(status.st_mode, name)
         check_size(status.st_size, largest, name)
         parts, left = [], status.st_size + 1
-        while part := os.read(file, max(1, left)):  # it may grow while it is read
+        while part := os.read(file, max(_LEAST, left)):  # it may grow while it is read
             parts.append(part)
             left -= len(part)
     finally:

@@ -43,6 +43,7 @@ __all__ = ["AttachedSlots", "Segment", "SlotPool", "Ticket"]
 
 _POPULATE_WRITE: Final = 23  # MADV_POPULATE_WRITE, which Python does not name
 
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """What another process opens the memory of a segment by.
@@ -171,7 +172,7 @@ class SlotPool:
         self._returned: deque[int] = deque()
 
     def lease(self, known: Set[int] = frozenset()) -> int | None:
-        """Returns a free slot, if possible one of the `known`; it is now in use. None if there is none."""
+        """Returns a free slot, which is now in use: one of the `known`, if possible. None for none."""
         with self._lock:
             self._collect()
             slot = min(self._free & known or self._free, default=None)
