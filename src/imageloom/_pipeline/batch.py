@@ -268,7 +268,10 @@ class BatchWork:
                 return False
             self._fitting = kind
         self.at.enter("transform")
-        fusion.write(x, self._warp_of(x), single)
+        warp, draws = _UNMOVED, self._draws
+        if draws is not None:
+            warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
+        fusion.write(x, warp, single)
         if halves:
             write_row(single, row)
         return True
@@ -324,11 +327,6 @@ class BatchWork:
         single = not (self._recipe.user_code or self._recipe.channels_first)
         fits = x.shape == row.shape and row.dtype == np.float32 == x.dtype
         return Scaling(factor, row) if factor is not None and single and fits else None
-
-    def _warp_of(self, x: NDArray[Any]) -> MirroredWarp:
-        if self._draws is None:
-            return _UNMOVED
-        return self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         if self._task.transforms is not None:

@@ -31,7 +31,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,7 +200,8 @@ class _MemoryRows:
         return int(self._marks[sample])
 
     def row(self, sample: int) -> Pixels | None:
-        return cast(Pixels, self._pixels[sample])
+        row: Pixels = self._pixels[sample]
+        return row
 
     def put(self, sample: int, image: Pixels, mark: int) -> None:
         # What was free when the iterator was opened, the model may have taken meanwhile. The system

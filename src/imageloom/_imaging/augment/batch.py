@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,6 +171,8 @@ def _mirrored(
     linear = opencv_matrix(matrices, offsets)
     for axis, last in ((0, width - 1), (1, height - 1)):
         mirrored = flips[:, axis, None]
+        if not mirrored.any():
+            continue
         linear[..., 2] += np.where(mirrored, linear[..., axis] * last, 0.0)
         linear[..., axis] *= np.where(mirrored, -1.0, 1.0)
     return linear
@@ -207,7 +209,8 @@ class _Columns:
         return next(self._columns) if size is None else [next(self._columns) for _ in range(size)]
 
     def random_sample(self) -> NDArray[np.float64]:
-        return cast(NDArray[np.float64], next(self._columns))
+        column: NDArray[np.float64] = next(self._columns)
+        return column
 
 
 def _bounds(options: TransformOptions) -> tuple[list[float], list[float]] | None:
