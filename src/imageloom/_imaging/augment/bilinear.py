@@ -26,6 +26,8 @@ BORDERS: Final[dict[str, int]] = {
     "grid-mirror": cv2.BORDER_REFLECT,
     "grid-constant": cv2.BORDER_CONSTANT,
 }
+_FEW: Final = 2**11  # pixels; below, a further call takes longer than it saves
+_MANY: Final = 2**16  # pixels, of 1 MiB; beyond, memory takes as long as the warp
 _FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -37,7 +39,7 @@ def opencv_matrix(matrix: NDArray[np.float64], offset: NDArray[np.float64]) -> N
 
 
 def warp_bilinear(
-    x: NDArray[np.float32],
+    x: NDArray[Any],
     linear: NDArray[np.float64],
     border: int,
     cval: float = 0.0,
@@ -45,13 +47,31 @@ def warp_bilinear(
 ) -> NDArray[np.float32]:
     """Warps an image with 1, 3 or 4 channels.
 
+    OpenCV warps four channels in half the time of three, with the same bits. So three channels are
+    warped as four, where they stay in the processor's cache.
+
     Args:
-        x: the image.
+        x: the image, float32.
         linear: the matrix from `opencv_matrix`.
         border: a value of `BORDERS`.
         cval: the value beyond the border, with a constant border.
         out: a contiguous array of the image's shape for the result; None for a new one.
     """
+    height, width, channels = x.shape
+    if channels == 3 and _FEW <= height * width <= _MANY:
+        padded = _warped(cv2.cvtColor(x, cv2.COLOR_RGB2RGBA), linear, border, cval, None)
+        warped: Any = cv2.cvtColor(padded, cv2.COLOR_RGBA2RGB, dst=out)
+        return warped  # type: ignore[no-any-return]
+    return _warped(x, linear, border, cval, out).reshape(x.shape)
+
+
+def _warped(
+    x: NDArray[Any],
+    linear: NDArray[np.float64],
+    border: int,
+    cval: float,
+    out: NDArray[np.float32] | None,
+) -> NDArray[np.float32]:
     warped: Any = cv2.warpAffine(
         x,
         linear,
@@ -61,4 +81,4 @@ def warp_bilinear(
         borderMode=border,
         borderValue=(cval, cval, cval, cval),
     )
-    return warped.reshape(x.shape)  # type: ignore[no-any-return]
+    return warped  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest", "outside", "outside_of_grid", "positions", "positions_of"]
+__all__ = ["nearest", "outside", "outside_of_grid", "pixel_at", "positions", "positions_of"]
 
 Floats = NDArray[np.float64]
 
@@ -98,6 +98,19 @@ def nearest(position: Floats, size: int, fill_mode: str) -> NDArray[np.intp]:
     else:
         return _rounded(np.clip(position, 0, size - 1))
     return np.clip(_rounded(_folded(position, below, above, size)), 0, size - 1)
+
+
+def pixel_at(index: NDArray[np.intp], size: int, fill_mode: str) -> NDArray[np.intp]:
+    """`nearest` for whole positions, in whole numbers."""
+    if fill_mode in ("wrap", "grid-wrap"):
+        return index % size
+    if fill_mode in ("reflect", "grid-mirror"):
+        index = index % (2 * size)
+        return np.minimum(index, 2 * size - 1 - index)
+    if fill_mode == "mirror":
+        index = index % max(2 * size - 2, 1)
+        return np.minimum(index, 2 * size - 2 - index)
+    return np.minimum(np.maximum(index, 0), size - 1)
 
 
 def _within(position: Floats, period: int) -> tuple[Floats, Floats]:
