@@ -43,42 +43,46 @@ def warp_bilinear(
     linear: NDArray[np.float64],
     border: int,
     cval: float = 0.0,
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
+    *,
+    factor: float | None = None,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
     """Warps an image with 1, 3 or 4 channels.
 
     OpenCV warps four channels in half the time of three, with the same bits. So three channels are
     warped as four, where they stay in the processor's cache.
 
     Args:
-        x: the image, float32.
+        x: the image, uint8 or float32.
         linear: the matrix from `opencv_matrix`.
         border: a value of `BORDERS`.
         cval: the value beyond the border, with a constant border.
-        out: a contiguous array of the image's shape for the result; None for a new one.
+        factor: what the pixels are multiplied by before; None for nothing.
+        out: a contiguous array of the image's shape for the result: float32, or uint8, for which
+            fractions are cut off; None for a new one of float32.
     """
     height, width, channels = x.shape
-    if channels == 3 and _FEW <= height * width <= _MANY:
-        padded = _warped(cv2.cvtColor(x, cv2.COLOR_RGB2RGBA), linear, border, cval, None)
-        warped: Any = cv2.cvtColor(padded, cv2.COLOR_RGBA2RGB, dst=out)
-        return warped  # type: ignore[no-any-return]
-    return _warped(x, linear, border, cval, out).reshape(x.shape)
-
-
-def _warped(
-    x: NDArray[Any],
-    linear: NDArray[np.float64],
-    border: int,
-    cval: float,
-    out: NDArray[np.float32] | None,
-) -> NDArray[np.float32]:
+    pads = channels == 3 and _FEW <= height * width <= _MANY
+    source = cv2.cvtColor(x, cv2.COLOR_RGB2RGBA) if pads else x
+    single = source.astype(np.float32, copy=False)
+    if factor is not None:
+        single = np.multiply(single, factor, out=None if single is x else single)
+    direct = not pads and out is not None and out.dtype == np.float32
     warped: Any = cv2.warpAffine(
-        x,
+        single,
         linear,
-        (x.shape[1], x.shape[0]),
-        dst=out,
+        (width, height),
+        dst=out if direct else None,
         flags=_FLAGS,
         borderMode=border,
         borderValue=(cval, cval, cval, cval),
     )
-    return warped  # type: ignore[no-any-return]
+    if out is not None and out.dtype == np.uint8:
+        warped = warped.astype(np.uint8)
+    if pads:
+        return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=out)  # type: ignore[no-any-return]
+    warped = warped.reshape(x.shape)
+    if out is None or direct:
+        return warped  # type: ignore[no-any-return]
+    np.copyto(out, warped)
+    return out

@@ -40,26 +40,32 @@ class Fusion:
 
     def fits(self, x: NDArray[Any], out: NDArray[Any]) -> bool:
         """Whether `out` can be computed from the stored image `x`."""
+        if out.dtype == np.uint8 and self.factor != 1:
+            return False
         if self.fill_mode is not None:
             return fits(x, out)
-        return x.dtype in _EXACT and out.dtype == np.float32 and x.shape == out.shape
+        exact = x.dtype in _EXACT if out.dtype == np.float32 else x.dtype == out.dtype == np.uint8
+        return exact and x.shape == out.shape
 
-    def write(self, x: NDArray[Any], warp: MirroredWarp, out: NDArray[np.float32]) -> None:
+    def write(self, x: NDArray[Any], warp: MirroredWarp, out: NDArray[Any]) -> None:
         """Writes the transformed image into `out`."""
         transform_and_scale(x, warp, self.factor, out, fill_mode=self.fill_mode or "nearest")
 
 
-def fusion_of(options: TransformOptions | None, factor: float | None) -> Fusion | None:
+def fusion_of(
+    options: TransformOptions | None, factor: float | None, *, to_bytes: bool = False
+) -> Fusion | None:
     """The fusion of a transform and a multiplication, or None if the steps have to be single ones.
 
     Args:
         options: what is drawn; None if nothing is.
         factor: what the pixels are multiplied by; None if they are not.
+        to_bytes: whether the fractions of the results are cut off.
     """
     if options is None or options.only_flips or options.changes_nothing:
         return Fusion(1.0 if factor is None else factor, None)
-    if factor is not None and can_fuse(options):
-        return Fusion(factor, options.fill_mode)
+    if (factor is not None or to_bytes) and can_fuse(options):
+        return Fusion(1.0 if factor is None else factor, options.fill_mode)
     return None
 
 
@@ -70,10 +76,13 @@ def can_fuse(options: TransformOptions) -> bool:
 
 
 def fits(x: NDArray[Any], out: NDArray[Any]) -> bool:
-    """Whether `x` is an image of bytes, and `out` an array of its shape to which OpenCV can write."""
+    """Whether `x` is an image of bytes, and `out` an array of its shape to which OpenCV can write.
+
+    Bytes may be written as bytes, without their fractions, if they are multiplied by nothing.
+    """
     return (
         x.dtype == np.uint8
-        and out.dtype == np.float32
+        and out.dtype in _EXACT
         and x.shape == out.shape
         and out.flags.c_contiguous
         and x.shape[2] in EXACT_CHANNELS
@@ -85,15 +94,17 @@ def transform_and_scale(
     x: NDArray[Any],
     warp: MirroredWarp,
     factor: float,
-    out: NDArray[np.float32],
+    out: NDArray[Any],
     *,
     fill_mode: str,
 ) -> None:
     """Writes the transformed image, times `factor`, into `out`; requires `can_fuse` and `fits`."""
     if warp.matrix is None:
         mirrored = flip(x, horizontal=warp.horizontal, vertical=warp.vertical)
-        np.multiply(mirrored, factor, out=out, dtype=np.float32)
+        if out.dtype == np.uint8:
+            np.copyto(out, mirrored)
+        else:
+            np.multiply(mirrored, factor, out=out, dtype=np.float32)
         return
-    scaled = x.astype(np.float32)
-    scaled *= factor
-    warp_bilinear(scaled, warp.matrix, BORDERS[fill_mode], out=out)
+    by = None if factor == 1 else factor
+    warp_bilinear(x, warp.matrix, BORDERS[fill_mode], factor=by, out=out)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from imageloom._imaging.opencv import HAS_MORE_DEPTHS, cv2
 from imageloom._options import Noise
 
-__all__ = ["add_noise"]
+__all__ = ["FULL_SCALE", "add_noise"]
 
 FULL_SCALE: Final = 255.0
 _LEVELS: Final = 256
