@@ -32,7 +32,11 @@ def shift_channels(x: NDArray[Any], intensity: float) -> NDArray[Any]:
     out = shifted if shifted.dtype == x.dtype else None
     if not x.size:
         return shifted
-    return np.minimum(shifted, x.max(), out=out) if intensity > 0 else np.maximum(shifted, x.min(), out=out)
+    return (
+        np.minimum(shifted, x.max(), out=out)
+        if intensity > 0
+        else np.maximum(shifted, x.min(), out=out)
+    )
 
 
 def flip(x: NDArray[Any], *, horizontal: bool, vertical: bool) -> NDArray[Any]:
