@@ -52,9 +52,9 @@ __all__ = [
 _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _CHANNELS: Final = {"GRAY": 1, "RGB": 3}
-# libjpeg-turbo has SIMD code for the scales 1, 2, 4 and 8 of 8, and the others that are less than 4 make
-# up for it by fewer pixels. From 5 on, decoding takes longer than at full scale, by 10 to 50 %. Resizing
-# by Pillow from fewer pixels makes up for that as far as this, as measured from 100 to 4000 pixels.
+# libjpeg-turbo has SIMD code for the scales 1, 2, 4 and 8 of 8, and 3 makes up for it by fewer pixels.
+# From 5 on, decoding takes longer than at full scale, by 10 to 50 %. Resizing by Pillow from fewer pixels
+# makes up for that as far as this, as measured from 100 to 4000 pixels.
 _LARGEST_SCALES: Final = {"nearest": 4, "box": 5}
 _FAST_SCALE, _LARGEST_SCALE = 4, 6
 _GREY_MODES: Final = ("L", "I;16", "I")
@@ -241,7 +241,7 @@ def _least_size(size: tuple[int, int], options: ReadOptions) -> tuple[int, int]:
 def _is_faster(
     size: tuple[int, int], least: tuple[int, int], channels: int, options: ReadOptions
 ) -> bool:
-    """Whether decoding at the smallest scale that gives this size takes less time than at full scale."""
+    """Whether decoding at the smallest scale that gives this size takes less time than the whole."""
     largest = _LARGEST_SCALES.get(options.interpolation or "", _LARGEST_SCALE)
     if options.keep_aspect_ratio or _suits_simd(channels, options):
         largest = _FAST_SCALE  # a cut, or a fast resizer, makes little of the pixels that are left out

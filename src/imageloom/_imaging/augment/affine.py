@@ -17,6 +17,7 @@ from imageloom._imaging.augment.bilinear import (
     BORDERS,
     EXACT_CHANNELS,
     MAX_SIDE,
+    constant_image,
     opencv_matrix,
     warp_bilinear,
 )
@@ -138,8 +139,11 @@ def warp(
     if fill_mode == "constant":
         # OpenCV blends the border pixels with cval; for SciPy every position beyond their centres is
         # outside.
-        gone = outside_of_grid(matrix, offset, height, width).view(np.uint8)
-        cv2.copyTo(np.full_like(warped, cval), gone, warped)
+        cv2.copyTo(
+            constant_image(warped.shape, cval),
+            outside_of_grid(matrix, offset, height, width).view(np.uint8),
+            warped,
+        )
     blends_bytes = x.dtype == np.uint8 and "constant" not in fill_mode
     return _as_dtype(warped, x.dtype, in_range=blends_bytes)
 

@@ -36,11 +36,13 @@ class MirroredWarp:
             flips; None if there is nothing to do but to flip.
         horizontal: whether columns are mirrored.
         vertical: whether rows are mirrored.
+        affine: the matrix and offset without the flips, which decide what is beyond the border.
     """
 
     matrix: NDArray[np.float64] | None
     horizontal: bool
     vertical: bool
+    affine: Affine | None = None
 
     @classmethod
     def of(
@@ -51,7 +53,7 @@ class MirroredWarp:
         matrix = None
         if affine is not None:
             matrix = _mirrored(affine[0][None], affine[1][None], flips, height, width)[0]
-        return cls(matrix, bool(flips[0, 0]), bool(flips[0, 1]))
+        return cls(matrix, bool(flips[0, 0]), bool(flips[0, 1]), affine)
 
 
 class BatchTransforms:
@@ -114,7 +116,8 @@ class BatchTransforms:
             prepared.mirrored = _mirrored(
                 prepared.matrices, prepared.offsets, prepared.flips, height, width
             )
-        return MirroredWarp(prepared.mirrored[image], horizontal, vertical)
+        affine = prepared.matrices[image], prepared.offsets[image]
+        return MirroredWarp(prepared.mirrored[image], horizontal, vertical, affine)
 
     def _prepare(self, height: int, width: int) -> _Prepared | None:
         """Draws for all images of a size; returns None if each image has to be drawn by itself."""

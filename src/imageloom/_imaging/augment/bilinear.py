@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,14 @@ from numpy.typing import NDArray
 
 from imageloom._imaging.opencv import cv2
 
-__all__ = ["BORDERS", "EXACT_CHANNELS", "MAX_SIDE", "opencv_matrix", "warp_bilinear"]
+__all__ = [
+    "BORDERS",
+    "EXACT_CHANNELS",
+    "MAX_SIDE",
+    "constant_image",
+    "opencv_matrix",
+    "warp_bilinear",
+]
 
 # OpenCV 5 warps images with these numbers of channels exactly, if they are uint8 or float32. For two
 # channels, or for float64, it still uses its old method, which rounds positions.
@@ -28,6 +36,7 @@ BORDERS: Final[dict[str, int]] = {
 }
 _FEW: Final = 2**11  # pixels; below, a further call takes longer than it saves
 _MANY: Final = 2**16  # pixels, of 1 MiB; beyond, memory takes as long as the warp
+_SINGLE: Final = np.dtype(np.float32)
 _FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -36,6 +45,14 @@ def opencv_matrix(matrix: NDArray[np.float64], offset: NDArray[np.float64]) -> N
     linear = np.empty((*offset.shape, 3))
     linear[..., :2], linear[..., 2] = matrix[..., ::-1, ::-1], offset[..., ::-1]
     return linear
+
+
+@lru_cache(maxsize=2)
+def constant_image(
+    shape: tuple[int, ...], value: float, dtype: np.dtype[Any] = _SINGLE
+) -> NDArray[Any]:
+    """An image of one value, which must not be written to; bytes have no fraction."""
+    return np.full(shape, value, dtype)
 
 
 def warp_bilinear(

@@ -57,8 +57,11 @@ def outside_of_grid(matrix: Floats, offset: Floats, height: int, width: int) -> 
         borders = (0.0, float(last)) if step > 0 else (float(last), 0.0)
         first = np.maximum(first, _column(start, step, borders[0], last, begins=True))
         end = np.minimum(end, _column(start, step, borders[1], last, begins=False) + 1)
-    columns = np.arange(width)
-    return (columns < first[:, None]) | (columns >= end[:, None])
+    columns = np.arange(width, dtype=np.int32)
+    before, behind = (np.clip(c, 0, width).astype(np.int32)[:, None] for c in (first, end))
+    beyond: NDArray[np.bool_] = columns < before
+    beyond |= columns >= behind
+    return beyond
 
 
 def _column(start: Floats, step: float, border: float, last: int, *, begins: bool) -> Floats:
