@@ -53,8 +53,8 @@ _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _CHANNELS: Final = {"GRAY": 1, "RGB": 3}
 # libjpeg-turbo has SIMD code for the scales 1, 2, 4 and 8 of 8, and 3 makes up for it by fewer pixels.
-# From 5 on, decoding takes longer than at full scale, by 10 to 50 %. Resizing by Pillow from fewer pixels
-# makes up for that as far as this, as measured from 100 to 4000 pixels.
+# From 5 on, decoding takes longer than at full scale, by 10 to 50 %. Resizing by Pillow from fewer
+# pixels makes up for that as far as this, as measured from 100 to 4000 pixels.
 _LARGEST_SCALES: Final = {"nearest": 4, "box": 5}
 _FAST_SCALE, _LARGEST_SCALE = 4, 6
 _GREY_MODES: Final = ("L", "I;16", "I")

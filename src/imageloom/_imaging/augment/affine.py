@@ -194,7 +194,7 @@ def _as_dtype(warped: Image, dtype: np.dtype[Any], *, in_range: bool = False) ->
     if dtype.kind not in "iu":
         return warped.astype(dtype, copy=False)
     if in_range:
-        return (warped + np.float32(0.5)).astype(dtype)  # type: ignore[no-any-return]
+        return (warped + np.float32(0.5)).astype(dtype)
     rounded = np.trunc(warped + np.copysign(0.5, warped))
     limits = np.iinfo(dtype)
     saturated: Image = np.clip(rounded, limits.min, limits.max).astype(dtype)

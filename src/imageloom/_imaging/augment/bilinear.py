@@ -97,7 +97,7 @@ def warp_bilinear(
     if out is not None and out.dtype == np.uint8:
         warped = warped.astype(np.uint8)
     if pads:
-        return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=out)  # type: ignore[no-any-return]
+        return cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=out)
     warped = warped.reshape(x.shape)
     if out is None or direct:
         return warped  # type: ignore[no-any-return]

@@ -28,15 +28,15 @@ _DECIDED: Final = 0.01  # farther from half a level than the other greys can mov
 
 def shift_channels(x: NDArray[Any], intensity: float) -> NDArray[Any]:
     """Adds a value to all channels, and clips to the range (minimum, maximum) of the image."""
-    shifted = x + intensity
-    out = shifted if shifted.dtype == x.dtype else None
+    shifted: NDArray[Any] = x + intensity
     if not x.size:
         return shifted
-    return (
-        np.minimum(shifted, x.max(), out=out)
-        if intensity > 0
-        else np.maximum(shifted, x.min(), out=out)
-    )
+    out = shifted if shifted.dtype == x.dtype else None
+    if intensity > 0:  # then no value comes below the minimum
+        clipped: NDArray[Any] = np.minimum(shifted, x.max(), out=out)
+    else:
+        clipped = np.maximum(shifted, x.min(), out=out)
+    return clipped
 
 
 def flip(x: NDArray[Any], *, horizontal: bool, vertical: bool) -> NDArray[Any]:
