@@ -275,59 +275,6 @@ def test_flips_at_most_give_the_bytes_of_the_single_steps(
     np.testing.assert_array_equal(out, steps * np.float32(1.0 if factor is None else factor))
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("moves", [False, True])
-@pytest.mark.parametrize("size", [(20, 30), (90, 110), (260, 270)])
-def test_bytes_are_the_floats_without_their_fractions(
-    size: tuple[int, int], moves: bool, channels: int
-) -> None:
-    options = GeneratorOptions(**(GEOMETRY | {"rescale": None})).transform
-    fusion = fusion_of(options, None, to_bytes=True)
-    assert fusion is not None
-    assert fusion_of(options, None) is None
-    x = noise(*size, channels)
-    params = NOTHING | (MUCH if moves else {}) | {"flip_horizontal": True}
-    affine = affine_matrix(params, *size, corrected=False) if moves else None
-    warp = MirroredWarp.of(params, affine, *size)
-    out, floats = np.zeros_like(x), empty(*x.shape)
-    assert fusion.fits(x, out)
-    fusion.write(x, warp, out)
-    transform_and_scale(x, warp, 1.0, floats, fill_mode="nearest")
-    np.testing.assert_array_equal(out, floats.astype(np.uint8))
-    assert len(np.unique(out)) > 100
-
-
-def test_bytes_that_are_multiplied_go_the_long_way() -> None:
-    fusion = fusion_of(GeneratorOptions(**GEOMETRY).transform, 1 / 255, to_bytes=True)
-    assert fusion is not None
-    assert not fusion.fits(noise(9, 8, 3), noise(9, 8, 3))
-    flips = fusion_of(None, 1 / 255)
-    assert flips is not None
-    assert not flips.fits(noise(9, 8, 3), noise(9, 8, 3))
-
-
-@pytest.mark.parametrize("recolours", [{}, {"brightness_range": (0.5, 1.5), "contrast_range": (1, 2)}])
-@pytest.mark.parametrize("flips", [{}, {"horizontal_flip": True, "vertical_flip": True}])
-def test_batches_of_bytes_are_those_of_floats_without_fractions(
-    flips: dict[str, Any], recolours: dict[str, Any], crops: Path
-) -> None:
-    batches = []
-    for dtype in ("uint8", "float32"):
-        generator = ImageDataGenerator(
-            **(GEOMETRY | {"rescale": None, "horizontal_flip": False} | flips | recolours),
-            executor="serial", dtype=dtype,
-        )  # fmt: skip
-        with generator.flow_from_directory(
-            crops, (70, 70), batch_size=4, seed=5, interpolation="bilinear", class_mode=None
-        ) as it:
-            batches.append(np.concatenate(take(it, BATCHES)))
-    assert batches[0].dtype == np.uint8
-    off = np.abs(batches[0].astype(int) - batches[1].astype(np.uint8))
-    # Flips are part of the matrix for bytes, which may carry a value across a whole number.
-    assert off.max() <= 1
-    assert np.mean(off > 0) < (2e-3 if not recolours else 1e-9)
-
-
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.uint16, np.int8])
 def test_other_numbers_go_the_long_way(dtype: type) -> None:
     fusion = fusion_of(None, 1 / 255)

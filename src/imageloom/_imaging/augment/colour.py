@@ -1,8 +1,8 @@
 """Channel shift, brightness, contrast and flips of images (height, width, channels).
 
 Brightness and contrast are Pillow's, so that the numbers are Keras' to the last bit. Both map each byte
-to a byte. So the 256 values are computed once, and the image is looked up in this table. Where bytes are
-wanted, OpenCV's multiplication is faster, if the table says that it rounds no value otherwise.
+to a byte. So the 256 values are computed once, and the image is looked up in this table. Where bytes
+are wanted, OpenCV's multiplication is faster, if the table says that it rounds no value otherwise.
 """
 
 from __future__ import annotations
