@@ -83,7 +83,8 @@ def apply_transform(
     if contrast is not None:
         x = adjust_contrast(x, contrast, last, in_range=in_range)
     if noise is not None:
-        x = add_noise(x, noise if isinstance(noise, Noise) else Noise(noise))
+        record = noise if isinstance(noise, Noise) else Noise(noise)
+        x = add_noise(x, record, in_range=in_range)
     recoloured = brightness is not None or contrast is not None
     return x.astype(np.float32) if recoloured and x.dtype == np.uint8 and not to_bytes else x
 

@@ -26,7 +26,6 @@ _ERROR_OF_POSITION: Final = 2**-19  # for each pixel of the longer side; larger 
 _ROUNDING: Final = 2**-15  # of whole values, which the warp computes almost exactly
 _STEPS, _SHIFTS, _DUST = 16, 120, 1e-6  # parts of a pixel, and what sines leave of a zero
 _FEW: Final = 2**-7  # of all values; to look which of them are whole would take as long
-_WORD: Final = 8  # bytes that are looked at together
 
 
 def cut_off(
@@ -54,7 +53,7 @@ def cut_off(
     if np.count_nonzero(uncertain) > _FEW * x.size and not _is_regular(matrix, offset):
         # Whole values lie in areas of one colour, which may be large, and they have no error.
         uncertain &= _shifted(warped, _ROUNDING) == _shifted(warped, -_ROUNDING)
-    near = _places(uncertain)
+    near = np.flatnonzero(uncertain)
     if not len(near):
         return pixels
     height, width, channels = x.shape
@@ -76,17 +75,6 @@ def _is_regular(matrix: Floats, offset: Floats) -> bool:
     parts = [_STEPS * share for share in matrix.ravel().tolist()]
     parts += [_SHIFTS * shift for shift in offset.tolist()]
     return all(abs(part - round(part)) < _DUST for part in parts)
-
-
-def _places(uncertain: NDArray[np.bool_]) -> Places:
-    """The places of the values that are uncertain, of which there are few."""
-    flat = uncertain.reshape(-1)
-    if len(flat) % _WORD:
-        return np.flatnonzero(flat)
-    words = np.flatnonzero(flat.view(np.uint64))
-    word, byte = np.nonzero(flat.reshape(-1, _WORD)[words])
-    places: Places = words[word] * _WORD + byte
-    return places
 
 
 def _shifted(warped: NDArray[np.float32], shift: float) -> NDArray[np.uint8]:
