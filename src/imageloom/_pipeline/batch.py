@@ -318,8 +318,16 @@ class BatchWork:
             self._transforms.append(params)
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
-        scaling = self._scaling(x, row)
-        return apply_transform(x, params, options, affine, scaling=scaling, from_bytes=self._from_bytes)
+        to_bytes = row.dtype == np.uint8 and not self._recipe.follows_transform
+        return apply_transform(
+            x,
+            params,
+            options,
+            affine,
+            scaling=self._scaling(x, row),
+            from_bytes=self._from_bytes,
+            to_bytes=to_bytes,
+        )
 
     def _scaling(self, x: NDArray[Any], row: NDArray[Any]) -> Scaling | None:
         """The step behind the transform if it is a multiplication, and the last one."""

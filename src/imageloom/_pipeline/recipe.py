@@ -155,6 +155,11 @@ class Recipe:
     unfinished: bool = False
 
     @property
+    def follows_transform(self) -> bool:
+        """Whether there is a step between the transforms and the batch."""
+        return bool(self.user_code) or self.standardize.active
+
+    @property
     def carries_code(self) -> bool:
         """Whether there is anything in it that the user has written, and that may not be sendable."""
         return bool(self.user_code) or (self.pillow is not None and bool(self.pillow.added))

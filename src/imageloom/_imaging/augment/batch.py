@@ -35,11 +35,13 @@ class MirroredWarp(NamedTuple):
             flips; None if there is nothing to do but to flip.
         horizontal: whether columns are mirrored.
         vertical: whether rows are mirrored.
+        affine: the matrix and offset without the flips, which decide what is beyond the border.
     """
 
     matrix: NDArray[np.float64] | None
     horizontal: bool
     vertical: bool
+    affine: Affine | None = None
 
     @classmethod
     def of(
@@ -50,7 +52,7 @@ class MirroredWarp(NamedTuple):
         matrix = None
         if affine is not None:
             matrix = _mirrored(affine[0][None], affine[1][None], flips, height, width)[0]
-        return cls(matrix, bool(flips[0, 0]), bool(flips[0, 1]))
+        return cls(matrix, bool(flips[0, 0]), bool(flips[0, 1]), affine)
 
 
 class BatchTransforms:
@@ -150,14 +152,15 @@ class _Prepared:
 
     def all_warps(self, height: int, width: int) -> list[MirroredWarp]:
         """The geometry of all images, because to pick numbers out of arrays takes longer for each."""
-        moves = self.moves.tolist()
-        mirrored: list[NDArray[np.float64] | None] = [None] * len(moves)
-        if any(moves):
-            matrices = _mirrored(self.matrices, self.offsets, self.flips, height, width)
-            mirrored = [
-                matrix if moved else None for matrix, moved in zip(matrices, moves, strict=True)
-            ]
-        return [*map(MirroredWarp, mirrored, *self.flips.T.tolist())]
+        moves, flips = self.moves.tolist(), self.flips.tolist()
+        if not any(moves):
+            return [MirroredWarp(None, *flip) for flip in flips]
+        mirrored = _mirrored(self.matrices, self.offsets, self.flips, height, width)
+        affines = zip(self.matrices, self.offsets, strict=True)
+        return [
+            MirroredWarp(matrix, *flip, affine) if moved else MirroredWarp(None, *flip)
+            for matrix, moved, flip, affine in zip(mirrored, moves, flips, affines, strict=True)
+        ]
 
 
 def _mirrored(
