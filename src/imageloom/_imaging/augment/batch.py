@@ -154,12 +154,14 @@ class _Prepared:
         """The geometry of all images, because to pick numbers out of arrays takes longer for each."""
         moves, flips = self.moves.tolist(), self.flips.tolist()
         if not any(moves):
-            return [MirroredWarp(None, *flip) for flip in flips]
+            return [MirroredWarp(None, across, down) for across, down in flips]
         mirrored = _mirrored(self.matrices, self.offsets, self.flips, height, width)
         affines = zip(self.matrices, self.offsets, strict=True)
         return [
-            MirroredWarp(matrix, *flip, affine) if moved else MirroredWarp(None, *flip)
-            for matrix, moved, flip, affine in zip(mirrored, moves, flips, affines, strict=True)
+            MirroredWarp(matrix if moved else None, across, down, affine if moved else None)
+            for matrix, moved, (across, down), affine in zip(
+                mirrored, moves, flips, affines, strict=True
+            )
         ]
 
 
