@@ -7,8 +7,9 @@ long as the warp of a small image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -77,8 +78,8 @@ class BatchTransforms:
         self._options = options
         self._images = images
         self._own_stream = own_stream
-        self._bounds = _bounds(options)
-        self._uniforms: NDArray[np.float64] | None = None
+        self._draws = _draws(options)
+        self._numbers: list[NDArray[Any]] | None = None  # a column for each draw
         self._prepared: dict[tuple[int, int], _Prepared] = {}
 
     def of(self, image: int, height: int, width: int) -> tuple[TransformParams, Affine | None]:
@@ -113,16 +114,14 @@ class BatchTransforms:
         return prepared.warps[image]
 
     def _prepare(self, height: int, width: int) -> _Prepared | None:
-        """Draws for all images of a size; returns None if each image has to be drawn by itself."""
+        """Draws for all images of a size; returns None if there are so few that each is drawn alone."""
         if (height, width) in self._prepared:
             return self._prepared[height, width]
-        if self._bounds is None or self._images <= _FEW:
+        if self._images <= _FEW:
             return None
-        if self._uniforms is None:
-            lows, highs = self._bounds
-            # One row for each image, with the numbers that single calls would have drawn for it.
-            self._uniforms = self._rng.uniform(lows, highs, (self._images, len(lows)))
-        columns = draw_as_keras(_Columns(self._uniforms), self._options, height, width)
+        if self._numbers is None:
+            self._numbers = _draw_columns(self._rng, self._draws, self._images)
+        columns = draw_as_keras(_Columns(self._numbers), self._options, height, width)
         moves = np.empty(self._images, bool)
         moves[...] = np.logical_not(is_identity(columns))
         flips = np.empty((self._images, 2), bool)
@@ -183,32 +182,39 @@ def _mirrored(
     return linear
 
 
-class _CannotBeDrawnAhead(Exception):
-    """Some draw is no uniform number, so that its numbers cannot be drawn for all images at once."""
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """How one number is drawn: uniformly, or as one of some values."""
+
+    low: float = 0.0
+    high: float = 1.0
+    values: NDArray[Any] | None = None
 
 
 class _Recorder:
-    """Replaces a `RandomState` to record the bounds of all numbers that are drawn."""
+    """Replaces a `RandomState` to record what is drawn."""
 
     def __init__(self) -> None:
-        self.bounds: list[tuple[float, float]] = []
+        self.draws: list[_Draw] = []
 
     def uniform(self, low: float, high: float, size: int | None = None) -> Any:
-        self.bounds += [(low, high)] * (1 if size is None else size)
+        self.draws += [_Draw(low, high)] * (1 if size is None else size)
         return low if size is None else [low] * size
 
     def random_sample(self) -> float:
         return float(self.uniform(0.0, 1.0))
 
     def choice(self, values: Any) -> Any:
-        raise _CannotBeDrawnAhead
+        found = np.random.RandomState(0).choice(values)  # it knows from what cannot be chosen
+        self.draws.append(_Draw(values=np.arange(values) if np.ndim(values) == 0 else np.array(values)))
+        return found
 
 
 class _Columns:
     """Replaces a `RandomState` and returns numbers drawn before, as columns for all images."""
 
-    def __init__(self, numbers: NDArray[np.float64]) -> None:
-        self._columns = iter(numbers.T)
+    def __init__(self, numbers: Iterable[NDArray[Any]]) -> None:
+        self._columns = iter(numbers)
 
     def uniform(self, low: float, high: float, size: int | None = None) -> Any:
         return next(self._columns) if size is None else [next(self._columns) for _ in range(size)]
@@ -217,12 +223,33 @@ class _Columns:
         column: NDArray[np.float64] = next(self._columns)
         return column
 
+    def choice(self, values: Any) -> NDArray[Any]:
+        return next(self._columns)
 
-def _bounds(options: TransformOptions) -> tuple[list[float], list[float]] | None:
-    """The bounds of the numbers that are drawn for an image, or None if not all are uniform."""
+
+def _draws(options: TransformOptions) -> list[_Draw]:
+    """What is drawn for an image, in this order."""
     recorder = _Recorder()
-    try:
-        draw_as_keras(recorder, options, _ANY_SIZE, _ANY_SIZE)
-    except _CannotBeDrawnAhead:
-        return None
-    return [low for low, _ in recorder.bounds], [high for _, high in recorder.bounds]
+    draw_as_keras(recorder, options, _ANY_SIZE, _ANY_SIZE)
+    return recorder.draws
+
+
+def _draw_columns(
+    rng: np.random.RandomState, draws: Sequence[_Draw], images: int
+) -> list[NDArray[Any]]:
+    """The numbers that single calls would have drawn for one image after the other."""
+    if all(draw.values is None for draw in draws):
+        lows, highs = [draw.low for draw in draws], [draw.high for draw in draws]
+        return list(rng.uniform(lows, highs, (images, len(draws))).T)
+    # A `RandomState` chooses by such an index, with checks that take five times as long.
+    calls = [
+        partial(rng.uniform, draw.low, draw.high)
+        if draw.values is None
+        else partial(rng.randint, 0, len(draw.values))
+        for draw in draws
+    ]
+    drawn = zip(*([call() for call in calls] for _ in range(images)), strict=True)
+    return [
+        np.array(column) if draw.values is None else draw.values[np.array(column)]
+        for draw, column in zip(draws, drawn, strict=True)
+    ]

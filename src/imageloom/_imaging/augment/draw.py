@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from imageloom._options import ShiftRange, TransformOptions
 __all__ = ["TransformParams", "default_transform", "draw_as_keras", "draw_own", "draw_transform"]
 
 TransformParams = dict[str, Any]
+_SIGNS: Final = np.array([-1, 1])
 
 
 def default_transform() -> TransformParams:
@@ -119,10 +120,7 @@ def _draw_shift(rng: Any, shift: ShiftRange, size: int) -> float:
         pixels: float = rng.uniform(-shift, shift)
         return pixels * size if shift < 1 else pixels
     try:
-        drawn = rng.choice(shift)
-        drawn *= rng.choice([-1, 1])
+        drawn = rng.choice(shift) * rng.choice(_SIGNS)
     except ValueError:  # other floats and negative integers have no elements to choose from
         drawn = rng.uniform(-shift, shift)  # type: ignore[operator]
-    if np.max(shift) < 1:
-        drawn *= size
-    return drawn  # type: ignore[no-any-return]
+    return drawn * size if np.max(shift) < 1 else drawn  # type: ignore[no-any-return]
