@@ -63,7 +63,7 @@ def run_rounds(
     return runs, failures
 
 
-def _record(workload: Workload, runs: Runs, failures: dict[str, str]) -> dict[str, Any]:
+def record_of(workload: Workload, runs: Runs, failures: dict[str, str]) -> dict[str, Any]:
     """Return the results of one workload, ready for JSON."""
     task = asdict(workload)
     # The path of the folder does not affect the result, and it may be private.
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.workloads:
         workload = make_workload(name, options.images)
         runs, failures = run_rounds(options.peers, workload, options.rounds)
-        records[name] = _record(workload, runs, failures)
+        records[name] = record_of(workload, runs, failures)
         if any(runs.values()):
             summaries[workload.title] = summarise(runs)
         print(f"\n{workload.title}\n\n{table(summarise(runs), failures)}\n")
