@@ -1,8 +1,9 @@
 """See in under five minutes, on two cores, whether something became slower.
 
-Small forms of `origin.py`, `options.py` and `compare.py` run. Their ratios are compared with those of the
-results in `benchmarks/results`, which are not changed; rates alone would only compare machines. What fell
-by more than the tolerance is printed, and the status is then 1, as when a measurement fails::
+Small forms of `origin.py`, `options.py` and `compare.py` run. Their ratios are compared with those of
+the results in `benchmarks/results`, which are not changed; rates alone would only compare machines.
+What fell by more than the tolerance is printed, and the status is then 1, as when a measurement
+fails::
 
     python benchmarks/quick.py
     python benchmarks/quick.py --only options
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="default: %(default)s")
     parser.add_argument("--committed", type=Path, default=RESULTS, help="folder of the results")
     chosen = parser.parse_args(arguments)
-    begun = time.monotonic()
+    begun, machine = time.monotonic(), describe_machine()
     then: dict[str, float] = {}
     now: dict[str, float] = {}
     failures: dict[str, str] = {}
@@ -113,8 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failures |= record["failures"]
     text, status = verdict(then, now, failures, chosen.tolerance)
     print(text)
-    machine = describe_machine()
     print(f"{time.monotonic() - begun:.0f} s on {machine['cores']} cores, {machine['processor']}")
+    if float(machine["load_before"]) > 0.5 * float(machine["cores"]):
+        print(
+            f"Other programs were at work (load {machine['load_before']}): measure again without them."
+        )
     keep("quick", {"committed": then, "now": now, "failures": failures}, DATA)
     return status
 

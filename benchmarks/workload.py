@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ sys.path.insert(0, str(_ROOT / "examples"))
 
 from real_images import write_cells, write_photographs  # noqa: E402 - found only by the line above
 
-DATA = _ROOT / "build" / "benchmark"
+DATA = Path(os.environ.get("IMAGELOOM_BENCHMARK_DATA", _ROOT / "build" / "benchmark"))
 USUAL_SIZE = (500, 375)
 WORKLOADS = ("photographs", "cells")
 
