@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from device_support import arrays_of, assert_equal_batches, photographs, structure
+from device_support import (
+    TORCH_DEVICE,
+    arrays_of,
+    assert_equal_batches,
+    on_host,
+    photographs,
+    structure,
+)
 from executor_support import BATCHES, flow_with, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +49,7 @@ both = pytest.mark.parametrize("framework", ["torch", "jax"])
 
 
 def on_device(it: Any, framework: str) -> list[Any]:
-    dataset = it.to_torch_dataset(device="cpu") if framework == "torch" else it.to_jax()
+    dataset = it.to_torch_dataset(device=TORCH_DEVICE) if framework == "torch" else it.to_jax()
     return list(dataset)
 
 
@@ -236,7 +243,7 @@ def test_masks_several_inputs_and_weights(crops: Path, class_folder: Path, frame
     received, expected = on_device(device, framework), list(host.to_torch_dataset())
     assert_close(received, expected)
     for (_, mask), (_, right) in zip(received, expected, strict=True):
-        np.testing.assert_array_equal(np.asarray(mask), right)
+        np.testing.assert_array_equal(on_host(mask), right)
 
 
 @both
@@ -273,7 +280,7 @@ def test_all_ways_of_reading_share_one_position(crops: Path) -> None:
     expected = take(flow_with(crops, "serial", **options), 4 * BATCHES)
     with flow_with(crops, "processes", finish="device", **options) as it:
         received = [*it.to_jax(), *take(it, BATCHES)]
-        received += list(it.to_torch_dataset(device="cpu"))
+        received += list(it.to_torch_dataset(device=TORCH_DEVICE))
         state = it.state_dict()
         batches = iter(it.to_jax())
         received += [next(batches)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import wait
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.moving import Moved
+
+# Where torch computes in these tests. "cuda" tests a GPU, and with it JAX' default device.
+TORCH_DEVICE = os.environ.get("IMAGELOOM_TEST_DEVICE", "cpu")
 
 
 class Recorder:
@@ -51,7 +55,7 @@ def arrays_of(batch: Any) -> list[np.ndarray[Any, Any]]:
     found: list[np.ndarray[Any, Any]] = []
 
     def note(part: Any) -> Any:
-        found.append(np.asarray(part))
+        found.append(on_host(part))
 
     for part in batch if isinstance(batch, (tuple, list)) else [batch]:
         if isinstance(part, (tuple, list)):
@@ -59,6 +63,11 @@ def arrays_of(batch: Any) -> list[np.ndarray[Any, Any]]:
         else:
             note(part)
     return found
+
+
+def on_host(array: Any) -> np.ndarray[Any, Any]:
+    """An array of any framework and device."""
+    return np.asarray(array.cpu() if hasattr(array, "cpu") else array)
 
 
 def assert_equal_batches(received: list[Any], expected: list[Any]) -> None:

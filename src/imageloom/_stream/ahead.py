@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
 from imageloom._adapters.moving import Moved, Mover
@@ -88,6 +89,14 @@ class MovedAhead:
             with self._lock:
                 if mover is self._mover:
                     self._batches[position] = way
+
+    def keep(self, plan: Iterable[int]) -> Iterable[int]:
+        """Drops what was moved ahead of another plan; returns the rest of this one."""
+        upcoming = iter(plan)
+        first = list(islice(upcoming, _AHEAD))
+        with self._lock:
+            self._batches = {p: way for p, way in self._batches.items() if p in first}
+            return chain([p for p in first if p not in self._batches], upcoming)
 
     def clear(self) -> None:
         """Drops what was moved ahead."""

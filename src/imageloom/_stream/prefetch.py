@@ -6,8 +6,8 @@ requests so far. A wrong guess costs time but never changes a value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import count
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from typing import Protocol
 
 from imageloom._adapters.keras import shuffled_batches
@@ -56,7 +56,7 @@ class Prefetch:
         self._next = None
         upcoming = self._reading.observe(index)
         if upcoming is not None:
-            self._supply.follow([first + i for i in (index, *upcoming)])
+            self._supply.follow(chain([first + i for i in (index, *upcoming)], self._after(first)))
 
     def begin_epoch(self) -> None:
         """Plans for an epoch that Keras is going to read."""
@@ -70,4 +70,15 @@ class Prefetch:
         self._reading.begin(shuffled)
         expected = shuffled if self._reading.shuffled else range(self._batches)
         self._reading.expect(expected)
-        self._supply.follow([first + i for i in expected])
+        self._supply.follow(chain([first + i for i in expected], self._after(first)))
+
+    def _after(self, first: int) -> Iterator[int]:
+        """The positions of the pass after the one at `first`, so that it does not begin with a wait.
+
+        It is guessed when the window has come there, because Keras shuffles when that pass begins.
+        """
+        if not self._draws_itself:
+            following = first + self._batches
+            shuffled = self._reading.shuffled
+            expected = shuffled_batches(self._batches) if shuffled else range(self._batches)
+            yield from (following + i for i in expected)

@@ -142,9 +142,9 @@ class BatchSupply:
 
     def follow(self, plan: Iterable[int]) -> None:
         """Prefetches these positions from now on; has no effect before `start`."""
-        self._ahead.clear()
+        rest = self._ahead.keep(plan)
         if self._stream is not None:
-            self._stream.follow(plan)
+            self._stream.follow(rest)
 
     def batch(self, spec: BatchSpec, length: int, mover: Mover | None = None) -> Batch:
         """Returns the batch with this description; an epoch has `length` batches.

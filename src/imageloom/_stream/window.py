@@ -55,7 +55,9 @@ class BatchStream:
             near = list(islice(upcoming, self._channel.lookahead))
             for position in [p for p in self._window if p not in near]:
                 _discard(self._window.pop(position))
-            self._plan, self._upcoming = chain(near, upcoming), None
+            # Those in the window must not be in the plan, too: it would compute them again.
+            missing = [p for p in near if p not in self._window]
+            self._plan, self._upcoming = chain(missing, upcoming), None
             if not self._closed:
                 self._refill()
 
