@@ -51,6 +51,8 @@ GEOMETRY = {
     if name not in {"brightness_range", "contrast_range", "noise"}
 }
 BATCH = 32
+# The original waits for ever if its producing thread fails.
+_TIMEOUT_SECONDS = 240.0
 SIZE = (96, 96)
 
 
@@ -188,7 +190,7 @@ def measure_all(
         command = [sys.executable, "-W", "ignore", __file__, "--one", name, "--task", task]
         command += ["--directory", directory, "--plan", json.dumps(asdict(plan))]
         try:
-            run = result_of(command, environment={"TF_CPP_MIN_LOG_LEVEL": "3"})
+            run = result_of(command, _TIMEOUT_SECONDS, {"TF_CPP_MIN_LOG_LEVEL": "3"})
         except RunFailed as failure:
             failures[name] = str(failure)
             tqdm.write(f"{FEEDS[name].label} FAILED: {failure}")
@@ -257,7 +259,8 @@ def table(record: Mapping[str, Any]) -> str:
                 ratio("x MLTK, training"),
             )
         )
-    return markdown(rows)
+    failed = [f"FAILED: {FEEDS[name].label}: {why}" for name, why in record["failures"].items()]
+    return "\n".join([markdown(rows), *failed])
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -154,23 +154,27 @@ def test_ratios_to_the_original(programs: Programs) -> None:
         common = {"cpu_ms_per_image": cpu, "seconds_to_first_batch": 1.0}
         return [{"images_per_second": rate, **common} for rate in rates]
 
+    runs = {
+        "origin": generated(100, 200, 50, cpu=8.0),
+        "imageloom": generated(300, 200, 125, cpu=2.0),
+        "imageloom-geometry": generated(900, 900, 900, cpu=1.0),
+    }
     record = {
         "runs": {
-            "generate": {
-                "origin": generated(100, 200, 50, cpu=8.0),
-                "imageloom": generated(300, 200, 125, cpu=2.0),
-                "imageloom-geometry": generated(900, 900, 900, cpu=1.0),
-            },
+            "generate": runs,
             "train": {"imageloom": [{"steps_per_second": 3.0, "there_already": 9.0}]},
-        }
+        },
+        "failures": {"imageloom-cache": "no memory"},
     }
     assert programs.origin.ratios(record) == {
         "imageloom: x MLTK": 2.5,
         "imageloom: x MLTK, by processor time": 4.0,
     }
-    record["runs"]["generate"]["imageloom"] = generated(300, cpu=0.0)
+    runs["imageloom"] = generated(300, cpu=0.0)
     assert programs.origin.ratios(record) == {"imageloom: x MLTK": 3.0}
-    assert "no brightness" in programs.origin.table(record)
+    printed = programs.origin.table(record)
+    assert "no brightness" in printed
+    assert "FAILED: imageloom, cache: no memory" in printed
 
 
 @pytest.mark.slow
