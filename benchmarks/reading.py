@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,13 +24,23 @@ class Reading:
     cpu_ms_per_image: float
 
 
-def read_for(batches: Iterator[Any], seconds: float, before: int = READ_BEFORE) -> Reading:
-    """Read batches of images and labels for a while, after those that do not count."""
-    for _ in itertools.islice(batches, before):
-        pass
-    begun, begun_cpu, images = time.perf_counter(), cpu_seconds(), 0
-    while time.perf_counter() - begun < seconds or not images:
+def read_for(
+    batches: Iterator[Any], seconds: float, before: int = READ_BEFORE, starting: float = 0.0
+) -> Reading:
+    """Read batches of images and labels for a while.
+
+    The first `before` batches do not count, nor those of the first seconds: until workers have started,
+    the reading process computes.
+    """
+    begun = time.perf_counter()
+    for number, _ in enumerate(batches, start=1):
+        if number >= before and time.perf_counter() - begun >= starting:
+            break
+    begun, begun_cpu, images, read = time.perf_counter(), cpu_seconds(), 0, 0
+    # So many that a batch more or less in the queue at the end does not matter.
+    while time.perf_counter() - begun < seconds or read < READ_BEFORE:
         images += len(next(batches)[0])
+        read += 1
     spent, cpu = time.perf_counter() - begun, cpu_seconds() - begun_cpu
     return Reading(images / spent, 1000 * cpu / images)
 

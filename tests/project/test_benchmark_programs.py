@@ -299,10 +299,17 @@ def test_the_quick_look_leaves_the_results_alone(
 @pytest.mark.parametrize("name", RESULTS)
 def test_committed_results_have_ratios(programs: Programs, name: str) -> None:
     file = BENCHMARKS / "results" / f"{name}.json"
-    if not file.exists():
-        pytest.skip("not measured yet")
     result, _, ratios = programs.quick.PROGRAMS[RESULTS[name]]
     assert result == name
     found = ratios(json.loads(file.read_text(encoding="utf-8")))
     assert len(found) >= 6
     assert all(value > 0 for value in found.values())
+
+
+def test_the_page_shows_the_committed_results(programs: Programs) -> None:
+    """After a new measurement, `python benchmarks/tables.py` writes the tables anew."""
+    page = programs.tables.PAGE.read_text(encoding="utf-8")
+    assert programs.tables.with_tables(page) == page
+    without = page.replace("<!-- origin.json -->", "")
+    with pytest.raises(ValueError, match=r"no comment for origin\.json"):
+        programs.tables.with_tables(without)
