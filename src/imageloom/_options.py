@@ -7,9 +7,12 @@ new record from the attributes and checks it again. Later assignments do not aff
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
+
+import numpy as np
 
 from imageloom._checks.finishing import check_can_finish
 from imageloom._checks.paths import check_path, check_save_format, checked_cache
@@ -64,6 +67,8 @@ INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "la
 COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
+_TWO_LEVELS: Final = 1e-3  # the share of pixels that may be off by two grey levels
+_FACTORS: Final = 101  # of brightness, to compute means
 _FLAGS: Final = (
     "featurewise_center",
     "samplewise_center",
@@ -167,11 +172,23 @@ class TransformOptions:
         return bool(self.rotation_range or self.shear_range or not low == high == 1)
 
     @property
-    def amplifies(self) -> bool:
-        """Whether a step may enlarge a difference of one grey level."""
-        ranges = (self.brightness_range, self.contrast_range)
-        stretches = any(r is not None and max(abs(f) for f in r) > 1 for r in ranges)
-        return stretches or self.interpolation_order > 1
+    def needs_exact_pixels(self) -> bool:
+        """Whether a step may enlarge a difference of one grey level in any image."""
+        return self.interpolation_order > 1
+
+    @property
+    def differing_share(self) -> float:
+        """The share of pixels that may be off by one grey level before the colour steps.
+
+        Brightness and contrast may make two levels of one. A power of 1/2, so that similar options have
+        the same.
+        """
+        ranges = [r for r in (self.brightness_range, self.contrast_range) if r]
+        factors = np.ones(1)
+        for low, high in ranges:
+            factors = np.multiply.outer(factors, np.linspace(low, high, _FACTORS)).ravel()
+        doubled = float(np.mean(np.clip(np.abs(factors) - 1, 0, 1)))
+        return 0.5 ** max(0, math.ceil(math.log2(doubled / _TWO_LEVELS))) if doubled else 1.0
 
     @property
     def recolours(self) -> bool:
@@ -191,6 +208,7 @@ class ReadOptions:
             resizing.
         exact_resize: always resize with Pillow, for steps that enlarge a difference of one grey
             level.
+        differing_share: the share of pixels that may be off by one level from Pillow's resizing.
         scaled: decode JPEG files at the smallest scale that still covers the target.
         as_labels: read the numbers in palette images, not their colours.
     """
@@ -200,6 +218,7 @@ class ReadOptions:
     interpolation: str | None
     keep_aspect_ratio: bool
     exact_resize: bool
+    differing_share: float = 1.0
     scaled: bool = False
     as_labels: bool = False
 

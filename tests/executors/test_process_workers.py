@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -59,6 +60,7 @@ class Describe:
             "modules": sorted(sys.modules),
             "environment": dict(os.environ),
             "cv2_threads": cv2.getNumThreads(),
+            "collects": gc.isenabled(),
             "path": sys.path,
             "main": getattr(sys.modules["__main__"], "__file__", None),
         }
@@ -238,6 +240,7 @@ def test_workers_import_no_framework_and_no_main_module(
     assert "imageloom._pipeline.pipeline" in seen["modules"]
     assert seen["path"] == sys.path
     assert seen["main"] is None
+    assert seen["collects"], "the garbage collector rests only while a worker starts"
 
 
 @pytest.mark.slow

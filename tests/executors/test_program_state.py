@@ -6,9 +6,12 @@ import gc
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -152,6 +155,9 @@ CHANGES: dict[str, tuple[Callable[[Any], None], str]] = {
     "tuple": (replace(GAIN=(1, (5, "x"))), "cfg.GAIN[1][0] if cfg.GAIN != 1 else 0"),
     "set": (replace(CHOSEN=frozenset({5})), "max(cfg.CHOSEN)"),
     "path": (replace(TEXT=Path("5")), "cfg.Path(cfg.TEXT).name"),
+    "decimal number": (replace(TEXT=Decimal(5)), "cfg.TEXT"),
+    "fraction": (replace(TEXT=(Fraction(10, 2), 1)), "cfg.TEXT[0] if cfg.TEXT[1:] == (1,) else 0"),
+    "number of 128 bits": (replace(TEXT=UUID(int=5)), "getattr(cfg.TEXT, 'int', 0)"),
     "scalar of NumPy": (replace(SCALAR=np.int64(5)), "cfg.SCALAR"),
     "dtype": (replace(TEXT=np.dtype("f8")), "5 if cfg.TEXT == np.dtype('f8') else 0"),
     "array": (replace(TABLE=np.full(3, 5)), "cfg.TABLE[-1]"),

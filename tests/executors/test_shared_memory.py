@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib.util
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
-from mmap import mmap
+from mmap import PAGESIZE, mmap
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,48 @@ def test_slots_run_out_and_come_back_lowest_first(pool: SlotPool) -> None:
     for slot in (3, 1, 2):
         pool.give_back(slot)
     assert [pool.lease() for _ in range(4)] == [1, 2, 3, None]
+
+
+def test_a_worker_gets_slots_that_it_has_used_before_others(pool: SlotPool) -> None:
+    assert [pool.lease({2, 3}), pool.lease({2, 3}), pool.lease({2, 3})] == [2, 3, 0]
+    pool.give_back(3)
+    assert pool.lease({0}) == 1, "none of its own is free"
+    assert pool.lease() == 3
+    assert pool.lease({0, 1, 2, 3}) is None
+
+
+class Refusing(mmap):
+    """Memory on a system that cannot show many pages at once."""
+
+    def madvise(self, *_: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+
+@pytest.mark.parametrize("kind", [mmap, Refusing])
+def test_slots_keep_what_is_in_them_when_a_worker_is_shown_their_pages(kind: type[mmap]) -> None:
+    layout = BatchLayout(rows=3, row_shape=(500, 3), dtype="float32", raw_shape=(40, 50))
+    memory = kind(-1, 4 * layout.nbytes)
+    for slot in range(4):
+        content = layout.arrays(memory, slot * layout.nbytes, 3)[0]
+        content[...] = slot + 1
+    slots = AttachedSlots(layout, memory)
+    for slot, rows in ((1, 2), (1, 3), (3, 3), (0, 3), (0, 3)):  # the last batch may be short
+        assert np.all(slots.arrays(slot, rows)[0] == slot + 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux shows them")
+def test_all_pages_of_a_slot_are_shown_before_the_first_batch() -> None:
+    layout = BatchLayout(rows=4, row_shape=(256, 256), dtype="float32")
+    pool = SlotPool(layout, in_flight=2, kept=1)
+    slots = attach(pool)
+    slots.arrays(1, 4)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    fill(slots, 1, 4, 1)
+    fresh = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    if tuple(map(int, os.uname().release.split(".")[:2])) >= (5, 14):
+        assert fresh < layout.nbytes / PAGESIZE / 4
+    assert np.all(pool.hand_out(1, 4)[0] == 1)
+    pool.close()
 
 
 def leased_and_handed_out(pool: SlotPool, rows: int = 3) -> tuple[int, NDArray[Any]]:

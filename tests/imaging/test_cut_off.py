@@ -17,9 +17,10 @@ from imageloom import ImageDataGenerator
 from imageloom._imaging.augment.affine import affine_matrix, warp
 from imageloom._imaging.augment.colour import adjust_brightness, adjust_contrast
 from imageloom._imaging.augment.cut_off import cut_off
-from imageloom._imaging.augment.grid import outside, outside_of_grid, positions
+from imageloom._imaging.augment.grid import nearest, outside, outside_of_grid, pixel_at, positions
 from imageloom._imaging.half import write_row
 from imageloom._imaging.whole import deviation, mean
+from imageloom._options import FILL_MODES
 
 MODES: Final = {"nearest": "nearest", "reflect": "reflect", "wrap": "grid-wrap", "constant": "constant"}
 RANDOM: Final = np.random.default_rng(7)
@@ -115,6 +116,33 @@ def test_what_is_outside_follows_from_the_borders_of_each_row(
     matrix, offset = affine_matrix(params, height, width, corrected=corrected)
     expected = outside(*positions(matrix, offset, height, width), height, width)
     np.testing.assert_array_equal(outside_of_grid(matrix, offset, height, width), expected)
+
+
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 40])
+def test_whole_positions_need_no_floats(size: int, fill_mode: str) -> None:
+    index = np.arange(-200, 200)
+    expected = nearest(index.astype(np.float64), size, fill_mode)
+    np.testing.assert_array_equal(pixel_at(index, size, fill_mode), expected)
+
+
+@pytest.mark.parametrize("step", ["brightness", "contrast"])
+@pytest.mark.parametrize("grey", [0, 1, 60, 127, 200, 255])
+def test_a_formula_gives_the_bytes_of_the_table(grey: int, step: str) -> None:
+    """OpenCV multiplies many bytes at once and the last ones singly, which may round otherwise."""
+    ramp = np.tile(np.arange(256, dtype=np.uint8), 5)[:-3, None, None]
+    x = np.concatenate([ramp, np.full((4 * 1277, 1, 1), grey, np.uint8)])
+    adjust, enhancer = {
+        "brightness": (adjust_brightness, ImageEnhance.Brightness),
+        "contrast": (adjust_contrast, ImageEnhance.Contrast),
+    }[step]
+    factors = np.random.default_rng(grey).uniform(0, 3, 150)
+    for factor in (*factors, *np.arange(0, 3, 1 / 16), 1 / 3, 0.1, 1.7):
+        found = adjust(x, float(factor))
+        assert found.dtype == np.uint8
+        expected = np.asarray(enhancer(Image.fromarray(x[..., 0])).enhance(float(factor)))
+        np.testing.assert_array_equal(found[..., 0], expected)
+        np.testing.assert_array_equal(adjust(x.astype(np.float32), float(factor))[..., 0], expected)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -162,6 +162,41 @@ def test_a_file_is_decoded_no_larger_than_it_has_to_be(
     assert seen.pop() == LARGE
 
 
+@pytest.mark.parametrize(
+    ("how", "scales"),
+    [
+        ({}, {1, 2, 3, 4}),
+        ({"interpolation": "nearest"}, {1, 2, 3, 4}),
+        ({"interpolation": "box"}, {1, 2, 3, 4, 5}),
+        ({"interpolation": "hamming"}, {1, 2, 3, 4, 5, 6}),
+        ({"interpolation": "lanczos"}, {1, 2, 3, 4, 5, 6}),
+        ({"interpolation": "lanczos", "keep_aspect_ratio": True}, {1, 2, 3, 4}),
+        ({"exact_resize": True}, {1, 2, 3, 4, 5, 6}),
+        ({"color_mode": "grayscale"}, {1, 2, 3, 4, 5, 6}),  # Pillow makes it grey, and then resizes
+    ],
+    ids=str,
+)
+def test_only_scales_that_save_time_are_taken(
+    how: dict[str, Any], scales: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, seen = save(tmp_path, large().resize((800, 800))), decoded_sizes(monkeypatch)
+    for eighths in range(1, 9):
+        read_pixels(path, options((100 * eighths - 7, 100 * eighths - 7), **how))
+    taken = [height // 100 for height, _ in seen]
+    assert taken == [n if n in scales else 8 for n in range(1, 9)]
+
+
+def test_sizes_that_no_scale_divides_are_resized_fast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path, large().resize((500, 375)))
+    by_pillow, seen = read_pixels(path, options((160, 160), exact_resize=True)), []
+    monkeypatch.setattr(images_module, "_resize", lambda *a, **k: seen.append(a))
+    fast = read_pixels(path, options((160, 160)))
+    assert not seen
+    assert np.abs(fast.astype(int) - by_pillow).max() <= 1
+
+
 sizes = st.tuples(st.integers(1, 400), st.integers(1, 400))
 
 

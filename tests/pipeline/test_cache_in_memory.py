@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from executor_support import BATCHES, SAMPLES, assert_same_batches, flow, take, wait_for
 
@@ -30,6 +32,25 @@ def no_promises() -> None:
     """Iterators of other tests are gone; their threads end after their current batch."""
     gc.collect()
     wait_for(lambda: promised() == 0, "the end of what other tests promised")
+
+
+@pytest.mark.parametrize("shape", [(24, 24, 3), (5, 5, 1), (1, 1, 3)])
+def test_a_row_that_is_not_all_there_is_decoded_again(shape: tuple[int, int, int]) -> None:
+    plan = cache.CachePlan(2, shape)
+    memory = mmap(-1, plan.nbytes)
+    image = np.arange(1, plan.row_nbytes + 1).astype(np.uint8).reshape(shape)
+    assert cache.open_store(plan, memory).pixels(1, lambda: image) is image
+
+    def missing() -> Any:
+        raise LookupError
+
+    kept = cache.open_store(plan, memory).pixels(1, missing)
+    np.testing.assert_array_equal(kept, image)
+    for place in range(plan.row_nbytes):
+        memory[plan.nbytes - 1 - place] ^= 0xFF  # of the last row
+        with pytest.raises(LookupError):
+            cache.open_store(plan, memory).pixels(1, missing)
+        memory[plan.nbytes - 1 - place] ^= 0xFF
 
 
 @pytest.mark.slow

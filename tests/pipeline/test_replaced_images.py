@@ -28,7 +28,6 @@ from spoilt_images import NO_IMAGE, in_order, joined, spoil, substitutes, told
 
 from imageloom import BadImageError, ImageDataGenerator
 from imageloom._executors.shared import make_executor
-from imageloom._storage import local
 
 # Numbers of the files to spoil; 0-8, 9-16 and 17-22 are the classes.
 PATTERNS = {
@@ -273,7 +272,7 @@ def test_a_lack_of_descriptors_is_not_blamed_on_the_file(
         raise OSError(errno.EMFILE, "Too many open files")
 
     it = flow(crops, on_bad_image=mode)
-    monkeypatch.setattr(local, "open", refuse, raising=False)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(OSError, match="Too many open files") as caught:
         next(it)
     assert not isinstance(caught.value, BadImageError)

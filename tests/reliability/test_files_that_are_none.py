@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import Image
 
 from imageloom import BadImageError, ImageDataGenerator, load_img
 from imageloom._imaging.opening import largest_file
+from imageloom._storage.local import read_file
 
 pytestmark = pytest.mark.skipif(os.sep != "/", reason="needs pipes and devices")
 SIZE = (8, 8)
@@ -107,6 +109,37 @@ def test_they_are_bad_images_by_url_too(kind: str, photos: Path) -> None:
     it = frame(kind, ".png", "serial", directory=photos.as_uri())
     with pytest.raises(BadImageError, match=KINDS[kind][1]):
         next(it)
+
+
+@pytest.mark.parametrize("nbytes", [0, 1, 4096, 3_000_001])
+def test_a_file_is_read_whole_also_if_it_grows_meanwhile(
+    nbytes: int, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, content = photos / "a.bin", bytes(range(251)) * 12_000
+    path.write_bytes(content[:nbytes])
+    assert read_file(path, None) == content[:nbytes]
+    assert read_file(os.fsencode(path), nbytes) == content[:nbytes]
+    read = os.read
+
+    def growing(file: int, length: int) -> bytes:
+        if os.fstat(file).st_ino != path.stat().st_ino:
+            return read(file, length)  # of the test run
+        with path.open("ab") as end:
+            end.write(content[end.tell() :][:500_000])
+        return read(file, min(length, 400_000))
+
+    monkeypatch.setattr(os, "read", growing)
+    assert read_file(str(path), None) == content
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors as Linux shows them")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_refused_is_closed(kind: str, photos: Path) -> None:
+    KINDS[kind][0](photos / "odd.png")
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(BadImageError):
+        read_file(photos / "odd.png", 2**20)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "folder"])

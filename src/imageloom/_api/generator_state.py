@@ -28,11 +28,9 @@ def state_of(generator: Any) -> dict[str, Any]:
 def restore(generator: Any, state: Mapping[str, Any]) -> None:
     """Gives an empty generator the attributes of another one, past a user's `__setattr__`."""
     slots = _slots(generator)
-    for name, value in state.items():
-        if name in slots:
-            slots[name].__set__(generator, value)
-        else:
-            vars(generator)[name] = value
+    vars(generator).update({name: value for name, value in state.items() if name not in slots})
+    for name in slots.keys() & state.keys():
+        slots[name].__set__(generator, state[name])
 
 
 def _slots(generator: Any) -> dict[str, MemberDescriptorType]:

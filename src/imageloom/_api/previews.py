@@ -336,7 +336,8 @@ def file_recipe(
         target_size=(height, width),
         interpolation=None if target_size is None else interpolation,
         keep_aspect_ratio=False,
-        exact_resize=frozen.options.transform.amplifies,
+        exact_resize=frozen.options.transform.needs_exact_pixels,
+        differing_share=frozen.options.transform.differing_share,
         scaled=frozen.options.decode == "scaled",
     )
     return make_recipe(

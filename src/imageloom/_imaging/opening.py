@@ -7,7 +7,7 @@ which Pillow would have Ghostscript run.
 from __future__ import annotations
 
 import io
-from typing import Final
+from typing import Any, Final
 
 import PIL
 from PIL import (  # noqa: F401  # importing a plug-in registers it; `Image.init` loads the others
@@ -40,6 +40,9 @@ _PREFIX_NBYTES: Final = 16  # what Pillow shows to plug-ins
 _NO_MEMORY: Final = "out of memory"  # Pillow's words where a part of its C code cannot have any
 # What plug-ins raise for files of another format; Pillow ignores it.
 _NOT_MINE: Final = (SyntaxError, IndexError, TypeError)
+# By format: the names that Pillow tried up to it when none of them was a plug-in of the program, and
+# what reads them. As long as these are the same, nobody has to look again for each file.
+_unchanged: Final[dict[str, tuple[list[str], tuple[Any, ...]]]] = {}
 
 
 @public
@@ -108,8 +111,11 @@ def read_by_plugin(content: bytes, kind: str) -> bool:
         content: the file.
         kind: its format, `"JPEG"` or `"PNG"`.
     """
+    names, drivers = _unchanged.get(kind, ([], ()))
+    if names and Image.ID[: len(names)] == names and tuple(map(Image.OPEN.get, names)) == drivers:
+        return False
     prefix = content[:_PREFIX_NBYTES]
-    for name in Image.ID:
+    for number, name in enumerate(Image.ID):
         factory, accept = Image.OPEN.get(name, (None, None))
         if factory is not None and is_added(factory):
             try:
@@ -119,5 +125,8 @@ def read_by_plugin(content: bytes, kind: str) -> bool:
             if accepted and not isinstance(accepted, str):  # a text says why not
                 return True
         elif name == kind:
+            before = Image.ID[: number + 1]
+            if not any(driver and is_added(driver[0]) for driver in map(Image.OPEN.get, before)):
+                _unchanged[kind] = before, tuple(map(Image.OPEN.get, before))
             return False
     return False

@@ -67,6 +67,7 @@ class BatchWork:
         self._methods = methods
         # What was drawn before is applied in single steps.
         self._fusion = fusion if task.transforms is None else None
+        self._fitting: tuple[np.dtype[Any], tuple[int, ...]] | None = None  # of the last fused image
         self._owns_state = state is None
         self._state = task.spec.random_state() if state is None else state
         self._transforms_images = self._has_to_transform()
@@ -172,11 +173,12 @@ class BatchWork:
         )
 
     def _compute_samples(self, images: Sequence[NDArray[Any]], masks: Sequence[NDArray[Any]]) -> None:
-        at = self.at
+        at, progress = self.at, self._progress
         for j in range(len(self._task)):
-            self._progress[0] = j
+            progress[0] = j
+            at.sample = j
             for k, array in enumerate(images):
-                at.sample, at.part = j, k
+                at.part = k
                 self._compute_if_readable(array[j])
             for k, array in enumerate(masks):
                 at.mask = k
@@ -227,14 +229,8 @@ class BatchWork:
     def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Computes a row of the batch from the stored pixels."""
         recipe = self._recipe
-        if self._fusion is not None:
-            single = row if row.dtype != np.float16 else np.empty(row.shape, np.float32)
-            if self._fusion.fits(x, single):
-                self.at.enter("transform")
-                self._fusion.write(x, self._warp_of(x), single)
-                if single is not row:
-                    write_row(single, row)
-                return
+        if self._fusion is not None and self._computed_at_once(self._fusion, x, row):
+            return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
             x = self._call(recipe.user_code.noaug_hook, x.copy())
@@ -261,6 +257,24 @@ class BatchWork:
             return
         self._check_shape(x, row)
         write_row(x, row)
+
+    def _computed_at_once(self, fusion: Fusion, x: NDArray[Any], row: NDArray[Any]) -> bool:
+        """Computes a row in the steps that are done at once, if the stored pixels are fit for it."""
+        halves = row.dtype == np.float16
+        single = np.empty(row.shape, np.float32) if halves else row
+        kind = x.dtype, x.shape
+        if kind != self._fitting:  # all rows are alike, and so are most images
+            if not fusion.fits(x, single):
+                return False
+            self._fitting = kind
+        self.at.enter("transform")
+        warp, draws = _UNMOVED, self._draws
+        if draws is not None:
+            warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
+        fusion.write(x, warp, single)
+        if halves:
+            write_row(single, row)
+        return True
 
     def _check_shape(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         if x.shape != row.shape:
@@ -304,8 +318,16 @@ class BatchWork:
             self._transforms.append(params)
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
-        scaling = self._scaling(x, row)
-        return apply_transform(x, params, options, affine, scaling=scaling, from_bytes=self._from_bytes)
+        to_bytes = row.dtype == np.uint8 and not self._recipe.follows_transform
+        return apply_transform(
+            x,
+            params,
+            options,
+            affine,
+            scaling=self._scaling(x, row),
+            from_bytes=self._from_bytes,
+            to_bytes=to_bytes,
+        )
 
     def _scaling(self, x: NDArray[Any], row: NDArray[Any]) -> Scaling | None:
         """The step behind the transform if it is a multiplication, and the last one."""
@@ -313,11 +335,6 @@ class BatchWork:
         single = not (self._recipe.user_code or self._recipe.channels_first)
         fits = x.shape == row.shape and row.dtype == np.float32 == x.dtype
         return Scaling(factor, row) if factor is not None and single and fits else None
-
-    def _warp_of(self, x: NDArray[Any]) -> MirroredWarp:
-        if self._draws is None:
-            return _UNMOVED
-        return self._draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         if self._task.transforms is not None:

@@ -7,8 +7,9 @@
 
 A process writes a row first and its mark afterwards. If it is killed in between, the row counts as
 empty. Every process compares a row with its mark once before it uses the row, so even a page that
-was lost in a power failure is only decoded again. Two processes that write the same row write the
-same bytes.
+was lost in a power failure is only decoded again. In memory, it can only happen that a processor shows
+the mark to another one before it shows all of the row, for which a sum of words is enough: it takes a
+quarter of the time of a CRC. Two processes that write the same row write the same bytes.
 
 The rows are in memory that is released with the iterator, and that does not grow any more once memory
 becomes scarce, or in a directory, whose files are read and
@@ -30,7 +31,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ from imageloom._storage.parts import FileParts
 __all__ = ["MARK", "CachePlan", "CachedPixels", "DecodeAlways", "PixelStore", "open_store"]
 
 _LEFT_FREE: Final = 64 * 2**20  # bytes that a cache in memory does not take, whatever it was promised
+_WORD: Final = np.dtype(np.uint64)
 _CHECKED_NBYTES: Final = 16 * 2**20  # of rows, after which it asks what is free
 Pixels = NDArray[np.uint8]
 
@@ -122,6 +124,10 @@ class _Rows(Protocol):
         """Writes a row and then its mark."""
         ...
 
+    def checksum(self, row: Pixels) -> int:
+        """The mark of a row with this content, which is contiguous."""
+        ...
+
 
 class CachedPixels:
     """A store over the shared rows, in one process."""
@@ -130,7 +136,7 @@ class CachedPixels:
         """`rows` are as many as the plan says."""
         self._plan = plan
         self._rows = rows
-        self._trusted = np.zeros(plan.rows, dtype=bool)
+        self._trusted = bytearray(plan.rows)
         self._full = False
 
     def pixels(self, sample: int, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -152,20 +158,19 @@ class CachedPixels:
     def _kept(self, sample: int) -> Pixels | None:
         mark = self._rows.mark(sample)
         row = self._rows.row(sample) if mark else None
-        if row is None or not (self._trusted[sample] or _checksum(row) == mark):
+        if row is None:
             return None
-        self._trusted[sample] = True
+        if not self._trusted[sample]:
+            if self._rows.checksum(row) != mark:
+                return None
+            self._trusted[sample] = True
         return row
 
     def _keep(self, sample: int, image: Pixels) -> None:
         try:
-            self._rows.put(sample, image, _checksum(image))
+            self._rows.put(sample, image, self._rows.checksum(image))
         except OSError:  # there is no room; the rows that were written before remain usable
             self._full = True
-
-
-def _checksum(row: Pixels) -> int:
-    return zlib.crc32(row.data) or 1
 
 
 def open_store(plan: CachePlan | None, memory: mmap.mmap | None = None) -> PixelStore:
@@ -195,7 +200,8 @@ class _MemoryRows:
         return int(self._marks[sample])
 
     def row(self, sample: int) -> Pixels | None:
-        return cast(Pixels, self._pixels[sample])
+        row: Pixels = self._pixels[sample]
+        return row
 
     def put(self, sample: int, image: Pixels, mark: int) -> None:
         # What was free when the iterator was opened, the model may have taken meanwhile. The system
@@ -207,6 +213,14 @@ class _MemoryRows:
             self._unchecked = 0
         self._pixels[sample] = image
         self._marks[sample] = mark
+
+    def checksum(self, row: Pixels) -> int:
+        flat = row.reshape(-1)
+        rest = flat.size % _WORD.itemsize
+        words = flat[: flat.size - rest].view(_WORD)
+        last = int.from_bytes(flat[flat.size - rest :].tobytes(), "little")
+        total = int(np.add.reduce(words)) + last
+        return (total ^ total >> 32) % 2**32 or 1
 
 
 def _in_directory(plan: CachePlan) -> PixelStore:
@@ -278,6 +292,9 @@ class _FileRows:
             ):
                 with parts.lock:
                     _write_at(parts.file, offset, content)
+
+    def checksum(self, row: Pixels) -> int:
+        return zlib.crc32(row.data) or 1
 
     def _is_whole(self) -> bool:
         try:

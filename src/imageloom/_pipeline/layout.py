@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import mmap
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +22,7 @@ _ALIGNMENT: Final = 64  # of every array: JAX copies arrays with less
 _PROGRESS_NBYTES: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BatchLayout:
     """The arrays of a batch and their places within a slot.
 
@@ -51,7 +53,7 @@ class BatchLayout:
     mask_shape: tuple[int, ...] = ()
     drawn: int = 0
 
-    @property
+    @cached_property
     def row_kinds(self) -> tuple[tuple[tuple[int, ...], str], ...]:
         """The shape and the dtype of a row of each array."""
         masks = [(self.mask_shape, dtype) for dtype in self.mask_dtypes]
@@ -65,7 +67,7 @@ class BatchLayout:
         nbytes = self.rows * math.prod(row_shape) * as_dtype(dtype).itemsize
         return -(-nbytes // _ALIGNMENT) * _ALIGNMENT
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """The size of a slot, a whole number of pages."""
         used = self._raw_offset
@@ -77,9 +79,14 @@ class BatchLayout:
         """One number at the end of a slot, in which a worker notes the sample that it is working on."""
         return np.ndarray((1,), np.int64, buffer=buffer, offset=offset + self.nbytes - _PROGRESS_NBYTES)
 
+    @cached_property
+    def _offsets(self) -> tuple[int, ...]:
+        """Where each array begins, and where the last one ends."""
+        return (0, *itertools.accumulate(self._array_nbytes(*kind) for kind in self.row_kinds))
+
     @property
     def _raw_offset(self) -> int:
-        return sum(self._array_nbytes(*kind) for kind in self.row_kinds)
+        return self._offsets[-1]
 
     def arrays(self, buffer: mmap.mmap, offset: int, rows: int) -> tuple[NDArray[Any], ...]:
         """Returns the arrays of the first `rows` samples over a buffer.
@@ -87,11 +94,10 @@ class BatchLayout:
         Each array refers to the buffer itself, so a finalizer on it runs when the array, all its
         views and all its DLPack consumers are gone.
         """
-        arrays = []
-        for row_shape, dtype in self.row_kinds:
-            arrays.append(np.ndarray((rows, *row_shape), as_dtype(dtype), buffer=buffer, offset=offset))
-            offset += self._array_nbytes(row_shape, dtype)
-        return tuple(arrays)
+        return tuple(
+            np.ndarray((rows, *row_shape), as_dtype(dtype), buffer=buffer, offset=offset + begin)
+            for (row_shape, dtype), begin in zip(self.row_kinds, self._offsets, strict=False)
+        )
 
     def raw_rows(self, buffer: mmap.mmap, offset: int, rows: int) -> NDArray[Any] | None:
         """Returns the input rows of the first `rows` samples; None if there are none."""

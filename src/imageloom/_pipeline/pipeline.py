@@ -81,7 +81,8 @@ class Pipeline:
             return None
         if standardize.active and standardize.sole_factor is None:
             return None
-        return fusion_of(recipe.transform, standardize.sole_factor)
+        to_bytes = recipe.layout.dtype == "uint8" and recipe.working_dtype == "float32"
+        return fusion_of(recipe.transform, standardize.sole_factor, to_bytes=to_bytes)
 
     def _names_samples(self, work: BatchWork) -> AbstractContextManager[Any]:
         """Names the sample in what functions log, and to who shows what they warn of."""

@@ -45,6 +45,7 @@ class BatchReader:
         self._raw = raw
         self._store = store
         self._at = at
+        self._indices = [*map(int, task.spec.indices.tolist())]
         self._fetcher: Fetcher | None = None  # of remote files
 
     def prefetch(self) -> None:
@@ -65,21 +66,23 @@ class BatchReader:
     def _files(self) -> Iterator[str]:
         """The files that will be read, in this order."""
         task, images = self._task, self._recipe.images
-        for j, (index, name) in enumerate(zip(task.spec.indices, task.filenames, strict=True)):
+        for j, (index, name) in enumerate(zip(self._indices, task.filenames, strict=True)):
             for k, part in enumerate((name,) if isinstance(name, str) else name):
-                if not self._store.holds(int(index) * images + k):
+                if not self._store.holds(index * images + k):
                     yield part
             yield from task.masks[j] if self._recipe.masks else ()
 
     def image(self) -> NDArray[Any]:
         """Returns an image as it is stored, (height, width, channels); it may be read-only."""
         recipe, at = self._recipe, self._at
-        index = int(self._task.spec.indices[at.sample])
         if self._raw is not None:
             return channels_last(self._raw[at.sample], recipe)
+        index = self._indices[at.sample]
         if recipe.rows is not None:
             return channels_last(recipe.rows[index], recipe)
         x = self._store.pixels(index * recipe.images + at.part, self._decode)
+        if not recipe.channels_first:
+            return x
         name = at.filename() or ""
         if self._fetcher is not None:
             name = last_part(name)

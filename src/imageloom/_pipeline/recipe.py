@@ -24,6 +24,7 @@ from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.hearing import Hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
+from imageloom._pipeline.records import quickly_pickled
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.said import Said
 from imageloom._pipeline.spare_states import seeded_state
@@ -71,8 +72,13 @@ class UserCode:
 
     def __bool__(self) -> bool:
         """Whether there is any."""
-        hooks = (self.hook, self.noaug_hook, self.batch_function, self.batch_method)
-        return bool(self.overrides) or any(hook is not None for hook in hooks)
+        return not (
+            self.hook is None
+            and self.noaug_hook is None
+            and self.batch_function is None
+            and self.batch_method is None
+            and not self.overrides
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +155,17 @@ class Recipe:
     unfinished: bool = False
 
     @property
+    def follows_transform(self) -> bool:
+        """Whether there is a step between the transforms and the batch."""
+        return bool(self.user_code) or self.standardize.active
+
+    @property
     def carries_code(self) -> bool:
         """Whether there is anything in it that the user has written, and that may not be sendable."""
         return bool(self.user_code) or (self.pillow is not None and bool(self.pillow.added))
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class BatchSpec:
     """The samples and the randomness of the batch at one position of the stream.
@@ -188,6 +200,7 @@ class BatchSpec:
         return state
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchTask:
     """One batch to compute.
@@ -247,6 +260,7 @@ def _renewed(task: BatchTask) -> Access | None:
     return None if task.remote is None else task.remote.renewed
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class BatchReport:
     """The results of computing a batch, beside its pixels.

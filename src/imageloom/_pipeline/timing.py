@@ -53,33 +53,39 @@ class BatchTimes(NamedTuple):
 class StageClock:
     """Notes when stages end."""
 
-    __slots__ = ("_began", "_ends", "_stages", "_wall")
+    __slots__ = ("_began", "_ends", "_names", "_wall", "note_end", "note_name")
 
     def __init__(self) -> None:
         """Begins the first stage."""
         self._wall = time.time()
-        self._stages = bytearray()
-        self._ends = array("d")
+        self._names: list[str] = []
+        self._ends: list[float] = []
+        # What ends stages twice for each image calls these two itself.
+        self.note_name: Final = self._names.append
+        self.note_end: Final = self._ends.append
         self._began = time.perf_counter()
 
     def end(self, stage: str) -> None:
         """Ends a stage; the next one begins at the same time."""
-        self._ends.append(time.perf_counter())
-        self._stages.append(_NUMBERS[stage])
+        self.note_end(time.perf_counter())
+        self.note_name(stage)
 
     def seconds(self) -> dict[str, float]:
         """The time that each stage has taken so far."""
-        sums = dict.fromkeys(self._stages, 0.0)
+        sums = dict.fromkeys(self._names, 0.0)
         start = self._began
-        for number, end in zip(self._stages, self._ends, strict=True):
-            sums[number] += end - start
+        for name, end in zip(self._names, self._ends, strict=True):
+            sums[name] += end - start
             start = end
-        return {_NAMES[number]: seconds for number, seconds in sums.items()}
+        return sums
 
     def times(self) -> BatchTimes:
         """Who has computed this, and when."""
-        began, stages = self._began, bytes(self._stages)
-        ends = [end - began for end in self._ends]
+        began = self._began
+        stages, ends = (
+            bytes(map(_NUMBERS.__getitem__, self._names)),
+            [end - began for end in self._ends],
+        )
         if len(stages) > _MOST_SPANS:
             sums = self.seconds()  # as if each stage had been done for all images at once
             stages, ends = bytes(_NUMBERS[name] for name in sums), [*accumulate(sums.values())]

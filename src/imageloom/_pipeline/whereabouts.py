@@ -6,6 +6,7 @@ note numbers and read the clock.
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from imageloom._errors import in_one_line
@@ -35,13 +36,15 @@ class Whereabouts:
         self.part = 0
         self.mask = -1
         self.stage = "read"
-        self.clock = StageClock()
+        self.clock = clock = StageClock()
+        self._note_end, self._note_name = clock.note_end, clock.note_name
         self._task = task
         self._whole_batch = whole_batch
 
     def enter(self, stage: str) -> None:
         """Begins a stage; the time since the last call belongs to the stage before."""
-        self.clock.end(self.stage)
+        self._note_end(time.perf_counter())
+        self._note_name(self.stage)
         self.stage = stage
 
     def filename(self) -> str | None:

@@ -144,16 +144,15 @@ class DataFrameSource(FileSource):
 
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, with an absolute folder, because workers may work in another one."""
-        filenames = tuple(self.file(i) for i in spec.indices.tolist())
+        filenames = self.files_of(spec.indices)
         masks = tuple(self.mask_files[i] for i in spec.indices) if self.masks else ()
-        files: chain[Any] = chain(filenames, *masks)
         return BatchTask(
             spec=spec,
             filenames=filenames,
             root=self.root,
             class_ids=self.ids_of(spec.indices),
             masks=masks,
-            remote=self.remote(list(files)),
+            remote=self.remote([*chain(filenames, *masks)]) if self.protocols else None,
         )
 
     def fingerprint(self) -> dict[str, Any]:

@@ -166,13 +166,13 @@ class DirectorySource(FileSource):
 
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, with an absolute folder, because workers may work in another one."""
-        filenames = tuple(self.file(i) for i in spec.indices.tolist())
+        filenames = self.files_of(spec.indices)
         return BatchTask(
             spec=spec,
             filenames=filenames,
             root=self.root,
             class_ids=self.ids_of(spec.indices),
-            remote=self.remote(_parts(filenames)),
+            remote=self.remote(_parts(filenames)) if self.protocols else None,
         )
 
     def fingerprint(self) -> dict[str, Any]:

@@ -72,6 +72,13 @@ class FileSource(SampleSource):
             return tuple(map(self._relative, path))
         return self._relative(path)
 
+    def files_of(self, indices: NDArray[np.int64]) -> tuple[SampleName, ...]:
+        """The names of the files of some samples."""
+        if self.paths is None:
+            names: list[SampleName] = self.filenames
+            return tuple([names[i] for i in indices.tolist()])
+        return tuple(self.file(i) for i in indices.tolist())
+
     def names(self) -> list[SampleName]:
         """The names of all files, as `file` gives them."""
         return list(self.filenames) if self.paths is None else [self.file(i) for i in range(len(self))]

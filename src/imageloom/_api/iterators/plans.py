@@ -150,7 +150,8 @@ class FilePlan:
                 interpolation=settings.interpolation,
                 keep_aspect_ratio=settings.keep_aspect_ratio,
                 scaled=frozen.options.decode == "scaled",
-                exact_resize=frozen.options.transform.amplifies,
+                exact_resize=frozen.options.transform.needs_exact_pixels,
+                differing_share=frozen.options.transform.differing_share,
             ),
             hook_params={
                 "directory": self.source.directory,

@@ -7,17 +7,13 @@ pickling, and can be imported.
 
 from __future__ import annotations
 
-import argparse
 import collections
 import datetime
-import decimal
 import enum
-import fractions
 import pathlib
 import re
 import sys
 import types
-import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -32,17 +28,23 @@ _STEADY: Final = frozenset(
     {
         *(type(None), type(...), type(NotImplemented), bool, int, float, complex, str, bytes, range),
         *(datetime.date, datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone),
-        *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern),
+        re.Pattern,
         *(pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath),
     }
 )
+# Neither can these. Each worker would take ten milliseconds to import them, and has no value of a class
+# whose module it has not imported.
+_STEADY_LATER: Final = (("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"))
 _TEXTS: Final = (str, bytes, bytearray)
 _CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset, collections.deque})
 # Neither can workers import the main module, nor should they import a framework for a value.
 _NOT_IMPORTED: Final = frozenset(
     {"__main__", "jax", "jaxlib", "keras", "tensorflow", "tf_keras", "torch"}
 )
-_OBJECTS: Final = frozenset({types.SimpleNamespace, argparse.Namespace})
+_OBJECTS: Final = frozenset(
+    {collections.OrderedDict, collections.defaultdict, collections.Counter, types.SimpleNamespace}
+)
+_OBJECTS_LATER: Final = (("argparse", "Namespace"),)
 
 
 class Size:
@@ -62,9 +64,19 @@ class Size:
 def is_steady(value: Any) -> bool:
     """Whether a value is plain, and nobody can change it."""
     kind = type(value)
-    if kind in _STEADY or issubclass(type(value), (np.generic, np.dtype)):
+    if _never_changes(kind) or issubclass(type(value), (np.generic, np.dtype)):
         return not _has_objects(value)
     return kind is tuple and len(value) <= 1000 and all(map(is_steady, value))
+
+
+def _never_changes(kind: type) -> bool:
+    return kind in _STEADY or _is_one_of(kind, _STEADY_LATER)
+
+
+def _is_one_of(kind: type, places: Iterable[tuple[str, str]]) -> bool:
+    """Whether a class is in one of these places; without importing the module."""
+    found = (getattr(sys.modules.get(module), name, None) for module, name in places)
+    return any(kind is one for one in found)
 
 
 def is_plain(value: Any, size: Size, depth: int = 0) -> bool:
@@ -73,7 +85,8 @@ def is_plain(value: Any, size: Size, depth: int = 0) -> bool:
     size.items -= 1
     if size.items < 0 or depth > _DEPTH:
         return False
-    if kind in _STEADY or kind in (bytearray, np.ndarray) or issubclass(kind, (np.generic, np.dtype)):
+    numbers = kind is np.ndarray or issubclass(kind, (np.generic, np.dtype))
+    if numbers or kind is bytearray or _never_changes(kind):
         size.nbytes -= value.nbytes if kind is np.ndarray else len(value) if kind in _TEXTS else 0
         return size.nbytes >= 0 and not _has_objects(value)
     if kind in _CONTAINERS:
@@ -107,7 +120,7 @@ def _is_plain_object(value: Any, size: Size, depth: int) -> bool:
             kind.__getstate__ is object.__getstate__
             or getattr(kind.__getstate__, "__module__", "") == "dataclasses"  # if it has slots
         )
-    ) or kind in (collections.OrderedDict, collections.defaultdict, collections.Counter, *_OBJECTS)
+    ) or (kind in _OBJECTS or _is_one_of(kind, _OBJECTS_LATER))
     if not own_way or not _can_be_imported(kind):
         return False
     try:

@@ -24,7 +24,7 @@ class Worker:
 
     Attributes:
         ready: Whether it has imported everything.
-        channels: The keys of the channels that it knows.
+        channels: The keys of the channels that it knows, and the slots of each that it has used.
         item, slot: The task that it is computing, and where to.
         following: The task that it has received beside that one, and its slot.
         short: The key of the channel whose last batch here was short; -1 for none.
@@ -40,7 +40,7 @@ class Worker:
         self.process = WorkerProcess(environment)
         logger.debug("Started worker process %d.", self.process.pid)
         self.ready = False
-        self.channels: set[int] = set()
+        self.channels: dict[int, set[int]] = {}
         self.item: Task | None = None
         self.slot = -1
         self.following: tuple[Task, int] | None = None

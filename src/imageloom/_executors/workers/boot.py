@@ -7,6 +7,7 @@ user import.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
@@ -47,6 +48,8 @@ def main(connection: Connection, lifeline: Connection, birth: Birth) -> None:
         with suppress(OSError):  # the parent has heard it from another worker, and has gone
             connection.send(CannotStart(error))
     else:
+        gc.freeze()  # what will last as long as this process is not looked through again and again
+        gc.enable()
         _become_the_program(birth, standard, places)
         with closing(Line.over(connection)) as line:
             serve(line)

@@ -279,7 +279,7 @@ class Dispatcher:
             if item.channel.closed:  # its worker died, and then the channel was closed
                 item.fail(IteratorClosedError("The iterator was closed."))
                 continue
-            slot = item.channel.slots.lease()
+            slot = item.channel.slots.lease(worker.channels.get(item.channel.key, set()))
             if slot is not None:
                 try:
                     item.channel.copy_rows(slot, item.task)
@@ -312,7 +312,8 @@ class Dispatcher:
         try:
             if channel.key not in worker.channels:
                 channel.send_to(worker.process)
-                worker.channels.add(channel.key)
+                worker.channels[channel.key] = set()
+            worker.channels[channel.key].add(slot)
             channel.send_task(worker.process, slot, item.task)
         except OSError:
             self._remove(worker)
@@ -375,8 +376,7 @@ class Dispatcher:
             channel.close()
             self._staffing.detach(channel.key)
             for worker in self._workers:
-                if channel.key in worker.channels:
-                    worker.channels.discard(channel.key)
+                if worker.channels.pop(channel.key, None) is not None:
                     with suppress(OSError):  # the worker has died, as its sentinel will tell
                         channel.send_close(worker.process)
 

@@ -10,6 +10,7 @@ from imageloom._executors.packing import Packing, Places
 from imageloom._executors.workers.shared_memory import Ticket
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchReport, BatchTask
+from imageloom._pipeline.records import quickly_pickled
 
 __all__ = [
     "Answer",
@@ -54,6 +55,7 @@ class CloseChannel:
     channel: int
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Compute:
     """Tells a worker to compute a batch into a slot."""
@@ -75,6 +77,7 @@ class CannotStart:
     error: MissingDependencyError
 
 
+@quickly_pickled
 @dataclass(frozen=True, slots=True)
 class Done:
     """Tells the parent that a batch is in its slot."""

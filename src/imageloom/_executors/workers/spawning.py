@@ -33,8 +33,10 @@ _KILL_SECONDS: Final = 5.0  # how long a killed process may take to end
 # forbidden.
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # The package is loaded from where this process has it. No other place needs to be searched for that.
+# What is imported does not become garbage, so nobody has to look for that meanwhile (see `boot`).
 _BOOT: Final = """\
-import sys
+import gc, sys
+gc.disable()
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from multiprocessing.connection import {connection} as Connection

@@ -17,6 +17,7 @@ from imageloom._imaging.augment.bilinear import (
     BORDERS,
     EXACT_CHANNELS,
     MAX_SIDE,
+    constant_image,
     opencv_matrix,
     warp_bilinear,
 )
@@ -82,7 +83,9 @@ def affine_matrices(
             for images that are not square.
     """
     theta, shear = (np.deg2rad(np.float64(params.get(key, 0))) for key in ("theta", "shear"))
-    turn, shift, slant, zoom = np.broadcast_to(_IDENTITY, (4, images, 3, 3)).copy()
+    factors = np.empty((4, images, 3, 3))
+    factors[...] = _IDENTITY
+    turn, shift, slant, zoom = factors
     turn[:, 0, 0] = turn[:, 1, 1] = np.cos(theta)
     turn[:, 1, 0] = np.sin(theta)
     turn[:, 0, 1] = -turn[:, 1, 0]
@@ -129,18 +132,22 @@ def warp(
     if order > 1 or max(height, width) > MAX_SIDE:
         return _spline(x, matrix, offset, _SCIPY_MODES[fill_mode], cval, order)
     linear, border = opencv_matrix(matrix, offset), BORDERS[fill_mode]
-    source = x.astype(np.float32, copy=False)
+    source = x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
     if channels in EXACT_CHANNELS:
         warped = warp_bilinear(source, linear, border, cval)
     else:
-        parts = [warp_bilinear(source[..., c], linear, border, cval) for c in range(channels)]
-        warped = np.stack(parts, axis=-1)
+        parts = [warp_bilinear(source[..., c, None], linear, border, cval) for c in range(channels)]
+        warped = np.concatenate(parts, axis=-1)
     if fill_mode == "constant":
         # OpenCV blends the border pixels with cval; for SciPy every position beyond their centres is
         # outside.
-        gone = outside_of_grid(matrix, offset, height, width).view(np.uint8)
-        cv2.copyTo(np.full_like(warped, cval), gone, warped)
-    return _as_dtype(warped, x.dtype)
+        cv2.copyTo(
+            constant_image(warped.shape, cval),
+            outside_of_grid(matrix, offset, height, width).view(np.uint8),
+            warped,
+        )
+    blends_bytes = x.dtype == np.uint8 and "constant" not in fill_mode
+    return _as_dtype(warped, x.dtype, in_range=blends_bytes)
 
 
 def _pick(
@@ -181,10 +188,15 @@ def _spline(
     return np.stack(channels, axis=-1)
 
 
-def _as_dtype(warped: Image, dtype: np.dtype[Any]) -> Image:
-    """Converts to a dtype; for integers it rounds halves away from zero and clips, as SciPy does."""
+def _as_dtype(warped: Image, dtype: np.dtype[Any], *, in_range: bool = False) -> Image:
+    """Converts to a dtype; for integers it rounds halves away from zero and clips, as SciPy does.
+
+    Values `in_range` are of the dtype's range and not negative, so that there is nothing to clip.
+    """
     if dtype.kind not in "iu":
         return warped.astype(dtype, copy=False)
+    if in_range:
+        return (warped + np.float32(0.5)).astype(dtype)
     rounded = np.trunc(warped + np.copysign(0.5, warped))
     limits = np.iinfo(dtype)
     saturated: Image = np.clip(rounded, limits.min, limits.max).astype(dtype)

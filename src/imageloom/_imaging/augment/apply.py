@@ -19,7 +19,7 @@ from imageloom._imaging.augment.colour import (
     shift_channels,
 )
 from imageloom._imaging.augment.cut_off import cut_off
-from imageloom._imaging.augment.noise import add_noise
+from imageloom._imaging.augment.noise import FULL_SCALE, add_noise
 from imageloom._options import Noise, TransformOptions
 
 __all__ = ["apply_geometry", "apply_transform", "scale_warning"]
@@ -41,6 +41,7 @@ def apply_transform(
     *,
     scaling: Scaling | None = None,
     from_bytes: bool = False,
+    to_bytes: bool = False,
 ) -> NDArray[Any]:
     """Applies the affine step, channel shift, flips, brightness, contrast and noise, in this order.
 
@@ -51,6 +52,7 @@ def apply_transform(
         affine: the matrix and offset of these parameters, if they are known already.
         scaling: the next step, which a change of brightness or contrast takes over if it is the last.
         from_bytes: whether it is known that all values are in 0..255.
+        to_bytes: whether the caller cuts off fractions, so that the result may consist of bytes.
 
     Returns:
         The transformed image, which may be a view, or `x` itself if no step changes it. It is
@@ -58,12 +60,14 @@ def apply_transform(
     """
     brightness, contrast = params.get("brightness"), params.get("contrast")
     shift = params.get("channel_shift_intensity")
+    in_range = from_bytes and options.interpolation_order <= 1
+    in_range &= "constant" not in options.fill_mode or 0 <= options.cval <= FULL_SCALE
     if not is_identity(params):
         affine = affine or affine_matrix(
             params, x.shape[0], x.shape[1], corrected=options.corrected_geometry
         )
         cuts_off = shift is None and not (brightness is None and contrast is None)
-        x = _warped(x, affine, options, cuts_off=cuts_off, from_bytes=from_bytes)
+        x = _warped(x, affine, options, cuts_off=cuts_off, in_range=in_range)
     if shift is not None:
         x = shift_channels(x, shift)
     if params.get("flip_horizontal") or params.get("flip_vertical"):
@@ -75,16 +79,18 @@ def apply_transform(
     noise = params.get("noise")
     last = None if noise is not None else scaling
     if brightness is not None:
-        x = adjust_brightness(x, brightness, last if contrast is None else None)
+        x = adjust_brightness(x, brightness, last if contrast is None else None, in_range=in_range)
     if contrast is not None:
-        x = adjust_contrast(x, contrast, last)
+        x = adjust_contrast(x, contrast, last, in_range=in_range)
     if noise is not None:
-        x = add_noise(x, noise if isinstance(noise, Noise) else Noise(noise))
-    return x
+        record = noise if isinstance(noise, Noise) else Noise(noise)
+        x = add_noise(x, record, in_range=in_range)
+    recoloured = brightness is not None or contrast is not None
+    return x.astype(np.float32) if recoloured and x.dtype == np.uint8 and not to_bytes else x
 
 
 def _warped(
-    x: NDArray[Any], affine: Affine, options: TransformOptions, *, cuts_off: bool, from_bytes: bool
+    x: NDArray[Any], affine: Affine, options: TransformOptions, *, cuts_off: bool, in_range: bool
 ) -> NDArray[Any]:
     """The image after the affine step; bytes, if the next step cuts off fractions and there are any."""
     matrix, offset = affine
@@ -93,8 +99,7 @@ def _warped(
     blended = order == 1 and max(x.shape[:2]) <= MAX_SIDE and x.dtype.kind == "f"
     if not (cuts_off and blended and fill_mode != "grid-constant"):
         return warped
-    in_range = from_bytes and (fill_mode != "constant" or 0 <= cval <= 255)
-    if not in_range and (warped.min() < 0 or warped.max() > 255):
+    if not in_range and (warped.min() < 0 or warped.max() > FULL_SCALE):
         return warped
     return cut_off(warped, x, matrix, offset, fill_mode=fill_mode, cval=cval)
 

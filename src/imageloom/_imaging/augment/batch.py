@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ Stream = Callable[[], np.random.Generator]
 _ANY_SIZE: Final = 1
 
 
-@dataclass(slots=True)
-class MirroredWarp:
+class MirroredWarp(NamedTuple):
     """The geometry of one image.
 
     Attributes:
@@ -36,11 +35,13 @@ class MirroredWarp:
             flips; None if there is nothing to do but to flip.
         horizontal: whether columns are mirrored.
         vertical: whether rows are mirrored.
+        affine: the matrix and offset without the flips, which decide what is beyond the border.
     """
 
     matrix: NDArray[np.float64] | None
     horizontal: bool
     vertical: bool
+    affine: Affine | None = None
 
     @classmethod
     def of(
@@ -51,7 +52,7 @@ class MirroredWarp:
         matrix = None
         if affine is not None:
             matrix = _mirrored(affine[0][None], affine[1][None], flips, height, width)[0]
-        return cls(matrix, bool(flips[0, 0]), bool(flips[0, 1]))
+        return cls(matrix, bool(flips[0, 0]), bool(flips[0, 1]), affine)
 
 
 class BatchTransforms:
@@ -103,18 +104,13 @@ class BatchTransforms:
 
     def warp_of(self, image: int, height: int, width: int) -> MirroredWarp:
         """Only the geometry of an image, which is faster."""
-        prepared = self._prepare(height, width)
+        prepared = self._prepared.get((height, width)) or self._prepare(height, width)
         if prepared is None:
             params, affine = self.of(image, height, width)
             return MirroredWarp.of(params, affine, height, width)
-        horizontal, vertical = prepared.flips[image].tolist()
-        if not prepared.moves[image]:
-            return MirroredWarp(None, horizontal, vertical)
-        if prepared.mirrored is None:
-            prepared.mirrored = _mirrored(
-                prepared.matrices, prepared.offsets, prepared.flips, height, width
-            )
-        return MirroredWarp(prepared.mirrored[image], horizontal, vertical)
+        if prepared.warps is None:
+            prepared.warps = prepared.all_warps(height, width)
+        return prepared.warps[image]
 
     def _prepare(self, height: int, width: int) -> _Prepared | None:
         """Draws for all images of a size; returns None if each image has to be drawn by itself."""
@@ -127,20 +123,17 @@ class BatchTransforms:
             # One row for each image, with the numbers that single calls would have drawn for it.
             self._uniforms = self._rng.uniform(lows, highs, (self._images, len(lows)))
         columns = draw_as_keras(_Columns(self._uniforms), self._options, height, width)
-        moves = np.broadcast_to(np.logical_not(is_identity(columns)), self._images)
+        moves = np.empty(self._images, bool)
+        moves[...] = np.logical_not(is_identity(columns))
+        flips = np.empty((self._images, 2), bool)
+        flips[:, 0], flips[:, 1] = columns["flip_horizontal"], columns["flip_vertical"]
         # Where no image moves, nobody asks for the matrices, which take as long as a small image.
         images, corrected = self._images if moves.any() else 0, self._options.corrected_geometry
         prepared = _Prepared(
             columns,
             moves,
             *affine_matrices({} if not images else columns, images, height, width, corrected=corrected),
-            np.stack(
-                [
-                    np.broadcast_to(columns[name], self._images)
-                    for name in ("flip_horizontal", "flip_vertical")
-                ],
-                axis=-1,
-            ),
+            flips,
         )
         self._prepared[height, width] = prepared
         return prepared
@@ -155,7 +148,21 @@ class _Prepared:
     matrices: NDArray[np.float64]
     offsets: NDArray[np.float64]
     flips: NDArray[np.bool_]
-    mirrored: NDArray[np.float64] | None = None
+    warps: list[MirroredWarp] | None = None
+
+    def all_warps(self, height: int, width: int) -> list[MirroredWarp]:
+        """The geometry of all images, because to pick numbers out of arrays takes longer for each."""
+        moves, flips = self.moves.tolist(), self.flips.tolist()
+        if not any(moves):
+            return [MirroredWarp(None, across, down) for across, down in flips]
+        mirrored = _mirrored(self.matrices, self.offsets, self.flips, height, width)
+        affines = zip(self.matrices, self.offsets, strict=True)
+        return [
+            MirroredWarp(matrix if moved else None, across, down, affine if moved else None)
+            for matrix, moved, (across, down), affine in zip(
+                mirrored, moves, flips, affines, strict=True
+            )
+        ]
 
 
 def _mirrored(
@@ -169,6 +176,8 @@ def _mirrored(
     linear = opencv_matrix(matrices, offsets)
     for axis, last in ((0, width - 1), (1, height - 1)):
         mirrored = flips[:, axis, None]
+        if not mirrored.any():
+            continue
         linear[..., 2] += np.where(mirrored, linear[..., axis] * last, 0.0)
         linear[..., axis] *= np.where(mirrored, -1.0, 1.0)
     return linear
@@ -205,7 +214,8 @@ class _Columns:
         return next(self._columns) if size is None else [next(self._columns) for _ in range(size)]
 
     def random_sample(self) -> NDArray[np.float64]:
-        return cast(NDArray[np.float64], next(self._columns))
+        column: NDArray[np.float64] = next(self._columns)
+        return column
 
 
 def _bounds(options: TransformOptions) -> tuple[list[float], list[float]] | None:

@@ -1,7 +1,8 @@
 """Channel shift, brightness, contrast and flips of images (height, width, channels).
 
 Brightness and contrast are Pillow's, so that the numbers are Keras' to the last bit. Both map each byte
-to a byte. So the 256 values are computed once, and the image is looked up in this table.
+to a byte. So the 256 values are computed once, and the image is looked up in this table. Where bytes
+are wanted, OpenCV's multiplication is faster, if the table says that it rounds no value otherwise.
 """
 
 from __future__ import annotations
@@ -21,13 +22,21 @@ __all__ = ["Scaling", "adjust_brightness", "adjust_contrast", "flip", "shift_cha
 _RAMP: Final = np.arange(256, dtype=np.float32)
 _CHANNELS: Final = (1, 3, 4)
 _TO_GREY: Final = {3: cv2.COLOR_RGB2GRAY, 4: cv2.COLOR_RGBA2GRAY}
+_MARGIN: Final = 2**-11  # of a level; the blending of two bytes in float32 has less than a tenth
 _DECIDED: Final = 0.01  # farther from half a level than the other greys can move the mean
 
 
 def shift_channels(x: NDArray[Any], intensity: float) -> NDArray[Any]:
     """Adds a value to all channels, and clips to the range (minimum, maximum) of the image."""
-    shifted = x + intensity
-    return np.clip(shifted, x.min(), x.max(), out=shifted if shifted.dtype == x.dtype else None)
+    shifted: NDArray[Any] = x + intensity
+    if not x.size:
+        return shifted
+    out = shifted if shifted.dtype == x.dtype else None
+    if intensity > 0:  # then no value comes below the minimum
+        clipped: NDArray[Any] = np.minimum(shifted, x.max(), out=out)
+    else:
+        clipped = np.maximum(shifted, x.min(), out=out)
+    return clipped
 
 
 def flip(x: NDArray[Any], *, horizontal: bool, vertical: bool) -> NDArray[Any]:
@@ -55,22 +64,35 @@ class Scaling:
 
 
 def adjust_brightness(
-    x: NDArray[Any], factor: float, scaling: Scaling | None = None
-) -> NDArray[np.float32]:
-    """Blends with black; factor 0.0 gives black, 1.0 the image without fractions, as in Keras."""
-    pixels, low, span = _to_bytes(x)
-    return _through_table(pixels, _blend_table(0, factor), low, span, scaling)
+    x: NDArray[Any], factor: float, scaling: Scaling | None = None, *, in_range: bool = False
+) -> NDArray[Any]:
+    """Blends with black; factor 0.0 gives black, 1.0 the image without fractions, as in Keras.
+
+    Args:
+        x: the image, of any numeric dtype.
+        factor: the share of the image.
+        scaling: the next step, if it is done at once.
+        in_range: whether it is known that all values are in 0..255.
+
+    Returns:
+        Bytes if `x` consists of bytes, else float32; `scaling.out` if there is one.
+    """
+    return _blended(*_to_bytes(x, in_range), 0, factor, scaling, stays=x.dtype == np.uint8)
 
 
 def adjust_contrast(
-    x: NDArray[Any], factor: float, scaling: Scaling | None = None
-) -> NDArray[np.float32]:
-    """Blends with the mean grey of the image; factor 0.0 gives that grey, 1.0 the image."""
-    pixels, low, span = _to_bytes(x)
-    return _through_table(pixels, _blend_table(_mean_grey(pixels), factor), low, span, scaling)
+    x: NDArray[Any], factor: float, scaling: Scaling | None = None, *, in_range: bool = False
+) -> NDArray[Any]:
+    """Blends with the mean grey of the image; factor 0.0 gives that grey, 1.0 the image.
+
+    Arguments and result as of `adjust_brightness`.
+    """
+    pixels, low, span = _to_bytes(x, in_range)
+    grey = _mean_grey(pixels)
+    return _blended(pixels, low, span, grey, factor, scaling, stays=x.dtype == np.uint8)
 
 
-def _to_bytes(x: NDArray[Any]) -> tuple[NDArray[np.uint8], float, float | None]:
+def _to_bytes(x: NDArray[Any], in_range: bool) -> tuple[NDArray[np.uint8], float, float | None]:
     """Converts an image to bytes; returns them, the minimum, and the span of the values.
 
     An image with values outside 0..255 is stretched to this range. For all others, fractions are cut
@@ -82,22 +104,26 @@ def _to_bytes(x: NDArray[Any]) -> tuple[NDArray[np.uint8], float, float | None]:
             f"channels; received {x.shape[2]} (shape {x.shape})."
         )
     if x.dtype == np.uint8:
-        return x, 0.0, None
-    low, high = float(x.min()), float(x.max())
-    if low >= 0 and high <= 255:
-        return x.astype(np.uint8), 0.0, None
-    stretched = x.astype(np.float32) - np.float32(low)
+        return np.ascontiguousarray(x), 0.0, None
+    if not in_range:
+        low, high = float(x.min()), float(x.max())
+        if low < 0 or high > 255:
+            return _stretched(x, low), low, high - low
+    return x.astype(np.uint8, order="C"), 0.0, None
+
+
+def _stretched(x: NDArray[Any], low: float) -> NDArray[np.uint8]:
+    stretched = x.astype(np.float32, order="C") - np.float32(low)
     peak = stretched.max()
     if peak != 0:
         stretched /= peak
     stretched *= 255
-    return stretched.astype(np.uint8), low, high - low
+    return stretched.astype(np.uint8)
 
 
 def _mean_grey(pixels: NDArray[np.uint8]) -> int:
     """The mean of the grey image that Pillow makes, rounded."""
     channels = pixels.shape[2]
-    pixels = np.ascontiguousarray(pixels)
     grey: Any = pixels if channels == 1 else cv2.cvtColor(pixels, _TO_GREY[channels])
     mean = float(cv2.mean(grey)[0])
     # Of a thousand colours, OpenCV rounds one to another grey than Pillow. That changes the result
@@ -108,28 +134,57 @@ def _mean_grey(pixels: NDArray[np.uint8]) -> int:
     return int(mean + 0.5)
 
 
-def _blend_table(degenerate: int, factor: float) -> NDArray[np.float32]:
-    """What Pillow's blending with a grey makes of each byte, computed in float32 as there."""
-    blended = np.float32(degenerate) + np.float32(factor) * (_RAMP - np.float32(degenerate))
-    np.clip(blended, 0, 255, out=blended)
-    table: NDArray[np.float32] = np.trunc(blended)
-    return table
-
-
-def _through_table(
+def _blended(
     pixels: NDArray[np.uint8],
-    table: NDArray[np.float32],
     low: float,
     span: float | None,
+    grey: int,
+    factor: float,
     scaling: Scaling | None,
-) -> NDArray[np.float32]:
-    if pixels.shape[2] == 4:  # Pillow's enhancers do not change alpha
+    *,
+    stays: bool,
+) -> NDArray[Any]:
+    """Blends bytes with a grey as Pillow does, and takes back that they were stretched."""
+    exact = np.float32(grey) + np.float32(factor) * (_RAMP - np.float32(grey))
+    table = np.trunc(np.clip(exact, 0, 255))
+    has_alpha = pixels.shape[2] == 4
+    if stays and scaling is None and not has_alpha:
+        blended = _blended_by_formula(pixels, exact, table, grey, factor)
+        if blended is not None:
+            return blended
+    if has_alpha:  # Pillow's enhancers do not change alpha
         table = np.stack([table, table, table, _RAMP], axis=-1)
     if span is not None:
         table = (table / 255 * np.float32(span) + np.float32(low)).astype(np.float32)
-    pixels = np.ascontiguousarray(pixels)
     if scaling is not None:
         cv2.LUT(pixels, table[None] * np.float32(scaling.factor), dst=scaling.out)
         return scaling.out
-    looked_up: Any = cv2.LUT(pixels, table[None])
+    looked_up: Any = cv2.LUT(pixels, table[None].astype(np.uint8 if stays else np.float32))
     return looked_up.reshape(pixels.shape)  # type: ignore[no-any-return]
+
+
+def _blended_by_formula(
+    pixels: NDArray[np.uint8],
+    exact: NDArray[np.float32],
+    table: NDArray[np.float32],
+    grey: int,
+    factor: float,
+) -> NDArray[np.uint8] | None:
+    """The bytes of a table by one multiplication and addition, which takes a third of the time.
+
+    Returns:
+        None if rounding could give another byte than the table for some value, or if OpenCV, which
+        takes the absolute value, could make a negative one positive.
+    """
+    if factor < 0 or np.any((exact - table > 1 - _MARGIN) & (exact < 256)):
+        return None
+    darkest = 0
+    if exact[0] < 0:
+        # All that becomes black is brought to the brightest value that does.
+        darkest = int(np.count_nonzero(exact < 1)) - 1
+        if exact[darkest] < 0:
+            return None
+        pixels = np.maximum(pixels, np.uint8(darkest))
+    offset = grey * (1 - float(np.float32(factor))) - 0.5 + _MARGIN / 2
+    rounded: Any = cv2.convertScaleAbs(pixels, alpha=float(np.float32(factor)), beta=offset)
+    return rounded.reshape(pixels.shape)  # type: ignore[no-any-return]

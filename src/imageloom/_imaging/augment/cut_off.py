@@ -13,17 +13,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._imaging.augment.grid import nearest, outside, positions_of
+from imageloom._imaging.augment.grid import outside, pixel_at, positions_of
 from imageloom._imaging.opencv import cv2
 
 __all__ = ["cut_off"]
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 _ERROR: Final = 2**-12  # of the blending of bytes in float32
 _ERROR_OF_POSITION: Final = 2**-19  # for each pixel of the longer side; larger ones are rare
 _ROUNDING: Final = 2**-15  # of whole values, which the warp computes almost exactly
 _STEPS, _SHIFTS, _DUST = 16, 120, 1e-6  # parts of a pixel, and what sines leave of a zero
+_FEW: Final = 2**-7  # of all values; to look which of them are whole would take as long
 
 
 def cut_off(
@@ -46,13 +48,19 @@ def cut_off(
         cval: the value beyond the border, with the fill mode "constant".
     """
     error = _ERROR + _ERROR_OF_POSITION * max(x.shape[:2])
-    pixels, near = _pixels(warped, error, 0.0 if _is_regular(matrix, offset) else _ROUNDING)
+    pixels = _shifted(warped, error)
+    uncertain = pixels != _shifted(warped, -error)
+    if np.count_nonzero(uncertain) > _FEW * x.size and not _is_regular(matrix, offset):
+        # Whole values lie in areas of one colour, which may be large, and they have no error.
+        uncertain &= _shifted(warped, _ROUNDING) == _shifted(warped, -_ROUNDING)
+    near = np.flatnonzero(uncertain)
     if not len(near):
         return pixels
     height, width, channels = x.shape
-    pixel, channel = np.divmod(near, channels)
-    row, column = positions_of(matrix, offset, *np.divmod(pixel, width))
-    exact = _blended(x, row, column, channel, fill_mode)
+    pixel = near // channels
+    line = pixel // width
+    row, column = positions_of(matrix, offset, line, pixel - line * width)
+    exact = _blended(x, row, column, near - pixel * channels, fill_mode)
     if fill_mode == "constant":
         exact[outside(row, column, height, width)] = cval
     pixels.reshape(-1)[near] = exact.astype(x.dtype).astype(np.uint8)  # SciPy's result has that dtype
@@ -64,22 +72,9 @@ def _is_regular(matrix: Floats, offset: Floats) -> bool:
 
     Then many values are whole, give or take the last bit, without lying in an area of one colour.
     """
-    parts = np.concatenate([matrix.ravel() * _STEPS, offset * _SHIFTS])
-    return bool(np.abs(parts - np.rint(parts)).max() < _DUST)
-
-
-def _pixels(
-    warped: NDArray[np.float32], error: float, rounding: float
-) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
-    """The bytes, and the places of those that are uncertain.
-
-    Uncertain values have an error that may carry them across a whole number. Whole values do not,
-    because they lie in areas of one colour, which may be large.
-    """
-    pixels = _shifted(warped, rounding)
-    uncertain = _shifted(warped, error) != pixels
-    uncertain |= _shifted(warped, -error) != _shifted(warped, -rounding)
-    return pixels, np.flatnonzero(uncertain)
+    parts = [_STEPS * share for share in matrix.ravel().tolist()]
+    parts += [_SHIFTS * shift for shift in offset.tolist()]
+    return all(abs(part - round(part)) < _DUST for part in parts)
 
 
 def _shifted(warped: NDArray[np.float32], shift: float) -> NDArray[np.uint8]:
@@ -88,18 +83,17 @@ def _shifted(warped: NDArray[np.float32], shift: float) -> NDArray[np.uint8]:
     return rounded.reshape(warped.shape)  # type: ignore[no-any-return]
 
 
-def _blended(
-    x: NDArray[Any], row: Floats, column: Floats, channel: NDArray[np.intp], fill_mode: str
-) -> Floats:
+def _blended(x: NDArray[Any], row: Floats, column: Floats, channel: Places, fill_mode: str) -> Floats:
     """Values at positions between pixels, bilinear and in SciPy's order of additions."""
     height, width, channels = x.shape
-    stored = x.reshape(-1)
     upper, left = np.floor(row), np.floor(column)
     down, right = row - upper, column - left
-    above, below = (nearest(r, height, fill_mode) * width for r in (upper, upper + 1))
-    before, after = (nearest(c, width, fill_mode) for c in (left, left + 1))
-    blended = np.zeros(len(row))
-    for r, row_share in ((above, 1 - down), (below, down)):
-        for c, column_share in ((before, 1 - right), (after, right)):
-            blended += stored[(r + c) * channels + channel] * row_share * column_share
+    rows, columns = (np.array([first, first + 1], np.intp) for first in (upper, left))
+    lines = pixel_at(rows, height, fill_mode) * (width * channels) + channel
+    corners = lines[:, None] + pixel_at(columns, width, fill_mode) * channels
+    parts = x.reshape(-1)[corners] * np.array([1 - down, down])[:, None]
+    parts *= np.array([1 - right, right])
+    blended: Floats = parts[0, 0] + parts[0, 1]
+    blended += parts[1, 0]
+    blended += parts[1, 1]
     return blended

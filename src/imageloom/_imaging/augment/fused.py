@@ -1,9 +1,9 @@
 """Warps, flips and rescales an image in two passes over its pixels instead of five.
 
-It covers what most scripts need: byte images, bilinear interpolation, fill modes other than constant
-ones, and nothing between the geometry and a multiplication. The result differs from that of the single
-steps only by rounding in float32: of the values (3e-7 of the largest) and, because flips are part of
-the matrix here, of the warp's positions (0.01 grey levels in photographs).
+It covers what most scripts need: byte images, bilinear interpolation, and nothing between the geometry
+and a multiplication. The result differs from that of the single steps only by rounding in float32: of
+the values (3e-7 of the largest) and, because flips are part of the matrix here, of the warp's positions
+(0.01 grey levels in photographs). Which pixels are beyond a constant border, is the same.
 """
 
 from __future__ import annotations
@@ -15,15 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._imaging.augment.batch import MirroredWarp
-from imageloom._imaging.augment.bilinear import BORDERS, EXACT_CHANNELS, MAX_SIDE, warp_bilinear
+from imageloom._imaging.augment.bilinear import (
+    BORDERS,
+    EXACT_CHANNELS,
+    MAX_SIDE,
+    constant_image,
+    warp_bilinear,
+)
 from imageloom._imaging.augment.colour import flip
+from imageloom._imaging.augment.grid import outside_of_grid
+from imageloom._imaging.augment.noise import FULL_SCALE
+from imageloom._imaging.opencv import cv2
 from imageloom._options import TransformOptions
 
 __all__ = ["Fusion", "can_fuse", "fits", "fusion_of", "transform_and_scale"]
 
 _EXACT: Final = (np.dtype(np.uint8), np.dtype(np.float32))  # what becomes float32 as it is
-# With constant modes, the last bit of a position decides which border pixels count as outside.
-_CONTINUED: Final = frozenset(BORDERS) - {"constant", "grid-constant"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,47 +40,59 @@ class Fusion:
     Attributes:
         factor: what the pixels are multiplied by.
         fill_mode: that of the warp; None if images are flipped at most.
+        cval: the value beyond a constant border.
     """
 
     factor: float
     fill_mode: str | None
+    cval: float = 0.0
 
     def fits(self, x: NDArray[Any], out: NDArray[Any]) -> bool:
         """Whether `out` can be computed from the stored image `x`."""
+        if out.dtype == np.uint8 and (self.factor != 1 or not 0 <= self.cval <= FULL_SCALE):
+            return False
         if self.fill_mode is not None:
             return fits(x, out)
-        return x.dtype in _EXACT and out.dtype == np.float32 and x.shape == out.shape
+        exact = x.dtype in _EXACT if out.dtype == np.float32 else x.dtype == out.dtype == np.uint8
+        return exact and x.shape == out.shape
 
-    def write(self, x: NDArray[Any], warp: MirroredWarp, out: NDArray[np.float32]) -> None:
+    def write(self, x: NDArray[Any], warp: MirroredWarp, out: NDArray[Any]) -> None:
         """Writes the transformed image into `out`."""
-        transform_and_scale(x, warp, self.factor, out, fill_mode=self.fill_mode or "nearest")
+        mode = self.fill_mode or "nearest"
+        transform_and_scale(x, warp, self.factor, out, fill_mode=mode, cval=self.cval)
 
 
-def fusion_of(options: TransformOptions | None, factor: float | None) -> Fusion | None:
+def fusion_of(
+    options: TransformOptions | None, factor: float | None, *, to_bytes: bool = False
+) -> Fusion | None:
     """The fusion of a transform and a multiplication, or None if the steps have to be single ones.
 
     Args:
         options: what is drawn; None if nothing is.
         factor: what the pixels are multiplied by; None if they are not.
+        to_bytes: whether the fractions of the results are cut off.
     """
     if options is None or options.only_flips or options.changes_nothing:
         return Fusion(1.0 if factor is None else factor, None)
-    if factor is not None and can_fuse(options):
-        return Fusion(factor, options.fill_mode)
+    if (factor is not None or to_bytes) and can_fuse(options):
+        return Fusion(1.0 if factor is None else factor, options.fill_mode, options.cval)
     return None
 
 
 def can_fuse(options: TransformOptions) -> bool:
-    """Whether the options change no colours, interpolate bilinearly, and continue the borders."""
+    """Whether the options change no colours, and interpolate bilinearly."""
     geometry_only = not options.recolours and not options.channel_shift_range
-    return geometry_only and options.interpolation_order == 1 and options.fill_mode in _CONTINUED
+    return geometry_only and options.interpolation_order == 1
 
 
 def fits(x: NDArray[Any], out: NDArray[Any]) -> bool:
-    """Whether `x` is an image of bytes, and `out` an array of its shape to which OpenCV can write."""
+    """Whether `x` is an image of bytes, and `out` an array of its shape to which OpenCV can write.
+
+    Bytes may be written as bytes, without their fractions, if they are multiplied by nothing.
+    """
     return (
         x.dtype == np.uint8
-        and out.dtype == np.float32
+        and out.dtype in _EXACT
         and x.shape == out.shape
         and out.flags.c_contiguous
         and x.shape[2] in EXACT_CHANNELS
@@ -85,15 +104,23 @@ def transform_and_scale(
     x: NDArray[Any],
     warp: MirroredWarp,
     factor: float,
-    out: NDArray[np.float32],
+    out: NDArray[Any],
     *,
     fill_mode: str,
+    cval: float = 0.0,
 ) -> None:
     """Writes the transformed image, times `factor`, into `out`; requires `can_fuse` and `fits`."""
     if warp.matrix is None:
         mirrored = flip(x, horizontal=warp.horizontal, vertical=warp.vertical)
-        np.multiply(mirrored, factor, out=out, dtype=np.float32)
+        if out.dtype == np.uint8:
+            np.copyto(out, mirrored)
+        else:
+            np.multiply(mirrored, factor, out=out, dtype=np.float32)
         return
-    scaled = x.astype(np.float32)
-    scaled *= factor
-    warp_bilinear(scaled, warp.matrix, BORDERS[fill_mode], out=out)
+    by = None if factor == 1 else factor
+    cval *= factor
+    warp_bilinear(x, warp.matrix, BORDERS[fill_mode], cval, factor=by, out=out)
+    if fill_mode == "constant" and warp.affine is not None:
+        beyond = outside_of_grid(*warp.affine, *x.shape[:2]).view(np.uint8)
+        beyond = flip(beyond, horizontal=warp.horizontal, vertical=warp.vertical)
+        cv2.copyTo(constant_image(out.shape, cval, out.dtype), beyond, out)

@@ -10,11 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest", "outside", "outside_of_grid", "positions", "positions_of"]
+__all__ = ["nearest", "outside", "outside_of_grid", "pixel_at", "positions", "positions_of"]
 
 Floats = NDArray[np.float64]
 
 _CLOSE: Final = 1e-6  # of a column, where the error of a division may decide
+_SHORT: Final = 2**15  # columns, whose numbers are compared in a quarter of the time
 _SLOW: Final = 1e-5  # of a pixel for each column; the error is larger if it is less
 
 
@@ -57,8 +58,12 @@ def outside_of_grid(matrix: Floats, offset: Floats, height: int, width: int) -> 
         borders = (0.0, float(last)) if step > 0 else (float(last), 0.0)
         first = np.maximum(first, _column(start, step, borders[0], last, begins=True))
         end = np.minimum(end, _column(start, step, borders[1], last, begins=False) + 1)
-    columns = np.arange(width)
-    return (columns < first[:, None]) | (columns >= end[:, None])
+    dtype: Any = np.int16 if width < _SHORT else np.int32
+    columns: NDArray[Any] = np.arange(width, dtype=dtype)
+    ends: NDArray[Any] = np.clip([first, end], 0, width).astype(dtype)[..., None]
+    beyond: NDArray[np.bool_] = columns < ends[0]
+    beyond |= columns >= ends[1]
+    return beyond
 
 
 def _column(start: Floats, step: float, border: float, last: int, *, begins: bool) -> Floats:
@@ -98,6 +103,19 @@ def nearest(position: Floats, size: int, fill_mode: str) -> NDArray[np.intp]:
     else:
         return _rounded(np.clip(position, 0, size - 1))
     return np.clip(_rounded(_folded(position, below, above, size)), 0, size - 1)
+
+
+def pixel_at(index: NDArray[np.intp], size: int, fill_mode: str) -> NDArray[np.intp]:
+    """`nearest` for whole positions, in whole numbers."""
+    if fill_mode in ("wrap", "grid-wrap"):
+        return index % size
+    if fill_mode in ("reflect", "grid-mirror"):
+        index = index % (2 * size)
+        return np.minimum(index, 2 * size - 1 - index)
+    if fill_mode == "mirror":
+        index = index % max(2 * size - 2, 1)
+        return np.minimum(index, 2 * size - 2 - index)
+    return np.minimum(np.maximum(index, 0), size - 1)
 
 
 def _within(position: Floats, period: int) -> tuple[Floats, Floats]:

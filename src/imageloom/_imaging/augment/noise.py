@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from imageloom._imaging.opencv import HAS_MORE_DEPTHS, cv2
 from imageloom._options import Noise
 
-__all__ = ["add_noise"]
+__all__ = ["FULL_SCALE", "add_noise"]
 
 FULL_SCALE: Final = 255.0
 _LEVELS: Final = 256
@@ -29,8 +29,14 @@ _NORMAL_BITS: Final = 16
 _POISSON_BITS: Final = 12  # the table then has 1 MiB, which a core keeps at hand
 
 
-def add_noise(x: NDArray[Any], noise: Noise) -> NDArray[np.float32]:
-    """Returns an image (height, width, channels) with noise, as float32 clipped to 0..255."""
+def add_noise(x: NDArray[Any], noise: Noise, *, in_range: bool = False) -> NDArray[np.float32]:
+    """Returns an image (height, width, channels) with noise, as float32 clipped to 0..255.
+
+    Args:
+        x: the image.
+        noise: the kind of noise, and its seed.
+        in_range: whether it is known that all values are in 0..255.
+    """
     bits = np.random.PCG64(noise.seed)
     image = np.asarray(x, dtype=np.float32)
     if noise.name == "gauss":
@@ -46,7 +52,9 @@ def add_noise(x: NDArray[Any], noise: Noise) -> NDArray[np.float32]:
     elif noise.name == "poisson":
         return _poisson(image, _draw(bits, image.size, "<u4").reshape(image.shape))
     else:
-        return _salt_and_pepper(image, noise, _draw(bits, image[..., 0].size, "<u4"))
+        # Contiguous, because it is written to by pixels.
+        clipped = image.copy() if in_range else np.clip(image, 0, FULL_SCALE, order="C")
+        return _salt_and_pepper(clipped, noise, _draw(bits, image[..., 0].size, "<u4"))
     np.clip(noisy, 0, FULL_SCALE, out=noisy)
     return noisy
 
@@ -117,11 +125,12 @@ def _poisson(image: NDArray[np.float32], drawn: NDArray[np.uint32]) -> NDArray[n
 def _salt_and_pepper(
     image: NDArray[np.float32], noise: Noise, drawn: NDArray[np.uint32]
 ) -> NDArray[np.float32]:
-    """Makes some pixels white, and some black, in all their channels."""
+    """Makes some pixels of an image white, and some black, in all their channels, and returns it."""
     replaced = round(noise.amount * 2**32) - 1  # the largest number that replaces a pixel
     salt = round(noise.amount * noise.salt_share * 2**32) - 1
-    noisy = np.clip(image, 0, FULL_SCALE)
-    pixels = noisy.reshape(-1, image.shape[2])
-    places = np.flatnonzero(drawn.astype(np.int64) <= replaced)
-    pixels[places] = np.where(drawn[places].astype(np.int64) <= salt, FULL_SCALE, 0.0)[:, None]
-    return noisy
+    if replaced < 0:
+        return image
+    places = np.flatnonzero(drawn <= np.uint32(replaced))
+    white = drawn[places].astype(np.int64) <= salt
+    image.reshape(-1, image.shape[2])[places] = np.where(white, FULL_SCALE, 0.0)[:, None]
+    return image
