@@ -32,12 +32,12 @@ DIST := build/dist
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test quick lint format docs coverage test-long test-marked-long test-dist test-oldest demo examples bench
-.PHONY: hooks lock changelog clean distclean
+.PHONY: test quick lint format docs coverage test-long test-marked-long test-dist test-oldest demo examples
+.PHONY: bench bench-quick hooks lock changelog clean distclean
 # Two targets must not install into the same environment at the same time.
 .NOTPARALLEL:
 
-test: lint docs $(VENV)/stamp-tf-keras
+test: lint docs $(VENV)/stamp-test $(VENV)/stamp-tf-keras
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 # What to run at each save. No framework is installed for it, nor used if one is there.
@@ -68,7 +68,7 @@ MEASURING_DISTURBS := tests/cli/test_command_line.py::test_help_loads_nothing_he
 	tests/pipeline/test_shared_cache.py::test_a_full_disk_only_ends_the_keeping
 
 # Runs the tests and measures which lines run, also in workers; pyproject.toml has the limit.
-coverage: $(VENV)/stamp-tf-keras $(VENV)/stamp-coverage
+coverage: $(VENV)/stamp-test $(VENV)/stamp-tf-keras $(VENV)/stamp-coverage
 	rm -rf build/coverage
 	mkdir -p build/coverage
 	$(PY) -m coverage run -m pytest $(PYTEST_ARGS) $(addprefix --deselect ,$(MEASURING_DISTURBS))
@@ -78,7 +78,7 @@ coverage: $(VENV)/stamp-tf-keras $(VENV)/stamp-coverage
 
 test-long: test-marked-long test-dist test-oldest
 
-test-marked-long: $(VENV)/stamp-tf-keras
+test-marked-long: $(VENV)/stamp-test $(VENV)/stamp-tf-keras
 	$(PY) -m pytest -m long --timeout 1800 $(PYTEST_ARGS)
 
 # Builds both distributions, checks their files, and runs the main job with each of them.
@@ -107,8 +107,10 @@ examples: $(VENV)/stamp-demo
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/tinyml.py
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/unclean_folder.py
 
-# Takes an hour on two cores; each script can be run alone.
-bench: $(VENV)/stamp-bench
+# Takes an hour and a half on two cores; each script can be run alone.
+bench: $(VENV)/stamp-bench $(VENV)/stamp-tf-keras
+	$(PY) benchmarks/origin.py
+	$(PY) benchmarks/options.py --keras
 	$(PY) benchmarks/compare.py
 	$(PY) benchmarks/overhead.py
 	$(PY) benchmarks/steps.py
@@ -117,6 +119,10 @@ bench: $(VENV)/stamp-bench
 	$(PY) benchmarks/end_to_end.py
 	$(PY) benchmarks/cluster.py
 	$(PY) benchmarks/clients.py
+
+# Whether a ratio fell against the results of `bench`: under five minutes on two cores.
+bench-quick: $(VENV)/stamp-bench $(VENV)/stamp-tf-keras
+	$(PY) benchmarks/quick.py
 
 # Makes Git check every commit.
 hooks: $(VENV)/stamp-lint $(VENV)/stamp-hooks
@@ -151,7 +157,7 @@ $(VENV)/stamp-%: pyproject.toml $(LOCK) $(VENV)/stamp-venv
 	touch $@
 
 # tf_keras requires `tensorflow`, which would overwrite the files of `tensorflow-cpu`.
-$(VENV)/stamp-tf-keras: $(VENV)/stamp-test
+$(VENV)/stamp-tf-keras: pyproject.toml $(LOCK) $(VENV)/stamp-venv
 	$(PY) -m pip install --quiet --no-deps --group tf-keras
 	touch $@
 

@@ -12,11 +12,7 @@ folder as JSON and as a chart::
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -24,62 +20,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fresh import RunFailed, result_of
 from machine import RESULTS, keep
-from measure import RESULT_PREFIX
 from peers import PEERS
 from report import Runs, Summary, draw_chart, summarise, table
 from tqdm import tqdm
 from workload import WORKLOADS, Measurement, Workload, make_workload
 
 _HERE = Path(__file__).resolve().parent
-# Far more than any peer needs for the default workload; a peer that takes longer has hung.
-_TIMEOUT_SECONDS = 600.0
 _MOST_IMAGES = 2624  # the number of images in elpv-dataset
 
 
-class PeerFailed(Exception):
-    """A peer ended without a result."""
-
-
-def run_peer(peer: str, workload: Workload, timeout: float = _TIMEOUT_SECONDS) -> Measurement:
+def run_peer(peer: str, workload: Workload) -> Measurement:
     """Measure ``peer`` once in a new process."""
     command = [sys.executable, str(_HERE / "measure.py"), peer]
     command += ["--workload", json.dumps(asdict(workload)), "--started", repr(time.time())]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        # A new process group, so that its workers can be ended together with it.
-        start_new_session=True,
-    )
-    try:
-        output, errors = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        raise PeerFailed(f"no result within {timeout:.0f} s") from error
-    finally:
-        _end_group(process)
-    for line in output.splitlines():
-        if line.startswith(RESULT_PREFIX):
-            return Measurement(**json.loads(line.removeprefix(RESULT_PREFIX)))
-    raise PeerFailed(_reason(process.returncode, errors))
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """End the remaining processes of a peer's group, also after a time-out or Ctrl-C."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    elif process.poll() is None:
-        process.kill()
-    process.wait()
-
-
-def _reason(status: int, errors: str) -> str:
-    """Return why a peer failed: its last line of standard error, normally the exception."""
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    return lines[-1] if lines else f"ended with status {status} and no result"
+    return Measurement(**result_of(command))
 
 
 def run_rounds(
@@ -96,7 +52,7 @@ def run_rounds(
         progress.set_postfix_str(PEERS[peer].label)
         try:
             run = run_peer(peer, workload)
-        except PeerFailed as failure:
+        except RunFailed as failure:
             failures[peer] = str(failure)
             progress.write(f"{PEERS[peer].label} FAILED: {failure}")
             continue
@@ -107,7 +63,7 @@ def run_rounds(
     return runs, failures
 
 
-def _record(workload: Workload, runs: Runs, failures: dict[str, str]) -> dict[str, Any]:
+def record_of(workload: Workload, runs: Runs, failures: dict[str, str]) -> dict[str, Any]:
     """Return the results of one workload, ready for JSON."""
     task = asdict(workload)
     # The path of the folder does not affect the result, and it may be private.
@@ -144,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.workloads:
         workload = make_workload(name, options.images)
         runs, failures = run_rounds(options.peers, workload, options.rounds)
-        records[name] = _record(workload, runs, failures)
+        records[name] = record_of(workload, runs, failures)
         if any(runs.values()):
             summaries[workload.title] = summarise(runs)
         print(f"\n{workload.title}\n\n{table(summarise(runs), failures)}\n")

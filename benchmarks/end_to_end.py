@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fresh import result_of, tell
 from machine import keep
 from peers import imageloom_batches, keras_flow, tfdata_dataset
 from report import markdown
@@ -31,7 +30,6 @@ BACKENDS = ("jax", "tensorflow")
 IMAGES = 384
 ROUNDS = 3
 EPOCHS = 1  # after a first epoch, which compiles the model and starts the workers
-_PREFIX = "RESULT "
 
 
 def make_model(workload: Workload, classes: int) -> Any:
@@ -97,13 +95,10 @@ def run(backend: str, feed: str, workload: Workload) -> dict[str, float]:
     """Call `train` in a new process."""
     command = [sys.executable, "-W", "ignore", __file__, "--one", feed]
     command += ["--workload", json.dumps(asdict(workload))]
-    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    for line in done.stdout.splitlines():
-        if line.startswith(_PREFIX):
-            result: dict[str, float] = json.loads(line.removeprefix(_PREFIX))
-            return result
-    raise RuntimeError(f"{feed} on {backend} failed:\n{done.stderr[-2000:]}")
+    rates: dict[str, float] = result_of(
+        command, environment={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
+    return rates
 
 
 def draw(medians: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
@@ -136,7 +131,7 @@ def main() -> None:
     parser.add_argument("--workload", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(_PREFIX + json.dumps(train(options.one, Workload(**options.workload))), flush=True)
+        tell(train(options.one, Workload(**options.workload)))
         return
     workload = make_workload("photographs", IMAGES)
     turns = [(backend, feed) for backend in BACKENDS for feed in FEEDS]

@@ -1,8 +1,4 @@
-"""Run one peer once and print the result as one line of JSON.
-
-The comparison starts this file in a fresh process for each run, so that no peer sees the
-threads, memory or caches of another.
-"""
+"""Run one peer once and tell the result: the comparison starts this file for each run."""
 
 from __future__ import annotations
 
@@ -13,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import psutil
+from fresh import tell
 from peers import PEERS, Peer
+from reading import cpu_seconds, processes
 from workload import Measurement, Workload
 
-# The parent process finds the result by this prefix, as libraries may print other lines.
-RESULT_PREFIX = "RESULT "
 _MIB = 2**20
 
 
@@ -26,10 +21,10 @@ def measure(peer: Peer, workload: Workload, started: float) -> Measurement:
     """Read the epochs of the peer; ``started`` is when the process began, in ``time.time()``."""
     batches = peer.build(workload, peer.workers)
     first = _checked_size(next(batches), peer, workload)
-    first_batch, first_cpu = time.time(), _cpu_seconds()
+    first_batch, first_cpu = time.time(), cpu_seconds()
     after_first = workload.images - first
     _take(batches, workload, after_first)
-    end, end_cpu = time.time(), _cpu_seconds()
+    end, end_cpu = time.time(), cpu_seconds()
     later = [_epoch_rate(batches, workload) for _ in range(peer.epochs - 1)]
     # Measured while the workers run, because some loaders end their workers with the epoch.
     main_uss, worker_uss = _private_memory(peer.workers)
@@ -74,28 +69,13 @@ def _checked_size(batch: Any, peer: Peer, workload: Workload) -> int:
     return len(images)
 
 
-def _processes() -> list[psutil.Process]:
-    """Return this process and its descendants."""
-    this = psutil.Process()
-    return [this, *this.children(recursive=True)]
-
-
-def _cpu_seconds() -> float:
-    """Return the processor time that this process and its descendants have used so far."""
-    total = 0.0
-    for process in _processes():
-        times = process.cpu_times()
-        total += times.user + times.system
-    return total
-
-
 def _private_memory(workers: int) -> tuple[float, list[float]]:
     """Return the unique set sizes in MiB of this process and of its ``workers``.
 
     Small helpers, such as multiprocessing's resource tracker, are also children: the workers
     are the largest ones.
     """
-    main, *children = [process.memory_full_info().uss / _MIB for process in _processes()]
+    main, *children = [process.memory_full_info().uss / _MIB for process in processes()]
     return main, sorted(children, reverse=True)[:workers]
 
 
@@ -114,7 +94,7 @@ def main() -> None:
     parser.add_argument("--started", type=float, required=True)
     options = parser.parse_args()
     result = measure(PEERS[options.peer], Workload(**options.workload), options.started)
-    print(RESULT_PREFIX + json.dumps(asdict(result)), flush=True)
+    tell(asdict(result))
 
 
 if __name__ == "__main__":

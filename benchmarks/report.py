@@ -108,6 +108,23 @@ def _ratio(
     return statistics.median(ratios)
 
 
+def ratios(workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return the ratios of medians, by workload, that show whether imageloom became slower."""
+    found = {}
+    for workload, record in workloads.items():
+        summary = record["summary"]
+        for peer, rate, other, words in (
+            ("imageloom", "first", "keras", "x Keras"),
+            ("imageloom", "first", "torch", "x DataLoader"),
+            ("imageloom", "first", "floor", "of decoding alone"),
+            ("imageloom-cache", "later", "floor", "of decoding alone"),
+        ):
+            if peer in summary and other in summary:
+                value = summary[peer][rate] / summary[other]["first"]
+                found[f"{workload}, {peer}: {words}"] = value
+    return found
+
+
 def table(summaries: Mapping[str, Summary], failures: Mapping[str, str]) -> str:
     """Return the summaries as a Markdown table, with a line below for each failing peer."""
     lines = markdown([_HEADINGS, *(_cells(summary) for summary in summaries.values())])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ sys.path.insert(0, str(_ROOT / "examples"))
 
 from real_images import write_cells, write_photographs  # noqa: E402 - found only by the line above
 
+DATA = Path(os.environ.get("IMAGELOOM_BENCHMARK_DATA", _ROOT / "build" / "benchmark"))
+USUAL_SIZE = (500, 375)
 WORKLOADS = ("photographs", "cells")
 
 
@@ -73,15 +76,20 @@ class Measurement:
     worker_uss_mib: list[float] = field(default_factory=list)
 
 
+def photographs(images: int, size: tuple[int, int] = USUAL_SIZE) -> str:
+    """Write photographs of a size, width first, if needed; return their folder."""
+    sized = "" if size == USUAL_SIZE else f"-{size[0]}x{size[1]}"
+    return str(write_photographs(DATA / f"photographs-{images}{sized}", count=images, size=size))
+
+
 def make_workload(name: str, images: int) -> Workload:
     """Write the images if needed, and read them once, so that all peers find them cached."""
-    folder = _ROOT / "build" / "benchmark" / f"{name}-{images}"
     if name == "photographs":
-        directory = str(write_photographs(folder, count=images))
+        directory = photographs(images)
         title = f"{images} JPEG photographs, 500x375 to 224x224x3"
         workload = Workload(title, directory, ".jpg", images, 224, 224, 3)
     else:
-        directory = str(write_cells(folder, count=images))
+        directory = str(write_cells(DATA / f"cells-{images}", count=images))
         title = f"{images} grey PNG pictures, 300x300 to 96x96x1"
         workload = Workload(title, directory, ".png", images, 96, 96, 1)
     for file in workload.files:
