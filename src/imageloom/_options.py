@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-import numpy as np
-
 from imageloom._checks.finishing import check_can_finish
 from imageloom._checks.paths import check_path, check_save_format, checked_cache
 from imageloom._checks.values import (
@@ -68,7 +66,7 @@ COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
 _TWO_LEVELS: Final = 1e-3  # the share of pixels that may be off by two grey levels
-_FACTORS: Final = 101  # of brightness, to compute means
+_STEPS: Final = 32  # of brightness, to compute means
 _FLAGS: Final = (
     "featurewise_center",
     "samplewise_center",
@@ -183,11 +181,11 @@ class TransformOptions:
         Brightness and contrast may make two levels of one. A power of 1/2, so that similar options have
         the same.
         """
-        ranges = [r for r in (self.brightness_range, self.contrast_range) if r]
-        factors = np.ones(1)
-        for low, high in ranges:
-            factors = np.multiply.outer(factors, np.linspace(low, high, _FACTORS)).ravel()
-        doubled = float(np.mean(np.clip(np.abs(factors) - 1, 0, 1)))
+        factors = [1.0]
+        for low, high in filter(None, (self.brightness_range, self.contrast_range)):
+            steps = [low + (high - low) * step / _STEPS for step in range(_STEPS + 1)]
+            factors = [factor * step for factor in factors for step in steps]
+        doubled = sum(min(max(abs(factor) - 1, 0), 1) for factor in factors) / len(factors)
         return 0.5 ** max(0, math.ceil(math.log2(doubled / _TWO_LEVELS))) if doubled else 1.0
 
     @property
