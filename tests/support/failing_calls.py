@@ -15,7 +15,7 @@ import io
 import json
 import mmap
 import os
-import selectors
+import select
 import socket
 import subprocess
 import sys
@@ -304,7 +304,7 @@ def install() -> None:
         (socket.socket, "recvmsg", "receive"),
         (socket.socket, "recvmsg_into", "receive"),
         (subprocess, "_fork_exec", "fork"),
-        (selectors.PollSelector, "select", "poll"),
+        (select, "poll", "poll"),
         (threading, "_start_new_thread", "thread"),
         (threading, "_start_joinable_thread", "thread"),  # since Python 3.13
         *((np, name, "allocate") for name in _OF_NUMPY),
