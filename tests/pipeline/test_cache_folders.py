@@ -26,7 +26,8 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="tells files apa
 def sizes_of(kept: Path) -> list[int]:
     """The sides of the images that are kept, those that were used last first."""
     gc.collect()
-    return [round((one.nbytes / SAMPLES / 3) ** 0.5) for one in generations(kept)]
+    files = [one.path.with_suffix(".npy") for one in generations(kept)]
+    return [round((file.stat().st_size / SAMPLES / 3) ** 0.5) for file in files]
 
 
 def fill_size(crops: Path, kept: Path, side: int, **options: Any) -> None:
