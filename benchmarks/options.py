@@ -211,7 +211,7 @@ def measure_all(names: Sequence[str], plan: Plan, with_keras: bool = False) -> d
         label = name if library == "imageloom" else f"{name}, Keras"
         if label in failures:
             continue
-        command = [sys.executable, "-W", "ignore", __file__, "--one", name, "--library", library]
+        command = [sys.executable, "-W", "ignore", __file__, "--one", name, "--maker", library]
         command += ["--directory", folders[CASES[name].size], "--plan", json.dumps(asdict(plan))]
         try:
             run = result_of(command, environment={"TF_CPP_MIN_LOG_LEVEL": "3"})
@@ -299,7 +299,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="everything small")
     parser.add_argument("--results", type=Path, help="folder of options.json")
     parser.add_argument("--one", choices=CASES, help=argparse.SUPPRESS)
-    parser.add_argument("--library", help=argparse.SUPPRESS)
+    parser.add_argument("--maker", help=argparse.SUPPRESS)
     parser.add_argument("--directory", help=argparse.SUPPRESS)
     parser.add_argument("--plan", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -320,7 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     if options.one:
         plan = Plan(**options.plan)
-        tell(measure(CASES[options.one], options.directory, plan, options.library))
+        tell(measure(CASES[options.one], options.directory, plan, options.maker))
         return 0
     usual = asdict(TINY if options.tiny else Plan())
     given = {name: getattr(options, name) for name in ("images", "seconds", "rounds")}

@@ -97,7 +97,7 @@ def test_a_wrong_command_line_has_status_2(folders: list[Path]) -> None:
     run("prune", "--images", folders[0], "--data-folder", folders[0], status=2)
 
 
-def test_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home(index_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imageloom._sources.index.cache_folder", lambda name: None)
     assert "no cache directory" in run("list")
     assert json.loads(run("list", "--json")) == {"directory": None, "indexes": [], "caches": []}

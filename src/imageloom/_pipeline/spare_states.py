@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import numpy as np
@@ -16,9 +16,10 @@ _spare: Final[list[np.random.RandomState]] = []
 
 def seeded_state(seed: int) -> np.random.RandomState:
     """The same as `RandomState(seed)`, from now on the caller's, who may give it back."""
-    try:
+    state = None
+    with suppress(IndexError):
         state = _spare.pop()
-    except IndexError:
+    if state is None:  # outside of the `except`, which Ctrl-C would show as an error before it
         return np.random.RandomState(seed)
     state.seed(seed)
     return state
