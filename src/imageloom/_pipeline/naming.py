@@ -44,27 +44,44 @@ class _Installed:
     def __init__(
         self, get: Callable[[], Any], put: Callable[[Any], None], own: Callable[..., Any]
     ) -> None:
+        """Puts nothing there yet; `own` is called with the other function before its arguments."""
         self._get, self._put, self._own = get, put, own
         self._lock = Lock()
         self._users = 0
-        self.before: Any = None
+        self._before: Any = None
+        self._function: Callable[..., Any] | None = None
 
     def __enter__(self) -> None:
         with self._lock:
             self._users += 1
-            if self._users == 1 and self._get() is not self._own:
-                self.before = self._get()
-                self._put(self._own)
+            if self._users == 1:
+                self._before = self._get()
+                self._function = self._over(self._before)
+                self._put(self._function)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._users -= 1
-            if self._users == 0 and self._get() is self._own:  # nobody has put another one there
-                self._put(self.before)
+            if self._users == 0:
+                function, self._function = self._function, None
+                if self._get() is function:  # nobody has put another one there
+                    self._put(self._before)
+
+    def _over(self, before: Callable[..., Any]) -> Callable[..., Any]:
+        """A new function each time: another library may have kept the last one, and call it."""
+
+        def function(*arguments: Any, **more: Any) -> Any:
+            if self._function is function:
+                return self._own(before, *arguments, **more)
+            return before(*arguments, **more)
+
+        return function
 
 
-def _named_record(*arguments: Any, **more: Any) -> logging.LogRecord:
-    record: logging.LogRecord = naming_in_logs.before(*arguments, **more)
+def _named_record(
+    before: Callable[..., logging.LogRecord], *arguments: Any, **more: Any
+) -> logging.LogRecord:
+    record = before(*arguments, **more)
     place = current_place()
     if place and isinstance(record.msg, str):
         addition = f" [imageloom: {place}]"
@@ -72,10 +89,16 @@ def _named_record(*arguments: Any, **more: Any) -> logging.LogRecord:
     return record
 
 
-def _show_named(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+def _show_named(
+    before: Callable[..., None],
+    message: Warning | str,
+    category: type[Warning],
+    *place: Any,
+    **more: Any,
+) -> None:
     if isinstance(message, Warning):
         message = _named(message, current_place())
-    naming_in_warnings.before(message, category, *place, **more)
+    before(message, category, *place, **more)
 
 
 def _named(message: Warning, place: str) -> Warning:
