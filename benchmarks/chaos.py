@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 
 from real_images import write_photographs
 
-from imageloom import BatchTimeoutError, ImageDataGenerator
+from imageloom import BatchTimeoutError, ImageDataGenerator, WorkerStartError
 from imageloom._api import engine
 from imageloom._executors.program import end_idle_workers
 
@@ -144,12 +144,15 @@ class Chaos:
             self._it.on_epoch_end()
 
     def _asked(self, index: int) -> Any:
-        """Return a batch, asked for again if its worker was stopped for too long."""
+        """Return a batch, asked for again if its worker was stopped for too long, or none could start."""
         for _ in range(ATTEMPTS):
             try:
                 return self._it[index]
             except BatchTimeoutError:
                 self.done["timeouts"] += 1
+            except WorkerStartError:  # three in a row were hurt before they were ready
+                self.done["failed starts"] += 1
+                self._resize()
         raise TimeoutError(f"position {self.position} was asked for {ATTEMPTS} times in vain")
 
     def close(self) -> None:

@@ -183,7 +183,7 @@ class TransformOptions:
         """
         factors = [1.0]
         for low, high in filter(None, (self.brightness_range, self.contrast_range)):
-            steps = [low + (high - low) * step / _STEPS for step in range(_STEPS + 1)]
+            steps = [low + (high - low) * (step + 0.5) / _STEPS for step in range(_STEPS)]
             factors = [factor * step for factor in factors for step in steps]
         doubled = sum(min(max(abs(factor) - 1, 0), 1) for factor in factors) / len(factors)
         return 0.5 ** max(0, math.ceil(math.log2(doubled / _TWO_LEVELS))) if doubled else 1.0
