@@ -28,7 +28,14 @@ from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams, default_transform
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions, warn_if_unfitted
-from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
+from imageloom._options import (
+    OPTION_DEFAULTS,
+    OPTION_NAMES,
+    GeneratorOptions,
+    Noise,
+    ShiftRange,
+    StepOption,
+)
 from imageloom._pipeline.hooks import Hook
 from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.words import generator_in_words
@@ -133,6 +140,27 @@ class ImageDataGenerator(MltkSurface):
             for them, and the device that batches are moved to does the rest (`to_torch_dataset`
             with a device, `to_jax`, and Keras' `fit` on an accelerator). Batches that are read in
             other ways are finished by the workers.
+        random_crop: True cuts windows of `target_size` out of images that keep their own size.
+            `{"scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3)}` cuts windows with this share of the area
+            and this width by height, and resizes them to `target_size`, as torchvision's
+            `RandomResizedCrop`. Without random transforms, images are resized as ever.
+        perspective: move the corners, as Keras' `RandomPerspective`. This option and others below
+            take True for the defaults of Keras' layer, a number or two bounds for its `factor`, or
+            a dictionary of its arguments; here `factor`, `scale` and `fill_value`.
+        elastic: distort like rubber, as Keras' `RandomElasticTransform` (`factor`, `scale`,
+            `fill_mode`, `fill_value`).
+        rand_augment: (n, magnitude): n operations in a row with a strength in 0..1, as Keras'
+            `RandAugment` (`num_ops`, `factor`).
+        hue_range: largest change of the hue in either direction, or two bounds; 1.0 is half a turn,
+            as in Keras' `RandomHue`.
+        saturation_range: two bounds of a factor, or the upper one; 0.0 is grey, 0.5 changes nothing,
+            1.0 is full colour, as in Keras' `RandomSaturation`.
+        grayscale: probability of making an image grey, as Keras' `RandomGrayscale`; True is 0.5.
+        blur: blur, as Keras' `RandomGaussianBlur` (`factor`, `kernel_size`, `sigma`).
+        jpeg_quality_range: compress as a JPEG file of a quality between two whole numbers in
+            1..100, as TensorFlow's `random_jpeg_quality`, but with the upper one.
+        random_erasing: erase a rectangle, as Keras' `RandomErasing` (`factor`, `scale`,
+            `fill_value`).
 
     Attributes:
         mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
@@ -193,6 +221,16 @@ class ImageDataGenerator(MltkSurface):
     on_bad_image: str
     batch_timeout: float | None
     finish: str
+    random_crop: StepOption
+    perspective: StepOption
+    elastic: StepOption
+    rand_augment: StepOption
+    hue_range: float | Sequence[float] | None
+    saturation_range: float | Sequence[float] | None
+    grayscale: bool | float | None
+    blur: StepOption
+    jpeg_quality_range: int | Sequence[int] | None
+    random_erasing: StepOption
 
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
@@ -249,6 +287,16 @@ class ImageDataGenerator(MltkSurface):
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
         finish: str = "host",
+        random_crop: StepOption = None,
+        perspective: StepOption = None,
+        elastic: StepOption = None,
+        rand_augment: StepOption = None,
+        hue_range: float | Sequence[float] | None = None,
+        saturation_range: float | Sequence[float] | None = None,
+        grayscale: bool | float | None = None,
+        blur: StepOption = None,
+        jpeg_quality_range: int | Sequence[int] | None = None,
+        random_erasing: StepOption = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in OPTION_NAMES}
         if data_format is None:

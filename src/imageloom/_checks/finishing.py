@@ -39,6 +39,7 @@ def check_can_finish(options: Any) -> None:
         named.append(f"interpolation_order={options.interpolation_order}")
     if options.save_to_dir is not None:
         named.append("save_to_dir")
+    named += options.used_steps
     if named:
         listed = " and ".join(f"`{name}`" for name in named)
         raise InvalidArgumentError(

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError, InvalidArgumentError
 from imageloom._imaging.augment.affine import Affine
-from imageloom._imaging.augment.apply import apply_geometry, apply_transform
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
 from imageloom._imaging.augment.colour import Scaling
 from imageloom._imaging.augment.fused import Fusion
+from imageloom._imaging.augment.steps.apply import apply_all, move_mask
 from imageloom._imaging.half import write_row
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
@@ -34,6 +34,7 @@ from imageloom._pipeline.spare_states import give_back
 from imageloom._pipeline.unfinished import DrawnImages
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
+from imageloom._pipeline.windows import FurtherSteps
 from imageloom._warnings import Code, coded
 
 __all__ = ["BatchWork"]
@@ -72,6 +73,7 @@ class BatchWork:
         self._state = task.spec.random_state() if state is None else state
         self._transforms_images = self._has_to_transform()
         self._draws = self._batch_draws() if self._transforms_images else None
+        self._steps = FurtherSteps(recipe, task.spec.seed)
         self._reader = BatchReader(recipe, task, raw, store, self.at)
         self._from_bytes = False  # whether the current image was stored as bytes
         self._progress = np.empty(1, np.int64) if progress is None else progress
@@ -216,7 +218,7 @@ class BatchWork:
         if options is not None and self._drawn is not None:
             self.at.enter("transform")
             params, affine = self._drawn
-            x = apply_geometry(x, params, options, affine)
+            x = move_mask(self._steps.cropped_mask(x), params, options, affine)
         x = self._in_user_layout(x)
         if x.shape != row.shape:
             raise BatchShapeError(
@@ -229,11 +231,15 @@ class BatchWork:
     def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Computes a row of the batch from the stored pixels."""
         recipe = self._recipe
+        if recipe.crops and recipe.user_code.noaug_hook is None:
+            x = self._cropped(x)
         if self._fusion is not None and self._computed_at_once(self._fusion, x, row):
             return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
             x = self._call(recipe.user_code.noaug_hook, x.copy())
+            if recipe.crops:
+                x = self._cropped(x)
         if x.ndim == 2:
             x = x[:, :, None]
         if recipe.unfinished:
@@ -257,6 +263,10 @@ class BatchWork:
             return
         self._check_shape(x, row)
         write_row(x, row)
+
+    def _cropped(self, x: NDArray[Any]) -> NDArray[Any]:
+        self.at.enter("transform")
+        return self._steps.cropped(x if x.ndim == 3 else x[:, :, None], self._image_number())
 
     def _computed_at_once(self, fusion: Fusion, x: NDArray[Any], row: NDArray[Any]) -> bool:
         """Computes a row in the steps that are done at once, if the stored pixels are fit for it."""
@@ -315,11 +325,11 @@ class BatchWork:
             return self._methods.transform(self._about(), self._state, x)
         params, affine = self._drawn = self._draw(x)
         if self._recipe.report.transforms:
-            self._transforms.append(params)
+            self._transforms.append(self._steps.with_window(params))
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
         to_bytes = row.dtype == np.uint8 and not self._recipe.follows_transform
-        return apply_transform(
+        return apply_all(
             x,
             params,
             options,
@@ -342,7 +352,10 @@ class BatchWork:
         if self._methods.draws:
             return self._methods.draw(self._about(), self._state, x), None
         assert self._draws is not None
-        return self._draws.of(self._image_number(), x.shape[0], x.shape[1])
+        height, width = x.shape[:2]
+        params, affine = self._draws.of(self._image_number(), height, width)
+        self._steps.draw(params, self._image_number(), height, width)
+        return params, affine
 
     def _standardize(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
         """Returns the finished image, or `row` itself if the image was written there already."""

@@ -160,6 +160,17 @@ class Recipe:
         return bool(self.user_code) or self.standardize.active
 
     @property
+    def image_size(self) -> tuple[int, int]:
+        """The (height, width) of an image in the batch."""
+        height, width = self.layout.row_shape[1:] if self.channels_first else self.layout.row_shape[:2]
+        return height, width
+
+    @property
+    def crops(self) -> bool:
+        """Whether a random window is cut out of each image, which is then read at its own size."""
+        return self.transform is not None and self.transform.crops
+
+    @property
     def carries_code(self) -> bool:
         """Whether there is anything in it that the user has written, and that may not be sendable."""
         return bool(self.user_code) or (self.pillow is not None and bool(self.pillow.added))

@@ -7,7 +7,6 @@ new record from the attributes and checks it again. Later assignments do not aff
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -30,7 +29,8 @@ from imageloom._checks.values import (
     zoom_bounds,
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._public import public
+from imageloom._options.steps import STEP_NAMES, StepOption, checked_steps, step_records
+from imageloom._options.transform import NOISE_NAMES, Noise, ShiftRange, TransformOptions
 from imageloom._warnings import Code, warn_user
 
 __all__ = [
@@ -40,14 +40,15 @@ __all__ = [
     "NOISE_NAMES",
     "OPTION_DEFAULTS",
     "OPTION_NAMES",
+    "STEP_NAMES",
     "GeneratorOptions",
     "Noise",
     "ReadOptions",
     "ShiftRange",
+    "StepOption",
     "TransformOptions",
 ]
 
-ShiftRange = float | Sequence[float] | None
 Hook = Callable[..., Any]
 
 FILL_MODES: Final = (
@@ -60,13 +61,10 @@ FILL_MODES: Final = (
     "grid-mirror",
     "grid-constant",
 )
-NOISE_NAMES: Final = ("gauss", "poisson", "s&p", "speckle")
 INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
-_TWO_LEVELS: Final = 1e-3  # the share of pixels that may be off by two grey levels
-_STEPS: Final = 32  # of brightness, to compute means
 _FLAGS: Final = (
     "featurewise_center",
     "samplewise_center",
@@ -80,118 +78,6 @@ _FLAGS: Final = (
     "random_transforms_enabled",
     "disable_gpu_in_subprocesses",
 )
-
-
-@public
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """One kind of noise, with its parameters, for the `noise` argument.
-
-    Amplitudes are relative to full scale = 1.0: a variance of 0.01 is a standard deviation of a
-    tenth of the range, which is 25.5 grey levels for images of 0..255.
-
-    Attributes:
-        name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`; `"s&p"`
-            replaces whole pixels with full scale or 0; `"poisson"` draws counts at 255 levels.
-        mean: mean of the noise, for full scale = 1.0 (gauss, speckle).
-        var: variance of the noise, for full scale = 1.0 (gauss, speckle).
-        amount: share of the pixels that are replaced, 0..1 (s&p).
-        salt_share: share of the replaced pixels that become full scale, 0..1 (s&p).
-        seed: seed of the noise values. Leave it at None in the `noise` argument. In a drawn
-            transform it is the seed of the image, so that applying the transform twice gives the
-            same pixels.
-
-    Raises:
-        InvalidArgumentError: an unknown name, a negative variance, or a share outside 0..1.
-        ArgumentTypeError: the name is not a string.
-    """
-
-    name: str
-    mean: float = 0.0
-    var: float = 0.01
-    amount: float = 0.05
-    salt_share: float = 0.5
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise ArgumentTypeError(
-                f"`noise` must be names or `Noise` records; received {self.name!r} "
-                f"of type {type(self.name).__name__}."
-            )
-        check_choice("noise", self.name, NOISE_NAMES)
-        for name in ("mean", "var", "amount", "salt_share"):
-            check_number(f"{name} of noise", getattr(self, name))
-        if self.var < 0:
-            raise InvalidArgumentError(f"The variance of noise must be >= 0, received {self.var!r}.")
-        for name, share in (("amount", self.amount), ("salt_share", self.salt_share)):
-            if not 0 <= share <= 1:
-                raise InvalidArgumentError(f"`{name}` of noise must be in 0..1, received {share!r}.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransformOptions:
-    """The options of random transforms; the fields have the names of the arguments."""
-
-    rotation_range: float
-    width_shift_range: ShiftRange
-    height_shift_range: ShiftRange
-    brightness_range: Sequence[float] | None
-    shear_range: float
-    zoom_range: Sequence[float]
-    channel_shift_range: float
-    horizontal_flip: bool
-    vertical_flip: bool
-    contrast_range: Sequence[float] | None
-    noise: tuple[Noise, ...]
-    random_transforms_enabled: bool
-    fill_mode: str
-    cval: float
-    interpolation_order: int
-    corrected_geometry: bool
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether every image stays as it is, whatever is drawn."""
-        flips = self.horizontal_flip or self.vertical_flip
-        return not self.random_transforms_enabled or (self.only_flips and not flips)
-
-    @property
-    def only_flips(self) -> bool:
-        """Whether images are flipped at most."""
-        shifts = (self.width_shift_range, self.height_shift_range)
-        moves = self.turns_or_scales or any(not isinstance(s, (int, float)) or s != 0 for s in shifts)
-        return not moves and not self.recolours and self.channel_shift_range == 0
-
-    @property
-    def turns_or_scales(self) -> bool:
-        """Whether rotation, shear or zoom may be drawn."""
-        low, high = self.zoom_range
-        return bool(self.rotation_range or self.shear_range or not low == high == 1)
-
-    @property
-    def needs_exact_pixels(self) -> bool:
-        """Whether a step may enlarge a difference of one grey level in any image."""
-        return self.interpolation_order > 1
-
-    @property
-    def differing_share(self) -> float:
-        """The share of pixels that may be off by one grey level before the colour steps.
-
-        Brightness and contrast may make two levels of one. A power of 1/2, so that similar options have
-        the same.
-        """
-        factors = [1.0]
-        for low, high in filter(None, (self.brightness_range, self.contrast_range)):
-            steps = [low + (high - low) * (step + 0.5) / _STEPS for step in range(_STEPS)]
-            factors = [factor * step for factor in factors for step in steps]
-        doubled = sum(min(max(abs(factor) - 1, 0), 1) for factor in factors) / len(factors)
-        return 0.5 ** max(0, math.ceil(math.log2(doubled / _TWO_LEVELS))) if doubled else 1.0
-
-    @property
-    def recolours(self) -> bool:
-        """Whether steps may be drawn that assume values of 0..255."""
-        return bool(self.brightness_range or self.contrast_range or self.noise)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +105,10 @@ class ReadOptions:
     differing_share: float = 1.0
     scaled: bool = False
     as_labels: bool = False
+
+    def at_own_size(self) -> ReadOptions:
+        """The options of reading images of which a window is cut later."""
+        return replace(self, interpolation=None, scaled=False)
 
     def for_masks(self) -> ReadOptions:
         """The options of reading masks: their numbers, with nearest neighbour interpolation."""
@@ -278,6 +168,16 @@ class GeneratorOptions:
     on_bad_image: str = "raise"
     batch_timeout: float | None = None
     finish: str = "host"
+    random_crop: StepOption = None
+    perspective: StepOption = None
+    elastic: StepOption = None
+    rand_augment: StepOption = None
+    hue_range: float | Sequence[float] | None = None
+    saturation_range: float | Sequence[float] | None = None
+    grayscale: bool | float | None = None
+    blur: StepOption = None
+    jpeg_quality_range: int | Sequence[int] | None = None
+    random_erasing: StepOption = None
 
     def __post_init__(self) -> None:
         """Checks every field, in the same sequence as Keras, and normalises it."""
@@ -306,6 +206,8 @@ class GeneratorOptions:
             self._set("save_to_dir", check_path("save_to_dir", self.save_to_dir, " or None"))
         check_text("save_prefix", self.save_prefix)
         check_save_format(self.save_format)
+        for name, value in checked_steps(self).items():
+            self._set(name, value)
         check_choice("finish", self.finish, ("host", "device"))
         if self.finish == "device":
             check_can_finish(self)
@@ -360,6 +262,11 @@ class GeneratorOptions:
         return float(self.validation_split or 0.0)
 
     @property
+    def used_steps(self) -> list[str]:
+        """The names of the options of further steps that are on."""
+        return list(step_records(self))
+
+    @property
     def transform(self) -> TransformOptions:
         """The options of random transforms."""
         return TransformOptions(
@@ -379,6 +286,7 @@ class GeneratorOptions:
             cval=self.cval,
             interpolation_order=self.interpolation_order,
             corrected_geometry=self.geometry == "corrected",
+            **step_records(self),
         )
 
 

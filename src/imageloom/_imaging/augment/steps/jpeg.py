@@ -1,0 +1,40 @@
+"""Compresses an image as a JPEG file and decodes it, so that it has the marks of the compression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imageloom._imaging.augment.steps.colours import coloured_part
+from imageloom._imaging.opencv import cv2
+
+__all__ = ["compress", "draw_quality"]
+
+
+def draw_quality(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
+    """Draws the quality of the file, both bounds included."""
+    return int(rng.integers(bounds[0], bounds[1] + 1))
+
+
+def compress(x: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
+    """Compresses an image (height, width, channels); a fourth channel stays as it is.
+
+    The file has half as many colours as pixels in each direction (4:2:0), as libjpeg writes it where
+    nothing else is asked for, and Pillow and TensorFlow with it.
+    """
+    colours = coloured_part(x, "`jpeg_quality_range`")
+    source = np.rint(np.clip(x if colours is None else colours, 0, 255)).astype(np.uint8)
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY, quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    ]  # fmt: skip
+    if colours is None:
+        _, content = cv2.imencode(".jpg", source, options)
+        grey: Any = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
+        return grey[..., None].astype(np.float32)  # type: ignore[no-any-return]
+    _, content = cv2.imencode(".jpg", cv2.cvtColor(source, cv2.COLOR_RGB2BGR), options)
+    decoded = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    found = decoded.astype(np.float32)
+    return found if x.shape[2] == 3 else np.concatenate((found, x[..., 3:]), axis=2)
