@@ -194,13 +194,16 @@ def make_recipe(
         mask_dtypes=() if read is None else _mask_dtypes(source, read),
         mask_shape=_mask_shape(row_shape, settings.data_format),
     )
+    transform = None if unaugmented else options.transform
+    crops = transform is not None and transform.crops
+    cached = None if read is None else read.at_own_size() if crops else read
     return Recipe(
         read=read,
         rows=rows,
-        cache=None if read is None else _cache_plan(options, source, read, pillow, layout),
+        cache=None if cached is None else _cache_plan(options, source, cached, pillow, layout),
         images=source.images,
         masks=source.masks,
-        transform=None if unaugmented else options.transform,
+        transform=transform,
         standardize=StandardizeOptions.of(options, frozen.statistics),
         layout=layout,
         params=params,
@@ -245,6 +248,7 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
         recipe,
         masks=0,
         transform=options.transform if augment else None,
+        cache=None if augment and options.transform.crops else recipe.cache,
         standardize=standardize,
         layout=dataclasses.replace(
             recipe.layout,
@@ -321,6 +325,8 @@ def _cache_plan(
         why = "there is no room for one image"
         if plan is None:
             why = "images are not resized to one size"
+            if options.used_steps[:1] == ["random_crop"]:
+                why = "`random_crop` cuts windows out of images at their own sizes"
         elif options.cache_limit is not None and options.cache_limit < plan.row_nbytes + MARK.itemsize:
             why = "`cache_limit` is smaller than one image"
         warn_user(f"`cache` keeps nothing: {why}.", code=Code.CACHE_KEEPS_NOTHING)

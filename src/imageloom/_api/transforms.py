@@ -86,7 +86,7 @@ def draw_from(
         words = own.entropy if isinstance(own.entropy, Sequence) else (own.entropy or 0,)
         stream = step_stream(words)
         draw_steps(params, transform, height, width, stream)
-        if crops and transform.crops and not transform.random_crop.keeps_size:
+        if crops and transform.crops:
             size = (height, width)
             params["random_crop"] = draw_window(transform, size, size, stream)
     return params

@@ -55,11 +55,6 @@ class Crop:
     scale: Bounds | None = None
     ratio: Bounds = _RATIO
 
-    @property
-    def keeps_size(self) -> bool:
-        """Whether the pixels of a window stay as they are, unless the image is too small."""
-        return self.scale is None
-
 
 @dataclass(frozen=True, slots=True)
 class Perspective:
@@ -171,7 +166,9 @@ def _plain(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if value is True or value is False or not isinstance(value, numbers.Real):
+        return False
+    return math.isfinite(value)
 
 
 def _is_pair(value: Any) -> bool:

@@ -15,6 +15,7 @@ from imageloom._api.iterators.mistakes import check_arrays
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
+    check_windows,
     checked_generator,
     output_settings,
     warn_about_geometry,
@@ -110,6 +111,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
+        check_windows(options)
         settings = OutputSettings(
             **output_settings(
                 options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype

@@ -69,7 +69,7 @@ def apply_all(
         x = _moved(_as_single(x), params, options, nearest=options.interpolation_order == 0)
         x = apply_transform(x, colours, options)
     x = _recoloured(_as_single(x), params, options) if further else x
-    return x if dtype.kind in "iu" and to_bytes else _as_dtype(x, dtype)
+    return _as_dtype(x, dtype)
 
 
 def move_mask(
@@ -135,4 +135,6 @@ def _as_single(x: NDArray[Any]) -> NDArray[np.float32]:
 
 def _as_dtype(x: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """The pixels in the image's dtype; bytes become float32, as behind a change of brightness."""
-    return x if dtype == np.uint8 else x.astype(dtype, copy=False)
+    if dtype == np.uint8:
+        return x
+    return (np.rint(x) if dtype.kind in "iu" else x).astype(dtype, copy=False)

@@ -28,12 +28,13 @@ def draw_blur(rng: np.random.Generator, options: Blur) -> dict[str, Any] | None:
 
 def blur(x: NDArray[np.float32], params: Mapping[str, Any]) -> NDArray[np.float32]:
     """Blurs an image (height, width, channels); as in Keras, it is black beyond its border."""
-    kernels = [
+    across, down = (
         cv2.getGaussianKernel(size, sigma, cv2.CV_32F)
         for size, sigma in zip(params["kernel_size"], params["sigma"], strict=True)
-    ]
+    )
 
     def blurred(part: NDArray[np.float32]) -> Any:
-        return cv2.sepFilter2D(part, -1, *kernels, borderType=cv2.BORDER_CONSTANT)
+        return cv2.sepFilter2D(part, -1, across, down, borderType=cv2.BORDER_CONSTANT)
 
-    return np.clip(by_channels(blurred, x), 0, 255)
+    blurry: NDArray[np.float32] = np.clip(by_channels(blurred, x), 0, 255)
+    return blurry

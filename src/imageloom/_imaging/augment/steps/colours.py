@@ -59,7 +59,7 @@ def change_colours(
         hue: the share of a turn; None for no change.
         saturation: the factor; None for no change.
     """
-    colours = coloured_part(x, "a change of hue or saturation")
+    colours: Any = coloured_part(x, "a change of hue or saturation")
     if colours is None:
         return x
     hsv: Any = cv2.cvtColor(np.clip(colours, 0, 255), cv2.COLOR_RGB2HSV)  # in 0..360, 0..1, 0..255
@@ -75,8 +75,8 @@ def change_colours(
 
 def grey_part(colours: NDArray[np.float32]) -> NDArray[np.float32]:
     """The grey value of each pixel in all three channels."""
-    grey: NDArray[np.float32] = cv2.transform(np.ascontiguousarray(colours), _GREY)
-    return grey
+    grey: Any = cv2.transform(np.ascontiguousarray(colours), _GREY)
+    return grey  # type: ignore[no-any-return]
 
 
 def make_grey(x: NDArray[np.float32]) -> NDArray[np.float32]:

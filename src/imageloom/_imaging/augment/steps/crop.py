@@ -1,7 +1,7 @@
 """Cuts a window out of an image and gives it the size of the batch.
 
-A window of the batch's size is cut as by Keras' `RandomCrop`: out of a smaller image, the largest window
-with the same aspect ratio, from its centre. A window of a drawn area and aspect ratio is that of
+A window of the batch's size is cut as by Keras' `RandomCrop`: out of a smaller image, the largest
+window with the same aspect ratio, from its centre. A window of a drawn area and aspect ratio is that of
 torchvision's `RandomResizedCrop`, which draws ten times before it takes the centre.
 """
 
@@ -121,7 +121,8 @@ def crop_mask(x: NDArray[Any], params: Mapping[str, Any], shape: tuple[int, int]
 
 def _nearest(before: int, after: int) -> NDArray[np.intp]:
     """The pixel that each pixel of the result is, as Pillow chooses it."""
-    return np.floor((np.arange(after) + 0.5) * (before / after)).astype(np.intp)
+    places: NDArray[np.intp] = ((np.arange(after) + 0.5) * (before / after)).astype(np.intp)
+    return places
 
 
 def _by_pillow(x: NDArray[Any], size: tuple[int, int], method: Image.Resampling) -> NDArray[Any]:
@@ -135,4 +136,5 @@ def _by_pillow(x: NDArray[Any], size: tuple[int, int], method: Image.Resampling)
     if x.dtype.kind not in "iu":
         return resized.astype(x.dtype, copy=False)
     limits = np.iinfo(x.dtype)
-    return np.clip(np.rint(resized), limits.min, limits.max).astype(x.dtype)
+    rounded: NDArray[Any] = np.clip(np.rint(resized), limits.min, limits.max).astype(x.dtype)
+    return rounded

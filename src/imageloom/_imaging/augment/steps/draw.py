@@ -1,7 +1,7 @@
 """Draws the parameters of all further steps of an image, each from a stream of its own.
 
-The parameters are plain Python objects, which JSON can hold, under the names of `PARAMETERS`. A parameter
-is None where the image is left as it is by chance, and missing where the step is off.
+The parameters are plain Python objects, which JSON can hold. One is None where the image is left as it
+is by chance, and missing where the step is off.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Distorts an image like rubber, as Keras' `RandomElasticTransform`.
 
-The image is read at places that a smooth random field moves. For the strength s, the field is white noise
-with the standard deviation sigma = 0.05 s times the shorter side, blurred with that sigma, and multiplied
-by alpha = 0.1 s times the longer side.
+The image is read at places that a smooth random field moves. For the strength s, the field is white
+noise with the standard deviation sigma = 0.05 s times the shorter side, blurred with that sigma, and
+multiplied by alpha = 0.1 s times the longer side.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imageloom._imaging.augment.steps.remap import read_at
 from imageloom._imaging.opencv import cv2
 from imageloom._options.steps import Elastic
 
-__all__ = ["displacements", "distort", "draw_elastic", "smoothed"]
+__all__ = ["displacements", "distort", "distort_by", "draw_elastic", "smoothed"]
 
 
 def draw_elastic(rng: np.random.Generator, options: Elastic) -> dict[str, Any] | None:
@@ -60,9 +60,22 @@ def distort(
     fill_value: float,
     nearest: bool,
 ) -> NDArray[Any]:
-    """Distorts an image (height, width, channels)."""
+    """Distorts an image (height, width, channels) as drawn."""
+    moves = displacements(params, x.shape[0], x.shape[1])
+    return distort_by(x, *moves, fill_mode=fill_mode, fill_value=fill_value, nearest=nearest)
+
+
+def distort_by(
+    x: NDArray[Any],
+    across: NDArray[np.float32],
+    down: NDArray[np.float32],
+    *,
+    fill_mode: str,
+    fill_value: float,
+    nearest: bool,
+) -> NDArray[Any]:
+    """Reads each pixel of an image so far to the right and below."""
     height, width = x.shape[:2]
-    across, down = displacements(params, height, width)
-    across += np.arange(width, dtype=np.float32)
-    down += np.arange(height, dtype=np.float32)[:, None]
-    return read_at(x, across, down, fill_mode=fill_mode, fill_value=fill_value, nearest=nearest)
+    columns = across + np.arange(width, dtype=np.float32)
+    rows = down + np.arange(height, dtype=np.float32)[:, None]
+    return read_at(x, columns, rows, fill_mode=fill_mode, fill_value=fill_value, nearest=nearest)

@@ -35,6 +35,6 @@ def compress(x: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
         grey: Any = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
         return grey[..., None].astype(np.float32)  # type: ignore[no-any-return]
     _, content = cv2.imencode(".jpg", cv2.cvtColor(source, cv2.COLOR_RGB2BGR), options)
-    decoded = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    found = decoded.astype(np.float32)
+    decoded: Any = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    found = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.float32)
     return found if x.shape[2] == 3 else np.concatenate((found, x[..., 3:]), axis=2)

@@ -45,7 +45,8 @@ def _degeneration(x: Pixels, factor: float) -> Pixels:
 
 def _contrast(x: Pixels, factor: float) -> Pixels:
     mean = x.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
-    return (x - mean) * np.float32(factor) + mean
+    found: Pixels = (x - mean) * np.float32(factor) + mean
+    return found
 
 
 def _sharpness(x: Pixels, factor: float) -> Pixels:
@@ -69,7 +70,8 @@ def _auto_contrast(x: Pixels) -> Pixels:
     low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
     flat = low == high
     scale = np.float32(255) / np.where(flat, 1, high - low)
-    return np.where(flat, x, (x - low) * scale)
+    stretched: Pixels = np.where(flat, x, (x - low) * scale)
+    return stretched
 
 
 def _equalization(x: Pixels) -> Pixels:
@@ -85,7 +87,8 @@ def _equalized(channel: Pixels, levels: NDArray[np.uint8]) -> Pixels:
     below = counts.cumsum()
     lowest = below[np.flatnonzero(counts)[0]]
     table = np.rint((below - lowest) * 255 / (below[-1] - lowest)).clip(0, 255)
-    return table.astype(np.float32)[levels]
+    equalized: Pixels = table.astype(np.float32)[levels]
+    return equalized
 
 
 RECOLOURS: Final[dict[str, Callable[..., Pixels]]] = {

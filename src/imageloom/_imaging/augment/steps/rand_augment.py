@@ -1,7 +1,7 @@
 """Applies some operations of a list in a row, as Keras' `RandAugment`.
 
-The operations have the names and the meaning of Keras' layers, with the factors that `RandAugment` gives
-them. Those that move pixels are also applied to masks and points.
+The operations have the names and the meaning of Keras' layers, with the factors that `RandAugment`
+gives them. Those that move pixels are also applied to masks and points.
 """
 
 from __future__ import annotations
