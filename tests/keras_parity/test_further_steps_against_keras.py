@@ -13,6 +13,7 @@ from imageloom import ImageDataGenerator
 from imageloom._imaging.augment.steps.elastic import distort_by, smoothed
 
 keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.slow  # because JAX compiles each layer
 
 SHAPE: Final = (48, 36, 3)
 
@@ -74,7 +75,7 @@ def test_blur(image: NDArray[Any], size: tuple[int, int], sigma: tuple[float, fl
 def test_perspective(image: NDArray[Any]) -> None:
     height, width, _ = SHAPE
     corners = np.float32([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
-    for seed in range(10):
+    for seed in range(3):
         moves = np.random.default_rng(seed).uniform(-0.2, 0.2, (4, 2))
         drawn = {
             "start_points": corners[None],
@@ -87,7 +88,7 @@ def test_perspective(image: NDArray[Any]) -> None:
         assert np.abs(ours - theirs).mean() < 0.01
 
 
-@pytest.mark.parametrize("scale", [0.1, 0.6, 1.0])
+@pytest.mark.parametrize("scale", [0.1, 1.0])
 def test_elastic(image: NDArray[Any], scale: float) -> None:
     """The same normal numbers give Keras' displacements: here in both directions the same ones."""
     height, width, _ = SHAPE
@@ -150,7 +151,7 @@ def test_operations_of_rand_augment_that_change_colours(name: str, image: NDArra
     arrays = {
         key: np.asarray(value, None if np.ndim(value) else "float32") for key, value in drawn.items()
     }
-    for x in (image, image * 0.5 + 20, np.full_like(image, 90)):
+    for x in (image * 0.5 + 20, np.full_like(image, 90))[: 1 + (name == "auto_contrast")]:
         theirs = by_layer(layer, x, arrays, **options)
         assert_close(applied(x, rand_augment=[[name, *numbers]]), theirs)
 
@@ -191,15 +192,19 @@ def test_operations_are_those_of_keras_with_its_factors() -> None:
     assert set(seen) == set(layer._AUGMENT_LAYERS)
     for name in ("random_brightness", "random_color_degeneration", "random_sharpness"):
         low, high = getattr(layer, name).factor
-        assert low <= np.min(seen[name]) < 0.05 and 0.35 < np.max(seen[name]) <= high
-    assert np.min(seen["random_contrast"]) >= 1.0 and 1.35 < np.max(seen["random_contrast"]) <= 1.4
+        assert low <= np.min(seen[name]) < 0.05
+        assert 0.35 < np.max(seen[name]) <= high
+    assert np.min(seen["random_contrast"]) >= 1
+    assert 1.35 < np.max(seen["random_contrast"]) <= 1.4
     assert {bits for (bits,) in seen["random_posterization"]} == {1, 2}
     assert layer.random_posterization.factor == (1, 3)  # of which the upper one is never drawn
     turns = np.array(seen["random_rotation"])
-    assert turns.min() >= 0 and 120 < turns.max() <= 360 * layer.random_rotation.factor[1]
+    assert turns.min() >= 0
+    assert 120 < turns.max() <= 360 * layer.random_rotation.factor[1]
     moves = np.array(seen["random_translation"])
     assert moves.min() >= layer.random_translation.height_lower == 0
     assert 0.35 < moves.max() <= layer.random_translation.height_upper
     shears = np.array(seen["random_shear"])
-    assert (shears[:, 0] * shears[:, 1] >= 0).all() and -0.4 <= shears.min() < 0 < shears.max() <= 0.4
+    assert (shears[:, 0] * shears[:, 1] >= 0).all()
+    assert -0.4 <= shears.min() < 0 < shears.max() <= 0.4
     assert 90 < np.max(seen["solarization"]) <= 0.4 * 255

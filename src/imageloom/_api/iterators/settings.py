@@ -132,8 +132,8 @@ def check_windows(options: GeneratorOptions) -> None:
     if crop is not None and crop.scale is None:
         raise InvalidArgumentError(
             "`random_crop=True` cuts windows of `target_size` out of larger image files, and the "
-            'images of an array keep their size: pass random_crop={"scale": (0.08, 1.0)}, which cuts smaller '
-            "windows and resizes them to that size."
+            'images of an array keep their size: pass random_crop={"scale": (0.08, 1.0)}, which cuts '
+            "smaller windows and resizes them to that size."
         )
 
 

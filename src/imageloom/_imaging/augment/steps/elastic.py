@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imageloom._imaging.augment.noise import normal_numbers
 from imageloom._imaging.augment.steps.chance import happens
-from imageloom._imaging.augment.steps.remap import read_at
+from imageloom._imaging.augment.steps.remap import pick_at, read_at
 from imageloom._imaging.opencv import cv2
 from imageloom._options.steps import Elastic
 
@@ -78,4 +78,5 @@ def distort_by(
     height, width = x.shape[:2]
     columns = across + np.arange(width, dtype=np.float32)
     rows = down + np.arange(height, dtype=np.float32)[:, None]
-    return read_at(x, columns, rows, fill_mode=fill_mode, fill_value=fill_value, nearest=nearest)
+    read = pick_at if nearest else read_at
+    return read(x, columns, rows, fill_mode=fill_mode, fill_value=fill_value)

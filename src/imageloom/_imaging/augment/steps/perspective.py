@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._imaging.augment.steps.chance import happens
-from imageloom._imaging.augment.steps.remap import perspective_warp
+from imageloom._imaging.augment.steps.remap import by_channels, pick_at
+from imageloom._imaging.opencv import cv2
 from imageloom._options.steps import Perspective
 
 __all__ = ["change_perspective", "draw_perspective", "perspective_matrix"]
@@ -47,6 +48,27 @@ def perspective_matrix(
 def change_perspective(
     x: NDArray[Any], moves: Sequence[Sequence[float]], *, fill_value: float, nearest: bool
 ) -> NDArray[Any]:
-    """Moves the corners of an image (height, width, channels)."""
-    matrix = perspective_matrix(moves, *x.shape[:2])
-    return perspective_warp(x, matrix, fill_value=fill_value, nearest=nearest)
+    """Moves the corners of an image (height, width, channels); it is constant beyond its border."""
+    height, width = x.shape[:2]
+    matrix = perspective_matrix(moves, height, width)
+    if nearest:
+        columns, rows = _places(matrix, height, width)
+        return pick_at(x, columns, rows, fill_mode="constant", fill_value=fill_value)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    fill = (fill_value,) * 4
+
+    def warped(part: NDArray[Any]) -> Any:
+        return cv2.warpPerspective(part, matrix, (width, height), flags=flags, borderValue=fill)
+
+    return by_channels(warped, x)
+
+
+def _places(
+    matrix: NDArray[np.float64], height: int, width: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Columns and rows (height, width) that the pixels of the result are read at."""
+    x, y = np.arange(width), np.arange(height)[:, None]
+    across, down, depth = (row[0] * x + row[1] * y + row[2] for row in matrix)
+    depth = np.where(depth == 0, np.finfo(float).tiny, depth)
+    limit = 2.0**30  # far outside, but an integer
+    return np.clip(across / depth, -limit, limit), np.clip(down / depth, -limit, limit)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._imaging.augment.grid import nearest as nearest_pixel
 from imageloom._imaging.opencv import cv2
 
-__all__ = ["by_channels", "perspective_warp", "read_at"]
+__all__ = ["by_channels", "pick_at", "read_at"]
 
 _BORDERS: Final = {
     "constant": cv2.BORDER_CONSTANT,
@@ -21,56 +23,52 @@ _BORDERS: Final = {
 _AT_ONCE: Final = 4  # channels that OpenCV moves
 
 
-def by_channels(function: Any, x: NDArray[Any]) -> NDArray[Any]:
+def by_channels(function: Callable[[NDArray[Any]], Any], x: NDArray[Any]) -> NDArray[Any]:
     """Applies a function of OpenCV, which takes four channels at most, to an image of any number."""
-    channels = x.shape[2]
-    parts = [
-        function(np.ascontiguousarray(x[..., first : first + _AT_ONCE])).reshape(*x.shape[:2], -1)
-        for first in range(0, channels, _AT_ONCE)
-    ]
+    parts = []
+    for first in range(0, x.shape[2], _AT_ONCE):
+        found = function(np.ascontiguousarray(x[..., first : first + _AT_ONCE]))
+        parts.append(found if found.ndim == 3 else found[..., None])
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
 def read_at(
-    x: NDArray[Any],
+    x: NDArray[np.float32],
     columns: NDArray[np.float32],
     rows: NDArray[np.float32],
     *,
     fill_mode: str,
     fill_value: float = 0.0,
-    nearest: bool = False,
-) -> NDArray[Any]:
-    """The pixels of an image at places (columns, rows), one for each pixel of the result.
+) -> NDArray[np.float32]:
+    """The values of an image at places (columns, rows), one for each pixel of the result.
 
     Args:
-        x: the image (height, width, channels), float32 or an integer type.
-        columns: where each pixel of the result is read, (height, width).
+        x: the image (height, width, channels).
+        columns: where each pixel of the result is read, (height, width) of the result.
         rows: likewise.
         fill_mode: what is beyond the border, as for `ImageDataGenerator`.
         fill_value: the value there, with `"constant"`.
-        nearest: take the nearest pixel instead of blending four.
     """
     border, value = _BORDERS[fill_mode], (fill_value,) * _AT_ONCE
-    if nearest:
-        columns, rows = np.rint(columns), np.rint(rows)
-    method = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
 
     def remapped(part: NDArray[Any]) -> Any:
-        return cv2.remap(part, columns, rows, method, borderMode=border, borderValue=value)
+        return cv2.remap(part, columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=value)
 
     return by_channels(remapped, x)
 
 
-def perspective_warp(
-    x: NDArray[Any], matrix: NDArray[np.float64], *, fill_value: float = 0.0, nearest: bool = False
+def pick_at(
+    x: NDArray[Any],
+    columns: NDArray[Any],
+    rows: NDArray[Any],
+    *,
+    fill_mode: str,
+    fill_value: float = 0.0,
 ) -> NDArray[Any]:
-    """The image whose pixel at (x, y) is that of `x` at `matrix @ (x, y, 1)`; constant beyond it."""
+    """The nearest pixels to places, of an image of any dtype; arguments as of `read_at`."""
     height, width = x.shape[:2]
-    method = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    flags = method | cv2.WARP_INVERSE_MAP
-    value = (fill_value,) * _AT_ONCE
-
-    def warped(part: NDArray[Any]) -> Any:
-        return cv2.warpPerspective(part, matrix, (width, height), flags=flags, borderValue=value)
-
-    return by_channels(warped, x)
+    picked = x[nearest_pixel(rows, height, fill_mode), nearest_pixel(columns, width, fill_mode)]
+    if fill_mode == "constant":
+        inside = (rows >= -0.5) & (rows < height - 0.5) & (columns >= -0.5) & (columns < width - 0.5)
+        picked[~inside] = np.asarray(fill_value).astype(x.dtype)
+    return picked
