@@ -27,7 +27,16 @@ _LARGEST_SIDE: Final = 65_535  # of a JPEG image, too
 SIDE: Final = click.IntRange(1, _LARGEST_SIDE)
 # Options whose two numbers may stand apart (0.8 1.2) or with a comma (0.8,1.2), by whether one number
 # alone has a meaning, too.
-_PAIR_OPTIONS: Final = {"--zoom-range": True, "--brightness-range": False, "--contrast-range": False}
+_PAIR_OPTIONS: Final = {
+    "--zoom-range": True,
+    "--brightness-range": False,
+    "--contrast-range": False,
+    "--random-crop": False,
+    "--rand-augment": False,
+    "--hue-range": True,
+    "--saturation-range": True,
+    "--jpeg-quality-range": False,
+}
 
 
 class _Parsed(_ParamType):

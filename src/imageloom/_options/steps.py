@@ -278,7 +278,7 @@ def _rand_augment(name: str, value: Any) -> RandAugment | None:
         )
     given = _arguments(name, value, ("num_ops", "factor"))
     count, factor = given.get("num_ops", 2), given.get("factor", 0.5)
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+    if not _is_number(count) or count < 0 or count != int(count):
         raise InvalidArgumentError(
             f"The number of operations of `{name}` must be an integer >= 0; received {in_words(count)}."
         )
@@ -288,7 +288,7 @@ def _rand_augment(name: str, value: Any) -> RandAugment | None:
             f"{factor!r}. Divide a level by the number of levels: torchvision's 9 of 30 is 0.3."
         )
     bounds = _bounds(f"magnitude of {name}", factor)
-    return RandAugment(count, bounds) if count else None
+    return RandAugment(int(count), bounds) if count else None
 
 
 def _factor(name: str, value: Any) -> Bounds | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from imageloom._preview.step_captions import STEP_KEYS, steps_in_words
+
 __all__ = ["conventions", "phrases"]
 
 _KNOWN: Final = frozenset(
@@ -20,6 +22,10 @@ _CONVENTIONS: Final = {
     "shear": "shear: degrees, the lower part to the right",
     "zoom": "zoom: width, height, above 1 enlarges",
     "channels": "channels: grey levels added",
+    "crop": "crop: width x height of the window, in pixels of the image",
+    "saturation": "saturation: a factor, 1 changes nothing",
+    "blur": "blur: standard deviation in pixels",
+    "erase": "erase: width x height in pixels",
 }
 
 
@@ -34,9 +40,11 @@ def phrases(params: Mapping[str, Any] | None) -> list[str]:
     """
     if params is None:
         return ["no random transform"]
-    found = [*_moves(params), *_looks(params)]
+    found = [*_moves(params), *_looks(params), *steps_in_words(params)]
     # A user's subclass may draw parameters of its own.
-    found += [f"{key} {_short(value)}" for key, value in params.items() if key not in _KNOWN]
+    found += [
+        f"{key} {_short(value)}" for key, value in params.items() if key not in _KNOWN | STEP_KEYS
+    ]
     return found or ["unchanged"]
 
 
