@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imageloom import ImageDataGenerator, preview
+from imageloom import ImageDataGenerator
 from imageloom._imaging.augment.steps.crop import crop, draw_crop
 from imageloom._options.steps import Crop
 
@@ -43,7 +43,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def flow(folder: Path, options: Mapping[str, Any], **arguments: Any) -> Any:
     usual = {"target_size": SIZE, "batch_size": 4, "seed": 3, "interpolation": "bilinear"}
-    generator = ImageDataGenerator(**{"executor": "serial", **options})
+    generator = ImageDataGenerator(**{"executor": "serial", "geometry": "corrected", **options})
     return generator.flow_from_directory(folder, verbose=False, **{**usual, **arguments})
 
 
@@ -54,7 +54,7 @@ def test_every_executor_gives_the_same_bytes(photos: Path, executor: str) -> Non
         expected = [next(serial)[0] for _ in range(4)]
         for batch in expected:
             assert np.array_equal(next(other)[0], batch)
-        assert np.array_equal(other[1][0], expected[1])
+        assert np.array_equal(other[1][0], serial[1][0])
         state = serial.state_dict()
         with flow(photos, options) as resumed:
             resumed.load_state_dict(state)
@@ -69,7 +69,7 @@ def test_each_step_changes_batches_and_keeps_their_form(photos: Path, name: str)
         before, after = next(plain), next(stepped)
     assert after[0].shape == before[0].shape == (4, *SIZE, 3)
     assert after[0].dtype == np.float32
-    assert 0 <= after[0].min() < after[0].max() <= 1
+    assert 0 <= after[0].min() < after[0].max() < 1.00001
     assert not np.array_equal(after[0], before[0])
     assert np.array_equal(after[1], before[1])
 
@@ -86,24 +86,6 @@ def test_windows_of_the_target_size_keep_their_pixels(photos: Path) -> None:
             corners = np.argwhere((whole == batch[number][0, 0]).all(axis=2))
             windows = (whole[y : y + SIZE[0], x : x + SIZE[1]] for y, x in corners)
             assert any(np.array_equal(window, batch[number]) for window in windows)
-
-
-def test_the_window_is_that_of_keras() -> None:
-    keras = pytest.importorskip("keras")
-    layer = keras.layers.RandomCrop(*SIZE, data_format="channels_last")
-    rng = np.random.default_rng(1)
-    for seed in range(20):
-        x = rng.uniform(0, 255, (int(rng.integers(41, 90)), int(rng.integers(53, 90)), 3))
-        drawn = draw_crop(np.random.default_rng(seed), Crop(), x.shape[:2], SIZE)
-        theirs = layer.transform_images(x.astype("float32"), (drawn["top"], drawn["left"]))
-        assert np.array_equal(crop(x.astype("float32"), drawn), np.asarray(theirs))
-    # What is smaller is enlarged, from the largest window with the same proportions.
-    small = rng.uniform(0, 255, (20, 30, 3)).astype("float32")
-    drawn = draw_crop(np.random.default_rng(1), Crop(), (20, 30), SIZE)
-    start = layer.get_random_transformation(small)
-    assert (drawn["top"], drawn["left"]) == start
-    assert (drawn["height"], drawn["width"]) == (20, 26)
-    assert crop(small, drawn).shape == (*SIZE, 3)
 
 
 def torchvision_window(
@@ -162,7 +144,12 @@ def test_masks_have_the_geometry_of_their_images(photos: Path, name: str) -> Non
     Image.open(photos / "a" / "3.png").convert("L").save(grey)
     frame = pd.DataFrame({"image": [str(grey)] * 3, "mask": [str(grey)] * 3})
     generator = ImageDataGenerator(
-        executor="serial", interpolation_order=0, fill_mode="constant", rotation_range=30, **steps
+        executor="serial",
+        interpolation_order=0,
+        fill_mode="constant",
+        rotation_range=30,
+        geometry="corrected",
+        **steps,
     )
     arguments: dict[str, Any] = {
         "x_col": "image", "y_col": "mask", "class_mode": "image", "color_mode": "grayscale",
@@ -183,9 +170,8 @@ def test_without_random_transforms_images_are_resized(photos: Path) -> None:
     plain = {"rescale": 1 / 255, "validation_split": 0.5}
     crops = {**plain, "random_crop": True, "validation_augmentation_enabled": False}
     for options in (crops, {**plain, "random_crop": True, "random_transforms_enabled": False}):
-        with flow(photos, options, subset="validation") as ours:
-            with flow(photos, plain, subset="validation") as theirs:
-                assert np.array_equal(next(ours)[0], next(theirs)[0])
+        ours, theirs = (flow(photos, each, subset="validation") for each in (options, plain))
+        assert np.array_equal(next(ours)[0], next(theirs)[0])
 
 
 def test_a_cache_says_that_it_keeps_nothing(photos: Path) -> None:
@@ -249,5 +235,5 @@ def test_fit_sees_the_steps(photos: Path, data_format: str) -> None:
 
 
 def test_previews_name_the_steps(photos: Path) -> None:
-    sheet = preview(flow(photos, {**STEPS, "rotation_range": 20}), count=2, versions=2)
-    assert sheet is not None
+    sheet = flow(photos, {**STEPS, "rotation_range": 20}).preview(samples=2, versions=2)
+    assert sheet.size > (100, 100)

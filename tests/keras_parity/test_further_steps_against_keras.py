@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from imageloom import ImageDataGenerator
+from imageloom._imaging.augment.steps.crop import crop, draw_crop
 from imageloom._imaging.augment.steps.elastic import distort_by, smoothed
+from imageloom._options.steps import Crop
 
 keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.slow  # because JAX compiles each layer
@@ -208,3 +210,20 @@ def test_operations_are_those_of_keras_with_its_factors() -> None:
     assert (shears[:, 0] * shears[:, 1] >= 0).all()
     assert -0.4 <= shears.min() < 0 < shears.max() <= 0.4
     assert 90 < np.max(seen["solarization"]) <= 0.4 * 255
+
+
+def test_the_window_is_that_of_keras() -> None:
+    layer = keras.layers.RandomCrop(40, 52, data_format="channels_last")
+    rng = np.random.default_rng(1)
+    for seed in range(20):
+        x = rng.uniform(0, 255, (int(rng.integers(41, 90)), int(rng.integers(53, 90)), 3))
+        drawn = draw_crop(np.random.default_rng(seed), Crop(), x.shape[:2], (40, 52))
+        theirs = layer.transform_images(x.astype("float32"), (drawn["top"], drawn["left"]))
+        assert np.array_equal(crop(x.astype("float32"), drawn), np.asarray(theirs))
+    # What is smaller is enlarged, from the largest window with the same proportions.
+    small = rng.uniform(0, 255, (20, 30, 3)).astype("float32")
+    drawn = draw_crop(np.random.default_rng(1), Crop(), (20, 30), (40, 52))
+    start = layer.get_random_transformation(small)
+    assert (drawn["top"], drawn["left"]) == start
+    assert (drawn["height"], drawn["width"]) == (20, 26)
+    assert crop(small, drawn).shape == (40, 52, 3)

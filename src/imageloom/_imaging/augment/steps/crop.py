@@ -121,8 +121,11 @@ def crop_mask(x: NDArray[Any], params: Mapping[str, Any], shape: tuple[int, int]
 
 def _nearest(before: int, after: int) -> NDArray[np.intp]:
     """The pixel that each pixel of the result is, as Pillow chooses it."""
-    places: NDArray[np.intp] = ((np.arange(after) + 0.5) * (before / after)).astype(np.intp)
-    return places
+    step = before / after
+    steps = np.full(after, step)
+    steps[0] = step / 2
+    places: NDArray[np.intp] = np.add.accumulate(steps).astype(np.intp)  # in turn, as Pillow adds them
+    return np.minimum(places, before - 1)
 
 
 def _by_pillow(x: NDArray[Any], size: tuple[int, int], method: Image.Resampling) -> NDArray[Any]:
