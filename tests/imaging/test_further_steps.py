@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any, Final
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from imageloom import ImageDataGenerator
 
@@ -197,3 +199,16 @@ def test_other_channels() -> None:
     for name in ("hue_range", "grayscale", "jpeg_quality_range"):
         with pytest.raises(ValueError, match="6 channels"):
             ImageDataGenerator(**{name: STEPS[name]}).random_transform(x, 1)
+
+
+@pytest.mark.parametrize("quality", [3, 40, 75, 96])
+def test_jpeg_is_that_of_pillow(quality: int) -> None:
+    """The same file, and so the same pixels, but for rounding between versions of libjpeg-turbo."""
+    for channels in (3, 1):
+        x = picture(channels, "uint8")
+        file = io.BytesIO()
+        Image.fromarray(x if channels == 3 else x[..., 0]).save(file, "jpeg", quality=quality)
+        theirs = np.asarray(Image.open(file), np.float32).reshape(x.shape)
+        ours = ImageDataGenerator().apply_transform(x.astype("float32"), {"jpeg_quality": quality})
+        assert np.abs(ours - theirs).max() <= 1
+        assert np.mean(ours != theirs) < 0.01

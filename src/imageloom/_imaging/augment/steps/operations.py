@@ -63,7 +63,8 @@ def _posterization(x: Pixels, bits: int) -> Pixels:
 
 def _solarization(x: Pixels, addition: float, threshold: float) -> Pixels:
     brighter = np.clip(x + np.float32(addition), 0, 255)
-    return np.where(brighter < np.float32(threshold), brighter, 255 - brighter)
+    found: Pixels = np.where(brighter < np.float32(threshold), brighter, 255 - brighter)
+    return found
 
 
 def _auto_contrast(x: Pixels) -> Pixels:

@@ -36,7 +36,8 @@ def crop_points(points: Points, window: Mapping[str, Any]) -> Points:
     height, width = window["size"]
     corner = np.array([window["left"], window["top"]], float)
     factors = np.array([width / window["width"], height / window["height"]])
-    return (np.asarray(points, float) + 0.5 - corner) * factors - 0.5
+    moved: Points = (np.asarray(points, float) + 0.5 - corner) * factors - 0.5
+    return moved
 
 
 def move_points(points: Points, params: Mapping[str, Any], height: int, width: int) -> Points:
@@ -67,7 +68,8 @@ def move_points(points: Points, params: Mapping[str, Any], height: int, width: i
         affine = affine_of(operation, height, width)
         if affine is not None:
             matrix, offset = affine
-            points = np.linalg.solve(matrix, (points[:, ::-1] - offset).T).T[:, ::-1]
+            swapped = np.linalg.solve(matrix, (points[:, ::-1] - offset).T).T
+            points = swapped[:, ::-1].astype(float)
     return points
 
 
@@ -80,7 +82,7 @@ def _distorted(points: Points, params: Mapping[str, Any], height: int, width: in
     fields = np.stack(displacements(params, height, width), axis=-1)
     places = points.copy()
     for _ in range(_ITERATIONS):
-        columns, rows = np.float32(places[:, 0])[None], np.float32(places[:, 1])[None]
+        columns, rows = places.T.astype(np.float32)[:, None]
         found = read_at(fields, columns, rows, fill_mode="nearest")[0]
         places = (places + points - found) / 2  # halfway, so that it does not swing
     return places
