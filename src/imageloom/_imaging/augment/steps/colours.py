@@ -64,12 +64,12 @@ def change_colours(
         return x
     hsv: Any = cv2.cvtColor(np.clip(colours, 0, 255), cv2.COLOR_RGB2HSV)  # in 0..360, 0..1, 0..255
     if hue is not None:
-        turned = hsv[..., 0]
-        turned += np.float32(360 * hue)
-        turned[turned < 0] += 360
-        turned[turned >= 360] -= 360
+        turned: Any = cv2.extractChannel(hsv, 0)
+        # OpenCV takes off a whole turn, but adds none.
+        cv2.insertChannel(turned + np.float32(360 * (hue % 1)), hsv, 0)
     if saturation is not None:
-        np.clip(hsv[..., 1] * np.float32(saturation), 0, 1, out=hsv[..., 1])
+        depth: Any = cv2.extractChannel(hsv, 1)
+        cv2.insertChannel(np.minimum(depth * np.float32(saturation), 1), hsv, 1)
     return _with_colours(x, cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 

@@ -5,7 +5,7 @@ A fourth channel, which is the opacity, stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -43,8 +43,14 @@ def _degeneration(x: Pixels, factor: float) -> Pixels:
     return x if colours is None else x + np.float32(factor) * (grey_part(x) - x)
 
 
+def _channels(x: Pixels) -> Iterator[Any]:
+    """Each channel as an image of its own, which OpenCV measures in a tenth of NumPy's time."""
+    for channel in range(x.shape[2]):
+        yield cv2.extractChannel(x, channel)
+
+
 def _contrast(x: Pixels, factor: float) -> Pixels:
-    mean = x.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
+    mean = np.array([cv2.mean(channel)[0] for channel in _channels(x)], np.float32)
     found: Pixels = (x - mean) * np.float32(factor) + mean
     return found
 
@@ -68,7 +74,8 @@ def _solarization(x: Pixels, addition: float, threshold: float) -> Pixels:
 
 
 def _auto_contrast(x: Pixels) -> Pixels:
-    low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
+    bounds = [cv2.minMaxLoc(channel)[:2] for channel in _channels(x)]
+    low, high = np.array(bounds, np.float32).T
     flat = low == high
     scale = np.float32(255) / np.where(flat, 1, high - low)
     stretched: Pixels = np.where(flat, x, (x - low) * scale)
@@ -76,20 +83,20 @@ def _auto_contrast(x: Pixels) -> Pixels:
 
 
 def _equalization(x: Pixels) -> Pixels:
-    levels = np.clip(x, 0, 255).astype(np.uint8)
-    channels = [_equalized(x[..., c], levels[..., c]) for c in range(x.shape[2])]
-    return np.stack(channels, axis=-1)
+    return np.stack([_equalized(channel) for channel in _channels(np.clip(x, 0, 255))], axis=-1)
 
 
-def _equalized(channel: Pixels, levels: NDArray[np.uint8]) -> Pixels:
-    counts = np.bincount(levels.reshape(-1), minlength=_LEVELS)
+def _equalized(channel: Pixels) -> Pixels:
+    levels = channel.astype(np.uint8)
+    counted: Any = cv2.calcHist([levels], [0], None, [_LEVELS], [0, _LEVELS])
+    counts = counted.reshape(-1).astype(np.int64)
     if np.count_nonzero(counts) <= 1:
         return channel
     below = counts.cumsum()
     lowest = below[np.flatnonzero(counts)[0]]
     table = np.rint((below - lowest) * 255 / (below[-1] - lowest)).clip(0, 255)
-    equalized: Pixels = table.astype(np.float32)[levels]
-    return equalized
+    equalized: Any = cv2.LUT(levels, table.astype(np.float32))
+    return equalized.reshape(channel.shape)  # type: ignore[no-any-return]
 
 
 RECOLOURS: Final[dict[str, Callable[..., Pixels]]] = {
