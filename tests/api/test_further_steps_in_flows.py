@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from ray_support import needs_ray
 
 from imageloom import ImageDataGenerator
 from imageloom._imaging.augment.steps.crop import crop, draw_crop
@@ -47,8 +48,14 @@ def flow(folder: Path, options: Mapping[str, Any], **arguments: Any) -> Any:
     return generator.flow_from_directory(folder, verbose=False, **{**usual, **arguments})
 
 
-@pytest.mark.parametrize("executor", ["threads", "processes"])
-def test_every_executor_gives_the_same_bytes(photos: Path, executor: str) -> None:
+@pytest.mark.parametrize(
+    "executor", ["threads", "processes", pytest.param("ray", marks=(needs_ray, pytest.mark.slow))]
+)
+def test_every_executor_gives_the_same_bytes(
+    photos: Path, executor: str, request: pytest.FixtureRequest
+) -> None:
+    if executor == "ray":
+        request.getfixturevalue("ray_on_two_cpus")
     options = {**USUAL, **STEPS}
     with flow(photos, options) as serial, flow(photos, {**options, "executor": executor}) as other:
         expected = [next(serial)[0] for _ in range(4)]

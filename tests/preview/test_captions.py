@@ -92,7 +92,7 @@ def test_captions_of_further_steps() -> None:
     found = phrases(drawn)
     words = [phrase.split()[0] for phrase in found]
     assert words == [
-        "crop", "perspective", "elastic", "rand_augment", "hue", "saturation", "grey", "blur", "JPEG",
+        "crop", "perspective", "elastic", "rand", "rand", "hue", "saturation", "grey", "blur", "JPEG",
         "erase",
     ]  # fmt: skip
     assert "saturation 1.00" in found

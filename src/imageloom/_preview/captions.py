@@ -23,6 +23,7 @@ _CONVENTIONS: Final = {
     "zoom": "zoom: width, height, above 1 enlarges",
     "channels": "channels: grey levels added",
     "crop": "crop: width x height of the window, in pixels of the image",
+    "rand": "rand: operations of rand_augment, with Keras' numbers",
     "saturation": "saturation: a factor, 1 changes nothing",
     "blur": "blur: standard deviation in pixels",
     "erase": "erase: width x height in pixels",

@@ -24,9 +24,8 @@ def steps_in_words(params: Mapping[str, Any]) -> Iterable[str]:
         yield "perspective"
     if params.get("elastic") is not None:
         yield f"elastic {params['elastic']['scale']:.2f}"
-    operations = [_operation(*each) for each in params.get("rand_augment") or ()]
-    if operations:
-        yield f"rand_augment {' + '.join(operations)}"
+    for operation in params.get("rand_augment") or ():
+        yield _operation(*operation)
     if params.get("hue") is not None:
         yield f"hue {360 * params['hue']:+.0f}\N{DEGREE SIGN}"
     if params.get("saturation") is not None:
@@ -43,6 +42,6 @@ def steps_in_words(params: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _operation(name: str, *numbers: float) -> str:
-    """An operation of `rand_augment`, such as "rotation 120"."""
-    amounts = "/".join(f"{number:.3g}" for number in numbers)
-    return f"{name.removeprefix('random_').replace('_', ' ')} {amounts}".rstrip()
+    """An operation of `rand_augment`, such as "rand rotation 120"."""
+    amounts = "/".join(f"{number:.2g}" if abs(number) < 10 else f"{number:.0f}" for number in numbers)
+    return f"rand {name.removeprefix('random_').replace('_', ' ')} {amounts}".rstrip()
