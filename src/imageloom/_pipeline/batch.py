@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
 from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
-from imageloom._pipeline.seeds import StreamPurpose
+from imageloom._pipeline.seeds import StreamPurpose, own_stream
 from imageloom._pipeline.spare_states import give_back
 from imageloom._pipeline.unfinished import DrawnImages
 from imageloom._pipeline.user_methods import UserMethods
@@ -103,8 +103,8 @@ class BatchWork:
         images = len(self._task) * self._recipe.images
         # A method of this object would form a cycle, which would keep the memory of the batch
         # mapped.
-        own_stream = functools.partial(_own_stream, self._task.spec.seed)
-        return BatchTransforms(self._state, self._recipe.transform, images, own_stream)
+        stream = functools.partial(own_stream, self._task.spec.seed)
+        return BatchTransforms(self._state, self._recipe.transform, images, stream)
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         """Computes the whole batch."""
@@ -398,10 +398,6 @@ class BatchWork:
     def _image_number(self) -> int:
         """The number of the current image within the batch."""
         return self.at.sample * self._recipe.images + self.at.part
-
-
-def _own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
-    return lambda: np.random.Generator(np.random.PCG64((seed, image, StreamPurpose.COLOUR_AND_NOISE)))
 
 
 def _clash() -> tuple[tuple[str, str, type[Warning]], ...]:

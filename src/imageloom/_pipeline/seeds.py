@@ -25,6 +25,7 @@ __all__ = [
     "drawing_from",
     "fork",
     "global_state",
+    "own_stream",
     "step_stream",
 ]
 
@@ -46,6 +47,11 @@ class StreamPurpose(IntEnum):
     FIT = 7  # of an image that `fit(augment=True)` transforms: contrast and noise
     CARRIED_GENERATORS = 8  # of a batch and a generator that a hook refers to
     FURTHER_STEPS = 20  # behind the seed of contrast and noise, and before the number of a step
+
+
+def own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
+    """Returns what makes the stream for contrast and noise of an image of a batch with this seed."""
+    return lambda: np.random.Generator(np.random.PCG64((seed, image, StreamPurpose.COLOUR_AND_NOISE)))
 
 
 def step_stream(entropy: Sequence[int]) -> Callable[[int], np.random.Generator]:
