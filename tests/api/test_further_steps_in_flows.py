@@ -244,3 +244,32 @@ def test_fit_sees_the_steps(photos: Path, data_format: str) -> None:
 def test_previews_name_the_steps(photos: Path) -> None:
     sheet = flow(photos, {**STEPS, "rotation_range": 20}).preview(samples=2, versions=2)
     assert sheet.size > (100, 100)
+
+
+@pytest.mark.parametrize("name", ["perspective", "elastic", "grayscale", "blur", "random_erasing"])
+def test_a_step_that_never_happens_changes_no_pixel(photos: Path, name: str) -> None:
+    """It takes other ways through the same steps, which round otherwise in float32."""
+    options = {**USUAL, "zoom_range": 0.2, "contrast_range": (0.5, 1.5), "noise": ["gauss", "s&p"]}
+    never = 1e-12 if name == "grayscale" else (1e-12, 1e-12)
+    with flow(photos, options) as plain, flow(photos, {**options, name: never}) as stepped:
+        assert np.allclose(next(plain)[0], next(stepped)[0], atol=1e-5)
+
+
+def test_the_window_of_all_is_the_resized_image(photos: Path) -> None:
+    for name in ("a/0.png", "b/3.png"):
+        with Image.open(photos / name) as image:
+            width, height = image.size
+        frame = pd.DataFrame({"file": [str(photos / name)]})
+        arguments: dict[str, Any] = {
+            "x_col": "file", "class_mode": None, "target_size": SIZE, "interpolation": "bilinear",
+        }  # fmt: skip
+        ratio = width / height
+        whole = ImageDataGenerator(
+            random_crop={"scale": (1, 1), "ratio": (ratio, ratio)}, executor="serial"
+        )
+        usual = ImageDataGenerator(executor="serial")
+        batches = [
+            next(each.flow_from_dataframe(frame, verbose=False, seed=1, **arguments))
+            for each in (whole, usual)
+        ]
+        assert np.array_equal(*batches)

@@ -378,7 +378,9 @@ class ImageDataGenerator(MltkSurface):
         Returns:
             theta and shear in degrees; tx and ty in pixels; zx and zy; flip_horizontal and
             flip_vertical; channel_shift_intensity and brightness, each may be None; and, only
-            where the generator has such an option, contrast and noise.
+            where the generator has such an option, contrast, noise and the steps of Keras' layers
+            (random_crop, perspective, elastic, rand_augment, hue, saturation, grayscale, blur,
+            jpeg_quality, random_erasing), which are None where chance leaves the image alone.
         """
         options = self._options()
         if not options.random_transforms_enabled:
