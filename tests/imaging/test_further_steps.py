@@ -168,3 +168,9 @@ def test_jpeg_is_that_of_pillow(quality: int) -> None:
         ours = ImageDataGenerator().apply_transform(x.astype("float32"), {"jpeg_quality": quality})
         assert np.abs(ours - theirs).max() <= 1
         assert np.mean(ours != theirs) < 0.01
+
+
+def test_sides_that_are_too_long() -> None:
+    for option, length in (({"elastic": (1, 1)}, 2**15), ({"jpeg_quality_range": 50}, 65_501)):
+        with pytest.raises(ValueError, match=f"pixels a side; received 1 x {length}"):
+            ImageDataGenerator(**option).random_transform(np.zeros((1, length, 3), "float32"), 1)

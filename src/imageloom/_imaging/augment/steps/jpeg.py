@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.augment.steps.colours import coloured_part
 from imageloom._imaging.opencv import cv2
 
 __all__ = ["compress", "draw_quality"]
+
+_MAX_SIDE: Final = 65_500  # of libjpeg
 
 
 def draw_quality(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
@@ -23,7 +26,15 @@ def compress(x: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
 
     The file has half as many colours as pixels in each direction (4:2:0), as libjpeg writes it where
     nothing else is asked for, and Pillow and TensorFlow with it.
+
+    Raises:
+        InvalidArgumentError: The image is too long for a JPEG file, or has other channels than 1, 3 or 4.
     """
+    if max(x.shape[:2]) > _MAX_SIDE:
+        raise InvalidArgumentError(
+            f"JPEG files have at most {_MAX_SIDE} pixels a side; received {x.shape[0]} x {x.shape[1]}. "
+            "Resize the images, or leave out `jpeg_quality_range`."
+        )
     colours = coloured_part(x, "`jpeg_quality_range`")
     source = np.rint(np.clip(x if colours is None else colours, 0, 255)).astype(np.uint8)
     options = [

@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._errors import InvalidArgumentError
+from imageloom._imaging.augment.bilinear import MAX_SIDE
 from imageloom._imaging.augment.grid import nearest as nearest_pixel
 from imageloom._imaging.opencv import cv2
 
@@ -48,7 +50,15 @@ def read_at(
         rows: likewise.
         fill_mode: what is beyond the border, as for `ImageDataGenerator`.
         fill_value: the value there, with `"constant"`.
+
+    Raises:
+        InvalidArgumentError: A side is too long for OpenCV.
     """
+    if max(x.shape[:2]) >= MAX_SIDE:
+        raise InvalidArgumentError(
+            f"`elastic` needs images of less than {MAX_SIDE} pixels a side; received {x.shape[0]} x "
+            f"{x.shape[1]}. Resize them, or leave out this option."
+        )
     border, value = _BORDERS[fill_mode], (fill_value,) * _AT_ONCE
 
     def remapped(part: NDArray[Any]) -> Any:
