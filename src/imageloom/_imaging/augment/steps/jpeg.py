@@ -28,7 +28,7 @@ def compress(x: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
     nothing else is asked for, and Pillow and TensorFlow with it.
 
     Raises:
-        InvalidArgumentError: The image is too long for a JPEG file, or has other channels than 1, 3 or 4.
+        InvalidArgumentError: The image is too long for a JPEG file, or has not 1, 3 or 4 channels.
     """
     if max(x.shape[:2]) > _MAX_SIDE:
         raise InvalidArgumentError(
