@@ -132,7 +132,18 @@ class ImageDataGenerator(MltkSurface):
         finish: `"host"`, or `"device"`: workers send images as they are stored, with what was drawn
             for them, and the device that batches are moved to does the rest (`to_torch_dataset`
             with a device, `to_jax`, and Keras' `fit` on an accelerator). Batches that are read in
-            other ways are finished by the workers.
+            read in other ways are finished by the workers.
+        split: which samples `validation_split` takes: `"sorted"`, the first of each class (of a data
+            frame or an array, the first), as in Keras; `"random"`, which does not depend on the other
+            samples, so that each keeps its part when files are added; `"stratified"`, at random, but
+            the same share of each class.
+        split_seed: seed of the random splits, 0..2**32-1.
+        groups: keeps samples together that belong together, such as the pictures of one patient: no
+            group is in both parts. The name of a column for `flow_from_dataframe`; a function of the
+            file name (as in `filenames`) that returns the group; or for `flow` the group of each
+            image.
+        fold: (i, k) for cross-validation, in the place of `validation_split`: `subset="validation"`
+            is part i of k, counted from 0, and `subset="training"` the others.
 
     Attributes:
         mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
@@ -193,6 +204,10 @@ class ImageDataGenerator(MltkSurface):
     on_bad_image: str
     batch_timeout: float | None
     finish: str
+    split: str
+    split_seed: int
+    groups: Callable[[str], Any] | Sequence[Any] | str | None
+    fold: tuple[int, int] | None
 
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
@@ -249,6 +264,10 @@ class ImageDataGenerator(MltkSurface):
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
         finish: str = "host",
+        split: str = "sorted",
+        split_seed: int = 0,
+        groups: Callable[[str], Any] | Sequence[Any] | NDArray[Any] | str | None = None,
+        fold: tuple[int, int] | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in OPTION_NAMES}
         if data_format is None:

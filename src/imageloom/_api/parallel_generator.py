@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from numpy.typing import NDArray
+
 from imageloom._api.flows import mltk_directory
 from imageloom._api.generator import ImageDataGenerator
 from imageloom._checks.keywords import explain_methods, explained
@@ -76,6 +78,10 @@ class ParallelImageDataGenerator(ImageDataGenerator):
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
         finish: str = "host",
+        split: str = "sorted",
+        split_seed: int = 0,
+        groups: Callable[[str], Any] | Sequence[Any] | NDArray[Any] | str | None = None,
+        fold: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name in OPTION_NAMES})
 

@@ -169,7 +169,7 @@ def make_recipe(
         image_data_generator=frozen.generator,
         data_format=settings.data_format,
         dtype=settings.dtype,
-        validation_split=options.split,
+        validation_split=options.validation_share,
         subset=settings.subset,
         batch_shape=(batch_size, *row_shape),
         class_indices=dict(source.class_indices),

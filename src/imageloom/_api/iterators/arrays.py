@@ -21,10 +21,12 @@ from imageloom._api.iterators.settings import (
 )
 from imageloom._api.planning import OutputSettings
 from imageloom._checks.keywords import explained
+from imageloom._checks.splits import checked_groups
 from imageloom._checks.values import check_flag
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.arrays import ArraySource, images_of
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["NumpyArrayIterator"]
@@ -60,6 +62,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         shard: as for `flow`.
         balance: as for `flow`.
         verbose: as for `flow`.
+        groups: as for `flow`.
 
     Attributes:
         x: the images as given; each is converted to `dtype` when its batch is computed. Images that
@@ -103,6 +106,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
         verbose: bool | int | str = True,
+        groups: ArrayLike | None = None,
     ) -> None:
         check_verbose(verbose)
         check_arrays(x, y, sample_weight)
@@ -120,7 +124,8 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
             y,
             sample_weight,
             subset=subset,
-            split=options.split,
+            split=options.validation_share,
+            division=division_of(options, subset, checked_groups(groups)),
             ignore_class_split=ignore_class_split,
             data_format=settings.data_format,
         )

@@ -22,6 +22,7 @@ from imageloom._checks.values import check_flag
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["DataFrameIterator"]
@@ -145,6 +146,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
             classes=names,
             class_mode=class_mode,
             split=settings.split,
+            division=division_of(options, subset),
             validate_filenames=validate_filenames,
             dtype=settings.dtype,
             formats=self.white_list_formats,

@@ -28,6 +28,7 @@ from imageloom._checks.values import check_flag, check_function
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.directory import DirectorySource
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["DirectoryIterator"]
@@ -158,6 +159,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
             classes=names,
             class_mode=class_mode,
             split=settings.split,
+            division=division_of(options, subset),
             follow_links=follow_links,
             max_samples_per_class=options.max_samples_per_class,
             dtype=settings.dtype,
