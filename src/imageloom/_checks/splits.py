@@ -45,7 +45,7 @@ def checked_fold(fold: Any, validation_split: float | None) -> tuple[int, int] |
     return int(index), int(count)
 
 
-def checked_groups(groups: Any, called: str = "groups") -> Any:
+def checked_groups(groups: Any) -> Any:
     """Returns `groups` if it is a name, a function or None; as a tuple if it has one for each image.
 
     Raises:
@@ -56,7 +56,7 @@ def checked_groups(groups: Any, called: str = "groups") -> Any:
     values = groups.tolist() if hasattr(groups, "tolist") else groups
     if not isinstance(values, (list, tuple)) or np.ndim(groups) > 1:
         raise ArgumentTypeError(
-            f"`{called}` must be the name of a column (for flow_from_dataframe), a function of the "
+            "`groups` must be the name of a column (for flow_from_dataframe), a function of the "
             "file name that returns the group (for files), an array with the group of each image (for "
             f"flow), or None; received {in_words(groups)}."
         )

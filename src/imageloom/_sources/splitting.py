@@ -133,16 +133,9 @@ class Division:
         return np.arange(len(sizes)) <= border
 
 
-def division_of(options: GeneratorOptions, subset: str | None, groups: Any = None) -> Division | None:
-    """How the samples of a subset are found; None if they are a slice, as in Keras, or all samples.
-
-    Args:
-        options: the generator's options.
-        subset: `"training"`, `"validation"` or None.
-        groups: the groups of a flow method, in the place of the generator's.
-    """
-    found = options.groups if groups is None else groups
-    is_keras = options.split == "sorted" and options.fold is None and found is None
+def division_of(options: GeneratorOptions, subset: str | None) -> Division | None:
+    """How the samples of a subset are found; None if they are a slice, as in Keras, or all samples."""
+    is_keras = options.split == "sorted" and options.fold is None and options.groups is None
     if subset is None or is_keras or not options.validation_share:
         return None
     return Division(
@@ -151,7 +144,7 @@ def division_of(options: GeneratorOptions, subset: str | None, groups: Any = Non
         share=options.validation_share,
         seed=options.split_seed,
         fold=options.fold,
-        groups=found,
+        groups=options.groups,
     )
 
 

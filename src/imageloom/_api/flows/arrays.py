@@ -37,7 +37,6 @@ def flow(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
-    groups: ArrayLike | None = None,
 ) -> NumpyArrayIterator[Any]: ...
 
 
@@ -59,7 +58,6 @@ def flow(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
-    groups: ArrayLike | None = None,
 ) -> NumpyArrayIterator[NDArray[Any]]: ...
 
 
@@ -81,7 +79,6 @@ def flow(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
-    groups: ArrayLike | None = None,
 ) -> NumpyArrayIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
 
@@ -103,7 +100,6 @@ def flow(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
-    groups: ArrayLike | None = None,
 ) -> NumpyArrayIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
 
@@ -124,7 +120,6 @@ def flow(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
-    groups: ArrayLike | None = None,
 ) -> NumpyArrayIterator[Any]:
     """Makes an iterator over the images of an array.
 
@@ -156,8 +151,6 @@ def flow(
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
         verbose: accepted as in the other flow methods; this one prints nothing.
-        groups: the group of each image, which the split keeps together; by default the generator's
-            `groups`.
 
     Returns:
         An iterator over images, (images, targets) or (images, targets, weights). Images have the
@@ -187,5 +180,4 @@ def flow(
         shard=shard,
         balance=balance,
         verbose=verbose,
-        groups=groups,
     )

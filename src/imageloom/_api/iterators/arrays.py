@@ -21,7 +21,6 @@ from imageloom._api.iterators.settings import (
 )
 from imageloom._api.planning import OutputSettings
 from imageloom._checks.keywords import explained
-from imageloom._checks.splits import checked_groups
 from imageloom._checks.values import check_flag
 from imageloom._log import check_verbose
 from imageloom._public import public
@@ -62,7 +61,6 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         shard: as for `flow`.
         balance: as for `flow`.
         verbose: as for `flow`.
-        groups: as for `flow`.
 
     Attributes:
         x: the images as given; each is converted to `dtype` when its batch is computed. Images that
@@ -106,7 +104,6 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
         verbose: bool | int | str = True,
-        groups: ArrayLike | None = None,
     ) -> None:
         check_verbose(verbose)
         check_arrays(x, y, sample_weight)
@@ -125,7 +122,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
             sample_weight,
             subset=subset,
             split=options.validation_share,
-            division=division_of(options, subset, checked_groups(groups)),
+            division=division_of(options, subset),
             ignore_class_split=ignore_class_split,
             data_format=settings.data_format,
         )
