@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from imageloom._checks.finishing import check_can_finish
+from imageloom._checks.mixing import check_mixing
 from imageloom._checks.paths import check_path, check_save_format, checked_cache
 from imageloom._checks.splits import check_split, checked_fold, checked_groups
 from imageloom._checks.values import (
@@ -268,6 +269,8 @@ class GeneratorOptions:
     split_seed: int = 0
     groups: Any = None
     fold: tuple[int, int] | None = None
+    mixup: float | None = None
+    cutmix: float | Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         """Checks every field, in the same sequence as Keras, and normalises it."""
@@ -299,6 +302,7 @@ class GeneratorOptions:
             self._set("save_to_dir", check_path("save_to_dir", self.save_to_dir, " or None"))
         check_text("save_prefix", self.save_prefix)
         check_save_format(self.save_format)
+        check_mixing(self)
         check_choice("finish", self.finish, ("host", "device"))
         if self.finish == "device":
             check_can_finish(self)

@@ -144,6 +144,13 @@ class ImageDataGenerator(MltkSurface):
             image.
         fold: (i, k) for cross-validation, in the place of `validation_split`: `subset="validation"`
             is part i of k, counted from 0, and `subset="training"` the others.
+        mixup: adds to each finished image another one of its batch, as `keras.layers.MixUp`: alpha of
+            the beta distribution of the weights (0.2 is usual). Targets, weights and masks are mixed
+            likewise, so they are floats.
+        cutmix: replaces a box of each finished image by that of another one of its batch, as
+            `keras.layers.CutMix`: the highest alpha (1.0 is usual), or the lowest and the highest, of
+            which one is drawn for each batch. Masks have the same boxes; targets and weights are
+            mixed by area. With `mixup` as well, one of the two is drawn for each batch.
 
     Attributes:
         mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
@@ -208,6 +215,8 @@ class ImageDataGenerator(MltkSurface):
     split_seed: int
     groups: Callable[[str], Any] | Sequence[Any] | str | None
     fold: tuple[int, int] | None
+    mixup: float | None
+    cutmix: float | Sequence[float] | None
 
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
@@ -268,6 +277,8 @@ class ImageDataGenerator(MltkSurface):
         split_seed: int = 0,
         groups: Callable[[str], Any] | Sequence[Any] | NDArray[Any] | str | None = None,
         fold: tuple[int, int] | None = None,
+        mixup: float | None = None,
+        cutmix: float | Sequence[float] | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in OPTION_NAMES}
         if data_format is None:

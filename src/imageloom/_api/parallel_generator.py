@@ -82,6 +82,8 @@ class ParallelImageDataGenerator(ImageDataGenerator):
         split_seed: int = 0,
         groups: Callable[[str], Any] | Sequence[Any] | NDArray[Any] | str | None = None,
         fold: tuple[int, int] | None = None,
+        mixup: float | None = None,
+        cutmix: float | Sequence[float] | None = None,
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name in OPTION_NAMES})
 
