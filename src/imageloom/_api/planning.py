@@ -34,9 +34,9 @@ __all__ = [
     "FrozenGenerator",
     "OutputSettings",
     "PlanningGenerator",
+    "checked_mixing",
     "freeze",
     "make_recipe",
-    "mixing_of",
     "recipe_for_fit",
 ]
 
@@ -172,7 +172,7 @@ def make_recipe(
             "`get_random_transform` and `apply_transform` instead."
         )
     options, rows = frozen.options, source.rows
-    unaugmented = settings.subset == "validation" and not options.validation_augmentation_enabled
+    unaugmented = _is_unaugmented(options, settings.subset)
     params = ParallelProcessParams(
         image_data_generator=frozen.generator,
         data_format=settings.data_format,
@@ -190,9 +190,7 @@ def make_recipe(
         get_batch_function=options.get_batch_function,
         **hook_params,
     )
-    mixing = mixing_of(options)
-    if mixing is not None:
-        check_can_mix(source, "mixup" if mixing.mixup else "cutmix")
+    mixing = checked_mixing(options, source, settings.subset)
     pillow = program_settings()
     is_sent = rows is not None and not rows.reopens  # with the task, to the worker
     layout = BatchLayout(
@@ -231,7 +229,7 @@ def make_recipe(
         hearing=program_hearing(),
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else computing_dtype(settings.dtype),
-        mixing=None if unaugmented else mixing,
+        mixing=mixing,
         # Keras' values for file iterators and for array iterators.
         saved_name_range=10_000_000 if rows is None else 10_000,
     )
@@ -279,10 +277,23 @@ def _mask_shape(row_shape: tuple[int, ...], data_format: str) -> tuple[int, ...]
     return (*row_shape[:-1], 1) if data_format == "channels_last" else (1, *row_shape[1:])
 
 
-def mixing_of(options: GeneratorOptions) -> MixOptions | None:
-    """How batches are mixed; None if they are not."""
-    if not options.random_transforms_enabled or not (options.mixup or options.cutmix):
+def _is_unaugmented(options: GeneratorOptions, subset: str | None) -> bool:
+    return subset == "validation" and not options.validation_augmentation_enabled
+
+
+def checked_mixing(
+    options: GeneratorOptions, source: SampleSource, subset: str | None
+) -> MixOptions | None:
+    """How the batches of a data set are mixed; None if they are not.
+
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: its targets cannot be mixed.
+    """
+    if not options.random_transforms_enabled or _is_unaugmented(options, subset):
         return None
+    if not (options.mixup or options.cutmix):
+        return None
+    check_can_mix(source, "mixup" if options.mixup else "cutmix")
     cutmix = options.cutmix or None
     low, high = cutmix if isinstance(cutmix, (tuple, list)) else (0.0, cutmix or 0.0)
     return MixOptions(float(options.mixup or 0), (float(low), float(high)) if cutmix else None)

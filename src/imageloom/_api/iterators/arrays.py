@@ -19,7 +19,7 @@ from imageloom._api.iterators.settings import (
     output_settings,
     warn_about_geometry,
 )
-from imageloom._api.planning import OutputSettings
+from imageloom._api.planning import OutputSettings, checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_flag
 from imageloom._log import check_verbose
@@ -129,6 +129,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         self._begin(ArrayPlan(source, settings), order)
         self.image_data_generator = image_data_generator
         rows, columns = (1, 2) if settings.data_format == "channels_last" else (2, 3)
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, (source.x.shape[rows], source.x.shape[columns]))
 
     @property

@@ -17,6 +17,7 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
+from imageloom._api.planning import checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_flag
 from imageloom._log import check_verbose
@@ -152,6 +153,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
             formats=self.white_list_formats,
         )
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)
         kind = "validated" if validate_filenames else "non-validated"
         count = len(source.class_indices)

@@ -22,6 +22,7 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
+from imageloom._api.planning import checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._checks.paths import check_path
 from imageloom._checks.values import check_flag, check_function
@@ -172,6 +173,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
             class_counts.update(source.class_counts)
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
         self.num_classes = source.num_classes
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)
         announce(f"Found {len(source)} images belonging to {source.num_classes} classes.", verbose)
 
