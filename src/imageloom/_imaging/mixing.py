@@ -14,6 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks.values import is_floating
+
 __all__ = ["NO_MIXTURE", "MixOptions", "Mixture", "draw_mixture"]
 
 _LEAST_ALPHA: Final = 1e-6  # as in Keras
@@ -64,7 +66,7 @@ class Mixture:
 
     def mix_rows(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Returns a batch's rows of numbers, mixed: float32, or floats as they are."""
-        dtype = rows.dtype if rows.dtype.kind == "f" else np.dtype(np.float32)
+        dtype = rows.dtype if is_floating(rows.dtype) else np.dtype(np.float32)
         values: NDArray[Any] = rows.astype(np.float64)
         own = self.weights.reshape(-1, *[1] * (rows.ndim - 1))
         mixed: NDArray[Any] = own * values + (1 - own) * values[self.partners]
@@ -116,6 +118,6 @@ def _blend(image: NDArray[Any], partner: NDArray[Any], weight: float) -> None:
         image += other * partner
         return
     mixed = image.astype(np.float32) * weight + partner.astype(np.float32) * (1 - weight)
-    if image.dtype.kind != "f":
+    if not is_floating(image.dtype):
         np.rint(mixed, out=mixed)
     np.copyto(image, mixed, casting="unsafe")
