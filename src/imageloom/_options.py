@@ -15,7 +15,7 @@ from typing import Any, Final
 from imageloom._checks.finishing import check_can_finish
 from imageloom._checks.mixing import check_mixing
 from imageloom._checks.paths import check_path, check_save_format, checked_cache
-from imageloom._checks.splits import check_split, checked_fold, checked_groups
+from imageloom._checks.splits import Groups, check_split, checked_fold, checked_groups
 from imageloom._checks.values import (
     check_choice,
     check_cores,
@@ -267,7 +267,7 @@ class GeneratorOptions:
     finish: str = "host"
     split: str = "sorted"
     split_seed: int = 0
-    groups: Any = None
+    groups: Groups = None
     fold: tuple[int, int] | None = None
     mixup: float | None = None
     cutmix: float | Sequence[float] | None = None

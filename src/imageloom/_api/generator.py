@@ -24,6 +24,7 @@ from imageloom._api.planning import FrozenGenerator, freeze
 from imageloom._api.statistics_file import check_images
 from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
 from imageloom._checks.keywords import explain_methods, explained
+from imageloom._checks.splits import Groups
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams, default_transform
@@ -213,7 +214,7 @@ class ImageDataGenerator(MltkSurface):
     finish: str
     split: str
     split_seed: int
-    groups: Callable[[str], Any] | Sequence[Any] | str | None
+    groups: Groups
     fold: tuple[int, int] | None
     mixup: float | None
     cutmix: float | Sequence[float] | None
@@ -275,7 +276,7 @@ class ImageDataGenerator(MltkSurface):
         finish: str = "host",
         split: str = "sorted",
         split_seed: int = 0,
-        groups: Callable[[str], Any] | Sequence[Any] | NDArray[Any] | str | None = None,
+        groups: Groups = None,
         fold: tuple[int, int] | None = None,
         mixup: float | None = None,
         cutmix: float | Sequence[float] | None = None,

@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
-
 from imageloom._api.flows import mltk_directory
 from imageloom._api.generator import ImageDataGenerator
 from imageloom._checks.keywords import explain_methods, explained
+from imageloom._checks.splits import Groups
 from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, Noise, ShiftRange
 from imageloom._public import public
 
@@ -80,7 +79,7 @@ class ParallelImageDataGenerator(ImageDataGenerator):
         finish: str = "host",
         split: str = "sorted",
         split_seed: int = 0,
-        groups: Callable[[str], Any] | Sequence[Any] | NDArray[Any] | str | None = None,
+        groups: Groups = None,
         fold: tuple[int, int] | None = None,
         mixup: float | None = None,
         cutmix: float | Sequence[float] | None = None,

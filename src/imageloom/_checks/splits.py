@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from imageloom._checks.values import check_choice, check_int, in_words
+from imageloom._checks.values import check_choice, check_int, in_words, is_integer
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 
-__all__ = ["SPLITS", "check_split", "checked_fold", "checked_groups"]
+__all__ = ["SPLITS", "Groups", "check_split", "checked_fold", "checked_groups"]
 
+Groups = Callable[[str], Any] | Sequence[Any] | NDArray[Any] | str | None
 SPLITS: Final = ("sorted", "random", "stratified")
 
 
@@ -33,9 +36,16 @@ def checked_fold(fold: Any, validation_split: float | None) -> tuple[int, int] |
         raise ArgumentTypeError(
             f"`fold` must be (index, count), {example}, or None; received {in_words(fold)}."
         )
+    if not all(is_integer(number) for number in fold):
+        raise ArgumentTypeError(
+            f"`fold` must be (index, count) with two integers, {example}; received {in_words(fold)}."
+        )
     index, count = fold
-    check_int("the count of fold", count, 2)
-    check_int("the index of fold", index, 0, int(count) - 1)
+    if count < 2 or not 0 <= index < count:
+        raise InvalidArgumentError(
+            f"`fold` must be (index, count) with a count of at least 2 and an index in 0..count-1, "
+            f"{example}; received {in_words(fold)}."
+        )
     if validation_split:
         raise InvalidArgumentError(
             f"`fold` and `validation_split` both say which samples are for validation; received "
