@@ -248,6 +248,20 @@ def test_a_column_says_the_groups_and_numbers_with_gaps_are_numbers(folder: Path
     assert gen.flow_from_dataframe(frame, folder, subset="validation", verbose=0).filenames == whole
 
 
+@pytest.mark.filterwarnings("ignore:Found 9 invalid")
+def test_the_groups_of_rows_stay_with_them_when_rows_are_dropped(folder: Path) -> None:
+    frame = frame_of(folder)
+    frame["who"] = [patient(name) for name in frame["filename"]]
+    frame.loc[::7, "filename"] = "missing.ppm"
+    found = [
+        generator(validation_split=0.3, split="random", groups=groups)
+        .flow_from_dataframe(frame, folder, classes=["b", "a"], subset="training", verbose=0)
+        .filenames
+        for groups in ("who", frame["who"], frame["who"].tolist())
+    ]
+    assert found[0] == found[1] == found[2] != []
+
+
 def test_batches_of_a_divided_array_hold_its_rows(tmp_path: Path) -> None:
     x = np.arange(40, dtype=np.float32).reshape(-1, 1, 1, 1)
     mapped = np.memmap(tmp_path / "x", np.float32, "w+", shape=x.shape)
@@ -344,8 +358,10 @@ def test_wrong_groups_are_refused_with_what_is_allowed(folder: Path) -> None:
         by_folder(folder, "training", groups="who", **options)
     with pytest.raises(KeyError, match=r"no column 'whom' \(groups\). Did you mean groups='who'"):
         by_frame(folder, "training", groups="whom", **options)
-    with pytest.raises(TypeError, match="the name of a column, or a function"):
+    with pytest.raises(ValueError, match="there are 61 rows, and it has 2 entries"):
         by_frame(folder, "training", groups=[1, 2], **options)
+    with pytest.raises(TypeError, match="a function of the file name, for flow_from_directory"):
+        by_folder(folder, "training", groups=[1, 2], **options)
     with pytest.raises(ValueError, match="each sample, but that of 'a/p0_00"):
         by_folder(folder, "training", groups=lambda name: None, **options)
     with pytest.raises(IndexError) as caught:

@@ -141,8 +141,8 @@ class ImageDataGenerator(MltkSurface):
         split_seed: seed of the random splits, 0..2**32-1.
         groups: keeps samples together that belong together, such as the pictures of one patient: no
             group is in both parts. The name of a column for `flow_from_dataframe`; a function of the
-            file name (as in `filenames`) that returns the group; or for `flow` the group of each
-            image.
+            file name (as in `filenames`) that returns the group; or for `flow` and data frames the
+            group of each image or row.
         fold: (i, k) for cross-validation, in the place of `validation_split`: `subset="validation"`
             is part i of k, counted from 0, and `subset="training"` the others.
         mixup: adds to each finished image another one of its batch, as `keras.layers.MixUp`: alpha of

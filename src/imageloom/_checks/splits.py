@@ -67,7 +67,7 @@ def checked_groups(groups: Any) -> Any:
     if not isinstance(values, (list, tuple)) or np.ndim(groups) > 1:
         raise ArgumentTypeError(
             "`groups` must be the name of a column (for flow_from_dataframe), a function of the "
-            "file name that returns the group (for files), an array with the group of each image (for "
-            f"flow), or None; received {in_words(groups)}."
+            "file name that returns the group (for files), an array with the group of each image or "
+            f"row, or None; received {in_words(groups)}."
         )
     return tuple(values)

@@ -21,7 +21,7 @@ from imageloom._sources.base import (
     values_digest,
 )
 from imageloom._sources.columns import missing_column
-from imageloom._sources.divided import divided_frame
+from imageloom._sources.divided import divided_frame, with_groups
 from imageloom._sources.files import FileSource
 from imageloom._sources.frame_mistakes import (
     check_one_column,
@@ -95,6 +95,8 @@ class DataFrameSource(FileSource):
             ArgumentTypeError: `dataframe` is no data frame, or a column has values of a wrong type.
         """
         frame = _checked_frame(dataframe, x_col, y_col, weight_col, classes, class_mode)
+        if division is not None:
+            division, frame = with_groups(division, frame)
         self.mistakes: list[Mistake] = []
         self.directory: str = directory or ""
         self.class_mode = class_mode

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from imageloom._sources.mistakes import Mistake
 from imageloom._sources.splitting import Classes, Division, group_keys, keys_of_names
 from imageloom._sources.words import counted
 
-__all__ = ["divided_array", "divided_classes", "divided_frame"]
+__all__ = ["divided_array", "divided_classes", "divided_frame", "with_groups"]
+
+_COLUMN: Final = "groups of the split"
 
 
 def divided_classes(
@@ -48,6 +51,19 @@ def divided_classes(
     lost = [name for name, part, kept in zip(names, parts, found, strict=True) if part and not kept]
     where = f"of {directory!r}"
     return found, _lost(division, lost, sum(1 for part in parts if part), where)
+
+
+def with_groups(division: Division, frame: Any) -> tuple[Division, Any]:
+    """The frame with a column for the group of each row, which stays with it when others are dropped.
+
+    Raises:
+        InvalidArgumentError: there are more or fewer groups than rows.
+    """
+    groups = division.groups
+    if not isinstance(groups, tuple):
+        return division, frame
+    _check_count(groups, len(frame), "row")
+    return dataclasses.replace(division, groups=_COLUMN), frame.assign(**{_COLUMN: groups})
 
 
 def divided_frame(
@@ -107,14 +123,18 @@ def divided_array(
     else:
         if isinstance(groups, str) or callable(groups):
             raise _wrong_groups(groups, "flow", "an array with the group of each image")
-        if len(groups) != images:
-            raise InvalidArgumentError(
-                f"`groups` must have the group of each image: there are {counted(images, 'image')}, "
-                f"and it has {counted(len(groups), 'entry', 'entries')}."
-            )
+        _check_count(groups, images, "image")
         keys = group_keys(groups)
     rows = division.rows(keys, _classes_of_targets(y) if division.by_class else None)
     return rows, _empty(division, images) if images and not len(rows) else []
+
+
+def _check_count(groups: Sequence[Any], count: int, noun: str) -> None:
+    if len(groups) != count:
+        raise InvalidArgumentError(
+            f"`groups` must have the group of each {noun}: there are {counted(count, noun)}, and it "
+            f"has {counted(len(groups), 'entry', 'entries')}."
+        )
 
 
 def _keys_of_files(
