@@ -53,7 +53,7 @@ _NO_PROBLEM: Final = frozenset(("empty-class",))  # the folder may be filled lat
     examples="""
     imageloom inspect photos
     imageloom inspect photos --json | jq '.unreadable'
-    imageloom inspect scans --validation-split 0.2 --split random --groups '^[^/]*/(p\\d+)'
+    imageloom inspect photos --validation-split 0.2 --split stratified
     """,
 )
 @click.argument("place", type=Place(files=True), metavar="DIR|TABLE")
