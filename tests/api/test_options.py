@@ -38,6 +38,12 @@ OWN_DEFAULTS: dict[str, Any] = {
     "on_bad_image": "raise",
     "batch_timeout": None,
     "finish": "host",
+    "split": "sorted",
+    "split_seed": 0,
+    "groups": None,
+    "fold": None,
+    "mixup": None,
+    "cutmix": None,
 }
 
 

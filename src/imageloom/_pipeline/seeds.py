@@ -44,6 +44,7 @@ class StreamPurpose(IntEnum):
     FAST_ORDER = 6  # of an epoch: `shuffle="fast"`
     FIT = 7  # of an image that `fit(augment=True)` transforms: contrast and noise
     CARRIED_GENERATORS = 8  # of a batch and a generator that a hook refers to
+    MIXTURE = 20  # of a batch: `mixup` and `cutmix`
 
 
 def global_state() -> np.random.RandomState:
