@@ -133,7 +133,7 @@ class ImageDataGenerator(MltkSurface):
         finish: `"host"`, or `"device"`: workers send images as they are stored, with what was drawn
             for them, and the device that batches are moved to does the rest (`to_torch_dataset`
             with a device, `to_jax`, and Keras' `fit` on an accelerator). Batches that are read in
-            read in other ways are finished by the workers.
+            other ways are finished by the workers.
         split: which samples `validation_split` takes: `"sorted"`, the first of each class (of a data
             frame or an array, the first), as in Keras; `"random"`, which does not depend on the other
             samples, so that each keeps its part when files are added; `"stratified"`, at random, but
