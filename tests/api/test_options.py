@@ -39,6 +39,12 @@ OWN_DEFAULTS: dict[str, Any] = {
     "on_bad_image": "raise",
     "batch_timeout": None,
     "finish": "host",
+    "split": "sorted",
+    "split_seed": 0,
+    "groups": None,
+    "fold": None,
+    "mixup": None,
+    "cutmix": None,
     **dict.fromkeys(STEP_NAMES),
 }
 

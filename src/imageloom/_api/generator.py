@@ -24,6 +24,7 @@ from imageloom._api.planning import FrozenGenerator, freeze
 from imageloom._api.statistics_file import check_images
 from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
 from imageloom._checks.keywords import explain_methods, explained
+from imageloom._checks.splits import Groups
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams, default_transform
@@ -140,6 +141,24 @@ class ImageDataGenerator(MltkSurface):
             for them, and the device that batches are moved to does the rest (`to_torch_dataset`
             with a device, `to_jax`, and Keras' `fit` on an accelerator). Batches that are read in
             other ways are finished by the workers.
+        split: which samples `validation_split` takes: `"sorted"`, the first of each class (of a data
+            frame or an array, the first), as in Keras; `"random"`, which does not depend on the other
+            samples, so that each keeps its part when files are added; `"stratified"`, at random, but
+            the same share of each class.
+        split_seed: seed of the random splits, 0..2**32-1.
+        groups: keeps samples together that belong together, such as the pictures of one patient: no
+            group is in both parts. The name of a column for `flow_from_dataframe`; a function of the
+            file name (as in `filenames`) that returns the group; or for `flow` and data frames the
+            group of each image or row.
+        fold: (i, k) for cross-validation, in the place of `validation_split`: `subset="validation"`
+            is part i of k, counted from 0, and `subset="training"` the others.
+        mixup: adds to each finished image another one of its batch, as `keras.layers.MixUp`: alpha of
+            the beta distribution of the weights (0.2 is usual). Targets, weights and masks are mixed
+            likewise, so they are floats.
+        cutmix: replaces a box of each finished image by that of another one of its batch, as
+            `keras.layers.CutMix`: the highest alpha (1.0 is usual), or the lowest and the highest, of
+            which one is drawn for each batch. Masks have the same boxes; targets and weights are
+            mixed by area. With `mixup` as well, one of the two is drawn for each batch.
         random_crop: True cuts windows of `target_size` out of images that keep their own size.
             `{"scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3)}` cuts windows with this share of the area
             and this width by height, and resizes them to `target_size`, as torchvision's
@@ -221,6 +240,12 @@ class ImageDataGenerator(MltkSurface):
     on_bad_image: str
     batch_timeout: float | None
     finish: str
+    split: str
+    split_seed: int
+    groups: Groups
+    fold: tuple[int, int] | None
+    mixup: float | None
+    cutmix: float | Sequence[float] | None
     random_crop: StepOption
     perspective: StepOption
     elastic: StepOption
@@ -287,6 +312,12 @@ class ImageDataGenerator(MltkSurface):
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
         finish: str = "host",
+        split: str = "sorted",
+        split_seed: int = 0,
+        groups: Groups = None,
+        fold: tuple[int, int] | None = None,
+        mixup: float | None = None,
+        cutmix: float | Sequence[float] | None = None,
         random_crop: StepOption = None,
         perspective: StepOption = None,
         elastic: StepOption = None,

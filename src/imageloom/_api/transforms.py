@@ -139,7 +139,7 @@ def _sample_without_iterator(options: GeneratorOptions, generator: Any) -> Sampl
         image_data_generator=generator,
         data_format=options.data_format,
         dtype=options.dtype,
-        validation_split=options.split,
+        validation_split=options.validation_share,
         preprocessing_function=options.preprocessing_function,
         noaug_preprocessing_function=options.noaug_preprocessing_function,
         get_batch_function=options.get_batch_function,

@@ -35,6 +35,7 @@ def check_can_finish(options: Any) -> None:
     ]
     if options.noise:
         named.append("noise")
+    named += [name for name in ("mixup", "cutmix") if getattr(options, name)]
     if options.interpolation_order > 1:
         named.append(f"interpolation_order={options.interpolation_order}")
     if options.save_to_dir is not None:

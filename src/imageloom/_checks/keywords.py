@@ -66,7 +66,6 @@ _ROWS: Final = {
     "follow_links": "follow_symlinks symlinks",
     "interpolation": "resample resize_method interpolation_method resizing_method",
     "validate_filenames": "check_files validate_files verify",
-    "subset": "split",
     "save_to_dir": "output_dir out_dir save_dir save_path",
     "balance": "sampler weighted balanced class_balance",
     "shard": "rank world_size num_shards shard_index num_replicas",
@@ -104,7 +103,7 @@ _ROWS: Final = {
     "preprocessing_function": "transform transforms preprocess preprocessing preprocessor "
     "preprocess_input augmentation augmentations item_tfms batch_tfms map_fn function func",
     "get_batch_function": "collate_fn batch_function",
-    "validation_split": "val_split test_split test_size valid_pct split val_size validation_size",
+    "validation_split": "val_split test_split test_size valid_pct val_size validation_size",
     "data_format": "dim_ordering image_data_format channel_order layout",
     "interpolation_order": "order spline_order",
     "cache": "cache_dir caching cache_in_memory",
@@ -121,6 +120,7 @@ _REMARKS: Final = {
     "crop_to_aspect_ratio": "it crops images about their centre, too",
     "grayscale": 'pass color_mode="grayscale"',
     "label_mode": 'label_mode="int" is class_mode="sparse"',
+    "split": 'the flow methods take subset="training" or subset="validation"',
     "use_multiprocessing": "worker processes are the default",
     "validation_split": 'the flow methods take subset="training" or subset="validation"',
 }

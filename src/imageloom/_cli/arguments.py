@@ -168,6 +168,14 @@ _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
         {"type": NUMBER, "metavar": "X", "help": "Erase a rectangle, with up to this probability."},
     ),
     (
+        "--mixup",
+        {"type": NUMBER, "metavar": "ALPHA", "help": "Add another image, with a drawn weight."},
+    ),
+    (
+        "--cutmix",
+        {"type": NUMBER_OR_PAIR, "metavar": "ALPHA", "help": "Replace a box by that of another image."},
+    ),
+    (
         "--fill-mode",
         {"type": click.Choice(FILL_MODES),
          "help": "Fill beyond the border.  [default: nearest]"},

@@ -12,7 +12,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from imageloom._checks.finishing import check_can_finish
+from imageloom._checks.mixing import check_mixing
 from imageloom._checks.paths import check_path, check_save_format, checked_cache
+from imageloom._checks.splits import Groups, check_split, checked_fold, checked_groups
 from imageloom._checks.values import (
     check_choice,
     check_cores,
@@ -52,32 +54,17 @@ __all__ = [
 Hook = Callable[..., Any]
 
 FILL_MODES: Final = (
-    "constant",
-    "nearest",
-    "reflect",
-    "wrap",
-    "mirror",
-    "grid-wrap",
-    "grid-mirror",
-    "grid-constant",
-)
+    "constant", "nearest", "reflect", "wrap", "mirror", "grid-wrap", "grid-mirror", "grid-constant",
+)  # fmt: skip
 INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
 _FLAGS: Final = (
-    "featurewise_center",
-    "samplewise_center",
-    "featurewise_std_normalization",
-    "samplewise_std_normalization",
-    "zca_whitening",
-    "horizontal_flip",
-    "vertical_flip",
-    "debug",
-    "validation_augmentation_enabled",
-    "random_transforms_enabled",
-    "disable_gpu_in_subprocesses",
-)
+    "featurewise_center", "samplewise_center", "featurewise_std_normalization",
+    "samplewise_std_normalization", "zca_whitening", "horizontal_flip", "vertical_flip", "debug",
+    "validation_augmentation_enabled", "random_transforms_enabled", "disable_gpu_in_subprocesses",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +155,12 @@ class GeneratorOptions:
     on_bad_image: str = "raise"
     batch_timeout: float | None = None
     finish: str = "host"
+    split: str = "sorted"
+    split_seed: int = 0
+    groups: Groups = None
+    fold: tuple[int, int] | None = None
+    mixup: float | None = None
+    cutmix: float | Sequence[float] | None = None
     random_crop: StepOption = None
     perspective: StepOption = None
     elastic: StepOption = None
@@ -183,6 +176,9 @@ class GeneratorOptions:
         """Checks every field, in the same sequence as Keras, and normalises it."""
         check_choice("data_format", self.data_format, ("channels_last", "channels_first"), also="None")
         check_validation_split(self.validation_split)
+        check_split(self.split, self.split_seed)
+        self._set("fold", checked_fold(self.fold, self.validation_split))
+        self._set("groups", checked_groups(self.groups))
         self._set("zoom_range", zoom_bounds(self.zoom_range))
         for name in ("brightness_range", "contrast_range"):
             check_pair(name, getattr(self, name))
@@ -206,6 +202,7 @@ class GeneratorOptions:
             self._set("save_to_dir", check_path("save_to_dir", self.save_to_dir, " or None"))
         check_text("save_prefix", self.save_prefix)
         check_save_format(self.save_format)
+        check_mixing(self)
         for name, value in checked_steps(self).items():
             self._set(name, value)
         check_choice("finish", self.finish, ("host", "device"))
@@ -257,9 +254,9 @@ class GeneratorOptions:
         )
 
     @property
-    def split(self) -> float:
+    def validation_share(self) -> float:
         """The share of samples for validation; 0.0 for none."""
-        return float(self.validation_split or 0.0)
+        return 1 / self.fold[1] if self.fold else float(self.validation_split or 0.0)
 
     @property
     def used_steps(self) -> list[str]:

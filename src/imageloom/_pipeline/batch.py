@@ -26,6 +26,7 @@ from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.first_look import FirstLook
 from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
+from imageloom._pipeline.mixture import mixed_batch
 from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
@@ -129,22 +130,29 @@ class BatchWork:
             raise BadSamplesError(words, tuple(self._bad))
         for drawn in self._unfinished:
             drawn.write()
+        warnings = (*_clash(), *(() if self._look is None else self._look.finish(images)))
+        mixture = None
+        if recipe.mixing is not None:
+            mixture = mixed_batch(recipe, self._task, [*images, *masks])
         for image, copied in zip(images, copies, strict=False):
             copied[...] = image
         pictures: tuple[tuple[str, bytes], ...] = ()
         if recipe.params.save_to_dir is not None:
             pictures = encoded_pictures(recipe, self._task, images, self._state, at)
-        moments = _moments(recipe, images) if recipe.report.moments else None
+        moments = None
+        if recipe.report.moments:
+            moments = FeatureMoments.of_all(images, 1 if recipe.channels_first else 3)
         at.enter("finish")
         hits = len(self._task) * recipe.images - self._reader.decoded if recipe.cache is not None else 0
         return BatchReport(
-            warnings=(*_clash(), *(() if self._look is None else self._look.finish(images))),
+            warnings=warnings,
             moments=moments,
             seconds=at.clock.seconds(),
             times=at.clock.times(),
             cache_hits=hits,
             transforms=tuple(self._transforms),
             pictures=pictures,
+            mixture=mixture,
         )
 
     def close(self) -> None:
@@ -405,9 +413,3 @@ def _clash() -> tuple[tuple[str, str, type[Warning]], ...]:
     if text is None:
         return ()
     return ((Code.OPENCV_CLASH, coded(Code.OPENCV_CLASH, text), UserWarning),)
-
-
-def _moments(recipe: Recipe, images: Sequence[NDArray[Any]]) -> FeatureMoments:
-    channel_axis = 1 if recipe.channels_first else 3
-    parts = [FeatureMoments.of(array, channel_axis) for array in images]
-    return functools.reduce(FeatureMoments.merged, parts)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._imaging.augment.draw import TransformParams
+from imageloom._imaging.mixing import MixOptions, Mixture
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import StandardizeOptions
 from imageloom._imaging.pillow_settings import PillowSettings
@@ -129,6 +130,7 @@ class Recipe:
         program: What functions of the user may know of the program, for other processes (see
             `_executors.state`); None if there are none, or if this is not for others.
         hearing: What the program wants to hear of its functions in other processes.
+        mixing: How the images of a batch are mixed; None if they are not.
         unfinished: Whether images stay as they are stored, because a device finishes them; what was
             drawn for them follows in further arrays (see `unfinished`).
     """
@@ -153,6 +155,7 @@ class Recipe:
     program: object = None
     hearing: Hearing | None = None
     unfinished: bool = False
+    mixing: MixOptions | None = None
 
     @property
     def follows_transform(self) -> bool:
@@ -292,6 +295,7 @@ class BatchReport:
         away_seconds: The time between its submission to a cluster and its arrival, without the
             computation.
         said: What the user's functions have said in another process.
+        mixture: How its images were mixed, and its targets are to be; None if they are not.
         fallback: Why the user's process has computed it in the place of a worker; "" if it has not.
     """
 
@@ -307,6 +311,7 @@ class BatchReport:
     away_seconds: float = 0.0
     said: Said = ()
     fallback: str = ""
+    mixture: Mixture | None = None
 
     def with_warnings(self, further: Sequence[tuple[str, str, type[Warning]]]) -> BatchReport:
         """The same report with further warnings."""

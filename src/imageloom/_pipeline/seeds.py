@@ -46,7 +46,8 @@ class StreamPurpose(IntEnum):
     FAST_ORDER = 6  # of an epoch: `shuffle="fast"`
     FIT = 7  # of an image that `fit(augment=True)` transforms: contrast and noise
     CARRIED_GENERATORS = 8  # of a batch and a generator that a hook refers to
-    FURTHER_STEPS = 20  # behind the seed of contrast and noise, and before the number of a step
+    MIXTURE = 20  # of a batch: `mixup` and `cutmix`
+    FURTHER_STEPS = 30  # behind the seed of contrast and noise, and before the number of a step
 
 
 def own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:

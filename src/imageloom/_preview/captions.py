@@ -12,7 +12,7 @@ __all__ = ["conventions", "phrases"]
 _KNOWN: Final = frozenset(
     {
         "theta", "tx", "ty", "shear", "zx", "zy", "channel_shift_intensity", "flip_horizontal",
-        "flip_vertical", "brightness", "contrast", "noise",
+        "flip_vertical", "brightness", "contrast", "noise", "mixup", "cutmix",
     }
 )  # fmt: skip
 # The meaning of signs and pairs of numbers, by the first word of a phrase.
@@ -74,6 +74,10 @@ def _looks(params: Mapping[str, Any]) -> Iterable[str]:
             yield f"{name} {params[name]:.2f}"
     if params.get("noise") is not None:
         yield f"{getattr(params['noise'], 'name', params['noise'])} noise"
+    for way in ("mixup", "cutmix"):
+        if params.get(way) is not None:
+            share, _, name = str(params[way]).partition(" of ")
+            yield f"{way} {share} of {name.replace(chr(92), '/').rpartition('/')[2]}"
 
 
 def conventions(used: Iterable[str]) -> list[str]:

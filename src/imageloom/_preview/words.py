@@ -15,7 +15,7 @@ __all__ = ["counted", "generator_in_words", "geometry_notes", "transforms_in_wor
 _TRANSFORMS: Final = (
     "rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range",
     "channel_shift_range", "horizontal_flip", "vertical_flip", "brightness_range", "contrast_range",
-    "noise", *STEP_NAMES, "fill_mode", "cval", "interpolation_order", "geometry",
+    "noise", *STEP_NAMES, "mixup", "cutmix", "fill_mode", "cval", "interpolation_order", "geometry",
     "random_transforms_enabled", "noaug_preprocessing_function", "preprocessing_function",
 )  # fmt: skip
 _FITTED: Final = ("featurewise_center", "featurewise_std_normalization", "zca_whitening")

@@ -43,6 +43,7 @@ class SampleSource(ABC):
         stamps: the stamps of remote files, as far as they are known (see `_storage.stamps`).
         rows: the array of images, or None if images are read from files.
         mistakes: what cannot be meant in the data.
+        division: how a subset was found, in words, if not as a slice; else "".
     """
 
     filenames: Sequence[SampleName] = ()
@@ -53,6 +54,7 @@ class SampleSource(ABC):
     protocols: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = MappingProxyType({})
     mistakes: Sequence[Mistake] = ()
+    division: str = ""
 
     @property
     def masks(self) -> int:

@@ -16,12 +16,14 @@ import numpy as np
 from imageloom._errors import ArgumentTypeError, in_one_line
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._sources.base import LABEL_MODES, files_digest
+from imageloom._sources.divided import divided_classes
 from imageloom._sources.files import FileSource
 from imageloom._sources.folder_mistakes import FoundFolder, classes_without_samples, folder_mistakes
 from imageloom._sources.index import list_classes
 from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing, list_class
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.shuffled_index import list_classes_shuffled
+from imageloom._sources.splitting import Division
 from imageloom._storage.places import list_folder
 from imageloom._storage.refusals import telling
 from imageloom._storage.urls import absolute, is_url, protocols
@@ -59,8 +61,11 @@ class DirectorySource(FileSource):
         list_function: Lister | None = None,
         seed: int | None = None,
         formats: Sequence[str] = WHITE_LIST_FORMATS,
+        division: Division | None = None,
     ) -> None:
         """Lists the folder; `formats` are the suffixes of the files that are images.
+
+        A subset is the slice `split` of each class, or else what `division` says.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -81,12 +86,16 @@ class DirectorySource(FileSource):
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
         parts: Sequence[Sequence[SampleName]]
         listings: list[ClassListing] = []
+        lost: list[Mistake] = []
         if list_function is None:
             listings = self._listed(names, follow_links, shuffle_index_dir, seed, tuple(formats))
             parts = [_take(listing.files, split) for listing in listings]
         else:
             ask = partial(_list_by_function, list_function, directory)
             parts = [ask(name, split, follow_links, shuffle_index_dir) for name in names]
+        if division is not None:
+            self.division = division.in_words()
+            parts, lost = divided_classes(division, directory, self.root, names, parts)
         if max_samples_per_class > 0:
             parts = [part[:max_samples_per_class] for part in parts]
         self.filenames = [file for part in parts for file in part]
@@ -105,6 +114,7 @@ class DirectorySource(FileSource):
             self.mistakes += self._mistakes_of_folder(names, listings, top, split, formats)
         else:
             self.mistakes += classes_without_samples(directory, names, [len(part) for part in parts])
+        self.mistakes += lost
 
     def _mistakes_of_folder(
         self,

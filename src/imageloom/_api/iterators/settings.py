@@ -20,6 +20,7 @@ from imageloom._checks.values import (
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options import GeneratorOptions
 from imageloom._sources.base import subset_split
+from imageloom._sources.splitting import division_of
 from imageloom._warnings import Code, Once, warn_user
 
 __all__ = [
@@ -82,7 +83,10 @@ def file_settings(
     output = output_settings(
         options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
     )
-    return FileSettings(**output, **reading, split=subset_split(subset, options.split))
+    split = subset_split(subset, options.validation_share)
+    if division_of(options, subset) is not None:
+        split = None  # no slice
+    return FileSettings(**output, **reading, split=split)
 
 
 def output_settings(
