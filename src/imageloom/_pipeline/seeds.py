@@ -44,6 +44,7 @@ class StreamPurpose(IntEnum):
     FAST_ORDER = 6  # of an epoch: `shuffle="fast"`
     FIT = 7  # of an image that `fit(augment=True)` transforms: contrast and noise
     CARRIED_GENERATORS = 8  # of a batch and a generator that a hook refers to
+    TEST_TIME = 30  # of an iterator: the seed of the versions of `tta`
 
 
 def global_state() -> np.random.RandomState:
