@@ -11,6 +11,7 @@ import numpy as np
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchSpec, Recipe
+from imageloom._preview.captions import phrases
 from imageloom._preview.samples import (
     PreviewImage,
     Version,
@@ -60,8 +61,9 @@ def replay_sheet(
         subtitle=subtitle,
         notes=[*about_values(images, recipe.standardize.rescale), *notes],
     )
-    for place, version in enumerate(sheet.info["versions"]):
+    for place, (version, image) in enumerate(zip(sheet.info["versions"], images, strict=True)):
         version["target"] = targets[place // recipe.images]
+        version["drawn"] = phrases(image.versions[0].params)
     return sheet
 
 

@@ -40,6 +40,7 @@ class StreamAccess:
 
     Attributes:
         order: the samples of each position.
+        past: the samples of any position; it is asked while the lock is held.
         cursor: the current position; it may be read at any time, and moved while the lock is held.
         lock: held while the cursor moves.
     """
@@ -52,7 +53,7 @@ class StreamAccess:
         self.cursor = Cursor(len(order))
         self.lock = Lock()
         self._shown: tuple[Sampler, int] | None = None  # with the epoch of the last batch
-        self._source, self._past = source, PastOrder(order)
+        self._source, self.past = source, PastOrder(order)
         self._lane = self._main = self._new_lane(BatchSupply(source), open_channel)
         self._unfinished: Lane | None = None
 
@@ -124,7 +125,7 @@ class StreamAccess:
         """Returns the batch at any position, as `next` hands it out there; nothing else changes."""
         with self.lock:
             self._main.supply.start(self._main.open_channel, self.order)
-            spec = self._past.spec(position)
+            spec = self.past.spec(position)
         return self._main.supply.again(spec)
 
     def get(

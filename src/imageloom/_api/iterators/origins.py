@@ -25,6 +25,7 @@ __all__ = ["Made", "decoded", "encoded", "origin", "remembering"]
 
 P = ParamSpec("P")
 S = TypeVar("S")
+_PACKAGE: Final = __name__.partition(".")[0]
 # Options that change the data or the batches although states are not compared by them.
 _OF_DATA: Final = frozenset({"max_samples_per_class", "on_bad_image", "validation_split"})
 _CODE: Final = ("preprocessing_function", "noaug_preprocessing_function", "get_batch_function")
@@ -67,7 +68,7 @@ def remembering(
         del given["self"]
         arguments, others = {}, []
         for name, value in given.items():
-            if name in _LEFT_OUT:
+            if name in _LEFT_OUT or (value is None and signature.parameters[name].default is None):
                 continue
             try:
                 arguments[name] = encoded(value)
@@ -92,7 +93,7 @@ def origin(
         order: the arguments about the order of samples.
         settings: the checked arguments of the flow method.
     """
-    kind = next((k for k in type(iterator).__mro__ if k.__module__.startswith("imageloom.")), None)
+    kind = next(filter(_is_own, type(iterator).__mro__), None)
     code = [name for name in _CODE if getattr(frozen.options, name) is not None]
     code += sorted(f"the method {name}" for name in frozen.overrides)
     if kind is not type(iterator):
@@ -112,6 +113,10 @@ def origin(
         "options": _options(frozen.options),
         "missing": [*code, *(made.others if made is not None else ())],
     }
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == _PACKAGE
 
 
 def _options(options: GeneratorOptions) -> dict[str, Any]:

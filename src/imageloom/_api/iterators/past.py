@@ -152,6 +152,23 @@ class ReadAgain(ReadByFrameworks[BatchT_co]):
         """
         return differences(self, receipt)
 
+    # What `LossJumpCallback` asks for
+
+    def _requests(self) -> int:
+        """How many batches Keras has requested so far."""
+        return self._stream.cursor.requests
+
+    def _requested(self, request: int) -> int | None:
+        """The position of a request, counted from 0; None if that is long ago, or to come."""
+        return self._stream.cursor.requested(request)
+
+    def _samples_at(self, position: int) -> list[Any]:
+        """The files of a batch, as `filenames` has them, or the row numbers of an array."""
+        with self._stream.lock:
+            spec = self._stream.past.spec(position)
+        names = self._plan.source.task(spec).filenames
+        return [*names] if names else spec.indices.tolist()
+
     def _origin(self) -> dict[str, Any]:
         made = getattr(self, "_made", None)
         frozen = self._generator._freeze()
