@@ -104,13 +104,14 @@ def rebuilt(
     try:
         generator = ImageDataGenerator(**{**options, **background})
         _take_statistics(generator, saved)
-        return kind(
+        made: FileIterator = kind(
             **arguments, image_data_generator=generator, seed=state.get("seed"), verbose=False
         )
     except ArgumentTypeError as error:
         raise InvalidArgumentError(
             f"The iterator cannot be made again: {error} Is the state of a newer imageloom?"
         ) from error
+    return made
 
 
 def at_state(flow: FileIterator, state: Mapping[str, Any]) -> None:

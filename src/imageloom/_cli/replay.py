@@ -27,9 +27,7 @@ __all__ = ["replay"]
     imageloom replay state.json --step 7 --table train.csv --data photos
     """,
 )
-@click.argument(
-    "state", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="STATE"
-)
+@click.argument("state", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="STATE")
 @option(
     "--step",
     type=click.IntRange(0, 2**62 - 1),

@@ -42,9 +42,7 @@ __all__ = ["verify"]
     help="Number of workers for the batches.  [default: 1]",
 )
 @json_option
-def verify(
-    receipt: Path, folder: Path | str, table: Path | None, cores: float, as_json: bool
-) -> None:
+def verify(receipt: Path, folder: Path | str, table: Path | None, cores: float, as_json: bool) -> None:
     """Tell whether the images in DIR give the same batches as elsewhere.
 
     RECEIPT is a JSON file of it.receipt(). The files are compared, and the batches of the receipt

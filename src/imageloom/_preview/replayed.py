@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["replay_sheet"]
 
+_ROWS: Final = 8  # of a picture, as long as there are few samples in a row
+_MOST_ACROSS: Final = 4
 _SHORT: Final = 4  # numbers of a target that are shown one by one
 
 
@@ -60,6 +61,7 @@ def replay_sheet(
         title=title,
         subtitle=subtitle,
         notes=[*about_values(images, recipe.standardize.rescale), *notes],
+        across=min(_MOST_ACROSS, -(-len(images) // _ROWS)),
     )
     for place, (version, image) in enumerate(zip(sheet.info["versions"], images, strict=True)):
         version["target"] = targets[place // recipe.images]

@@ -1,7 +1,8 @@
 """Digests of the contents of a data set, of bounded size, which tell which file has changed.
 
-Files are sorted by name and divided into groups of equal size, of one file each in small sets. Which group
-a file belongs to follows from its name and from where the groups begin, so a new file changes one group.
+Files are sorted by name and divided into groups of equal size, of one file each in small sets. Which
+group a file belongs to follows from its name and from where the groups begin, so a new file changes one
+group.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ class Cursor:
     epochs_ahead: int = 0
     in_order: bool = True
     furthest: int = -1
-    requests: int = 0
-    _latest: deque[int] = field(default_factory=lambda: deque(maxlen=_NOTED))
+    requests: int = field(default=0, compare=False)
+    _latest: deque[int] = field(default_factory=lambda: deque(maxlen=_NOTED), compare=False)
 
     @property
     def epoch(self) -> int:

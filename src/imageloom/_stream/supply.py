@@ -208,9 +208,7 @@ class BatchSupply:
         self._tell(computed)
         return PastBatch(batch, dataclasses.replace(spec, indices=used))
 
-    def _computed(
-        self, stream: BatchStream, position: int | None, task: BatchTask
-    ) -> ComputedBatch:
+    def _computed(self, stream: BatchStream, position: int | None, task: BatchTask) -> ComputedBatch:
         try:
             return stream.compute(task) if position is None else stream.get(position, task)
         except Exception as error:

@@ -12,8 +12,8 @@ from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.keras_base import Iterator
 from imageloom._api.iterators.mistakes import check_arrays
-from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.origins import remembering
+from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
     checked_generator,

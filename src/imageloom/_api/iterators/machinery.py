@@ -28,7 +28,7 @@ from imageloom._adapters.moving import Mover
 from imageloom._api.finishing import unfinished
 from imageloom._api.iterators.attributes import Number, Order
 from imageloom._api.iterators.inline import InlineBatches
-from imageloom._api.iterators.origins import Made, origin
+from imageloom._api.iterators.origins import Made
 from imageloom._api.iterators.plans import IteratorPlan
 from imageloom._api.iterators.twins import parts_of
 from imageloom._api.planning import PlanningGenerator

@@ -11,7 +11,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def remembering(
                 others.append(name)
         self._made = Made(arguments, tuple(others))  # type: ignore[attr-defined]
 
-    return remembered
+    return cast("Callable[Concatenate[S, P], None]", remembered)
 
 
 def origin(

@@ -138,11 +138,11 @@ def _checked(receipt: Any) -> tuple[Mapping[str, Any], list[FileGroup], list[tup
     try:
         groups = [FileGroup(str(f), int(n), int(size), str(d)) for f, n, size, d in receipt["files"]]
         batches = [(int(each["position"]), list(each["parts"])) for each in receipt["batches"]]
-        state = receipt["state"]
-        known = state["fingerprint"].keys() and receipt["versions"].keys() and state["seed"] >= 0
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        state, versions = receipt["state"], receipt["versions"]
+        known = isinstance(state["fingerprint"], Mapping) and isinstance(versions, Mapping)
+    except (KeyError, TypeError, ValueError) as error:
         raise InvalidArgumentError("The receipt is damaged: something in it is missing.") from error
-    if not known or not all(position >= 0 for position, _ in batches):
+    if not known or any(position < 0 for position, _ in batches):
         raise InvalidArgumentError("The receipt is damaged: something in it is missing.")
     return state, groups, batches
 
