@@ -151,7 +151,7 @@ def test_it_goes_on_after_a_state() -> None:
     assert_same_batches(list(again), expected[2:])
     assert_same_batches(list(again), expected)
     for other in (numbered(6).tta(3), numbered(4).tta(2), numbered(6, shard=(0, 2)).tta(2)):
-        with pytest.raises(StateMismatchError, match="versions was|batch_size was|shard was"):
+        with pytest.raises(StateMismatchError, match=r"versions was|batch_size was|shard was"):
             other.load_state_dict(state)
     with pytest.raises(StateMismatchError):
         numbered(6).load_state_dict(state)
@@ -216,7 +216,7 @@ def test_numbers_that_are_none(n: Any) -> None:
 
 def test_a_generator_that_changes_nothing() -> None:
     plain = ImageDataGenerator(rescale=1 / 255, executor="serial").flow(X, None, 4)
-    with pytest.raises(InvalidArgumentError, match="equal versions.*rotation_range=20"):
+    with pytest.raises(InvalidArgumentError, match=r"equal versions.*rotation_range=20"):
         plain.tta(5)
     assert len(list(plain.tta(1))) == 3
     off = ImageDataGenerator(**TURNING, random_transforms_enabled=False).flow(X, None, 4)

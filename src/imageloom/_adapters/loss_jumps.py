@@ -34,6 +34,7 @@ class ReplayableIterator(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
     def _requests(self) -> int: ...
     def _requested(self, request: int) -> int | None: ...
+    def _next_request(self, request: int) -> int: ...
     def _samples_at(self, position: int) -> list[Any]: ...
 
 
@@ -109,8 +110,9 @@ class LossJumpCallback(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Finds out which request the epoch begins with."""
         del logs
-        # With `steps_per_epoch`, Keras has requested some batches of this epoch already.
-        self._first += self._trained
+        # With `steps_per_epoch`, Keras 3 has requested some batches of this epoch already, while Keras 2
+        # drops those that it had requested, and begins a new pass.
+        self._first = self._iterator._next_request(self._first + self._trained)
         self._epoch, self._trained, self._rows, self._sum = epoch, 0, 0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -165,3 +167,14 @@ class LossJumpCallback(keras.callbacks.Callback):
         }
         with telling(f"Could not save the jumps of the loss in {str(self._path)!r}"):
             replace_file(self._path, json.dumps(saved, indent=1).encode())
+
+    # What Keras 2 (`tf_keras`) asks of a callback, beside the above
+
+    def _implements_train_batch_hooks(self) -> bool:
+        return True
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return False
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return False

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["replay_sheet"]
 
-_ROWS: Final = 8  # of a picture, as long as there are few samples in a row
+_ROWS: Final = 4  # of a picture, as long as there are few samples in a row
 _MOST_ACROSS: Final = 4
 _SHORT: Final = 4  # numbers of a target that are shown one by one
 

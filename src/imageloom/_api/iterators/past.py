@@ -162,6 +162,13 @@ class ReadAgain(ReadByFrameworks[BatchT_co]):
         """The position of a request, counted from 0; None if that is long ago, or to come."""
         return self._stream.cursor.requested(request)
 
+    def _next_request(self, request: int) -> int:
+        """The first request from this one on that is of the present pass, or to come."""
+        cursor = self._stream.cursor
+        while (position := cursor.requested(request)) is not None and position < cursor.pass_start:
+            request += 1
+        return request
+
     def _samples_at(self, position: int) -> list[Any]:
         """The files of a batch, as `filenames` has them, or the row numbers of an array."""
         with self._stream.lock:
