@@ -110,8 +110,8 @@ class LossJumpCallback(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Finds out which request the epoch begins with."""
         del logs
-        # With `steps_per_epoch`, Keras 3 has requested some batches of this epoch already. Keras 2 drops
-        # what it had requested, and begins a new pass.
+        # With `steps_per_epoch`, Keras 3 has requested some batches of this epoch already, and Keras 2
+        # drops what it had requested.
         self._first = self._iterator._next_request(self._first + self._trained)
         self._epoch, self._trained, self._rows, self._sum = epoch, 0, 0, 0.0
 
