@@ -98,8 +98,8 @@ def _rows(samples: list[dict[str, Any]]) -> list[str]:
     files = [in_one_line(sample["file"]) for sample in samples]
     targets = [in_one_line(sample["target"]) for sample in samples]
     widths = [min(30, max(map(len, column), default=0)) for column in (files, targets)]
-    lines = [f"{heading(padded('file', widths[0]))}  {heading(padded('target', widths[1]))}"]
+    lines = [f"{heading(padded('file', widths[0]))}  {heading('target')}"]
     for sample, file, target in zip(samples, files, targets, strict=True):
         drawn = ", ".join(sample["drawn"])
-        lines.append(f"{padded(file, widths[0])}  {padded(target, widths[1])}  {drawn}")
+        lines.append(f"{padded(file, widths[0])}  {padded(target, widths[1])}  {drawn}".rstrip())
     return lines
