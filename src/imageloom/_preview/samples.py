@@ -26,8 +26,9 @@ from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
 
 __all__ = [
-    "PreviewImage", "Version", "clipped_share", "make_preview_images", "pick_samples", "spread",
-    "stored_image", "why_not_augmented",
+    "PreviewImage", "Version", "clipped_share", "make_preview_images", "not_normalised",
+    "pick_samples", "spread", "stored_image", "stored_sample", "why_not_augmented",
+    "without_copies",
 ]  # fmt: skip
 
 Pixels = NDArray[Any]
@@ -261,6 +262,19 @@ def stored_image(
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
+def stored_sample(
+    recipe: Recipe, source: SampleSource, index: int
+) -> tuple[list[tuple[str, Pixels]], list[Pixels]]:
+    """Returns the name and the image of each part of a sample as stored, and its masks.
+
+    Raises:
+        BadImageError: a file cannot be read.
+    """
+    names = _names(source, index)
+    images = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
+    return list(zip(names, images, strict=True)), _stored_masks(recipe, source, index)
+
+
 def clipped_share(recipe: Recipe, source: SampleSource, name: str, image: Pixels) -> float:
     """The share of pixels that lose their value because a file of 16 bits is read as colours."""
     may_have_16_bits = name.lower().endswith((".png", ".tif", ".tiff", ".ppm"))
@@ -283,7 +297,8 @@ def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixe
 
 def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
     """Returns the recipe of a batch of one sample, without normalisation, saving and measuring."""
-    layout = dataclasses.replace(recipe.layout, rows=1, copies=recipe.images, raw_shape=None)
+    recipe = without_copies(not_normalised(recipe), 1)
+    layout = recipe.layout
     if own_shape is not None:
         height, width, channels = own_shape
         sizes = [(height, width, channels), (height, width, 1)]
@@ -297,10 +312,20 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
             recipe = dataclasses.replace(recipe, read=read)
     if recipe.mixing is not None:  # sums of labels are shown as whole numbers
         layout = dataclasses.replace(layout, mask_dtypes=("<i4",) * len(layout.mask_dtypes))
+    return dataclasses.replace(recipe, layout=layout)
+
+
+def without_copies(recipe: Recipe, rows: int) -> Recipe:
+    """The recipe of batches of `rows` samples in private memory, with each image once."""
+    layout = dataclasses.replace(recipe.layout, rows=rows, copies=recipe.images, raw_shape=None)
+    return dataclasses.replace(recipe, layout=layout)
+
+
+def not_normalised(recipe: Recipe) -> Recipe:
+    """The recipe without normalisation, saving and measuring, which reports what is drawn."""
     return dataclasses.replace(
         recipe,
         standardize=dataclasses.replace(recipe.standardize, **_NOT_NORMALISED),
-        layout=layout,
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         user_code=dataclasses.replace(
             recipe.user_code, overrides=recipe.user_code.overrides - {"standardize"}

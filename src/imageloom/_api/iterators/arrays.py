@@ -12,6 +12,7 @@ from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.keras_base import Iterator
 from imageloom._api.iterators.mistakes import check_arrays
+from imageloom._api.iterators.origins import remembering
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
@@ -85,6 +86,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
     _plan: ArrayPlan
 
     @explained("NumpyArrayIterator")
+    @remembering
     def __init__(
         self,
         x: ArrayLike | tuple[Any, Any],

@@ -11,6 +11,7 @@ from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.files import FileIterator
 from imageloom._api.iterators.mistakes import check_column_names, check_table, checked_classes
+from imageloom._api.iterators.origins import remembering
 from imageloom._api.iterators.plans import FilePlan
 from imageloom._api.iterators.settings import (
     checked_generator,
@@ -85,6 +86,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
     _sample_weight: Label[Any] = Label("sample_weight")
 
     @explained("DataFrameIterator")
+    @remembering
     def __init__(
         self,
         dataframe: Any,
