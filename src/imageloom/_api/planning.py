@@ -154,12 +154,14 @@ def make_recipe(
         takes_batch_shape: whether the flow method has an argument `batch_shape`.
 
     Raises:
-        InvalidArgumentError: the data set has masks and the user has overridden `random_transform`,
+        InvalidArgumentError: the data set has masks, boxes or points, and the user has overridden `random_transform`,
             which does not return the parameters that it draws.
     """
-    if source.masks and "random_transform" in frozen.overrides:
+    follows = "masks" if source.masks else source.coordinates and source.coordinates.kind
+    if follows and "random_transform" in frozen.overrides:
+        mode = "image" if source.masks else follows
         raise InvalidArgumentError(
-            'class_mode="image" transforms masks with the parameters that were drawn for their '
+            f'class_mode="{mode}" transforms {follows} with the parameters that were drawn for their '
             "images, but an overridden `random_transform` does not return them: override "
             "`get_random_transform` and `apply_transform` instead."
         )
@@ -193,6 +195,7 @@ def make_recipe(
         raw_dtype=rows.dtype if rows is not None else "uint8",
         mask_dtypes=() if read is None else _mask_dtypes(source, read),
         mask_shape=_mask_shape(row_shape, settings.data_format),
+        coordinates=() if source.coordinates is None else source.coordinates.row_kinds,
     )
     return Recipe(
         read=read,
@@ -200,6 +203,7 @@ def make_recipe(
         cache=None if read is None else _cache_plan(options, source, read, pillow, layout),
         images=source.images,
         masks=source.masks,
+        coordinates=source.coordinates,
         transform=None if unaugmented else options.transform,
         standardize=StandardizeOptions.of(options, frozen.statistics),
         layout=layout,
@@ -244,6 +248,7 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
     return dataclasses.replace(
         recipe,
         masks=0,
+        coordinates=None,
         transform=options.transform if augment else None,
         standardize=standardize,
         layout=dataclasses.replace(
@@ -251,6 +256,7 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
             dtype=computing_dtype(recipe.layout.dtype),
             copies=recipe.images,
             mask_dtypes=(),
+            coordinates=(),
         ),
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         user_code=UserCode(

@@ -24,6 +24,7 @@ from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
+from imageloom._pipeline.coordinates import SampleCoordinates
 from imageloom._pipeline.first_look import FirstLook
 from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
 from imageloom._pipeline.reading import BatchReader, channels_last
@@ -78,6 +79,7 @@ class BatchWork:
         # Parameters of the last image, which its masks are transformed with.
         self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
+        self._coordinates: SampleCoordinates | None = None  # of the current sample, if it has some
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
         self._look = FirstLook(recipe, task, self.at) if looks else None
@@ -114,13 +116,15 @@ class BatchWork:
         images, further = arrays[: recipe.images], arrays[recipe.images :]
         # The arrays behind the images are for masks, and for what was drawn or copies of the images.
         masks, further = further[: recipe.masks], further[recipe.masks :]
+        count = len(recipe.layout.coordinates)
+        coordinates, further = further[:count], further[count:]
         copies: Sequence[NDArray[Any]] = further
         if recipe.unfinished:
             self._unfinished = self._unfinished_images(further)
             copies = ()
         self._reader.prefetch()
         with nullcontext() if self._look is None else self._look.reading():
-            self._compute_samples(images, masks)
+            self._compute_samples(images, masks, coordinates)
         at.enter("finish")
         if self._bad:
             words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self._bad)
@@ -172,7 +176,12 @@ class BatchWork:
             pictures=tuple(call.pictures),
         )
 
-    def _compute_samples(self, images: Sequence[NDArray[Any]], masks: Sequence[NDArray[Any]]) -> None:
+    def _compute_samples(
+        self,
+        images: Sequence[NDArray[Any]],
+        masks: Sequence[NDArray[Any]],
+        coordinates: Sequence[NDArray[Any]],
+    ) -> None:
         at, progress = self.at, self._progress
         for j in range(len(self._task)):
             progress[0] = j
@@ -184,6 +193,8 @@ class BatchWork:
                 at.mask = k
                 self._compute_mask(array[j])
             at.mask = -1
+            if self._coordinates is not None and not self._bad:
+                self._coordinates.write([array[j] for array in coordinates], self._finished_size())
 
     def _compute_if_readable(self, row: NDArray[Any]) -> None:
         """Computes an image; if bad images are to be replaced, notes the image if it is bad."""
@@ -193,8 +204,26 @@ class BatchWork:
         except BadImageError as error:
             self._note_or_raise(error)
             return
-        if not self._bad:  # otherwise the batch will be computed again, with other samples
-            self._compute(x, row)
+        if self._bad:  # the batch will be computed again, with other samples
+            return
+        if self._recipe.coordinates is not None:
+            self._coordinates = self._coordinates_in(x)
+        self._compute(x, row)
+
+    def _coordinates_in(self, x: NDArray[Any]) -> SampleCoordinates:
+        """The boxes or points of the current sample in its image, as that was read."""
+        options, read = self._recipe.coordinates, self._recipe.read
+        assert options is not None
+        before, after = self._reader.size_in_file(x), (x.shape[0], x.shape[1])
+        found = SampleCoordinates(options, self._task.annotations[self.at.sample], before)
+        if read is not None:
+            found.resize(read, before, after)
+        return found
+
+    def _finished_size(self) -> tuple[int, int]:
+        """The (height, width) of the images of the batch."""
+        shape = self._recipe.layout.row_shape
+        return shape[1:] if self._recipe.channels_first else shape[:2]  # type: ignore[return-value]
 
     def _note_or_raise(self, error: BadImageError) -> None:
         report = self._recipe.report
@@ -269,7 +298,9 @@ class BatchWork:
             self._fitting = kind
         self.at.enter("transform")
         warp, draws = _UNMOVED, self._draws
-        if draws is not None:
+        if draws is not None and self._coordinates is not None:
+            warp = MirroredWarp.of(*self._draw(x), x.shape[0], x.shape[1])
+        elif draws is not None:
             warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
         fusion.write(x, warp, single)
         if halves:
@@ -337,6 +368,13 @@ class BatchWork:
         return Scaling(factor, row) if factor is not None and single and fits else None
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
+        params, affine = self._drawn_for(x)
+        if self._coordinates is not None and self._recipe.transform is not None:
+            size = x.shape[0], x.shape[1]
+            self._coordinates.transform(params, self._recipe.transform, size, affine)
+        return params, affine
+
+    def _drawn_for(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         if self._task.transforms is not None:
             return self._task.transforms[self._image_number()], None
         if self._methods.draws:

@@ -312,7 +312,10 @@ def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) ->
     for _, text, category in report.warnings:
         warn_user(text, category)
     images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
-    masks = [_channels_last(array[0], recipe) for array in arrays[recipe.images :]]
+    masks = [
+        _channels_last(array[0], recipe)
+        for array in arrays[recipe.images : recipe.images + recipe.masks]
+    ]
     params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)
     return [Version(image, masks, drawn, seed) for image, drawn in zip(images, params, strict=True)]
 

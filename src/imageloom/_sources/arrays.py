@@ -35,6 +35,7 @@ class ArraySource(SampleSource):
         x_misc: the further inputs, arrays with n rows each.
         y: the targets, an array with n rows, or None.
         sample_weight: n weights, or None.
+        part: which rows of the given arrays these are.
     """
 
     rows: ImageRows
@@ -74,6 +75,7 @@ class ArraySource(SampleSource):
             part, differ = _subset_rows(
                 len(x), targets, subset, split, ignore_class_split=ignore_class_split
             )
+        self.part = part
         self.mistakes = [*(mistake for mistake in missing if mistake is not None), *differ]
         self.x: NDArray[Any] = images_of(x, data_format)[part]
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]

@@ -19,7 +19,8 @@ def assembled(source: SampleSource, arrays: Sequence[NDArray[Any]], indices: NDA
 
     Args:
         source: the data set.
-        arrays: the arrays that workers compute: images, and masks or copies of the images.
+        arrays: the arrays that workers compute: images, and masks, boxes or points, or copies of the
+            images.
         indices: the samples.
 
     Raises:
@@ -34,7 +35,7 @@ def _assembled(source: SampleSource, arrays: Sequence[NDArray[Any]], indices: ND
     x = parts[0] if len(parts) == 1 else parts
     copies = arrays[source.images :]
     if copies:
-        y: Any = copies[0] if len(copies) == 1 else list(copies)
+        y: Any = source.computed_targets(copies)
     else:
         y = source.targets(indices)
     if y is None:

@@ -13,8 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
+from imageloom._sources.annotated_frames import ROW, annotated
+from imageloom._sources.annotations import Annotations, targets_of
 from imageloom._sources.base import (
     LABEL_MODES,
     files_digest,
@@ -43,9 +46,11 @@ __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
 
 DATAFRAME_CLASS_MODES: Final = (
     "binary",
+    "boxes",
     "categorical",
     "image",
     "input",
+    "keypoints",
     "multi_output",
     "raw",
     "sparse",
@@ -64,6 +69,7 @@ class DataFrameSource(FileSource):
         mask_files: with class_mode `"image"`, the files of each row's masks; else empty.
         columns: the targets of class_mode `"raw"` (an array) or `"multi_output"` (a list of arrays);
             None with other class modes.
+        annotations: the boxes or points of each row, with class_mode `"boxes"` or `"keypoints"`.
     """
 
     def __init__(
@@ -80,10 +86,12 @@ class DataFrameSource(FileSource):
         validate_filenames: bool,
         dtype: str,
         formats: Sequence[str] = WHITE_LIST_FORMATS,
+        coordinates: CoordinateOptions | None = None,
     ) -> None:
         """Checks the frame, drops rows without an image or a class, and takes the subset.
 
-        `formats` are the suffixes of the files that are images.
+        `formats` are the suffixes of the files that are images, and `coordinates` is how boxes or points
+        are given.
 
         Raises:
             MissingColumnError: The frame does not have one of the columns.
@@ -92,6 +100,9 @@ class DataFrameSource(FileSource):
             ArgumentTypeError: `dataframe` is no data frame, or a column has values of a wrong type.
         """
         frame = _checked_frame(dataframe, x_col, y_col, weight_col, classes, class_mode)
+        found: Annotations | None = None
+        if coordinates is not None:
+            frame, found = annotated(frame, x_col, y_col, weight_col, classes, coordinates)
         self.mistakes: list[Mistake] = []
         self.directory: str = directory or ""
         self.class_mode = class_mode
@@ -125,6 +136,9 @@ class DataFrameSource(FileSource):
         self.class_ids = None
         if class_mode in LABEL_MODES:
             self.class_ids = [_class_numbers(label, self.class_indices) for label in frame[y_col]]
+        if found is not None:
+            self.annotations = found.taken(frame[ROW].to_numpy())
+            self.class_indices = found.class_indices
         self.filenames = frame[x_col].tolist()
         self.sample_weight = frame[weight_col].to_numpy() if weight_col else None
         files = [frame[column].tolist() for column in mask_columns]
@@ -142,6 +156,22 @@ class DataFrameSource(FileSource):
         """The number of masks of each row."""
         return self._mask_columns if self.class_mode == "image" else 0
 
+    @property
+    def coordinates(self) -> CoordinateOptions | None:
+        """How boxes or points are computed, with class_mode `"boxes"` or `"keypoints"`."""
+        found = self.annotations
+        return None if found is None or self.class_mode != found.options.kind else found.options
+
+    def computed_targets(self, arrays: Sequence[Any]) -> Any:
+        """Boxes, points or masks."""
+        options = self.coordinates
+        return super().computed_targets(arrays) if options is None else targets_of(options, arrays)
+
+    def class_name(self, index: int) -> str:
+        """The name of the class of one sample, or all their names with commas between them."""
+        known = self.annotations
+        return super().class_name(index) if known is None else known.class_name(index)
+
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, with an absolute folder, because workers may work in another one."""
         filenames = self.files_of(spec.indices)
@@ -153,6 +183,9 @@ class DataFrameSource(FileSource):
             class_ids=self.ids_of(spec.indices),
             masks=masks,
             remote=self.remote([*chain(filenames, *masks)]) if self.protocols else None,
+            annotations=()
+            if self.annotations is None or self.coordinates is None
+            else self.annotations.of(spec.indices),
         )
 
     def fingerprint(self) -> dict[str, Any]:
@@ -166,6 +199,7 @@ class DataFrameSource(FileSource):
             "targets": values_digest(self.class_ids, self.sample_weight, *columns),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
+            **({} if self.annotations is None else self.annotations.fingerprint()),
         }
 
     def _with_classes(
@@ -287,7 +321,7 @@ def _checked_frame(
                 f'If class_mode="{class_mode}", y_col must name a single column; received {y_col!r}.'
             )
         _check_labels(dataframe, y_col, classes, class_mode)
-    elif classes:
+    elif classes and class_mode != "boxes":
         warn_user(
             f'`classes` will be ignored given the class_mode="{class_mode}"', code=Code.CLASSES_IGNORED
         )

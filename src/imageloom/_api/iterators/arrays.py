@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,17 @@ from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
     checked_generator,
+    coordinate_options,
     output_settings,
     warn_about_geometry,
 )
 from imageloom._api.planning import OutputSettings
+from imageloom._checks.coordinates import COORDINATE_MODES
 from imageloom._checks.keywords import explained
-from imageloom._checks.values import check_flag
+from imageloom._checks.values import check_choice, check_flag
 from imageloom._log import check_verbose
 from imageloom._public import public
+from imageloom._sources.annotated_arrays import AnnotatedArrays
 from imageloom._sources.arrays import ArraySource, images_of
 from imageloom._stream.supply import BatchT_co
 
@@ -59,13 +63,19 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         dtype: dtype of the images in a batch; None as Keras is configured.
         shard: as for `flow`.
         balance: as for `flow`.
+        class_mode: `"boxes"` or `"keypoints"` for coordinates in `y`; None for other targets.
+        bounding_box_format: as for `flow`.
+        keypoint_format: as for `flow`.
+        max_boxes: as for `flow`.
+        min_visibility: as for `flow`.
         verbose: as for `flow`.
 
     Attributes:
         x: the images as given; each is converted to `dtype` when its batch is computed. Images that
             are changed in place are seen by batches that are not computed yet.
         x_misc: the further inputs, as a list of arrays.
-        y: the targets, or None. They may be changed in place, too.
+        y: the targets, or None. They may be changed in place, too. Boxes and points may not, and it is
+            None with them.
         sample_weight: the weights, or None. They may be changed in place, too.
         image_shape: shape of one image.
 
@@ -86,7 +96,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
     def __init__(
         self,
         x: ArrayLike | tuple[Any, Any],
-        y: ArrayLike | None,
+        y: Any,
         image_data_generator: Any,
         batch_size: int = 32,
         shuffle: bool | str = False,
@@ -102,10 +112,20 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         *,
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
+        class_mode: str | None = None,
+        bounding_box_format: str = "xyxy",
+        keypoint_format: str = "xy",
+        max_boxes: int | None = None,
+        min_visibility: float = 0.0,
         verbose: bool | int | str = True,
     ) -> None:
         check_verbose(verbose)
-        check_arrays(x, y, sample_weight)
+        if class_mode is not None:
+            check_choice("class_mode", class_mode, COORDINATE_MODES, none=True)
+        coordinates = coordinate_options(
+            class_mode, bounding_box_format, keypoint_format, max_boxes, min_visibility
+        )
+        check_arrays(x, None if coordinates else y, sample_weight)
         check_flag("ignore_class_split", ignore_class_split)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
@@ -115,7 +135,10 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
                 options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
             )
         )
-        source = ArraySource(
+        kind: Any = ArraySource
+        if coordinates is not None:
+            kind = partial(AnnotatedArrays, coordinates=coordinates)
+        source = kind(
             x,
             y,
             sample_weight,
