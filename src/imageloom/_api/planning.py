@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._checks.values import computing_dtype
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._executors.base import KEPT_BATCHES, Channel
@@ -20,6 +21,7 @@ from imageloom._options import GeneratorOptions, ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._pipeline.cache_files import plan_cache
 from imageloom._pipeline.cache_promises import note_promise, promised
+from imageloom._pipeline.compositions import check_takes
 from imageloom._pipeline.hearing import program_hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
@@ -209,8 +211,8 @@ def make_recipe(
         layout=layout,
         params=params,
         user_code=UserCode(
-            noaug_hook=_hook(options, "noaug_preprocessing_function"),
-            hook=_hook(options, "preprocessing_function"),
+            noaug_hook=_hook(options, "noaug_preprocessing_function", source.coordinates),
+            hook=_hook(options, "preprocessing_function", source.coordinates),
             batch_function=options.get_batch_function,
             overrides=frozen.overrides,
         ),
@@ -333,6 +335,12 @@ def _cache_plan(
     return plan
 
 
-def _hook(options: GeneratorOptions, name: str) -> Hook | None:
+def _hook(
+    options: GeneratorOptions, name: str, coordinates: CoordinateOptions | None
+) -> Hook | None:
     function = getattr(options, name)
-    return None if function is None else Hook(name, function)
+    if function is None:
+        return None
+    hook = Hook(name, function)
+    check_takes(name, hook.composition, coordinates)
+    return hook

@@ -24,9 +24,10 @@ from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
+from imageloom._pipeline.composing import SampleMasks, compose
 from imageloom._pipeline.coordinates import SampleCoordinates
 from imageloom._pipeline.first_look import FirstLook
-from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
+from imageloom._pipeline.hooks import Hook, SampleCall, as_image, params_for_sample
 from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
@@ -80,6 +81,9 @@ class BatchWork:
         self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
         self._coordinates: SampleCoordinates | None = None  # of the current sample, if it has some
+        self._masks: SampleMasks | None = None  # if a composition wants them with their image
+        self._composes = recipe.user_code.composes
+        self._composed: list[str] = []  # what compositions have done with the current image
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
         self._look = FirstLook(recipe, task, self.at) if looks else None
@@ -208,7 +212,27 @@ class BatchWork:
             return
         if self._recipe.coordinates is not None:
             self._coordinates = self._coordinates_in(x)
+        if self._composes:
+            self._drawn = None
+            if not self._read_masks():
+                return
         self._compute(x, row)
+        if self._composed and self._transforms:
+            self._transforms[-1] = {**self._transforms[-1], "functions": tuple(self._composed)}
+        self._composed = []
+
+    def _read_masks(self) -> bool:
+        """Reads the masks before their image is computed; returns False if one cannot be read."""
+        pixels = []
+        for k, dtype in enumerate(self._recipe.layout.mask_dtypes):
+            self.at.mask = k
+            try:
+                pixels.append(self._reader.mask(np.dtype(dtype)))
+            except BadImageError as error:
+                self._note_or_raise(error)
+        self.at.mask = -1
+        self._masks = SampleMasks(pixels) if self._recipe.masks else None
+        return not self._bad
 
     def _coordinates_in(self, x: NDArray[Any]) -> SampleCoordinates:
         """The boxes or points of the current sample in its image, as that was read."""
@@ -234,18 +258,24 @@ class BatchWork:
     def _compute_mask(self, row: NDArray[Any]) -> None:
         """Reads a mask and applies the geometry of its image; notes a bad one as above."""
         self.at.enter("read")
-        try:
-            x = self._reader.mask(row.dtype)
-        except BadImageError as error:
-            self._note_or_raise(error)
-            return
-        if self._bad:
-            return
-        options = self._recipe.transform
-        if options is not None and self._drawn is not None:
-            self.at.enter("transform")
-            params, affine = self._drawn
-            x = apply_geometry(x, params, options, affine)
+        if self._composes:
+            if self._bad or self._masks is None:
+                return
+            self._transform_masks()
+            x = self._masks.pixels[self.at.mask]
+        else:
+            try:
+                x = self._reader.mask(row.dtype)
+            except BadImageError as error:
+                self._note_or_raise(error)
+                return
+            if self._bad:
+                return
+            options = self._recipe.transform
+            if options is not None and self._drawn is not None:
+                self.at.enter("transform")
+                params, affine = self._drawn
+                x = apply_geometry(x, params, options, affine)
         x = self._in_user_layout(x)
         if x.shape != row.shape:
             raise BatchShapeError(
@@ -413,9 +443,25 @@ class BatchWork:
     def _call(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
         """Runs a hook on an image, which it sees in the layout that the user has chosen."""
         call = self._about()
+        if hook.composition is not None:
+            self._transform_masks()
+            of_bytes = self._from_bytes or x.dtype == np.uint8
+            with self._recipe.user_code.turns:
+                hook.seed(call.params)
+                x, words = compose(
+                    hook.composition, x, self._masks, self._coordinates, of_bytes=of_bytes
+                )
+            self._composed += words
+            return as_image(hook.name, x)
         with self._recipe.user_code.turns:
             returned = hook(call.params, self._in_user_layout(x), call.extras)
         return channels_last(returned, self._recipe)
+
+    def _transform_masks(self) -> None:
+        """Moves masks that a composition has, or gets now, as far as their image has moved."""
+        if self._masks is not None and self._drawn is not None and self._recipe.transform is not None:
+            params, affine = self._drawn
+            self._masks.transform(params, self._recipe.transform, affine)
 
     def _entropy(self, purpose: StreamPurpose) -> tuple[int, ...]:
         return (self._task.spec.seed, self._image_number(), purpose)

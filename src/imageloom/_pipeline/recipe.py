@@ -72,6 +72,12 @@ class UserCode:
         """Whether one call of it computes a whole batch."""
         return self.batch_function is not None or self.batch_method is not None
 
+    @property
+    def composes(self) -> bool:
+        """Whether there is a composition of another library, which takes masks and coordinates."""
+        hooks = (self.hook, self.noaug_hook)
+        return any(hook is not None and hook.composition is not None for hook in hooks)
+
     def __bool__(self) -> bool:
         """Whether there is any."""
         return not (

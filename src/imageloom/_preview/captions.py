@@ -10,7 +10,7 @@ __all__ = ["conventions", "phrases"]
 _KNOWN: Final = frozenset(
     {
         "theta", "tx", "ty", "shear", "zx", "zy", "channel_shift_intensity", "flip_horizontal",
-        "flip_vertical", "brightness", "contrast", "noise",
+        "flip_vertical", "brightness", "contrast", "noise", "functions",
     }
 )  # fmt: skip
 # The meaning of signs and pairs of numbers, by the first word of a phrase.
@@ -37,6 +37,7 @@ def phrases(params: Mapping[str, Any] | None) -> list[str]:
     found = [*_moves(params), *_looks(params)]
     # A user's subclass may draw parameters of its own.
     found += [f"{key} {_short(value)}" for key, value in params.items() if key not in _KNOWN]
+    found += params.get("functions", ())  # what compositions of other libraries have done
     return found or ["unchanged"]
 
 
