@@ -43,9 +43,9 @@ def _fields(function: Any, kind: str) -> list[str]:
 
 
 def _call(function: Any, parts: SampleParts) -> SampleParts:
-    data: dict[str, Any] = {"image": np.ascontiguousarray(parts.image)}
+    data: dict[str, Any] = {"image": np.require(parts.image, requirements=["C", "W"])}
     if parts.masks:
-        data["masks"] = [np.ascontiguousarray(mask) for mask in parts.masks]
+        data["masks"] = [np.require(mask, requirements=["C", "W"]) for mask in parts.masks]
     # Whatever stands behind the coordinates is kept: here, the number of each box or point.
     numbers = parts.numbers[:, None]
     if parts.boxes is not None:
@@ -57,7 +57,9 @@ def _call(function: Any, parts: SampleParts) -> SampleParts:
     if parts.points is not None:
         more = _POINT_NUMBERS[_format(function, "keypoints")] - 2
         further = np.zeros((len(numbers), more))
-        data["keypoints"] = np.concatenate([parts.points, further, numbers], axis=1)
+        # A point in the outer half of a border pixel is outside there.
+        points = np.maximum(parts.points, 0)
+        data["keypoints"] = np.concatenate([points, further, numbers], axis=1)
         data.update((name, parts.numbers.tolist()) for name in _fields(function, "keypoints"))
     elif "keypoints" in (getattr(function, "processors", None) or {}):
         data["keypoints"] = np.empty((0, 2))

@@ -26,7 +26,7 @@ def _call(function: Any, parts: SampleParts) -> SampleParts:
     size = parts.image.shape[:2]
 
     def tensor(x: Any) -> Any:
-        return torch.from_numpy(np.ascontiguousarray(x))
+        return torch.from_numpy(np.require(x, requirements=["C", "W"]))
 
     data: dict[str, Any] = {"image": kinds.Image(tensor(np.moveaxis(parts.image, -1, 0)))}
     if parts.masks:
