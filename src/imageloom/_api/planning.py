@@ -156,8 +156,8 @@ def make_recipe(
         takes_batch_shape: whether the flow method has an argument `batch_shape`.
 
     Raises:
-        InvalidArgumentError: the data set has masks, boxes or points, and the user has overridden `random_transform`,
-            which does not return the parameters that it draws.
+        InvalidArgumentError: the data set has masks, boxes or points, and the user has overridden
+            `random_transform`, which does not return the parameters that it draws.
     """
     follows = "masks" if source.masks else source.coordinates and source.coordinates.kind
     if follows and "random_transform" in frozen.overrides:
@@ -335,9 +335,7 @@ def _cache_plan(
     return plan
 
 
-def _hook(
-    options: GeneratorOptions, name: str, coordinates: CoordinateOptions | None
-) -> Hook | None:
+def _hook(options: GeneratorOptions, name: str, coordinates: CoordinateOptions | None) -> Hook | None:
     function = getattr(options, name)
     if function is None:
         return None

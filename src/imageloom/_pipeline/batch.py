@@ -329,7 +329,8 @@ class BatchWork:
         self.at.enter("transform")
         warp, draws = _UNMOVED, self._draws
         if draws is not None and self._coordinates is not None:
-            warp = MirroredWarp.of(*self._draw(x), x.shape[0], x.shape[1])
+            params, affine = self._draw(x)
+            warp = MirroredWarp.of(params, affine, x.shape[0], x.shape[1])
         elif draws is not None:
             warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
         fusion.write(x, warp, single)

@@ -82,9 +82,8 @@ class Composition:
         return self.convention.point_format(self._function)
 
     def words(self, applied: Sequence[str]) -> list[str]:
-        """The steps that were applied, for a caption."""
-        first, *others = applied or ["unchanged"]
-        return [f"{self.convention.library}: {first}", *others]
+        """The library and the steps that were applied, for a caption."""
+        return [f"{self.convention.library}:", *(applied or ["nothing"])]
 
 
 def as_bytes(x: NDArray[Any]) -> NDArray[np.uint8]:
@@ -114,6 +113,6 @@ def check_takes(name: str, composition: Composition | None, options: CoordinateO
     if form is None:
         advice = composition.convention.advice[0 if options.is_boxes else 1]
         raise InvalidArgumentError(
-            f'`{name}` is a transform of {composition.convention.library} that takes no '
+            f"`{name}` is a transform of {composition.convention.library} that takes no "
             f'{options.kind}, which class_mode="{options.kind}" has for each image: pass {advice}.'
         )

@@ -174,7 +174,8 @@ def draw_sheet(
             panel.lines[:] = _fitted(panel.lines, column - _GAP, small)
     used = {text for one in images for v in one.versions for text in phrases(v.params)}
     notes = [*conventions(used), *ranges, *notes]
-    marks = [each.marks for one in images for each in (one, *one.versions)]
+    marks = [one.marks for one in images]
+    marks += [version.marks for one in images for version in one.versions]
     legends = [*_legends(labels), *(_Key(*key) for key in mark_keys(marks))]
     width = 2 * _MARGIN + max(len(row) for row in rows) * (column + _GAP) - _GAP
     inner = width - 2 * _MARGIN

@@ -82,7 +82,8 @@ def _annotations(y: Any, count: int, options: CoordinateOptions) -> Annotations:
     for name, given in (("y", values), ("labels", labels)):
         if given is not None and len(given) != count:
             raise InvalidArgumentError(
-                f"`x` has {count} images, but `{name}` has {len(given)} rows. It needs one for each image."
+                f"`x` has {count} images, but `{name}` has {len(given)} rows. It needs one "
+                "for each image."
             )
     names = [f"image {number}" for number in range(count)]
     if not options.is_boxes:

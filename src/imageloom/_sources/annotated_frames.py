@@ -84,8 +84,8 @@ def _points(frame: Any, y_col: Any) -> Sequence[Any]:
         return frame[columns[0]].tolist()  # type: ignore[no-any-return]
     if len(columns) % 2:
         raise InvalidArgumentError(
-            'With class_mode="keypoints", `y_col` is a column of points, or a list of columns in pairs, '
-            f'such as ["x1", "y1", "x2", "y2"]; received {len(columns)} columns.'
+            'With class_mode="keypoints", `y_col` is a column of points, or a list of columns in '
+            f'pairs, such as ["x1", "y1", "x2", "y2"]; received {len(columns)} columns.'
         )
     return _numbers(frame, columns).reshape(len(frame), -1, 2)  # type: ignore[no-any-return]
 

@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -54,7 +55,9 @@ class Annotations:
     def fingerprint(self) -> dict[str, Any]:
         """The values and how they are handed out, as plain JSON."""
         lengths = [len(sample.labels) for sample in self.samples]
-        parts = [part for one in self.samples for part in (one.coordinates.tobytes(), one.labels.tobytes())]
+        parts = [
+            part for one in self.samples for part in (one.coordinates.tobytes(), one.labels.tobytes())
+        ]
         return {
             "coordinates": values_digest(lengths, b"".join(parts), self.class_indices),
             "coordinate_options": dataclasses.asdict(self.options),
@@ -130,9 +133,7 @@ def read_boxes(
     return Annotations(dataclasses.replace(options, count=count), samples, indices)
 
 
-def read_points(
-    options: CoordinateOptions, values: Sequence[Any], names: Sequence[str]
-) -> Annotations:
+def read_points(options: CoordinateOptions, values: Sequence[Any], names: Sequence[str]) -> Annotations:
     """Reads the points of a data set, as many for each sample.
 
     Args:
@@ -148,7 +149,9 @@ def read_points(
     count: int | None = None
     for number, (value, name) in enumerate(zip(values, names, strict=True)):
         what = f"The points of {name}"
-        points = _rows_of(_read_text(value), (2, 3), what, "(x, y) or (x, y, visibility) each", nan=True)
+        points = _rows_of(
+            _read_text(value), (2, 3), what, "(x, y) or (x, y, visibility) each", nan=True
+        )
         if count is None:
             count = len(points)
         if len(points) != count:
@@ -156,8 +159,10 @@ def read_points(
                 f"{what} are {len(points)}, but {names[0]} has {count}. Each image needs the same "
                 "number of points in the same order; give those that it does not have as NaN."
             )
-        lost = np.isnan(points).any(axis=1)
-        visible = ~lost & (points[:, 2] > 0 if points.shape[1] == 3 else True)
+        lost = np.asarray(np.isnan(points).any(axis=1))
+        visible = ~lost
+        if points.shape[1] == 3:
+            visible &= points[:, 2] > 0
         places = np.where(lost[:, None], 0.0, points[:, :2])
         if is_relative(options.form) and np.any(np.abs(places) > _FAR):
             raise _not_relative("keypoint_format", what, places[np.abs(places).max(axis=1).argmax()])
@@ -240,7 +245,9 @@ def _class_numbers(
     wrong = [
         label
         for label in there
-        if isinstance(label, (bool, str)) or not isinstance(label, numbers.Real) or label != _whole(label)
+        if isinstance(label, (bool, str))
+        or not isinstance(label, numbers.Real)
+        or label != _whole(label)
     ]
     if wrong:
         raise ArgumentTypeError(
@@ -266,11 +273,11 @@ def _check_boxes(boxes: Floats, owner: Any, names: Sequence[str], options: Coord
         row = int(np.flatnonzero(where)[0])
         return f"{names[int(owner[row])]} has {boxes[row].tolist()}"
 
-    bad = ~np.isfinite(boxes).all(axis=1)
+    bad = np.asarray(~np.isfinite(boxes).all(axis=1))
     if bad.any():
         raise InvalidArgumentError(f"Boxes must be finite numbers, but {first(bad)}.")
     sides = boxes[:, 2:] - boxes[:, :2] if form.endswith(("xyxy", "yxyx")) else boxes[:, 2:]
-    bad = (sides < 0).any(axis=1)
+    bad = np.asarray((sides < 0).any(axis=1))
     if bad.any():
         other = "xywh" if form.endswith(("xyxy", "yxyx")) else "xyxy"
         raise InvalidArgumentError(
@@ -278,7 +285,7 @@ def _check_boxes(boxes: Floats, owner: Any, names: Sequence[str], options: Coord
             f'but {first(bad)}. Did you mean "{"rel_" if is_relative(form) else ""}{other}"?'
         )
     if is_relative(form):
-        bad = (np.abs(boxes) > _FAR).any(axis=1)
+        bad = np.asarray((np.abs(boxes) > _FAR).any(axis=1))
         if bad.any():
             where = f"The boxes of {names[int(owner[int(np.flatnonzero(bad)[0])])]}"
             raise _not_relative("bounding_box_format", where, boxes[int(np.flatnonzero(bad)[0])])
@@ -305,7 +312,7 @@ def _by_owner(
     borders = np.searchsorted(owner[order], np.arange(count + 1))
     boxes, labels = boxes[order], labels[order]
     samples = np.empty(count, object)
-    for number, (first, end) in enumerate(zip(borders[:-1], borders[1:], strict=True)):
+    for number, (first, end) in enumerate(pairwise(borders.tolist())):
         samples[number] = Annotation(boxes[first:end], labels[first:end])
     return samples
 
@@ -313,7 +320,8 @@ def _by_owner(
 def grouped(names: Iterable[str]) -> tuple[list[int], list[int]]:
     """For rows of a table, the number of each row's file, and the first row of each file."""
     numbers_of: dict[str, int] = {}
-    owners, firsts = [], []
+    owners: list[int] = []
+    firsts: list[int] = []
     for row, name in enumerate(names):
         number = numbers_of.setdefault(name, len(numbers_of))
         if number == len(firsts):

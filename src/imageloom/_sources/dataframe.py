@@ -90,8 +90,8 @@ class DataFrameSource(FileSource):
     ) -> None:
         """Checks the frame, drops rows without an image or a class, and takes the subset.
 
-        `formats` are the suffixes of the files that are images, and `coordinates` is how boxes or points
-        are given.
+        `formats` are the suffixes of the files that are images, and `coordinates` is how boxes or
+        points are given.
 
         Raises:
             MissingColumnError: The frame does not have one of the columns.

@@ -77,7 +77,9 @@ def _call(function: Any, parts: SampleParts) -> SampleParts:
         boxes=None if parts.boxes is None else rows[:, :4].reshape(-1, 4),
         points=None if parts.points is None else rows[:, :2].reshape(-1, 2),
         numbers=given,
-        applied=[name for name, _ in found["applied_transforms"]] if tracks else [type(function).__name__],
+        applied=[name for name, _ in found["applied_transforms"]]
+        if tracks
+        else [type(function).__name__],
     )
 
 

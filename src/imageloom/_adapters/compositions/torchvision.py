@@ -1,4 +1,4 @@
-"""Calls transforms of `torchvision.transforms.v2`, which take a sample as tensors that say what they are.
+"""Calls transforms of `torchvision.transforms.v2`, which take tensors that say what they are.
 
 Nothing here imports the library: whoever has made a transform has loaded it.
 """

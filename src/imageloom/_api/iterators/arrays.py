@@ -16,6 +16,7 @@ from imageloom._api.iterators.mistakes import check_arrays
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
+    check_compositions,
     checked_generator,
     coordinate_options,
     output_settings,
@@ -130,6 +131,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
+        check_compositions(options, coordinates)
         settings = OutputSettings(
             **output_settings(
                 options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype

@@ -13,6 +13,7 @@ from imageloom._api.iterators.files import FileIterator
 from imageloom._api.iterators.mistakes import check_column_names, check_table, checked_classes
 from imageloom._api.iterators.plans import FilePlan
 from imageloom._api.iterators.settings import (
+    check_compositions,
     checked_generator,
     coordinate_options,
     file_settings,
@@ -133,6 +134,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
+        check_compositions(options, coordinates)
         settings = file_settings(
             options,
             target_size=target_size,

@@ -20,11 +20,13 @@ from imageloom._checks.values import (
 )
 from imageloom._errors import ArgumentTypeError
 from imageloom._options import GeneratorOptions
+from imageloom._pipeline.compositions import check_takes, recognised
 from imageloom._sources.base import subset_split
 from imageloom._warnings import Code, Once, warn_user
 
 __all__ = [
     "FlowingGenerator",
+    "check_compositions",
     "checked_generator",
     "coordinate_options",
     "file_settings",
@@ -83,6 +85,16 @@ def coordinate_options(
         min_visibility=min_visibility,
     )
     return found if class_mode in COORDINATE_MODES else None
+
+
+def check_compositions(options: GeneratorOptions, coordinates: CoordinateOptions | None) -> None:
+    """Raises if a composition in the place of a function leaves boxes or points behind.
+
+    Raises:
+        InvalidArgumentError: it does.
+    """
+    for name in ("noaug_preprocessing_function", "preprocessing_function"):
+        check_takes(name, recognised(name, getattr(options, name)), coordinates)
 
 
 def file_settings(

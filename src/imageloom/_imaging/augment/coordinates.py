@@ -140,7 +140,8 @@ def visible_shares(corners: Floats, size: Size) -> Floats:
     limits = np.array((size[1], size[0]), np.float64)
     shares = np.zeros(len(corners))
     inside = ((corners >= 0) & (corners <= limits)).all(axis=(1, 2))
-    beyond = ((corners <= 0).all(axis=1) | (corners >= limits).all(axis=1)).any(axis=1)
+    outside = np.asarray((corners <= 0).all(axis=1) | (corners >= limits).all(axis=1))
+    beyond = np.asarray(outside.any(axis=1))
     finite = np.isfinite(corners).all(axis=(1, 2))
     whole = np.array([_area(polygon) for polygon in corners])
     shares[inside & (whole > 0)] = 1
@@ -155,7 +156,7 @@ def _area(polygon: Floats) -> float:
 
 
 def _cut(polygon: Floats, limits: Floats) -> Floats:
-    """The part of a convex polygon within the image, after Sutherland and Hodgman (CACM 17(1), 1974)."""
+    """The part of a convex polygon within the image (Sutherland and Hodgman, CACM 17(1), 1974)."""
     for axis in (0, 1):
         for sign, limit in ((1.0, 0.0), (-1.0, -float(limits[axis]))):
             depth = sign * polygon[:, axis] - limit  # not negative on the visible side of the border
