@@ -242,6 +242,7 @@ class BatchWork:
         found = SampleCoordinates(options, self._task.annotations[self.at.sample], before)
         if read is not None:
             found.resize(read, before, after)
+        found.clip(after)
         return found
 
     def _finished_size(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ with it, moved by its transform, and clipped to it at the end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ __all__ = ["SampleCoordinates"]
 Floats = NDArray[np.float64]
 Size = tuple[int, int]  # height, width
 
+_ROUNDED: Final = 1e-6  # of a share
+
 
 class SampleCoordinates:
     """The boxes or points of one sample, while its image is computed.
@@ -41,7 +43,8 @@ class SampleCoordinates:
         positions: The corners of each box (n, 4, 2), or the points (n, 1, 2), in the pixels of the
             image as it is at the moment (see `_imaging.augment.coordinates`).
         numbers: Which of the sample's boxes or points these are.
-        shares: The share of each box that was visible when it was last clipped; 1 before.
+        shares: The share of each box that was visible when it was last clipped, 1 before; of a point
+            that was outside then, 0.
     """
 
     def __init__(self, options: CoordinateOptions, annotation: Annotation, size: Size) -> None:
@@ -74,6 +77,13 @@ class SampleCoordinates:
         part = np.array((right - left, lower - upper), np.float64)
         self.positions = (self.positions - (left, upper)) * (after[1], after[0]) / part
 
+    def clip(self, size: Size) -> None:
+        """Forgets what is outside of the image, of which no later step brings anything back."""
+        if self.is_boxes:
+            self.clipped(size)
+        else:
+            self.shares = self.shares * self.visible_points(size)
+
     def transform(
         self, params: Mapping[str, Any], options: TransformOptions, size: Size, affine: Affine | None
     ) -> None:
@@ -83,7 +93,7 @@ class SampleCoordinates:
     def clipped(self, size: Size) -> Floats:
         """The edges (n, 4) of the boxes that are visible enough; the others are forgotten."""
         shares = self.shares * visible_shares(self.positions, size)
-        kept = (shares > 0) & (shares >= self._options.min_visibility)
+        kept = (shares > 0) & (shares >= self._options.min_visibility - _ROUNDED)
         edges = enclosing(self.positions[kept], size)
         self.keep(kept, corners_of(edges))
         self.shares = shares[kept]
@@ -99,7 +109,7 @@ class SampleCoordinates:
         points = self.positions[:, 0]
         with np.errstate(invalid="ignore"):  # of points that are nowhere
             inside = ((points >= 0) & (points < (size[1], size[0]))).all(axis=1)
-        return np.asarray(inside & (self.labels != 0))
+        return np.asarray(inside & (self.labels != 0) & (self.shares > 0))
 
     def write(self, rows: Sequence[NDArray[Any]], size: Size) -> None:
         """Writes the sample's rows of the batch; `size` is that of the finished image."""

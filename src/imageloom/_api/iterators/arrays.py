@@ -167,6 +167,14 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
             self._recipe_changed()
 
     @property
+    def class_indices(self) -> dict[str, int]:
+        """The number of each class of boxes by its name; not there without names, as in Keras."""
+        found = self._plan.source.class_indices
+        if not found:
+            raise AttributeError("class_indices", name="class_indices", obj=self)
+        return found
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image."""
         return self._plan.row_shape
