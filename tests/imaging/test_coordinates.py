@@ -117,9 +117,7 @@ def linear(found: dict[str, Any], options: TransformOptions, size: tuple[int, in
 
 @settings(max_examples=60)
 @given(drawn=params, point=st.tuples(st.integers(0, 49), st.integers(0, 39)))
-def test_a_point_is_on_the_pixel_that_it_names(
-    drawn: dict[str, Any], point: tuple[int, int]
-) -> None:
+def test_a_point_is_on_the_pixel_that_it_names(drawn: dict[str, Any], point: tuple[int, int]) -> None:
     size = (40, 50)
     options = options_of("corrected")
     found = {**default_transform(), **drawn}
@@ -134,7 +132,9 @@ def test_a_point_is_on_the_pixel_that_it_names(
 
 
 def test_a_share_is_that_of_the_area() -> None:
-    corners = corners_of(np.array([[-10.0, 0, 10, 10], [0, 0, 80, 50], [80, 0, 90, 9], [-5, -5, 90, 60]]))
+    corners = corners_of(
+        np.array([[-10.0, 0, 10, 10], [0, 0, 80, 50], [80, 0, 90, 9], [-5, -5, 90, 60]])
+    )
     shares = visible_shares(corners, SIZE)
     np.testing.assert_allclose(shares, [0.5, 1, 0, 80 * 50 / (95 * 65)])
     diamond = np.array([[[0, -10.0], [10, 0], [0, 10], [-10, 0]]])

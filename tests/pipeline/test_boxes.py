@@ -163,7 +163,9 @@ def test_boxes_that_can_hardly_be_seen_are_left_out(folder: Path, frame: pd.Data
     assert kept(1) < {5, 6, 7}
 
 
-def test_the_cache_knows_the_size_in_the_file(frame: pd.DataFrame, folder: Path, tmp_path: Path) -> None:
+def test_the_cache_knows_the_size_in_the_file(
+    frame: pd.DataFrame, folder: Path, tmp_path: Path
+) -> None:
     expected = take(boxes_of(frame, folder, corrected(**GEOMETRY)), 4)
     for _ in range(2):  # the second one begins with a full cache
         generator = corrected(**GEOMETRY, cache=str(tmp_path))

@@ -88,9 +88,7 @@ def test_what_it_crops_away_is_left_out(frame: pd.DataFrame, folder: Path) -> No
 def test_each_sample_has_numbers_of_its_own(executor: str, frame: pd.DataFrame, folder: Path) -> None:
     given: dict[str, Any] = {"class_mode": "image", "y_col": "mask"}
     composition = A.Compose([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5), A.GaussNoise(p=1)])
-    expected = take(
-        boxes_of(frame, folder, corrected(preprocessing_function=composition), **given), 4
-    )
+    expected = take(boxes_of(frame, folder, corrected(preprocessing_function=composition), **given), 4)
     generator = corrected(executor=executor, cores=2, preprocessing_function=composition)
     with boxes_of(frame, folder, generator, **given) as it:
         for (x, y), (other, mask) in zip(take(it, 4), expected, strict=True):

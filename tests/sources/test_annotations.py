@@ -76,7 +76,10 @@ def test_all_forms_give_the_same(folder: Path) -> None:
         }
     )
     strings = one_row_each().assign(  # as in tables of competitions
-        boxes=[str(row) if not np.isnan(row[0]) else None for row in one_row_each()[COLUMNS[:4]].values.tolist()]
+        boxes=[
+            str(row) if not np.isnan(row[0]) else None
+            for row in one_row_each()[COLUMNS[:4]].values.tolist()
+        ]
     )
     for frame, y_col in (
         (one_row_each(), COLUMNS),
@@ -115,7 +118,9 @@ def test_weights_are_those_of_images(folder: Path) -> None:
 def test_an_iterator_says_what_it_has(folder: Path) -> None:
     it = flow(folder, LISTS, y_col=["boxes", "labels"])
     assert "3 images with boxes of 2 classes" in repr(it)
-    other = flow(folder, LISTS.assign(boxes=[[[1, 2, 3, 4]] * 2, *BOXES[1:]]), y_col=["boxes", "labels"])
+    other = flow(
+        folder, LISTS.assign(boxes=[[[1, 2, 3, 4]] * 2, *BOXES[1:]]), y_col=["boxes", "labels"]
+    )
     with pytest.raises(StateMismatchError, match="coordinates was"):
         other.load_state_dict(it.state_dict())
     it.class_mode = None

@@ -70,7 +70,9 @@ class RandomHorizontalFlip(Transform):
         if isinstance(value, BoundingBoxes):
             width = value.about["canvas_size"][1]
             left, upper, right, lower = value.data.T
-            return BoundingBoxes(torch.stack([width - right, upper, width - left, lower], 1), **value.about)
+            return BoundingBoxes(
+                torch.stack([width - right, upper, width - left, lower], 1), **value.about
+            )
         if isinstance(value, KeyPoints):
             x, y = value.data.T
             return KeyPoints(torch.stack([value.about["canvas_size"][1] - 1 - x, y], 1), **value.about)
