@@ -53,7 +53,7 @@ def test_boxes_are_where_masks_of_their_shape_are(
 
 
 def test_batches_have_room_for_the_most_boxes_as_in_keras(frame: pd.DataFrame, folder: Path) -> None:
-    x, y = next(boxes_of(frame, folder))
+    _, y = next(boxes_of(frame, folder))
     assert list(y) == ["boxes", "labels"]
     assert (y["boxes"].shape, y["boxes"].dtype) == ((4, 3, 4), np.float32)
     assert (y["labels"].shape, y["labels"].dtype) == ((4, 3), np.int32)
@@ -127,7 +127,8 @@ def test_points_follow_with_their_visibility(frame: pd.DataFrame, folder: Path) 
         assert (y.shape, y.dtype) == ((4, 2, 3), np.float32)
         for places, turned in zip(y, mask, strict=True):
             for x, row, seen in places:
-                assert -0.5 <= x <= SIZE[1] and -0.5 <= row <= SIZE[0]
+                assert -0.5 <= x <= SIZE[1]
+                assert -0.5 <= row <= SIZE[0]
                 if seen:
                     visible += 1
                     near = turned[
@@ -159,7 +160,8 @@ def test_boxes_that_can_hardly_be_seen_are_left_out(folder: Path, frame: pd.Data
         labels = next(it)[1]["labels"][0]
         return set(labels[labels >= 0].tolist())
 
-    assert kept(0) == {5, 6, 7} and kept(0.5) in ({5, 6, 7}, {5, 7})
+    assert kept(0) == {5, 6, 7}
+    assert kept(0.5) in ({5, 6, 7}, {5, 7})
     assert kept(1) < {5, 6, 7}
 
 
@@ -228,7 +230,8 @@ def test_boxes_of_arrays(frame: pd.DataFrame, folder: Path) -> None:
     assert unlabelled["labels"].tolist() == [[0, -1], [-1, -1], [0, 0]]
     points = np.arange(12.0).reshape(3, 2, 2)
     y = next(generator.flow(x, points, class_mode="keypoints", seed=2, shuffle=False))[1]
-    assert y.shape == (3, 2, 3) and y[..., 2].all()
+    assert y.shape == (3, 2, 3)
+    assert y[..., 2].all()
     weighted = generator.flow(x, boxes, sample_weight=[1, 2, 3], **options)
     assert next(weighted)[2].tolist() == [1, 2, 3]
 

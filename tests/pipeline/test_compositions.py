@@ -81,7 +81,8 @@ def test_what_it_crops_away_is_left_out(frame: pd.DataFrame, folder: Path) -> No
     assert (after["boxes"] <= [32, 24, 32, 24]).all()
     points = next(boxes_of(frame, folder, generator, class_mode="keypoints", y_col="points"))[1]
     gone = points[..., 2] == 0
-    assert gone.any() and not points[gone].any()
+    assert gone.any()
+    assert not points[gone].any()
 
 
 @pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
@@ -130,11 +131,14 @@ def test_bytes_are_given_as_bytes_and_floats_as_they_are(frame: pd.DataFrame, fo
     generator = corrected(preprocessing_function=A.Compose([Seen(p=1)]), rescale=1 / 255)
     seen.clear()
     x = next(boxes_of(frame, folder, generator, class_mode=None, color_mode="rgb"))
-    assert set(seen) == {("uint8", (*SIZE, 3))} and x.dtype == np.float32 and x.max() == 1
+    assert set(seen) == {("uint8", (*SIZE, 3))}
+    assert x.dtype == np.float32
+    assert x.max() == 1
     first = corrected(preprocessing_function=A.Compose([Seen(p=1)]), data_format="channels_first")
     seen.clear()
     x = next(boxes_of(frame, folder, first, class_mode=None, color_mode="rgb"))
-    assert set(seen) == {("uint8", (*SIZE, 3))} and x.shape == (4, 3, *SIZE)
+    assert set(seen) == {("uint8", (*SIZE, 3))}
+    assert x.shape == (4, 3, *SIZE)
     seen.clear()
     units = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
     generator = corrected(preprocessing_function=Seen(p=1))  # a single step is recognised, too
@@ -148,9 +152,9 @@ def test_bytes_are_given_as_bytes_and_floats_as_they_are(frame: pd.DataFrame, fo
 def test_one_that_takes_no_boxes_is_refused_at_once(frame: pd.DataFrame, folder: Path) -> None:
     for hook in HOOKS:
         generator = corrected(**{hook: A.Compose([A.HorizontalFlip()])})
-        with pytest.raises(InvalidArgumentError, match=rf"`{hook}` .* bbox_params=A.BboxParams"):
+        with pytest.raises(InvalidArgumentError, match=rf"`{hook}` .* bbox_params=A\.BboxParams"):
             boxes_of(frame, folder, generator)
-        with pytest.raises(InvalidArgumentError, match="keypoint_params=A.KeypointParams"):
+        with pytest.raises(InvalidArgumentError, match=r"keypoint_params=A\.KeypointParams"):
             boxes_of(frame, folder, generator, class_mode="keypoints", y_col="points")
         boxes_of(frame, folder, generator, class_mode=None)
 

@@ -43,14 +43,16 @@ def test_a_sheet_shows_boxes_and_their_classes(frame: pd.DataFrame, folder: Path
     plain = boxes_of(frame, folder, corrected(rotation_range=20), class_mode=None)
     it = boxes_of(frame, folder, corrected(rotation_range=20))
     sheet, without = it.preview(samples=3, versions=2), plain.preview(samples=3, versions=2)
-    assert has(sheet, 0) > 300 and has(sheet, 1) > 100
+    assert has(sheet, 0) > 300
+    assert has(sheet, 1) > 100
     assert has(without, 0) == 0
 
 
 def test_a_sheet_shows_points(frame: pd.DataFrame, folder: Path) -> None:
     it = boxes_of(frame, folder, corrected(), y_col="points", class_mode="keypoints")
     sheet = it.preview(samples=2, versions=1)
-    assert has(sheet, 0) > 100 and has(sheet, 1) > 100
+    assert has(sheet, 0) > 100
+    assert has(sheet, 1) > 100
 
 
 def test_the_steps_of_a_composition_are_named(frame: pd.DataFrame, folder: Path) -> None:

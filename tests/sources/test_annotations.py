@@ -103,7 +103,8 @@ def test_labels_may_be_numbers_or_missing(folder: Path) -> None:
 
 def test_classes_choose_boxes_and_not_images(folder: Path) -> None:
     it = flow(folder, LISTS, y_col=["boxes", "labels"], classes=["dog"])
-    assert it.class_indices == {"dog": 0} and it.samples == 3
+    assert it.class_indices == {"dog": 0}
+    assert it.samples == 3
     assert next(it)[1]["labels"].tolist() == [[0], [0], [-1]]
 
 
