@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from box_support import box_frame, boxes_of, corrected
+from click.testing import CliRunner
 from PIL import Image
 
+from imageloom._cli import main
 from imageloom._preview.captions import phrases
 from imageloom._preview.colours import distinct_colour
 from imageloom._preview.marks import Marks, draw_marks, mark_keys
@@ -63,3 +65,28 @@ def test_the_steps_of_a_composition_are_named(frame: pd.DataFrame, folder: Path)
     for version in sheet.info["versions"]:
         assert version["parameters"]["functions"] == "('albumentations:', 'HorizontalFlip')"
     assert phrases({"functions": ("albumentations:", "Blur")}) == ["albumentations:", "Blur"]
+
+
+def test_the_command_draws_what_a_table_has(frame: pd.DataFrame, folder: Path) -> None:
+    rows = [
+        (name, *box, label)
+        for name, boxes, labels in zip(frame.filename, frame.boxes, frame.labels, strict=True)
+        for box, label in zip(boxes, labels, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["file", "x", "y", "x2", "y2", "label"])
+    table.to_csv(folder / "boxes.csv", index=False)
+    frame[["filename", "points"]].to_csv(folder / "points.csv", index=False)
+    sheet = folder / "sheet.png"
+    for options in (
+        ["--boxes", str(folder / "boxes.csv")],
+        ["--boxes", str(folder / "boxes.csv"), "--columns", "file,x,y,x2,y2", "--coordinates", "xyxy"],
+        ["--points", str(folder / "points.csv"), "--size", "64", "64"],
+    ):
+        done = CliRunner().invoke(main, ["preview", str(folder), "-o", str(sheet), *options])
+        assert done.exit_code == 0, done.output
+        with Image.open(sheet) as shown:
+            assert has(shown.convert("RGB"), 0) > 100
+    wrong = ["--boxes", str(folder / "boxes.csv"), "--points", str(folder / "points.csv")]
+    done = CliRunner().invoke(main, ["preview", str(folder), *wrong])
+    assert done.exit_code == 2
+    assert "either --boxes or --points" in done.output
