@@ -44,6 +44,7 @@ WRONG: dict[str, list[Any]] = {
     "ArrayLike | tuple[Any, Any]": [None, 3, True, "photos", {}, iter([]), FRAME, SERIES, SOMETHING],
     "ArrayLike | BatchIterator | str | os.PathLike[str]": [None, 3, {}, iter([]), FRAME, SOMETHING],
     "ArrayLike | None": [3, True, "ab", b"ab", {}, {1, 2}, iter([]), np.array(3), SOMETHING],
+    "ArrayLike | Sequence[Any] | Mapping[str, Any] | None": [3, True, "ab", {}, iter([]), SOMETHING],
     "tuple[int, int]": [8, None, "88", (8,), (8, 8, 3), [8.5, 8], [True, "a"], {}, SOMETHING],
     "tuple[int, int] | str | None": ["all", 2, True, (0, 1, 2), (0.0, 2), {}, np.zeros(2), SOMETHING],
     "Sequence[str] | None": ["cat", b"cat", 3, True, [0, 1], [None], SOMETHING],

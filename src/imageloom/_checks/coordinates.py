@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,11 +60,8 @@ class CoordinateOptions:
             InvalidArgumentError, ArgumentTypeError: a value that is not allowed.
         """
         boxes = kind == "boxes"
-        name, form = "keypoint_format", keypoint_format
-        if boxes:
-            name, form = "bounding_box_format", bounding_box_format
-        form = form.lower() if isinstance(form, str) else form  # as Keras reads it
-        check_choice(name, form, BOX_FORMATS if boxes else KEYPOINT_FORMATS)
+        of_boxes = _checked_format("bounding_box_format", bounding_box_format, BOX_FORMATS)
+        of_points = _checked_format("keypoint_format", keypoint_format, KEYPOINT_FORMATS)
         if max_boxes is not None:
             _check_count(max_boxes)
         is_number = isinstance(min_visibility, numbers.Real) and not isinstance(min_visibility, bool)
@@ -78,7 +76,7 @@ class CoordinateOptions:
             )
         return cls(
             kind=kind,
-            form=form,
+            form=of_boxes if boxes else of_points,
             count=int(max_boxes) if boxes and max_boxes is not None else None,
             min_visibility=float(min_visibility),
         )
@@ -100,6 +98,12 @@ class CoordinateOptions:
 def is_relative(form: str) -> bool:
     """Whether coordinates of a format are shares of the image's sides."""
     return form.startswith("rel_")
+
+
+def _checked_format(name: str, form: Any, allowed: Sequence[str]) -> str:
+    lowered = form.lower() if isinstance(form, str) else form  # as Keras reads it
+    check_choice(name, lowered, allowed)
+    return str(lowered)
 
 
 def _check_count(count: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
@@ -152,7 +153,7 @@ def flow(
 def flow(
     self: FlowingGenerator,
     x: ArrayLike | tuple[Any, Any],
-    y: Any = None,
+    y: ArrayLike | Sequence[Any] | Mapping[str, Any] | None = None,
     batch_size: int = 32,
     shuffle: bool | str = True,
     sample_weight: ArrayLike | None = None,

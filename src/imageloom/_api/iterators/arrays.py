@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -97,7 +98,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
     def __init__(
         self,
         x: ArrayLike | tuple[Any, Any],
-        y: Any,
+        y: ArrayLike | Sequence[Any] | Mapping[str, Any] | None,
         image_data_generator: Any,
         batch_size: int = 32,
         shuffle: bool | str = False,
