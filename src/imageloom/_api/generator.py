@@ -133,6 +133,13 @@ class ImageDataGenerator(MltkSurface):
             for them, and the device that batches are moved to does the rest (`to_torch_dataset`
             with a device, `to_jax`, and Keras' `fit` on an accelerator). Batches that are read in
             other ways are finished by the workers.
+        exif_orientation: turn images, and masks, as their orientation tag says, before they are
+            resized. Keras ignores the tag, except for TIFF files, which Pillow turns always.
+        depth: `"keras"`, or `"native"`: values of PNG, TIFF and PPM files with more than 8 bits stay as
+            they are stored (0..65535), also of colour images, and TIFF files may have any number of
+            channels (`color_mode=5`). `channel_shift_range` and `cval` are in units of these values;
+            brightness, contrast and noise, which need bytes, are an error. Only images of 8 bits are
+            cached.
 
     Attributes:
         mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
@@ -193,6 +200,8 @@ class ImageDataGenerator(MltkSurface):
     on_bad_image: str
     batch_timeout: float | None
     finish: str
+    exif_orientation: bool
+    depth: str
 
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
@@ -249,6 +258,8 @@ class ImageDataGenerator(MltkSurface):
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
         finish: str = "host",
+        exif_orientation: bool = False,
+        depth: str = "keras",
     ) -> None:
         given = {name: value for name, value in locals().items() if name in OPTION_NAMES}
         if data_format is None:

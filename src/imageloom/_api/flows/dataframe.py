@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "raw", "input"] = "categorical",
     batch_size: int = 32,
@@ -47,6 +47,7 @@ def flow_from_dataframe(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -60,7 +61,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str = ...,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "raw", "input"] = "categorical",
     batch_size: int = 32,
@@ -77,6 +78,7 @@ def flow_from_dataframe(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
@@ -90,7 +92,7 @@ def flow_from_dataframe(
     y_col: str = "class",
     weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["image"] = ...,
     batch_size: int = 32,
@@ -107,6 +109,7 @@ def flow_from_dataframe(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -120,7 +123,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["multi_output"] = ...,
     batch_size: int = 32,
@@ -137,6 +140,7 @@ def flow_from_dataframe(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], list[NDArray[Any]]]]: ...
 
@@ -150,7 +154,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str | None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: None = ...,
     batch_size: int = 32,
@@ -167,6 +171,7 @@ def flow_from_dataframe(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[NDArray[Any]]: ...
 
@@ -180,7 +185,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str | None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -197,6 +202,7 @@ def flow_from_dataframe(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]: ...
 
@@ -209,7 +215,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str | None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -226,6 +232,7 @@ def flow_from_dataframe(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]:
     """Makes an iterator over the image files that a pandas data frame names.
@@ -239,7 +246,7 @@ def flow_from_dataframe(
         y_col: column of the targets; a list of columns for `"multi_output"`, `"raw"` and `"image"`.
         weight_col: column of the sample weights, which are numbers.
         target_size: (height, width) to resize to.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: class names; the first has class number 0. Rows of other classes are left out. By
             default all classes, sorted.
         class_mode: the targets: `"categorical"` for rows with a one for the class, or for each
@@ -270,6 +277,9 @@ def flow_from_dataframe(
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
         verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
+        extensions: the suffixes of the files that are images, instead of Keras' (png, jpg, jpeg,
+            bmp, ppm, tif, tiff), such as `["jpg", "webp", "avif", "npy"]`; "all" for whatever Pillow
+            and its plug-ins in this program read, and `.npy`.
         **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, which have
             no effect.
 
@@ -316,4 +326,5 @@ def flow_from_dataframe(
         shard=shard,
         balance=balance,
         verbose=verbose,
+        extensions=extensions,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 from imageloom._api.announcing import announce
@@ -19,6 +19,7 @@ from imageloom._api.iterators.settings import (
 )
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_flag
+from imageloom._imaging.extensions import checked_extensions
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
@@ -41,7 +42,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         y_col: column of the targets, or a list of columns.
         weight_col: column of the sample weights, which are numbers.
         target_size: (height, width) to resize to.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: class names; rows of other classes are left out.
         class_mode: the targets: `"categorical"`, `"binary"`, `"sparse"`, `"raw"`, `"multi_output"`,
             `"input"`, `"image"` or None.
@@ -60,6 +61,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         shard: (index, count) of this process, or "auto".
         balance: draw all classes equally often.
         verbose: False or 0 does not print how many images there are.
+        extensions: suffixes of the files that are images, or "all"; None for Keras'.
 
     Attributes:
         classes: class number of each image, or a list of them; only for class modes with classes.
@@ -92,7 +94,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         y_col: str | list[str] = "class",
         weight_col: str | None = None,
         target_size: tuple[int, int] = (256, 256),
-        color_mode: str = "rgb",
+        color_mode: str | int = "rgb",
         classes: Sequence[str] | None = None,
         class_mode: str | None = "categorical",
         batch_size: int = 32,
@@ -111,6 +113,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
         verbose: bool | int | str = True,
+        extensions: str | Collection[str] | None = None,
     ) -> None:
         check_verbose(verbose)
         check_table(dataframe, directory)
@@ -118,6 +121,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         check_column_names(x_col, y_col, weight_col, class_mode)
         names = checked_classes(classes, class_mode, folders=False)
         check_flag("validate_filenames", validate_filenames)
+        suffixes = checked_extensions(extensions)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
@@ -147,7 +151,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
             split=settings.split,
             validate_filenames=validate_filenames,
             dtype=settings.dtype,
-            formats=self.white_list_formats,
+            formats=suffixes or self.white_list_formats,
         )
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
         warn_about_geometry(generator, options, settings.target_size)
