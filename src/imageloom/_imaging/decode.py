@@ -134,7 +134,7 @@ def load_img(
     image = _in_colour_mode(image, color_mode, name)
     if target_size is None:
         return image
-    return resize(image, target_size, interpolation, keep_aspect_ratio, image.size)
+    return _resize(image, target_size, interpolation, keep_aspect_ratio, image.size)
 
 
 def read_pixels(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from imageloom._imaging.opening import largest_file
 from imageloom._options import ReadOptions
 from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.recipe import BatchTask, Recipe
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._storage.access import use_access
 from imageloom._storage.fetching import Fetcher, RemoteFiles
@@ -49,7 +51,7 @@ class BatchReader:
         self._fetcher: Fetcher | None = None  # of remote files
 
     def prefetch(self) -> None:
-        """Requests the first remote files, if there are any."""
+        """Requests the first remote files, or reads the rows of a stored array, if there are any."""
         if self._recipe.storage is not None:
             self._at.enter("fetch")
             task = self._task
@@ -57,6 +59,13 @@ class BatchReader:
             if remote.renewed is not None:
                 use_access(remote.renewed, only_renewed=True)
             self._fetcher = Fetcher(task.root, self._files(), remote, largest_file())
+
+        rows = self._recipe.rows
+        if isinstance(rows, StoredRows) and self._raw is None:
+            self._at.enter("read")
+            # If one of them cannot be read, they are read one by one, so that the error names it.
+            with suppress(BadImageError):
+                self._raw = rows.batch(self._task.spec.indices)
 
     def close(self) -> None:
         """Cancels the requests for remote files."""

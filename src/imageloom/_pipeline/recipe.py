@@ -28,6 +28,7 @@ from imageloom._pipeline.records import quickly_pickled
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.said import Said
 from imageloom._pipeline.spare_states import seeded_state
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.timing import BatchTimes
 from imageloom._storage.access import Access
 from imageloom._storage.fetching import RemoteFiles
@@ -134,7 +135,7 @@ class Recipe:
     """
 
     read: ReadOptions | None
-    rows: ImageRows | None = None
+    rows: ImageRows | StoredRows | None = None
     cache: CachePlan | None = None
     images: int = 1
     masks: int = 0

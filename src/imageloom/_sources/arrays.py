@@ -14,10 +14,12 @@ from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumen
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows, check_mapped
 from imageloom._pipeline.shortage import memory_told
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._sources.base import SampleSource, subset_split, values_digest
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.target_mistakes import missing_values, row_name, sorted_rows
 from imageloom._sources.words import counted
+from imageloom._storage.stored_arrays import StoredArray, is_stored
 from imageloom._warnings import Code, warn_user
 
 __all__ = ["ArraySource", "as_array", "images_of", "rank_advice"]
@@ -31,13 +33,14 @@ class ArraySource(SampleSource):
     """The rows of an array of images, which is neither copied nor converted.
 
     Attributes:
-        x: the images, (n, height, width, channels) or channels first, as they were given.
+        x: the images, (n, height, width, channels) or channels first, as they were given; a
+            `StoredArray` if they lie in a file or a store.
         x_misc: the further inputs, arrays with n rows each.
         y: the targets, an array with n rows, or None.
         sample_weight: n weights, or None.
     """
 
-    rows: ImageRows
+    rows: ImageRows | StoredRows
 
     def __init__(
         self,
@@ -58,6 +61,8 @@ class ArraySource(SampleSource):
             ArgumentTypeError: The images are no numbers.
         """
         x, misc = _split_inputs(x)
+        if is_stored(x):
+            x = x if isinstance(x, StoredArray) else StoredArray(x)
         for further in misc:
             if len(x) != len(further):
                 raise InvalidArgumentError(
@@ -75,11 +80,11 @@ class ArraySource(SampleSource):
                 len(x), targets, subset, split, ignore_class_split=ignore_class_split
             )
         self.mistakes = [*(mistake for mistake in missing if mistake is not None), *differ]
-        self.x: NDArray[Any] = images_of(x, data_format)[part]
+        self.x: Any = images_of(x, data_format)[part]
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
         self.y: NDArray[Any] | None = None if y is None else np.asarray(y[part] if subset else y)
         self.sample_weight: NDArray[Any] | None = None if weights is None else weights[part]
-        self.rows = ImageRows(self.x)
+        self.rows = _rows_of(self.x)
         self.class_indices: dict[str, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -103,7 +108,7 @@ class ArraySource(SampleSource):
         if state["x"] is None:
             self.x = self.rows.array
         else:
-            self.rows = ImageRows(self.x)
+            self.rows = _rows_of(self.x)
 
     def __len__(self) -> int:
         """Number of images."""
@@ -132,13 +137,13 @@ class ArraySource(SampleSource):
         return {
             "samples": len(self),
             "images": [list(self.x.shape), self.x.dtype.str],
-            "pixels": values_digest(self.x[some]),
+            "pixels": values_digest(np.asarray(self.x[some])),
             "targets": values_digest(self.y, self.sample_weight, *self.x_misc),
         }
 
-    def replace_images(self, x: NDArray[Any]) -> None:
+    def replace_images(self, x: Any) -> None:
         """Takes other images; everything else stays."""
-        self.x, self.rows = x, ImageRows(x)
+        self.x, self.rows = x, _rows_of(x)
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """The rows of the further inputs."""
@@ -193,7 +198,7 @@ class ArraySource(SampleSource):
 def _split_inputs(x: Any) -> tuple[Any, list[NDArray[Any]]]:
     """Splits `x` into images and further inputs; a list of two is (images, further), as in Keras."""
     if not isinstance(x, (tuple, list)):
-        return x if hasattr(x, "__len__") else np.asarray(x), []
+        return x if hasattr(x, "__len__") or is_stored(x) else np.asarray(x), []
     if len(x) != 2:
         raise InvalidArgumentError(
             "`x` must be an array of images, or a tuple or list (images, further inputs); received "
@@ -305,9 +310,19 @@ def rank_advice(shape: tuple[int, ...], data_format: str) -> str:
     return f" For grey images, pass x[{'..., np.newaxis' if last else ':, np.newaxis'}]."
 
 
-def images_of(x: Any, data_format: str) -> NDArray[Any]:
-    images = x if isinstance(x, np.ndarray) else as_array("x", x)
-    if images.dtype.name == "bfloat16":  # no library that transforms images knows it
+def _rows_of(x: Any) -> ImageRows | StoredRows:
+    return StoredRows(x) if isinstance(x, StoredArray) else ImageRows(x)
+
+
+def images_of(x: Any, data_format: str) -> Any:
+    """The images as an array, which is neither copied nor read if it lies in a file."""
+    if is_stored(x):
+        images: Any = x if isinstance(x, StoredArray) else StoredArray(x)
+    else:
+        images = x if isinstance(x, np.ndarray) else as_array("x", x)
+    if (
+        isinstance(images, np.ndarray) and images.dtype.name == "bfloat16"
+    ):  # no library that transforms images knows it
         images = images.astype(np.float32)
     if images.dtype.kind not in "biuf":
         raise ArgumentTypeError(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._pipeline.rows import ImageRows
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._sources.mistakes import Mistake
 from imageloom._storage.stamps import stamps_of
 
@@ -49,7 +50,7 @@ class SampleSource(ABC):
     class_indices: Mapping[str, int]
     images: int = 1
     root: str = ""
-    rows: ImageRows | None = None
+    rows: ImageRows | StoredRows | None = None
     protocols: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = MappingProxyType({})
     mistakes: Sequence[Mistake] = ()
