@@ -16,7 +16,7 @@ from imageloom._adapters.keras import configured
 from imageloom._adapters.mltk import MltkSurface
 from imageloom._api.engine import Engine
 from imageloom._api.fit import statistics_for
-from imageloom._api.flows import arrays, dataframe, directory
+from imageloom._api.flows import arrays, dataframe, directory, records
 from imageloom._api.generator_state import restore, state_of
 from imageloom._api.iterators.arguments import IGNORED_KEYWORDS
 from imageloom._api.iterators.base import BatchIterator
@@ -283,6 +283,8 @@ class ImageDataGenerator(MltkSurface):
     flow = arrays.flow
     flow_from_directory = directory.flow_from_directory
     flow_from_dataframe = dataframe.flow_from_dataframe
+    flow_from_table = records.flow_from_table
+    flow_from_webdataset = records.flow_from_webdataset
 
     @explained("fit", meant=True)
     def fit(
@@ -466,5 +468,10 @@ class ImageDataGenerator(MltkSurface):
 
 
 explain_methods(
-    ImageDataGenerator, flow=(), flow_from_directory=(), flow_from_dataframe=IGNORED_KEYWORDS
+    ImageDataGenerator,
+    flow=(),
+    flow_from_directory=(),
+    flow_from_dataframe=IGNORED_KEYWORDS,
+    flow_from_table=(),
+    flow_from_webdataset=(),
 )

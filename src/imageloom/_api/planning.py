@@ -197,6 +197,7 @@ def make_recipe(
     return Recipe(
         read=read,
         rows=rows,
+        records=source.records,
         cache=None if read is None else _cache_plan(options, source, read, pillow, layout),
         images=source.images,
         masks=source.masks,

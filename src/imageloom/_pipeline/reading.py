@@ -19,6 +19,7 @@ from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._storage.access import use_access
+from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.fetching import Fetcher, RemoteFiles
 from imageloom._storage.urls import join, last_part
 
@@ -123,12 +124,24 @@ class BatchReader:
 
     def _read_file(self, read: ReadOptions) -> NDArray[Any]:
         name = self._at.filename() or ""
+        records = self._recipe.records
+        if records is not None:
+            return read_pixels(name, read, self._record(records))
         if self._fetcher is None:
             return read_pixels(os.path.join(self._task.root, name), read)
         self._at.enter("fetch")
         content = self._fetcher.content(name)
         self._at.enter("read")
         return read_pixels(join(self._task.root, name), read, content)
+
+    def _record(self, records: EncodedImages) -> bytes:
+        contents, sample = self._task.contents, self._at.sample
+        if not contents:
+            return records.content(self._indices[sample])
+        content = contents[sample]
+        if isinstance(content, str):
+            raise BadImageError(content)
+        return content
 
 
 def channels_last(x: NDArray[Any], recipe: Recipe) -> NDArray[Any]:

@@ -31,6 +31,7 @@ from imageloom._pipeline.spare_states import seeded_state
 from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.timing import BatchTimes
 from imageloom._storage.access import Access
+from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.fetching import RemoteFiles
 
 __all__ = [
@@ -130,6 +131,7 @@ class Recipe:
         program: What functions of the user may know of the program, for other processes (see
             `_executors.state`); None if there are none, or if this is not for others.
         hearing: What the program wants to hear of its functions in other processes.
+        records: The encoded images of a table; None for files and arrays.
         unfinished: Whether images stay as they are stored, because a device finishes them; what was
             drawn for them follows in further arrays (see `unfinished`).
     """
@@ -154,6 +156,7 @@ class Recipe:
     program: object = None
     hearing: Hearing | None = None
     unfinished: bool = False
+    records: EncodedImages | None = None
 
     @property
     def follows_transform(self) -> bool:
@@ -217,6 +220,8 @@ class BatchTask:
         remote: What is known about the remote ones among the files; None without any.
         is_looked_at: Whether the pixels are examined, as in the first batch that an iterator hands out
             (see `first_look`).
+        contents: The encoded images, if only the program can read the table that they are in; a text
+            instead says why there is none. Else empty.
     """
 
     spec: BatchSpec
@@ -227,6 +232,7 @@ class BatchTask:
     transforms: tuple[TransformParams, ...] | None = None
     remote: RemoteFiles | None = None
     is_looked_at: bool = False
+    contents: tuple[bytes | str, ...] = ()
 
     def __len__(self) -> int:
         """The number of samples in the batch."""

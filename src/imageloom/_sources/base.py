@@ -17,6 +17,7 @@ from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._sources.mistakes import Mistake
+from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.stamps import stamps_of
 
 __all__ = [
@@ -43,6 +44,7 @@ class SampleSource(ABC):
         protocols: the protocols of the files that are URLs; empty if all files are local.
         stamps: the stamps of remote files, as far as they are known (see `_storage.stamps`).
         rows: the array of images, or None if images are read from files.
+        records: the encoded images of a table, or None.
         mistakes: what cannot be meant in the data.
     """
 
@@ -51,6 +53,7 @@ class SampleSource(ABC):
     images: int = 1
     root: str = ""
     rows: ImageRows | StoredRows | None = None
+    records: EncodedImages | None = None
     protocols: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = MappingProxyType({})
     mistakes: Sequence[Mistake] = ()

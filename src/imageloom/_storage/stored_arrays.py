@@ -7,18 +7,17 @@ cannot be opened again, such as a file that is open for writing, is read by the 
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, ImageLoomError, InvalidArgumentError, MissingImageError
 from imageloom._locks import Lock
+from imageloom._storage.reopening import Place, pickled_if_small
 
 __all__ = ["StoredArray", "is_stored"]
 
@@ -27,7 +26,6 @@ _IN_MEMORY: Final = frozenset(
     {"numpy", "torch", "tensorflow", "tf_keras", "keras", "jax", "jaxlib", "cupy", "mlx", "pandas"}
     | {"polars", "PIL", "scipy", "ray"}
 )
-_LARGEST_PICKLE: Final = 2**20  # bytes; a larger one contains the pixels
 
 
 def is_stored(value: Any) -> bool:
@@ -45,14 +43,6 @@ def is_stored(value: Any) -> bool:
     return all(isinstance(side, (int, np.integer)) for side in shape) and _dtype_of(value) is not None
 
 
-class _Place(Protocol):
-    """Where another process finds an array."""
-
-    def open(self) -> Any:
-        """Opens it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _InHdf5:
     """A data set of an HDF5 file, which is the same file as long as it has the inode."""
@@ -62,7 +52,7 @@ class _InHdf5:
     inode: int
 
     def open(self) -> Any:
-        import h5py  # type: ignore[import-untyped]  # it has no types
+        import h5py
 
         if not os.path.isfile(self.path):
             raise MissingImageError(f"The file {self.path!r} does not exist any more.")
@@ -72,16 +62,6 @@ class _InHdf5:
                 "Open it and make the iterator again."
             )
         return h5py.File(self.path, "r")[self.name]
-
-
-@dataclass(frozen=True, slots=True)
-class _Pickled:
-    """Anything with a small pickle."""
-
-    content: bytes
-
-    def open(self) -> Any:
-        return pickle.loads(self.content)
 
 
 class StoredArray:
@@ -275,7 +255,7 @@ def _rows_per_chunk(array: Any) -> int:
     return max(1, first) if isinstance(first, int) else 1
 
 
-def _place_of(array: Any) -> _Place | None:
+def _place_of(array: Any) -> Place | None:
     """Where another process finds an array; None if only this one has it."""
     if _is_hdf5(array):
         file = array.file
@@ -284,32 +264,4 @@ def _place_of(array: Any) -> _Place | None:
         if file.mode != "r" or array.name is None or not os.path.isfile(path):
             return None
         return _InHdf5(path, array.name, os.stat(path).st_ino)
-    content = _small_pickle(array)
-    return None if content is None else _Pickled(content)
-
-
-class _TooLargeError(Exception):
-    """A pickle has become larger than the description of an array."""
-
-
-class _Limited(io.BytesIO):
-    """Takes so many bytes, and no more: the pickle of an array in memory would be all of it."""
-
-    def write(self, content: Any, /) -> int:
-        if self.tell() + memoryview(content).nbytes > _LARGEST_PICKLE:
-            raise _TooLargeError
-        return super().write(content)
-
-
-def _small_pickle(value: Any) -> bytes | None:
-    """The pickle of a value; None if it has none, or a large one."""
-    import cloudpickle
-
-    sink = _Limited()
-    dump: Callable[..., None] = cloudpickle.dump
-    try:
-        dump(value, sink)
-        pickle.loads(sink.getvalue())
-    except Exception:  # of the value's own methods, or because it is too large
-        return None
-    return sink.getvalue()
+    return pickled_if_small(array)

@@ -21,6 +21,7 @@ from imageloom._sources.bare import BareSource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
+from imageloom._sources.records import RecordSource
 from imageloom._storage.urls import absolute, last_part
 
 __all__ = ["ArrayPlan", "BarePlan", "FilePlan", "FileSettings", "IteratorPlan", "check_batch_shape"]
@@ -109,7 +110,7 @@ class FileSettings(OutputSettings):
 class FilePlan:
     """The plan of an iterator over the files of a folder or a data frame."""
 
-    source: DirectorySource | DataFrameSource
+    source: DirectorySource | DataFrameSource | RecordSource
     settings: FileSettings
 
     @property
