@@ -144,7 +144,7 @@ class Chaos:
             self._it.on_epoch_end()
 
     def _asked(self, index: int) -> Any:
-        """Return a batch, asked for again if its worker was stopped for too long, or none could start."""
+        """Return a batch, asked for again if a worker was stopped for too long or none started."""
         for _ in range(ATTEMPTS):
             try:
                 return self._it[index]

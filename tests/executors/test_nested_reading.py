@@ -17,7 +17,7 @@ from holding_hooks import STAYS
 from numpy.typing import NDArray
 from ray_support import needs_ray
 
-from imageloom import ImageDataGenerator
+from imageloom import ImageDataGenerator, ImageLoomError
 from imageloom._executors.turns import Turn, Turns
 
 SECONDS = 60
@@ -122,6 +122,23 @@ def test_an_iterator_of_the_same_threads(cores: int, crops: Path) -> None:
         assert all(np.isfinite(batch).all() for batch in found)
         for it in iterators:
             it.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("far", ["processes", pytest.param("ray", marks=needs_ray)])
+def test_a_worker_starts_no_workers_of_its_own(
+    far: str, crops: Path, request: pytest.FixtureRequest
+) -> None:
+    if far == "ray":
+        request.getfixturevalue("ray_on_two_cpus")
+
+    def reading(x: NDArray[Any]) -> NDArray[Any]:
+        inner = ImageDataGenerator(executor="processes", cores=1)
+        return x + next(flow_of(inner, crops)).mean()  # type: ignore[no-any-return]
+
+    generator = ImageDataGenerator(executor=far, cores=1, preprocessing_function=reading)
+    with flow_of(generator, crops) as it, pytest.raises(ImageLoomError, match=r"executor=.threads"):
+        within_time(lambda: next(it))
 
 
 # The lock

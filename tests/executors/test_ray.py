@@ -261,6 +261,35 @@ def test_the_array_of_a_closed_iterator_leaves_the_object_store() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_large_global_of_many_iterators_is_put_once(
+    crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    sizes: list[int] = []
+    put = ray.put
+
+    def counted(value: Any) -> Any:
+        sizes.append(getattr(value, "nbytes", 0))
+        return put(value)
+
+    monkeypatch.setattr(ray, "put", counted)
+    array = np.full(2**20, 3, np.uint8)
+
+    def hook(x: NDArray[Any]) -> NDArray[Any]:
+        return x + array[-1]  # type: ignore[no-any-return]
+
+    for value in (3, 3, 3, 4):
+        array[-1] = value  # a change is seen, and costs another copy
+        with far(crops, preprocessing_function=hook) as it:
+            batches = take(it, 1)
+        serial = ImageDataGenerator(executor="serial", preprocessing_function=hook)
+        with serial.flow_from_directory(crops, target_size=SIZE, batch_size=BATCH, seed=SEED) as it:
+            assert_same_batches(batches, take(it, 1))
+    assert [size for size in sizes if size] == [array.nbytes] * 2
+
+
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("mapped", [False, True], ids=["in memory", "memmap"])
 def test_images_of_arrays(mapped: bool, tmp_path: Path) -> None:
     x: Any = np.random.default_rng(3).integers(0, 256, (10, 14, 14, 3), dtype=np.uint8)

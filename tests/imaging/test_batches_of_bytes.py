@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from executor_support import BATCHES, take
-from pictures import Pixels
+from moved_images import GEOMETRY, noise
 from scipy import ndimage
 
 from imageloom import ImageDataGenerator
@@ -18,21 +18,8 @@ from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.augment.fused import fusion_of, transform_and_scale
 from imageloom._options import GeneratorOptions
 
-GEOMETRY: dict[str, Any] = {
-    "rotation_range": 20,
-    "width_shift_range": 0.1,
-    "height_shift_range": 0.1,
-    "shear_range": 8,
-    "zoom_range": 0.2,
-    "horizontal_flip": True,
-}
 UNMOVED: TransformParams = {"flip_horizontal": True, "flip_vertical": False}
 MOVED: TransformParams = UNMOVED | {"theta": 17, "tx": 9.3, "ty": -20.2, "shear": 12, "zx": 0.8}
-
-
-def noise(height: int, width: int, channels: int) -> Pixels:
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

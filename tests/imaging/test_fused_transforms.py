@@ -10,6 +10,7 @@ import pytest
 from executor_support import BATCHES, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moved_images import GEOMETRY, noise
 from numpy.typing import NDArray
 from pictures import Pixels, photograph
 from spoilt_images import joined
@@ -31,21 +32,7 @@ ROUNDING = 5e-7
 # of distance from the corner; a pixel's difference is at most the largest value.
 MISPLACED = 2.0**-20
 # What makes a generator fuse.
-GEOMETRY: dict[str, Any] = {
-    "rescale": 1 / 255,
-    "rotation_range": 20,
-    "width_shift_range": 0.1,
-    "height_shift_range": 0.1,
-    "shear_range": 8,
-    "zoom_range": 0.2,
-    "horizontal_flip": True,
-}
-
-
-def noise(height: int, width: int, channels: int, seed: int = 0) -> Pixels:
-    """The worst case: neighbours differ by up to 255."""
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+SCALED_GEOMETRY: dict[str, Any] = {"rescale": 1 / 255, **GEOMETRY}
 
 
 def reach(params: TransformParams, height: int, width: int) -> float:
@@ -211,8 +198,8 @@ def test_what_is_beyond_a_constant_border_is_the_same(
     ids=str,
 )
 def test_steps_that_are_not_fused(option: dict[str, Any]) -> None:
-    assert can_fuse(GeneratorOptions(**GEOMETRY).transform)
-    assert not can_fuse(GeneratorOptions(**(GEOMETRY | option)).transform)
+    assert can_fuse(GeneratorOptions(**SCALED_GEOMETRY).transform)
+    assert not can_fuse(GeneratorOptions(**(SCALED_GEOMETRY | option)).transform)
 
 
 def empty(*shape: int, dtype: type = np.float32) -> NDArray[Any]:
@@ -346,7 +333,7 @@ def test_batches_are_those_of_the_long_way(
     batches = []
     for hook in (None, unchanged):
         generator = ImageDataGenerator(
-            **(GEOMETRY | option), executor="serial", preprocessing_function=hook
+            **(SCALED_GEOMETRY | option), executor="serial", preprocessing_function=hook
         )
         with generator.flow_from_directory(
             crops, (36, 28), batch_size=4, seed=5, color_mode=color_mode, interpolation="bilinear"

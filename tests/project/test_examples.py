@@ -70,6 +70,7 @@ def told(pattern: str, done: subprocess.CompletedProcess[str]) -> re.Match[str]:
     return found
 
 
+@pytest.mark.long
 def test_segmentation(examples: Path) -> None:
     done = run(examples, "segmentation.py", "--epochs", "3")
     iou, by_threshold = map(float, told(r"never seen: (\S+) \(by a threshold (\S+)\)", done).groups())
@@ -84,6 +85,7 @@ def test_segmentation(examples: Path) -> None:
     assert images[masks == 255].mean() > images[masks == 0].mean() + 20
 
 
+@pytest.mark.long
 def test_tinyml(examples: Path) -> None:
     done = run(examples, "tinyml.py", "--epochs", "3", "--samples", "96")
     assert ast.literal_eval(told(r"learn from: (.*)", done)[1]) == dict.fromkeys(
@@ -102,6 +104,7 @@ def test_tinyml(examples: Path) -> None:
     assert (examples.parent / "build/examples/tinyml/augmentation.png").is_file()
 
 
+@pytest.mark.long
 def test_unclean_folder(examples: Path) -> None:
     done = run(examples, "unclean_folder.py", "--epochs", "2", "--die-after", "25")
     told(r"unreadable", done)

@@ -32,6 +32,7 @@ from imageloom._errors import (
 from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
+from imageloom._executors.ray.large_parts import large_parts_of
 from imageloom._executors.ray.session import RaySession
 from imageloom._executors.ray.task import Arrays, Outcome, RemoteRecipe, compute
 from imageloom._executors.travelling import packed_recipe
@@ -116,6 +117,7 @@ class Dispatcher:
         # What the thread calls next; None only wakes it.
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._ray = session.ray
+        self._large_parts = large_parts_of(session)
         self._compute = self._ray.remote(
             num_cpus=1, num_returns=2, max_retries=_RETRIES, runtime_env={"env_vars": environment}
         )(compute)
@@ -135,7 +137,6 @@ class Dispatcher:
             CannotTravel: A hook cannot be sent to another process.
         """
         packed = packed_recipe(recipe)
-        large = [np.frombuffer(view, np.uint8) for view in packed.large]
         rows: tuple[object, ...] = ()
         if isinstance(recipe.rows, ImageRows) and not recipe.rows.reopens:
             rows = (self._ray.put(recipe.rows.array),)
@@ -143,7 +144,8 @@ class Dispatcher:
             key=uuid.uuid4().hex,
             version=__version__,
             search_path=tuple(os.path.abspath(place) for place in sys.path),
-            recipe=(self._ray.put((packed.packing, large)),),
+            recipe=(self._ray.put(packed.packing),),
+            large=tuple(map(self._large_parts.put, packed.large)),
             rows=rows,
         )
 

@@ -21,6 +21,7 @@ class RaySession:
 
     Attributes:
         ray: The module.
+        identity: Node and job of this connection; None if it has ended at once.
         cpus: How many CPUs the cluster had when they were last counted; at least 1.
     """
 
@@ -32,14 +33,14 @@ class RaySession:
         """
         self.ray = _connected(cores)
         self._cores = cores
-        self._identity = self._current_identity()
+        self.identity = self._current_identity()
         self._counted = -_COUNT_SECONDS
         self.cpus = 1
 
     @property
     def alive(self) -> bool:
         """Whether this connection still exists. Without one, Ray would silently start a new cluster."""
-        return self._identity is not None and self._current_identity() == self._identity
+        return self.identity is not None and self._current_identity() == self.identity
 
     def _current_identity(self) -> tuple[str, str] | None:
         """Returns node and job of the current connection.

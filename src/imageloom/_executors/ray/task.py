@@ -45,7 +45,8 @@ class RemoteRecipe:
         key: A string that is different for each iterator in the whole cluster.
         version: The version of imageloom in the driver.
         search_path: The module search path of the driver, where the modules of hooks are found.
-        recipe: A reference to the packed recipe and its large parts.
+        recipe: A reference to the packed recipe.
+        large: References to its large parts.
         rows: A reference to the array that the images are rows of; empty for files.
     """
 
@@ -53,6 +54,7 @@ class RemoteRecipe:
     version: str
     search_path: tuple[str, ...]
     recipe: tuple[object]
+    large: tuple[object, ...]
     rows: tuple[object, ...]
 
 
@@ -127,7 +129,7 @@ def _open(remote: RemoteRecipe) -> Pipeline:
         )
     cv2.setNumThreads(1)
     sys.path += [place for place in remote.search_path if place not in sys.path]
-    packing, large = ray.get(remote.recipe[0])
+    packing, *large = ray.get([*remote.recipe, *remote.large])
     # What is in the object store is read-only, and shared by all workers of the node.
     recipe = received(packing, [memoryview(bytearray(part)) for part in large])
     return Pipeline(recipe, open_store(recipe.cache))

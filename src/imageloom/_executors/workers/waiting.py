@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import select
-import selectors
 import sys
 from collections.abc import Collection, Sequence
 from multiprocessing import connection
@@ -27,7 +26,7 @@ if sys.platform == "win32":
         assert not writing
         return connection.wait(list(reading), seconds)
 
-elif hasattr(select, "poll"):
+else:
     # Unlike epoll and kqueue, it takes no descriptor, of which there may be none left. The dispatcher
     # waits once for each batch; to make a selector takes half as long as the rest of its work.
 
@@ -51,24 +50,6 @@ elif hasattr(select, "poll"):
             poll.register(number, select.POLLIN | (select.POLLOUT if one in writing else 0))
         ready = poll.poll(None if seconds is None else math.ceil(1000 * max(0.0, seconds)))
         return [waiting[number] for number, _ in ready]
-
-else:
-
-    def wait(
-        reading: Collection[Waitable], writing: Collection[Waitable], seconds: float | None
-    ) -> Sequence[object]:
-        """Those that can be read from, have ended, or have room to write.
-
-        Args:
-            reading: What to read from, or whose end to notice.
-            writing: What to write to, which is in `reading` as well.
-            seconds: How long to wait; None for ever.
-        """
-        with selectors.SelectSelector() as selector:
-            for one in reading:
-                writes = selectors.EVENT_WRITE if one in writing else 0
-                selector.register(one, selectors.EVENT_READ | writes)
-            return [key.fileobj for key, _ in selector.select(seconds)]
 
 
 def ring(alarm: Connection) -> bool:
