@@ -17,11 +17,12 @@ _NOT_DECODED: Final = frozenset({"MPEG", "EPS"})
 _PLUGINS: Final = {
     "heic": "pip install pillow-heif, and pillow_heif.register_heif_opener()",
     "heif": "pip install pillow-heif, and pillow_heif.register_heif_opener()",
+    "eps": "an EPS file is a program; convert it to png",
     "avif": "pip install pillow-avif-plugin, and import pillow_avif",
     "jxl": "pip install pillow-jxl-plugin, and import pillow_jxl",
     "dcm": "register a Pillow plug-in of yours, as docs/how-to/kinds-of-files.md shows",
 }
-_SHOWN: Final = 12
+_USUAL: Final = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp", "gif", "jfif", "npy")
 _EXAMPLE: Final = '["jpg", "png", "webp"]'
 
 
@@ -79,13 +80,13 @@ def _unreadable(name: str, readable: frozenset[str]) -> str:
     last = name.rpartition(".")[2]
     text = f"`extensions` has {name!r}, but nobody in this program reads such files."
     if last in _PLUGINS:
-        return f"{text} Install or write what does: {_PLUGINS[last]}."
-    meant = nearest_value(last, sorted(readable))
+        return f"{text} What helps: {_PLUGINS[last]}."
+    usual = [one for one in _USUAL if one in readable]
+    meant = nearest_value(last, usual)
     if meant is not None:
         return f"{text} Did you mean {meant!r}?"
-    usual = [one for one in ("jpg", "png", "webp", "tif", "bmp", "gif", "jfif") if one in readable]
     return (
-        f"{text} Known ones are {as_words(usual[:_SHOWN], 'and')}, for example; "
+        f"{text} Known ones are {as_words(usual, 'and')}, for example; "
         f'for files with a suffix of your own, call PIL.Image.register_extension("JPEG", ".{last}") '
         "with the format that they have."
     )

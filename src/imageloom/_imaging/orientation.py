@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imageloom._imaging.png import PNG_MAGIC
+
 __all__ = ["TAG", "is_sideways", "orientation_in", "orientation_of", "turn", "turned_origin"]
 
 TAG: Final = 0x0112
-_HAS_TAG: Final = (b"Exif\0\0", b"eXIf", b"tiff:Orientation", b"Raw profile type")
+_IN_JPEG: Final = (b"Exif\0\0", b"tiff:Orientation")
+_IN_PNG: Final = (b"eXIf", b"tiff:Orientation", b"Raw profile type")
+_LONGEST_HEAD: Final = 2**18  # bytes of a JPEG file before its pixels, with a thumbnail and XMP
 # What a value means: whether rows and columns are exchanged first, and then which axes are mirrored.
 _ROWS, _COLUMNS, _BOTH = (True, False), (False, True), (True, True)
 _MIRRORED: Final = {2: _COLUMNS, 3: _BOTH, 4: _ROWS, 6: _COLUMNS, 7: _BOTH, 8: _ROWS}
@@ -26,7 +30,11 @@ _UPRIGHT: Final = 1
 
 def orientation_in(content: bytes) -> int:
     """The orientation of a JPEG or PNG file, 1..8, without decoding it; 1 without a valid tag."""
-    if not any(name in content for name in _HAS_TAG):
+    if content.startswith(PNG_MAGIC):
+        may_have = any(name in content for name in _IN_PNG)  # also behind the pixels
+    else:
+        may_have = any(content.find(name, 0, _LONGEST_HEAD) >= 0 for name in _IN_JPEG)
+    if not may_have:
         return _UPRIGHT
     try:
         with Image.open(io.BytesIO(content)) as image:
