@@ -8,7 +8,7 @@ import pickle
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ def test_each_batch_reads_its_rows_once_and_sorted(saved: Path) -> None:
 def test_rows_of_a_chunk_are_read_together() -> None:
     class Chunked:
         shape, dtype, chunks = IMAGES.shape, IMAGES.dtype, (10, 9, 8, 3)
-        asked: list[Any] = []
+        asked: ClassVar[list[Any]] = []
 
         def __getitem__(self, key: Any) -> NDArray[Any]:
             self.asked.append((key.start, key.stop))
