@@ -16,7 +16,7 @@ _TRANSFORMS: Final = (
     "rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range",
     "channel_shift_range", "horizontal_flip", "vertical_flip", "brightness_range", "contrast_range",
     "noise", "fill_mode", "cval", "interpolation_order", "geometry", "random_transforms_enabled",
-    "noaug_preprocessing_function", "preprocessing_function",
+    "noaug_preprocessing_function", "preprocessing_function", "exif_orientation", "depth",
 )  # fmt: skip
 _FITTED: Final = ("featurewise_center", "featurewise_std_normalization", "zca_whitening")
 _LONGEST_LINE: Final = 80
