@@ -76,6 +76,8 @@ class ParallelImageDataGenerator(ImageDataGenerator):
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
         finish: str = "host",
+        exif_orientation: bool = False,
+        depth: str = "keras",
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name in OPTION_NAMES})
 
