@@ -128,6 +128,36 @@ def test_classes() -> None:
     np.testing.assert_array_equal(y[:3], [[0, 0], [1, 0], [1, 1]])
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"validation_split": 0.4, "split": "random"},
+        {"validation_split": 0.4, "split": "stratified"},
+        {"fold": (1, 3)},
+        {"validation_split": 0.4, "groups": "group"},
+        {"validation_split": 0.4, "groups": lambda name: int(name.split()[1]) // 4},
+        {"validation_split": 0.4, "groups": [n // 4 for n in range(COUNT)]},
+    ],
+    ids=["random", "stratified", "fold", "column", "function", "list"],
+)
+def test_divisions_are_disjoint_and_complete(options: dict[str, Any]) -> None:
+    records = [{**record, "group": number // 4} for number, record in enumerate(RECORDS)]
+    generator = ImageDataGenerator(executor="serial", **options)
+    parts = [
+        generator.flow_from_table(records, subset=subset, verbose=0)
+        for subset in ("training", "validation")
+    ]
+    rows = [{int(name.split()[1]) for name in part.filenames} for part in parts]
+    assert min(map(len, rows)) > 0
+    assert not rows[0] & rows[1]
+    assert rows[0] | rows[1] == set(range(COUNT))
+    if "groups" in options:
+        assert not {row // 4 for row in rows[0]} & {row // 4 for row in rows[1]}
+    for part in parts:
+        numbers = [int(name.split()[1]) for name in part.filenames]
+        assert part.classes.tolist() == [LABELS[number] for number in numbers]
+
+
 def test_several_outputs() -> None:
     it = ImageDataGenerator(executor="serial").flow_from_table(
         RECORDS, y_col=["label", "weight"], class_mode="multi_output", shuffle=False, verbose=0

@@ -94,6 +94,22 @@ def test_all_executors_agree(executor: str, hdf5: Any, saved: Path, request: Any
         assert_same_batches(batches(x, executor), expected)
 
 
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_random_subsets(executor: str, hdf5: Any, saved: Path) -> None:
+    def of(x: Any) -> list[Any]:
+        generator = ImageDataGenerator(
+            executor=executor, cores=2, validation_split=0.4, split="random", rotation_range=9
+        )
+        with generator.flow(x, TARGETS, batch_size=4, seed=4, subset="validation") as it:
+            return [it.n, *take(it, 3)]
+
+    expected = of(IMAGES)
+    for x in (hdf5, OnlyHere(saved)):
+        found = of(x)
+        assert found[0] == expected[0]
+        assert_same_batches(found[1:], expected[1:])
+
+
 def test_each_batch_reads_its_rows_once_and_sorted(saved: Path) -> None:
     x = Slices(saved)
     it = ImageDataGenerator(executor="serial").flow(x, batch_size=6, seed=1)

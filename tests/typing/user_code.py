@@ -22,6 +22,9 @@ from imageloom import (
 )
 
 Pixels = NDArray[Any]
+stepped = ImageDataGenerator(
+    random_crop={"scale": (0.2, 1.0)}, blur=True, hue_range=(0.1, 0.2), rand_augment=(2, 0.5)
+)
 generator = ImageDataGenerator(cores=2, rotation_range=15, preprocessing_function=np.sqrt)
 images = np.zeros((8, 24, 24, 3), np.float32)
 labels = [0, 1, 0, 1, 0, 1, 0, 1]

@@ -10,7 +10,10 @@ from imageloom._errors import InvalidArgumentError
 __all__ = ["COLOUR_CHANNELS", "channels_of", "check_color_mode", "check_depth"]
 
 COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
-_OF_BYTES: Final = ("brightness_range", "contrast_range", "noise")
+_OF_BYTES: Final = (
+    "brightness_range", "contrast_range", "noise", "rand_augment", "hue_range", "saturation_range",
+    "grayscale", "blur", "jpeg_quality_range", "random_erasing",
+)  # fmt: skip
 
 
 def check_color_mode(color_mode: Any) -> None:

@@ -40,7 +40,12 @@ class _Promise:
         return (self.rows - kept) * self.row_nbytes
 
     def _kept(self, memory: mmap.mmap | None) -> int:
-        return 0 if memory is None else int(np.count_nonzero(np.frombuffer(memory, MARK, self.rows)))
+        if memory is None:
+            return 0
+        try:
+            return int(np.count_nonzero(np.frombuffer(memory, MARK, self.rows)))
+        except MemoryError:
+            return 0  # as if all were still to come
 
 
 _promises: Final[dict[int, _Promise]] = {}  # by the `id` of the plan, as long as that lives

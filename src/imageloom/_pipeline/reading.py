@@ -106,7 +106,8 @@ class BatchReader:
         """
         read, name = self._recipe.read, self._at.filename() or ""
         assert read is not None
-        x = self._read_file(read.for_masks())
+        masks = read.for_masks()
+        x = self._read_file(masks.at_own_size() if self._recipe.crops else masks)
         if not np.can_cast(x.dtype, dtype):
             raise BadImageError(
                 f"The mask {name!r} is stored as {x.dtype}, but the first mask of its column as "
@@ -120,7 +121,7 @@ class BatchReader:
         read = self._recipe.read
         assert read is not None
         self.decoded += 1
-        return self._read_file(read)
+        return self._read_file(read.at_own_size() if self._recipe.crops else read)
 
     def _read_file(self, read: ReadOptions) -> NDArray[Any]:
         name = self._at.filename() or ""

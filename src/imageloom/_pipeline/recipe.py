@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._imaging.augment.draw import TransformParams
+from imageloom._imaging.mixing import MixOptions, Mixture
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import StandardizeOptions
 from imageloom._imaging.pillow_settings import PillowSettings
@@ -131,6 +132,7 @@ class Recipe:
         program: What functions of the user may know of the program, for other processes (see
             `_executors.state`); None if there are none, or if this is not for others.
         hearing: What the program wants to hear of its functions in other processes.
+        mixing: How the images of a batch are mixed; None if they are not.
         records: The encoded images of a table; None for files and arrays.
         unfinished: Whether images stay as they are stored, because a device finishes them; what was
             drawn for them follows in further arrays (see `unfinished`).
@@ -156,12 +158,24 @@ class Recipe:
     program: object = None
     hearing: Hearing | None = None
     unfinished: bool = False
+    mixing: MixOptions | None = None
     records: EncodedImages | None = None
 
     @property
     def follows_transform(self) -> bool:
         """Whether there is a step between the transforms and the batch."""
         return bool(self.user_code) or self.standardize.active
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """The (height, width) of an image in the batch."""
+        height, width = self.layout.row_shape[1:] if self.channels_first else self.layout.row_shape[:2]
+        return height, width
+
+    @property
+    def crops(self) -> bool:
+        """Whether a random window is cut out of each image, which is then read at its own size."""
+        return self.transform is not None and self.transform.crops
 
     @property
     def carries_code(self) -> bool:
@@ -288,6 +302,7 @@ class BatchReport:
         away_seconds: The time between its submission to a cluster and its arrival, without the
             computation.
         said: What the user's functions have said in another process.
+        mixture: How its images were mixed, and its targets are to be; None if they are not.
         fallback: Why the user's process has computed it in the place of a worker; "" if it has not.
     """
 
@@ -303,6 +318,7 @@ class BatchReport:
     away_seconds: float = 0.0
     said: Said = ()
     fallback: str = ""
+    mixture: Mixture | None = None
 
     def with_warnings(self, further: Sequence[tuple[str, str, type[Warning]]]) -> BatchReport:
         """The same report with further warnings."""

@@ -19,7 +19,10 @@ class StoredRows:
         array: the array.
         shape: its shape.
         dtype: its dtype, in NumPy's short notation.
+        picks: None, because the array has the rows that count, and no others.
     """
+
+    picks: None = None
 
     def __init__(self, array: StoredArray) -> None:
         """Reads nothing."""
@@ -40,6 +43,10 @@ class StoredRows:
         """
         row: NDArray[Any] = self.array[index]
         return row
+
+    def some(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Reads some rows."""
+        return self.array.read(indices)
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Reads the rows of a batch at once.

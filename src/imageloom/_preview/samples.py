@@ -128,7 +128,7 @@ def spread(total: int, count: int, seed: int = 0) -> list[int]:
 def why_not_augmented(recipe: Recipe, images: Sequence[PreviewImage]) -> str:
     """Says so, with the reason, if no version differs from the others by chance; else ""."""
     transform = recipe.transform
-    if transform is not None and not transform.changes_nothing:
+    if recipe.mixing is not None or (transform is not None and not transform.changes_nothing):
         return ""
     if recipe.user_code and not all(map(_are_alike, images)):
         return ""
@@ -292,6 +292,13 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
         if recipe.channels_first:
             sizes = [(size[2], *size[:2]) for size in sizes]
         layout = dataclasses.replace(layout, row_shape=sizes[0], mask_shape=sizes[1])
+        if recipe.mixing is not None and recipe.read is not None:  # with others of the same size
+            read = dataclasses.replace(
+                recipe.read, target_size=(height, width), interpolation="bilinear"
+            )
+            recipe = dataclasses.replace(recipe, read=read)
+    if recipe.mixing is not None:  # sums of labels are shown as whole numbers
+        layout = dataclasses.replace(layout, mask_dtypes=("<i4",) * len(layout.mask_dtypes))
     return dataclasses.replace(
         recipe,
         standardize=dataclasses.replace(recipe.standardize, **_NOT_NORMALISED),
@@ -305,9 +312,28 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
 
 
 def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) -> list[Version]:
-    """Computes one version of each image of a sample."""
-    arrays = private_arrays(recipe.layout, 1)
-    task = dataclasses.replace(source.task(_spec(index, seed)), is_looked_at=True)
+    """Computes one version of each image of a sample, with another sample if batches are mixed."""
+    partner = None if recipe.mixing is None else _partner(source, index, seed)
+    try:
+        return _computed(recipe, source, index, seed, partner)
+    except BadImageError:
+        if partner is None:
+            raise
+        return _computed(recipe, source, index, seed, None)
+
+
+def _partner(source: SampleSource, index: int, seed: int) -> int | None:
+    others = len(source) - 1
+    return None if others == 0 else (index + 1 + seed % others) % len(source)
+
+
+def _computed(
+    recipe: Recipe, source: SampleSource, index: int, seed: int, partner: int | None
+) -> list[Version]:
+    indices = [index] if partner is None else [index, partner]
+    arrays = private_arrays(recipe.layout, len(indices))
+    spec = BatchSpec(0, 0, np.array(indices, dtype=np.int64), seed, 0)
+    task = dataclasses.replace(source.task(spec), is_looked_at=True)
     pipeline = Pipeline(recipe)
     with pipeline.randomness.seeded(task, restore=True):  # as in workers
         report = pipeline.run(task, arrays)
@@ -316,6 +342,12 @@ def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) ->
     images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
     masks = [_channels_last(array[0], recipe) for array in arrays[recipe.images :]]
     params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)
+    params = params[: len(images)]
+    if partner is not None and report.mixture is not None and report.mixture.partners[0] != 0:
+        share = float(1 - report.mixture.weights[0])
+        way = "mixup" if report.mixture.boxes is None else "cutmix"
+        mixed = {way: f"{share:.0%} of {_names(source, partner)[0]}"}
+        params = [{**(drawn or {}), **mixed} for drawn in params]
     return [Version(image, masks, drawn, seed) for image, drawn in zip(images, params, strict=True)]
 
 

@@ -46,6 +46,7 @@ class SampleSource(ABC):
         rows: the array of images, or None if images are read from files.
         records: the encoded images of a table, or None.
         mistakes: what cannot be meant in the data.
+        division: how a subset was found, in words, if not as a slice; else "".
     """
 
     filenames: Sequence[SampleName] = ()
@@ -57,6 +58,7 @@ class SampleSource(ABC):
     protocols: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = MappingProxyType({})
     mistakes: Sequence[Mistake] = ()
+    division: str = ""
 
     @property
     def masks(self) -> int:

@@ -21,6 +21,7 @@ from imageloom._sources.base import (
     values_digest,
 )
 from imageloom._sources.columns import missing_column
+from imageloom._sources.divided import divided_frame, with_groups
 from imageloom._sources.files import FileSource
 from imageloom._sources.frame_mistakes import (
     check_one_column,
@@ -33,6 +34,7 @@ from imageloom._sources.frame_mistakes import (
 )
 from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._sources.mistakes import Mistake
+from imageloom._sources.splitting import Division
 from imageloom._sources.unfound_files import names_without_files, not_found
 from imageloom._storage.refusals import is_file
 from imageloom._storage.stamps import stamps_of
@@ -80,6 +82,7 @@ class DataFrameSource(FileSource):
         validate_filenames: bool,
         dtype: str,
         formats: Sequence[str] = WHITE_LIST_FORMATS,
+        division: Division | None = None,
     ) -> None:
         """Checks the frame, drops rows without an image or a class, and takes the subset.
 
@@ -92,6 +95,8 @@ class DataFrameSource(FileSource):
             ArgumentTypeError: `dataframe` is no data frame, or a column has values of a wrong type.
         """
         frame = _checked_frame(dataframe, x_col, y_col, weight_col, classes, class_mode)
+        if division is not None:
+            division, frame = with_groups(division, frame)
         self.mistakes: list[Mistake] = []
         self.directory: str = directory or ""
         self.class_mode = class_mode
@@ -120,7 +125,11 @@ class DataFrameSource(FileSource):
             frame, names = self._with_classes(frame, y_col, classes)
             self.class_indices = {name: i for i, name in enumerate(names)}
         self._look_at_targets(frame, y_col, weight_col, split)
-        if split is not None:
+        if division is not None:
+            self.division = division.in_words()
+            rows, lost = divided_frame(division, frame, self.root, x_col, y_col, class_mode)
+            frame, self.mistakes = frame.iloc[rows, :], [*self.mistakes, *lost]
+        elif split is not None:
             frame = frame.iloc[int(split[0] * len(frame)) : int(split[1] * len(frame)), :]
         self.class_ids = None
         if class_mode in LABEL_MODES:

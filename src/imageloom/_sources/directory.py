@@ -16,6 +16,7 @@ import numpy as np
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, in_one_line
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._sources.base import LABEL_MODES, files_digest
+from imageloom._sources.divided import divided_classes
 from imageloom._sources.files import FileSource
 from imageloom._sources.folder_mistakes import FoundFolder, classes_without_samples, folder_mistakes
 from imageloom._sources.index import list_classes
@@ -27,6 +28,7 @@ from imageloom._sources.listing import (
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.remote_listing import list_remote_classes
 from imageloom._sources.shuffled_index import list_classes_shuffled
+from imageloom._sources.splitting import Division
 from imageloom._storage.places import list_folder
 from imageloom._storage.refusals import telling
 from imageloom._storage.urls import absolute, is_url, protocols
@@ -64,11 +66,13 @@ class DirectorySource(FileSource):
         list_function: Lister | None = None,
         seed: int | None = None,
         formats: Sequence[str] = WHITE_LIST_FORMATS,
+        division: Division | None = None,
         only_formats: bool = False,
     ) -> None:
         """Lists the folder; `formats` are the suffixes of the files that are images.
 
-        With `only_formats`, a class without any image does not consist of its `.npy` files.
+        A subset is the slice `split` of each class, or else what `division` says. With `only_formats`,
+        a class without any image does not consist of its `.npy` files.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -89,6 +93,7 @@ class DirectorySource(FileSource):
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
         parts: Sequence[Sequence[SampleName]]
         listings: list[ClassListing] = []
+        lost: list[Mistake] = []
         if list_function is None:
             if shuffle_index_dir is not None and only_formats:
                 raise InvalidArgumentError(
@@ -104,6 +109,9 @@ class DirectorySource(FileSource):
             wanted = [*formats] if only_formats else [*WHITE_LIST_FORMATS, "npy"]
             ask = partial(_list_by_function, list_function, directory, wanted)
             parts = [ask(name, split, follow_links, shuffle_index_dir) for name in names]
+        if division is not None:
+            self.division = division.in_words()
+            parts, lost = divided_classes(division, directory, self.root, names, parts)
         if max_samples_per_class > 0:
             parts = [part[:max_samples_per_class] for part in parts]
         self.filenames = [file for part in parts for file in part]
@@ -122,6 +130,7 @@ class DirectorySource(FileSource):
             self.mistakes += self._mistakes_of_folder(names, listings, top, split, formats)
         else:
             self.mistakes += classes_without_samples(directory, names, [len(part) for part in parts])
+        self.mistakes += lost
 
     def _mistakes_of_folder(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -18,11 +18,12 @@ from imageloom._sources.files import FileSource
 from imageloom._sources.labels import class_numbers_of
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.shards import Shards
+from imageloom._sources.splitting import Division, group_keys
 from imageloom._sources.words import counted
 from imageloom._storage.encoded_tables import EncodedImages, Table
 from imageloom._storage.urls import protocols
 
-__all__ = ["RECORD_CLASS_MODES", "RecordSource", "ShardSource", "TableSource"]
+__all__ = ["RECORD_CLASS_MODES", "RecordSource", "ShardSource", "TableSource", "record_keys"]
 
 RECORD_CLASS_MODES: Final = ("binary", "categorical", "input", "multi_output", "raw", "sparse")
 _FINGERPRINT_ROWS: Final = 64
@@ -43,6 +44,8 @@ class RecordSource(FileSource):
         classes: Sequence[Any] | None,
         split: tuple[float, float] | None,
         weights: Sequence[Any] | None,
+        division: Division | None,
+        keys: Sequence[str],
     ) -> NDArray[np.int64]:
         """Sets the targets, and returns which of the `count` records are in the data set."""
         self.class_indices: dict[str, int] = {}
@@ -59,12 +62,18 @@ class RecordSource(FileSource):
                 gone = counted(count - len(kept), "record")
                 text = f"{gone} without one of the `classes` in {column!r} will be ignored."
                 self.mistakes.append(Mistake("rows-left-out", text))
-        part = slice(None)
-        if split is not None:
+        part: slice | NDArray[np.int64] = slice(None)
+        if division is not None:
+            self.division = division.in_words()
+            belonging = None
+            if division.by_class:
+                belonging = [_several(one) for one in _stratified(ids, self.class_mode)]
+            part = division.rows([keys[row] for row in kept.tolist()], belonging)
+        elif split is not None:
             part = slice(int(split[0] * len(kept)), int(split[1] * len(kept)))
         kept = kept[part]
         if ids is not None:
-            self.class_ids = ids[part]
+            self.class_ids = _picked(ids, part)
         elif self.class_mode in ("raw", "multi_output"):
             columns = [np.array([values[row] for row in kept.tolist()]) for values in labels.values()]
             self.columns = columns if self.class_mode == "multi_output" else _side_by_side(columns)
@@ -126,6 +135,7 @@ class TableSource(RecordSource):
         class_mode: str | None,
         split: tuple[float, float] | None,
         dtype: str,
+        division: Division | None = None,
     ) -> None:
         """Reads the labels, and no image.
 
@@ -154,6 +164,12 @@ class TableSource(RecordSource):
             classes=classes,
             split=split,
             weights=table.column(weight_col) if weight_col else None,
+            division=division,
+            keys=record_keys(
+                division,
+                [f"row {row}" for row in range(len(table))],
+                partial(_column, table),
+            ),
         )
         self.records = EncodedImages(table, x_col, rows)
         self.filenames = [f"row {row}" for row in rows.tolist()]
@@ -212,6 +228,7 @@ class ShardSource(RecordSource):
         class_mode: str | None,
         split: tuple[float, float] | None,
         dtype: str,
+        division: Division | None = None,
     ) -> None:
         """Takes what was listed.
 
@@ -222,10 +239,71 @@ class ShardSource(RecordSource):
         wanted = [y_col] if isinstance(y_col, str) else list(y_col)
         labels = {} if class_mode in (None, "input") else {name: shards.labels(name) for name in wanted}
         rows = self._take_labels(
-            labels, None, count=len(shards.images), classes=classes, split=split, weights=None
+            labels,
+            None,
+            count=len(shards.images),
+            classes=classes,
+            split=split,
+            weights=None,
+            division=division,
+            keys=record_keys(division, shards.keys, shards.labels),
         )
         self.filenames = [shards.images[row] for row in rows.tolist()]
-        self.protocols = protocols(chain(self.filenames))
+        self.protocols = protocols(self.filenames)
+
+
+def _column(table: Table, name: str) -> Sequence[Any]:
+    if name not in table.columns:
+        raise missing_column("groups", name, list(table.columns))
+    return table.column(name)
+
+
+def _stratified(ids: Any, class_mode: str | None) -> Any:
+    if ids is None:
+        raise InvalidArgumentError(
+            f'split="stratified" needs classes, which class_mode="{class_mode}" does not have: use '
+            'split="random".'
+        )
+    return ids
+
+
+def _several(ids: Any) -> list[Any]:
+    return list(ids) if isinstance(ids, list) else [int(ids)]
+
+
+def _picked(ids: Any, part: slice | NDArray[np.int64]) -> Any:
+    if isinstance(part, slice) or isinstance(ids, np.ndarray):
+        return ids[part]
+    return [ids[row] for row in part.tolist()]
+
+
+def record_keys(
+    division: Division | None, names: Sequence[str], column: Callable[[str], Sequence[Any]]
+) -> Sequence[str]:
+    """What a division knows each record by: its group, or its name.
+
+    Args:
+        division: which records the subset has; None for a slice.
+        names: the names of all records.
+        column: the values of a column, which `groups` may name.
+
+    Raises:
+        MissingColumnError: there is no such column.
+        InvalidArgumentError: a record has no group, or there are more or fewer groups than records.
+    """
+    groups = None if division is None else division.groups
+    if groups is None:
+        return names
+    if isinstance(groups, str):
+        return group_keys(column(groups))
+    if callable(groups):
+        return group_keys([groups(name) for name in names])
+    if len(groups) != len(names):
+        raise InvalidArgumentError(
+            f"`groups` must have the group of each record: there are {len(names)} records and "
+            f"{len(groups)} groups."
+        )
+    return group_keys(groups)
 
 
 def _bytes(content: bytes | str) -> bytes:

@@ -156,7 +156,9 @@ def open_again() -> None:
 
 
 def renew() -> None:
-    """Has this process and all workers open their file systems again."""
+    """Has this process and all workers open their file systems again, if files are read by URL."""
+    if "fsspec.config" not in sys.modules:
+        return  # to import it now could fail as well, and hide the first error
     open_again()
     with _state.lock:
         _state.renewals += 1

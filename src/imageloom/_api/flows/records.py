@@ -12,6 +12,7 @@ from imageloom._api.iterators.settings import FlowingGenerator
 from imageloom._errors import ArgumentTypeError
 from imageloom._sources.records import RecordSource, ShardSource, TableSource
 from imageloom._sources.shards import IMAGE_SUFFIXES, list_shards
+from imageloom._sources.splitting import division_of
 from imageloom._storage.encoded_tables import table_of
 
 __all__ = ["flow_from_table", "flow_from_webdataset"]
@@ -99,6 +100,7 @@ def flow_from_table(
             class_mode=class_mode,
             split=settings.split,
             dtype=settings.dtype,
+            division=division_of(self._options(), settings.subset),
         )
 
     options = self._options()
@@ -205,6 +207,7 @@ def flow_from_webdataset(
             class_mode=class_mode,
             split=settings.split,
             dtype=settings.dtype,
+            division=division_of(self._options(), settings.subset),
         )
 
     options = self._options()

@@ -15,16 +15,18 @@ from imageloom._api.iterators.mistakes import check_arrays
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
+    check_windows,
     checked_generator,
     output_settings,
     warn_about_geometry,
 )
-from imageloom._api.planning import OutputSettings
+from imageloom._api.planning import OutputSettings, checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_flag
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.arrays import ArraySource, images_of
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["NumpyArrayIterator"]
@@ -110,6 +112,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
+        check_windows(options)
         settings = OutputSettings(
             **output_settings(
                 options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
@@ -120,13 +123,15 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
             y,
             sample_weight,
             subset=subset,
-            split=options.split,
+            split=options.validation_share,
+            division=division_of(options, subset),
             ignore_class_split=ignore_class_split,
             data_format=settings.data_format,
         )
         self._begin(ArrayPlan(source, settings), order)
         self.image_data_generator = image_data_generator
         rows, columns = (1, 2) if settings.data_format == "channels_last" else (2, 3)
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, (source.x.shape[rows], source.x.shape[columns]))
 
     @property

@@ -17,12 +17,14 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
+from imageloom._api.planning import checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_flag
 from imageloom._imaging.extensions import checked_extensions
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["DataFrameIterator"]
@@ -149,11 +151,13 @@ class DataFrameIterator(FileIterator[BatchT_co]):
             classes=names,
             class_mode=class_mode,
             split=settings.split,
+            division=division_of(options, subset),
             validate_filenames=validate_filenames,
             dtype=settings.dtype,
             formats=suffixes or self.white_list_formats,
         )
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)
         kind = "validated" if validate_filenames else "non-validated"
         count = len(source.class_indices)

@@ -22,6 +22,7 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
+from imageloom._api.planning import checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._checks.paths import check_path
 from imageloom._checks.values import check_flag, check_function
@@ -29,6 +30,7 @@ from imageloom._imaging.extensions import checked_extensions
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.directory import DirectorySource
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["DirectoryIterator"]
@@ -162,6 +164,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
             classes=names,
             class_mode=class_mode,
             split=settings.split,
+            division=division_of(options, subset),
             follow_links=follow_links,
             max_samples_per_class=options.max_samples_per_class,
             dtype=settings.dtype,
@@ -175,6 +178,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
             class_counts.update(source.class_counts)
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
         self.num_classes = source.num_classes
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)
         announce(f"Found {len(source)} images belonging to {source.num_classes} classes.", verbose)
 

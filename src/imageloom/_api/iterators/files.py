@@ -42,7 +42,8 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
         color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         interpolation: how images are resized; None if they are not resized.
         keep_aspect_ratio: whether images are cropped to the target's aspect ratio before resizing.
-        split: the part of each class that the subset reads, as two fractions; None for all.
+        split: the part of each class that the subset reads, as two fractions; None for all, and
+            for parts that are no slice.
         class_indices: the number of each class, by its name; one-hot rows have as many columns.
         samples: number of samples that were found.
         allowed_class_modes: what `class_mode` may be when the iterator is made.

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+import numpy as np
+
 from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
 from imageloom._checks.depth import channels_of, check_color_mode
 from imageloom._checks.values import check_choice, check_dtype, check_flag, in_words
@@ -196,7 +198,7 @@ class ArrayPlan:
     @property
     def row_shape(self) -> tuple[int, ...]:
         """Shape of one image in a batch."""
-        shape: tuple[int, ...] = self.source.x.shape[1:]
+        shape: tuple[int, ...] = self.source.rows.shape[1:]
         return shape
 
     @property
@@ -237,7 +239,7 @@ class ArrayPlan:
 
     def origin(self, named: bool) -> str:
         """The dtype of the array if `named`, otherwise nothing."""
-        return f" out of an array of {self.source.x.dtype}" if named else ""
+        return f" out of an array of {np.dtype(self.source.rows.dtype)}" if named else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,15 @@ from imageloom._checks.values import (
     check_subset,
     check_text,
 )
-from imageloom._errors import ArgumentTypeError
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options import GeneratorOptions
 from imageloom._sources.base import subset_split
+from imageloom._sources.splitting import division_of
 from imageloom._warnings import Code, Once, warn_user
 
 __all__ = [
     "FlowingGenerator",
+    "check_windows",
     "checked_generator",
     "file_settings",
     "output_settings",
@@ -81,7 +83,10 @@ def file_settings(
     output = output_settings(
         options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
     )
-    return FileSettings(**output, **reading, split=subset_split(subset, options.split))
+    split = subset_split(subset, options.validation_share)
+    if division_of(options, subset) is not None:
+        split = None  # no slice
+    return FileSettings(**output, **reading, split=split)
 
 
 def output_settings(
@@ -123,6 +128,17 @@ def output_settings(
         "save_prefix": save_prefix,
         "save_format": save_format,
     }
+
+
+def check_windows(options: GeneratorOptions) -> None:
+    """Raises if `random_crop` cannot cut windows of `target_size`, because there is none."""
+    crop = options.transform.random_crop
+    if crop is not None and crop.scale is None:
+        raise InvalidArgumentError(
+            "`random_crop=True` cuts windows of `target_size` out of larger image files, and the "
+            'images of an array keep their size: pass random_crop={"scale": (0.08, 1.0)}, which cuts '
+            "smaller windows and resizes them to that size."
+        )
 
 
 def warn_about_geometry(
