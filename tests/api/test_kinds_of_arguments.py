@@ -39,6 +39,8 @@ WRONG: dict[str, list[Any]] = {
     "int": ["8", 2.5, None, [1], {}, True, np.zeros(2), SOMETHING],
     "int | None": ["8", 2.5, [1], {}, True, np.zeros(2), SOMETHING],
     "str": [3, True, ["a"], {}, b"a", SERIES, SOMETHING],
+    "str | int": [0, -3, 2.5, True, ["a"], {}, b"a", "cmyk", SERIES, SOMETHING],
+    "str | Collection[str] | None": ["webp", b"webp", 3, True, [0], [None], [], ["xyz"], SOMETHING],
     "str | None": [3, True, ["a"], {}, b"a", SERIES, SOMETHING],
     "str | os.PathLike[str]": [*PATHS, None],
     "str | os.PathLike[str] | None": PATHS,

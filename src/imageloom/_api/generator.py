@@ -16,7 +16,7 @@ from imageloom._adapters.keras import configured
 from imageloom._adapters.mltk import MltkSurface
 from imageloom._api.engine import Engine
 from imageloom._api.fit import statistics_for
-from imageloom._api.flows import arrays, dataframe, directory
+from imageloom._api.flows import arrays, dataframe, directory, records
 from imageloom._api.generator_state import restore, state_of
 from imageloom._api.iterators.arguments import IGNORED_KEYWORDS
 from imageloom._api.iterators.base import BatchIterator
@@ -180,6 +180,13 @@ class ImageDataGenerator(MltkSurface):
             1..100, as TensorFlow's `random_jpeg_quality`, but with the upper one.
         random_erasing: erase a rectangle, as Keras' `RandomErasing` (`factor`, `scale`,
             `fill_value`).
+        exif_orientation: turn images, and masks, as their orientation tag says, before they are
+            resized. Keras ignores the tag, except for TIFF files, which Pillow turns always.
+        depth: `"keras"`, or `"native"`: values of PNG, TIFF and PPM files with more than 8 bits stay as
+            they are stored (0..65535), also of colour images, and TIFF files may have any number of
+            channels (`color_mode=5`). `channel_shift_range` and `cval` are in units of these values;
+            brightness, contrast and noise, which need bytes, are an error. Only images of 8 bits are
+            cached.
 
     Attributes:
         mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
@@ -256,6 +263,8 @@ class ImageDataGenerator(MltkSurface):
     blur: StepOption
     jpeg_quality_range: int | Sequence[int] | None
     random_erasing: StepOption
+    exif_orientation: bool
+    depth: str
 
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
@@ -328,6 +337,8 @@ class ImageDataGenerator(MltkSurface):
         blur: StepOption = None,
         jpeg_quality_range: int | Sequence[int] | None = None,
         random_erasing: StepOption = None,
+        exif_orientation: bool = False,
+        depth: str = "keras",
     ) -> None:
         given = {name: value for name, value in locals().items() if name in OPTION_NAMES}
         if data_format is None:
@@ -351,6 +362,8 @@ class ImageDataGenerator(MltkSurface):
     flow = arrays.flow
     flow_from_directory = directory.flow_from_directory
     flow_from_dataframe = dataframe.flow_from_dataframe
+    flow_from_table = records.flow_from_table
+    flow_from_webdataset = records.flow_from_webdataset
 
     @explained("fit", meant=True)
     def fit(
@@ -536,5 +549,10 @@ class ImageDataGenerator(MltkSurface):
 
 
 explain_methods(
-    ImageDataGenerator, flow=(), flow_from_directory=(), flow_from_dataframe=IGNORED_KEYWORDS
+    ImageDataGenerator,
+    flow=(),
+    flow_from_directory=(),
+    flow_from_dataframe=IGNORED_KEYWORDS,
+    flow_from_table=(),
+    flow_from_webdataset=(),
 )

@@ -93,6 +93,8 @@ class ParallelImageDataGenerator(ImageDataGenerator):
         blur: StepOption = None,
         jpeg_quality_range: int | Sequence[int] | None = None,
         random_erasing: StepOption = None,
+        exif_orientation: bool = False,
+        depth: str = "keras",
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name in OPTION_NAMES})
 

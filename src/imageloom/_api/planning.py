@@ -214,6 +214,7 @@ def make_recipe(
     return Recipe(
         read=read,
         rows=rows,
+        records=source.records,
         cache=None if cached is None else _cache_plan(options, source, cached, pillow, layout),
         images=source.images,
         masks=source.masks,

@@ -209,7 +209,10 @@ def _remarks_about_files(findings: Findings) -> list[tuple[str, Entries]]:
             "groups of files with the same content: it may be in both training and validation",
             [group for group in findings.duplicates if group not in told],
         ),
-        ("with an orientation tag, which is ignored, as in Keras", findings.turned_by_exif),
+        (
+            "with an orientation tag, which is ignored, as in Keras; exif_orientation=True turns them",
+            findings.turned_by_exif,
+        ),
         ("animations, or files of several pages: only the first is read", findings.several_frames),
         ('huge images: decode="scaled" reads large JPEG files several times as fast', findings.large),
         (

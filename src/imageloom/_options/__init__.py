@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from imageloom._checks.depth import COLOUR_CHANNELS, check_depth
 from imageloom._checks.finishing import check_can_finish
 from imageloom._checks.mixing import check_mixing
 from imageloom._checks.paths import check_path, check_save_format, checked_cache
@@ -57,13 +58,13 @@ FILL_MODES: Final = (
     "constant", "nearest", "reflect", "wrap", "mirror", "grid-wrap", "grid-mirror", "grid-constant",
 )  # fmt: skip
 INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
-COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
 _FLAGS: Final = (
     "featurewise_center", "samplewise_center", "featurewise_std_normalization",
     "samplewise_std_normalization", "zca_whitening", "horizontal_flip", "vertical_flip", "debug",
     "validation_augmentation_enabled", "random_transforms_enabled", "disable_gpu_in_subprocesses",
+    "exif_orientation",
 )  # fmt: skip
 
 
@@ -72,19 +73,19 @@ class ReadOptions:
     """The options of reading image files.
 
     Attributes:
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         target_size: (height, width).
         interpolation: one of `INTERPOLATIONS`; None keeps the size.
-        keep_aspect_ratio: crop images about their centre to the target's aspect ratio before
-            resizing.
-        exact_resize: always resize with Pillow, for steps that enlarge a difference of one grey
-            level.
+        keep_aspect_ratio: crop images about their centre to the target's aspect ratio first.
+        exact_resize: always resize with Pillow, for steps that enlarge small differences.
         differing_share: the share of pixels that may be off by one level from Pillow's resizing.
         scaled: decode JPEG files at the smallest scale that still covers the target.
         as_labels: read the numbers in palette images, not their colours.
+        exif_orientation: turn images as their tag says.
+        native: keep values of more than 8 bits.
     """
 
-    color_mode: str
+    color_mode: str | int
     target_size: tuple[int, int]
     interpolation: str | None
     keep_aspect_ratio: bool
@@ -92,6 +93,8 @@ class ReadOptions:
     differing_share: float = 1.0
     scaled: bool = False
     as_labels: bool = False
+    exif_orientation: bool = False
+    native: bool = False
 
     def at_own_size(self) -> ReadOptions:
         """The options of reading images of which a window is cut later."""
@@ -100,9 +103,8 @@ class ReadOptions:
     def for_masks(self) -> ReadOptions:
         """The options of reading masks: their numbers, with nearest neighbour interpolation."""
         nearest = None if self.interpolation is None else "nearest"
-        return replace(
-            self, color_mode="grayscale", interpolation=nearest, scaled=False, as_labels=True
-        )
+        grey = replace(self, color_mode="grayscale", native=False)
+        return replace(grey, interpolation=nearest, scaled=False, as_labels=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +173,8 @@ class GeneratorOptions:
     blur: StepOption = None
     jpeg_quality_range: int | Sequence[int] | None = None
     random_erasing: StepOption = None
+    exif_orientation: bool = False
+    depth: str = "keras"
 
     def __post_init__(self) -> None:
         """Checks every field, in the same sequence as Keras, and normalises it."""
@@ -208,6 +212,7 @@ class GeneratorOptions:
         check_choice("finish", self.finish, ("host", "device"))
         if self.finish == "device":
             check_can_finish(self)
+        check_depth(self)
         self._resolve_normalisation()
 
     def _set(self, name: str, value: object) -> None:

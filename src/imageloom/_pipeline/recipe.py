@@ -31,8 +31,10 @@ from imageloom._pipeline.records import quickly_pickled
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.said import Said
 from imageloom._pipeline.spare_states import seeded_state
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.timing import BatchTimes
 from imageloom._storage.access import Access
+from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.fetching import RemoteFiles
 
 __all__ = [
@@ -139,6 +141,7 @@ class Recipe:
             `_executors.state`); None if there are none, or if this is not for others.
         hearing: What the program wants to hear of its functions in other processes.
         mixing: How the images of a batch are mixed; None if they are not.
+        records: The encoded images of a table; None for files and arrays.
         unfinished: Whether images stay as they are stored, because a device finishes them; what was
             drawn for them follows in further arrays (see `unfinished`).
         coordinates: How the boxes or points of each sample are computed; None without. Their arrays
@@ -146,7 +149,7 @@ class Recipe:
     """
 
     read: ReadOptions | None
-    rows: ImageRows | None = None
+    rows: ImageRows | StoredRows | None = None
     cache: CachePlan | None = None
     images: int = 1
     masks: int = 0
@@ -167,6 +170,7 @@ class Recipe:
     unfinished: bool = False
     mixing: MixOptions | None = None
     coordinates: CoordinateOptions | None = None
+    records: EncodedImages | None = None
 
     @property
     def follows_transform(self) -> bool:
@@ -242,6 +246,8 @@ class BatchTask:
         is_looked_at: Whether the pixels are examined, as in the first batch that an iterator hands out
             (see `first_look`).
         annotations: The boxes or points of each sample; empty without.
+        contents: The encoded images, if only the program can read the table that they are in; a text
+            instead says why there is none. Else empty.
     """
 
     spec: BatchSpec
@@ -253,6 +259,7 @@ class BatchTask:
     remote: RemoteFiles | None = None
     is_looked_at: bool = False
     annotations: tuple[Annotation, ...] = ()
+    contents: tuple[bytes | str, ...] = ()
 
     def __len__(self) -> int:
         """The number of samples in the batch."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, InvalidArgumentError
-from imageloom._imaging.decode import read_stored
+from imageloom._imaging.decode import read_pixels, read_stored
 from imageloom._options import ReadOptions
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
@@ -263,6 +263,8 @@ def stored_image(
     assert read is not None
     name = _names(source, index)[part]
     read = dataclasses.replace(read, scaled=True) if small else read
+    if recipe.records is not None:
+        return read_pixels(name, read, recipe.records.content(index))
     pixels = read_stored(source.root, name, read)
     if name.lower().endswith(".npy"):
         pixels = _channels_last(pixels, recipe)

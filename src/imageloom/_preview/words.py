@@ -17,6 +17,7 @@ _TRANSFORMS: Final = (
     "channel_shift_range", "horizontal_flip", "vertical_flip", "brightness_range", "contrast_range",
     "noise", *STEP_NAMES, "mixup", "cutmix", "fill_mode", "cval", "interpolation_order", "geometry",
     "random_transforms_enabled", "noaug_preprocessing_function", "preprocessing_function",
+    "exif_orientation", "depth",
 )  # fmt: skip
 _FITTED: Final = ("featurewise_center", "featurewise_std_normalization", "zca_whitening")
 _LONGEST_LINE: Final = 80

@@ -15,12 +15,14 @@ from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumen
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows, check_mapped
 from imageloom._pipeline.shortage import memory_told
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._sources.base import SampleSource, subset_split, values_digest
 from imageloom._sources.divided import divided_array
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.splitting import Division
 from imageloom._sources.target_mistakes import missing_values, row_name, sorted_rows
 from imageloom._sources.words import counted
+from imageloom._storage.stored_arrays import StoredArray, is_stored
 from imageloom._warnings import Code, warn_user
 
 __all__ = ["ArraySource", "as_array", "images_of", "rank_advice"]
@@ -40,7 +42,7 @@ class ArraySource(SampleSource):
         part: which rows of the given arrays these are.
     """
 
-    rows: ImageRows
+    rows: ImageRows | StoredRows
 
     def __init__(
         self,
@@ -64,6 +66,8 @@ class ArraySource(SampleSource):
             ArgumentTypeError: The images are no numbers.
         """
         x, misc = _split_inputs(x)
+        if is_stored(x):
+            x = x if isinstance(x, StoredArray) else StoredArray(x)
         for further in misc:
             if len(x) != len(further):
                 raise InvalidArgumentError(
@@ -83,8 +87,9 @@ class ArraySource(SampleSource):
         self.part = part
         self.mistakes = [*(mistake for mistake in missing if mistake is not None), *differ]
         images = images_of(x, data_format)
-        self._x: NDArray[Any] | None = images[part] if isinstance(part, slice) else images
-        self.rows = ImageRows(self._x, None if isinstance(part, slice) else part)
+        picks = None if isinstance(part, slice) or isinstance(images, StoredArray) else part
+        self._x: Any = images[part] if picks is None else images
+        self.rows = _rows_of(self._x, picks)
         if division is not None:
             self.division = f"{division.in_words()}, rows {values_digest(part)}"
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
@@ -112,11 +117,14 @@ class ArraySource(SampleSource):
         """Restores the images, which a memmap's file has."""
         vars(self).update(state)
         if self._x is not None:
-            self.rows = ImageRows(self._x)
+            self.rows = _rows_of(self._x)
 
     @property
-    def x(self) -> NDArray[Any]:
-        """The images, as they were given; a copy of those of a subset that is no slice."""
+    def x(self) -> Any:
+        """The images, as they were given; a copy of those of a subset that is no slice.
+
+        It is a `StoredArray` if they lie in a file or a store.
+        """
         return self.rows.array if self._x is None or self.rows.picks is not None else self._x
 
     def __len__(self) -> int:
@@ -150,9 +158,9 @@ class ArraySource(SampleSource):
             "targets": values_digest(self.y, self.sample_weight, *self.x_misc),
         }
 
-    def replace_images(self, x: NDArray[Any]) -> None:
+    def replace_images(self, x: Any) -> None:
         """Takes other images; everything else stays."""
-        self._x, self.rows = x, ImageRows(x)
+        self._x, self.rows = x, _rows_of(x)
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """The rows of the further inputs."""
@@ -207,7 +215,7 @@ class ArraySource(SampleSource):
 def _split_inputs(x: Any) -> tuple[Any, list[NDArray[Any]]]:
     """Splits `x` into images and further inputs; a list of two is (images, further), as in Keras."""
     if not isinstance(x, (tuple, list)):
-        return x if hasattr(x, "__len__") else np.asarray(x), []
+        return x if hasattr(x, "__len__") or is_stored(x) else np.asarray(x), []
     if len(x) != 2:
         raise InvalidArgumentError(
             "`x` must be an array of images, or a tuple or list (images, further inputs); received "
@@ -327,9 +335,19 @@ def rank_advice(shape: tuple[int, ...], data_format: str) -> str:
     return f" For grey images, pass x[{'..., np.newaxis' if last else ':, np.newaxis'}]."
 
 
-def images_of(x: Any, data_format: str) -> NDArray[Any]:
-    images = x if isinstance(x, np.ndarray) else as_array("x", x)
-    if images.dtype.name == "bfloat16":  # no library that transforms images knows it
+def _rows_of(x: Any, picks: NDArray[np.int64] | None = None) -> ImageRows | StoredRows:
+    return StoredRows(x) if isinstance(x, StoredArray) else ImageRows(x, picks)
+
+
+def images_of(x: Any, data_format: str) -> Any:
+    """The images as an array, which is neither copied nor read if it lies in a file."""
+    if is_stored(x):
+        images: Any = x if isinstance(x, StoredArray) else StoredArray(x)
+    else:
+        images = x if isinstance(x, np.ndarray) else as_array("x", x)
+    if (
+        isinstance(images, np.ndarray) and images.dtype.name == "bfloat16"
+    ):  # no library that transforms images knows it
         images = images.astype(np.float32)
     if images.dtype.kind not in "biuf":
         raise ArgumentTypeError(

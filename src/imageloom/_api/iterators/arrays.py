@@ -163,8 +163,8 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         warn_about_geometry(generator, options, (source.x.shape[rows], source.x.shape[columns]))
 
     @property
-    def x(self) -> NDArray[Any]:
-        """The images."""
+    def x(self) -> Any:
+        """The images; of an array in a file or a store, an object that reads them by slices."""
         return self._plan.source.x
 
     @x.setter
