@@ -121,6 +121,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -225,6 +226,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], dict[str, NDArray[Any]]]]: ...
 
