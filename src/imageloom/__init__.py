@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from imageloom._api.iterators.dataframes import DataFrameIterator
     from imageloom._api.iterators.directories import DirectoryIterator
     from imageloom._api.iterators.keras_base import Iterator
+    from imageloom._api.iterators.records import RecordIterator
     from imageloom._api.iterators.versions import AugmentedVersions
     from imageloom._api.parallel_generator import ParallelImageDataGenerator
     from imageloom._api.previews import preview
@@ -90,6 +91,7 @@ _LAZY = {
     "NumpyArrayIterator": "_api.iterators.arrays",
     "ParallelImageDataGenerator": "_api.parallel_generator",
     "ParallelProcessParams": "_pipeline.hooks",
+    "RecordIterator": "_api.iterators.records",
     "Report": "_stream.reporting.report",
     "ReportCallback": "_adapters.report_callback",
     "ResumeCallback": "_adapters.resume",
@@ -143,6 +145,7 @@ __all__ = [
     "NumpyArrayIterator",
     "ParallelImageDataGenerator",
     "ParallelProcessParams",
+    "RecordIterator",
     "Report",
     "ReportCallback",
     "ResumeCallback",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError, InvalidArgumentError
 from imageloom._imaging.augment.affine import Affine
-from imageloom._imaging.augment.apply import apply_geometry, apply_transform
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
 from imageloom._imaging.augment.colour import Scaling
 from imageloom._imaging.augment.fused import Fusion
+from imageloom._imaging.augment.steps.apply import apply_all, move_mask
 from imageloom._imaging.half import write_row
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
@@ -24,16 +24,20 @@ from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
+from imageloom._pipeline.composing import SampleMasks, compose
+from imageloom._pipeline.coordinates import SampleCoordinates
 from imageloom._pipeline.first_look import FirstLook
-from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
+from imageloom._pipeline.hooks import Hook, SampleCall, as_image, params_for_sample
+from imageloom._pipeline.mixture import mixed_batch
 from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
-from imageloom._pipeline.seeds import StreamPurpose
+from imageloom._pipeline.seeds import StreamPurpose, own_stream
 from imageloom._pipeline.spare_states import give_back
 from imageloom._pipeline.unfinished import DrawnImages
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
+from imageloom._pipeline.windows import FurtherSteps
 from imageloom._warnings import Code, coded
 
 __all__ = ["BatchWork"]
@@ -72,12 +76,17 @@ class BatchWork:
         self._state = task.spec.random_state() if state is None else state
         self._transforms_images = self._has_to_transform()
         self._draws = self._batch_draws() if self._transforms_images else None
+        self._steps = FurtherSteps(recipe, task.spec.seed)
         self._reader = BatchReader(recipe, task, raw, store, self.at)
         self._from_bytes = False  # whether the current image was stored as bytes
         self._progress = np.empty(1, np.int64) if progress is None else progress
         # Parameters of the last image, which its masks are transformed with.
         self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
+        self._coordinates: SampleCoordinates | None = None  # of the current sample, if it has some
+        self._masks: SampleMasks | None = None  # if a composition wants them with their image
+        self._composes = recipe.user_code.composes
+        self._composed: list[str] = []  # what compositions have done with the current image
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
         self._look = FirstLook(recipe, task, self.at) if looks else None
@@ -101,8 +110,8 @@ class BatchWork:
         images = len(self._task) * self._recipe.images
         # A method of this object would form a cycle, which would keep the memory of the batch
         # mapped.
-        own_stream = functools.partial(_own_stream, self._task.spec.seed)
-        return BatchTransforms(self._state, self._recipe.transform, images, own_stream)
+        stream = functools.partial(own_stream, self._task.spec.seed)
+        return BatchTransforms(self._state, self._recipe.transform, images, stream)
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         """Computes the whole batch."""
@@ -114,35 +123,44 @@ class BatchWork:
         images, further = arrays[: recipe.images], arrays[recipe.images :]
         # The arrays behind the images are for masks, and for what was drawn or copies of the images.
         masks, further = further[: recipe.masks], further[recipe.masks :]
+        count = len(recipe.layout.coordinates)
+        coordinates, further = further[:count], further[count:]
         copies: Sequence[NDArray[Any]] = further
         if recipe.unfinished:
             self._unfinished = self._unfinished_images(further)
             copies = ()
         self._reader.prefetch()
         with nullcontext() if self._look is None else self._look.reading():
-            self._compute_samples(images, masks)
+            self._compute_samples(images, masks, coordinates)
         at.enter("finish")
         if self._bad:
             words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self._bad)
             raise BadSamplesError(words, tuple(self._bad))
         for drawn in self._unfinished:
             drawn.write()
+        warnings = (*_clash(), *(() if self._look is None else self._look.finish(images)))
+        mixture = None
+        if recipe.mixing is not None:
+            mixture = mixed_batch(recipe, self._task, [*images, *masks])
         for image, copied in zip(images, copies, strict=False):
             copied[...] = image
         pictures: tuple[tuple[str, bytes], ...] = ()
         if recipe.params.save_to_dir is not None:
             pictures = encoded_pictures(recipe, self._task, images, self._state, at)
-        moments = _moments(recipe, images) if recipe.report.moments else None
+        moments = None
+        if recipe.report.moments:
+            moments = FeatureMoments.of_all(images, 1 if recipe.channels_first else 3)
         at.enter("finish")
         hits = len(self._task) * recipe.images - self._reader.decoded if recipe.cache is not None else 0
         return BatchReport(
-            warnings=(*_clash(), *(() if self._look is None else self._look.finish(images))),
+            warnings=warnings,
             moments=moments,
             seconds=at.clock.seconds(),
             times=at.clock.times(),
             cache_hits=hits,
             transforms=tuple(self._transforms),
             pictures=pictures,
+            mixture=mixture,
         )
 
     def close(self) -> None:
@@ -172,7 +190,12 @@ class BatchWork:
             pictures=tuple(call.pictures),
         )
 
-    def _compute_samples(self, images: Sequence[NDArray[Any]], masks: Sequence[NDArray[Any]]) -> None:
+    def _compute_samples(
+        self,
+        images: Sequence[NDArray[Any]],
+        masks: Sequence[NDArray[Any]],
+        coordinates: Sequence[NDArray[Any]],
+    ) -> None:
         at, progress = self.at, self._progress
         for j in range(len(self._task)):
             progress[0] = j
@@ -184,6 +207,8 @@ class BatchWork:
                 at.mask = k
                 self._compute_mask(array[j])
             at.mask = -1
+            if self._coordinates is not None and not self._bad:
+                self._coordinates.write([array[j] for array in coordinates], self._finished_size())
 
     def _compute_if_readable(self, row: NDArray[Any]) -> None:
         """Computes an image; if bad images are to be replaced, notes the image if it is bad."""
@@ -193,8 +218,47 @@ class BatchWork:
         except BadImageError as error:
             self._note_or_raise(error)
             return
-        if not self._bad:  # otherwise the batch will be computed again, with other samples
-            self._compute(x, row)
+        if self._bad:  # the batch will be computed again, with other samples
+            return
+        if self._recipe.coordinates is not None:
+            self._coordinates = self._coordinates_in(x)
+        if self._composes:
+            self._drawn = None
+            if not self._read_masks():
+                return
+        self._compute(x, row)
+        if self._composed and self._transforms:
+            self._transforms[-1] = {**self._transforms[-1], "functions": tuple(self._composed)}
+        self._composed = []
+
+    def _read_masks(self) -> bool:
+        """Reads the masks before their image is computed; returns False if one cannot be read."""
+        pixels = []
+        for k, dtype in enumerate(self._recipe.layout.mask_dtypes):
+            self.at.mask = k
+            try:
+                pixels.append(self._reader.mask(np.dtype(dtype)))
+            except BadImageError as error:
+                self._note_or_raise(error)
+        self.at.mask = -1
+        self._masks = SampleMasks(pixels) if self._recipe.masks else None
+        return not self._bad
+
+    def _coordinates_in(self, x: NDArray[Any]) -> SampleCoordinates:
+        """The boxes or points of the current sample in its image, as that was read."""
+        options, read = self._recipe.coordinates, self._recipe.read
+        assert options is not None
+        before, after = self._reader.size_in_file(x), (x.shape[0], x.shape[1])
+        found = SampleCoordinates(options, self._task.annotations[self.at.sample], before)
+        if read is not None:
+            found.resize(read, before, after)
+        found.clip(after)
+        return found
+
+    def _finished_size(self) -> tuple[int, int]:
+        """The (height, width) of the images of the batch."""
+        shape = self._recipe.layout.row_shape
+        return shape[1:] if self._recipe.channels_first else shape[:2]  # type: ignore[return-value]
 
     def _note_or_raise(self, error: BadImageError) -> None:
         report = self._recipe.report
@@ -205,18 +269,24 @@ class BatchWork:
     def _compute_mask(self, row: NDArray[Any]) -> None:
         """Reads a mask and applies the geometry of its image; notes a bad one as above."""
         self.at.enter("read")
-        try:
-            x = self._reader.mask(row.dtype)
-        except BadImageError as error:
-            self._note_or_raise(error)
-            return
-        if self._bad:
-            return
-        options = self._recipe.transform
-        if options is not None and self._drawn is not None:
-            self.at.enter("transform")
-            params, affine = self._drawn
-            x = apply_geometry(x, params, options, affine)
+        if self._composes:
+            if self._bad or self._masks is None:
+                return
+            self._transform_masks()
+            x = self._masks.pixels[self.at.mask]
+        else:
+            try:
+                x = self._reader.mask(row.dtype)
+            except BadImageError as error:
+                self._note_or_raise(error)
+                return
+            if self._bad:
+                return
+            options = self._recipe.transform
+            if options is not None and self._drawn is not None:
+                self.at.enter("transform")
+                params, affine = self._drawn
+                x = move_mask(self._steps.cropped_mask(x), params, options, affine)
         x = self._in_user_layout(x)
         if x.shape != row.shape:
             raise BatchShapeError(
@@ -229,11 +299,15 @@ class BatchWork:
     def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Computes a row of the batch from the stored pixels."""
         recipe = self._recipe
+        if recipe.crops and recipe.user_code.noaug_hook is None:
+            x = self._cropped(x)
         if self._fusion is not None and self._computed_at_once(self._fusion, x, row):
             return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
             x = self._call(recipe.user_code.noaug_hook, x.copy())
+            if recipe.crops:
+                x = self._cropped(x)
         if x.ndim == 2:
             x = x[:, :, None]
         if recipe.unfinished:
@@ -258,6 +332,13 @@ class BatchWork:
         self._check_shape(x, row)
         write_row(x, row)
 
+    def _cropped(self, x: NDArray[Any]) -> NDArray[Any]:
+        self.at.enter("transform")
+        x = self._steps.cropped(x if x.ndim == 3 else x[:, :, None], self._image_number())
+        if self._coordinates is not None and self._steps.window is not None:
+            self._coordinates.crop(self._steps.window)
+        return x
+
     def _computed_at_once(self, fusion: Fusion, x: NDArray[Any], row: NDArray[Any]) -> bool:
         """Computes a row in the steps that are done at once, if the stored pixels are fit for it."""
         halves = row.dtype == np.float16
@@ -269,7 +350,10 @@ class BatchWork:
             self._fitting = kind
         self.at.enter("transform")
         warp, draws = _UNMOVED, self._draws
-        if draws is not None:
+        if draws is not None and self._coordinates is not None:
+            params, affine = self._draw(x)
+            warp = MirroredWarp.of(params, affine, x.shape[0], x.shape[1])
+        elif draws is not None:
             warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
         fusion.write(x, warp, single)
         if halves:
@@ -315,11 +399,11 @@ class BatchWork:
             return self._methods.transform(self._about(), self._state, x)
         params, affine = self._drawn = self._draw(x)
         if self._recipe.report.transforms:
-            self._transforms.append(params)
+            self._transforms.append(self._steps.with_window(params))
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
         to_bytes = row.dtype == np.uint8 and not self._recipe.follows_transform
-        return apply_transform(
+        return apply_all(
             x,
             params,
             options,
@@ -337,12 +421,22 @@ class BatchWork:
         return Scaling(factor, row) if factor is not None and single and fits else None
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
+        params, affine = self._drawn_for(x)
+        if self._coordinates is not None and self._recipe.transform is not None:
+            size = x.shape[0], x.shape[1]
+            self._coordinates.transform(params, self._recipe.transform, size, affine)
+        return params, affine
+
+    def _drawn_for(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         if self._task.transforms is not None:
             return self._task.transforms[self._image_number()], None
         if self._methods.draws:
             return self._methods.draw(self._about(), self._state, x), None
         assert self._draws is not None
-        return self._draws.of(self._image_number(), x.shape[0], x.shape[1])
+        height, width = x.shape[:2]
+        params, affine = self._draws.of(self._image_number(), height, width)
+        self._steps.draw(params, self._image_number(), height, width)
+        return params, affine
 
     def _standardize(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
         """Returns the finished image, or `row` itself if the image was written there already."""
@@ -375,9 +469,26 @@ class BatchWork:
     def _call(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
         """Runs a hook on an image, which it sees in the layout that the user has chosen."""
         call = self._about()
+        if hook.composition is not None:
+            self._transform_masks()
+            of_bytes = self._from_bytes or x.dtype == np.uint8
+            with self._recipe.user_code.turns:
+                hook.seed(call.params)
+                x, words = compose(
+                    hook.composition, x, self._masks, self._coordinates, of_bytes=of_bytes
+                )
+            self._composed += words
+            return as_image(hook.name, x)
         with self._recipe.user_code.turns:
             returned = hook(call.params, self._in_user_layout(x), call.extras)
         return channels_last(returned, self._recipe)
+
+    def _transform_masks(self) -> None:
+        """Moves masks that a composition has, or gets now, as far as their image has moved."""
+        if self._masks is not None and self._drawn is not None and self._recipe.transform is not None:
+            params, affine = self._drawn
+            options, steps = self._recipe.transform, self._steps
+            self._masks.move(lambda mask: move_mask(steps.cropped_mask(mask), params, options, affine))
 
     def _entropy(self, purpose: StreamPurpose) -> tuple[int, ...]:
         return (self._task.spec.seed, self._image_number(), purpose)
@@ -387,18 +498,8 @@ class BatchWork:
         return self.at.sample * self._recipe.images + self.at.part
 
 
-def _own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
-    return lambda: np.random.Generator(np.random.PCG64((seed, image, StreamPurpose.COLOUR_AND_NOISE)))
-
-
 def _clash() -> tuple[tuple[str, str, type[Warning]], ...]:
     text = clash_warning()
     if text is None:
         return ()
     return ((Code.OPENCV_CLASH, coded(Code.OPENCV_CLASH, text), UserWarning),)
-
-
-def _moments(recipe: Recipe, images: Sequence[NDArray[Any]]) -> FeatureMoments:
-    channel_axis = 1 if recipe.channels_first else 3
-    parts = [FeatureMoments.of(array, channel_axis) for array in images]
-    return functools.reduce(FeatureMoments.merged, parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,17 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError
 from imageloom._imaging.decode import read_pixels
+from imageloom._imaging.file_size import size_in_file
 from imageloom._imaging.opening import largest_file
 from imageloom._options import ReadOptions
 from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.recipe import BatchTask, Recipe
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._storage.access import use_access
+from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.fetching import Fetcher, RemoteFiles
+from imageloom._storage.local import read_file
 from imageloom._storage.urls import join, last_part
 
 __all__ = ["BatchReader", "channels_last"]
@@ -49,7 +54,7 @@ class BatchReader:
         self._fetcher: Fetcher | None = None  # of remote files
 
     def prefetch(self) -> None:
-        """Requests the first remote files, if there are any."""
+        """Requests the first remote files, or reads the rows of a stored array, if there are any."""
         if self._recipe.storage is not None:
             self._at.enter("fetch")
             task = self._task
@@ -57,6 +62,13 @@ class BatchReader:
             if remote.renewed is not None:
                 use_access(remote.renewed, only_renewed=True)
             self._fetcher = Fetcher(task.root, self._files(), remote, largest_file())
+
+        rows = self._recipe.rows
+        if isinstance(rows, StoredRows) and self._raw is None:
+            self._at.enter("read")
+            # If one of them cannot be read, they are read one by one, so that the error names it.
+            with suppress(BadImageError):
+                self._raw = rows.batch(self._task.spec.indices)
 
     def close(self) -> None:
         """Cancels the requests for remote files."""
@@ -68,7 +80,7 @@ class BatchReader:
         task, images = self._task, self._recipe.images
         for j, (index, name) in enumerate(zip(self._indices, task.filenames, strict=True)):
             for k, part in enumerate((name,) if isinstance(name, str) else name):
-                if not self._store.holds(index * images + k):
+                if not self._store.holds(index * images + k) or self._lacks_size(index):
                     yield part
             yield from task.masks[j] if self._recipe.masks else ()
 
@@ -88,6 +100,19 @@ class BatchReader:
             name = last_part(name)
         return channels_last(x, recipe) if name.lower().endswith(".npy") else x
 
+    def size_in_file(self, x: NDArray[Any]) -> tuple[int, int]:
+        """The (height, width) of the current image before it was resized to `x`."""
+        read, name = self._recipe.read, self._at.filename() or ""
+        if read is None or read.interpolation is None or last_part(name).lower().endswith(".npy"):
+            return x.shape[0], x.shape[1]
+        index = self._indices[self._at.sample]
+        if self._lacks_size(index):
+            self._content()
+        return self._store.sizes[index]
+
+    def _lacks_size(self, index: int) -> bool:
+        return self._recipe.coordinates is not None and index not in self._store.sizes
+
     def mask(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Returns a mask, (height, width, 1).
 
@@ -96,7 +121,8 @@ class BatchReader:
         """
         read, name = self._recipe.read, self._at.filename() or ""
         assert read is not None
-        x = self._read_file(read.for_masks())
+        masks = read.for_masks()
+        x = self._read_file(masks.at_own_size() if self._recipe.crops else masks)
         if not np.can_cast(x.dtype, dtype):
             raise BadImageError(
                 f"The mask {name!r} is stored as {x.dtype}, but the first mask of its column as "
@@ -110,16 +136,49 @@ class BatchReader:
         read = self._recipe.read
         assert read is not None
         self.decoded += 1
-        return self._read_file(read)
+        if self._recipe.crops:
+            read = read.at_own_size()
+        if self._recipe.coordinates is None:
+            return self._read_file(read)
+        name = join(self._task.root, self._at.filename() or "")
+        return read_pixels(name, read, self._content())
+
+    def _content(self) -> bytes:
+        """Reads the file of an image, and notes the size of the image in it."""
+        name = self._at.filename() or ""
+        content = None
+        if self._fetcher is not None:
+            self._at.enter("fetch")
+            content = self._fetcher.content(name)
+            self._at.enter("read")
+        if content is None:
+            content = read_file(os.path.join(self._task.root, name), largest_file())
+        if not last_part(name).lower().endswith(".npy"):
+            upright = self._recipe.read is not None and self._recipe.read.exif_orientation
+            size = size_in_file(content, name, upright=upright)
+            self._store.sizes[self._indices[self._at.sample]] = size
+        return content
 
     def _read_file(self, read: ReadOptions) -> NDArray[Any]:
         name = self._at.filename() or ""
+        records = self._recipe.records
+        if records is not None:
+            return read_pixels(name, read, self._record(records))
         if self._fetcher is None:
             return read_pixels(os.path.join(self._task.root, name), read)
         self._at.enter("fetch")
         content = self._fetcher.content(name)
         self._at.enter("read")
         return read_pixels(join(self._task.root, name), read, content)
+
+    def _record(self, records: EncodedImages) -> bytes:
+        contents, sample = self._task.contents, self._at.sample
+        if not contents:
+            return records.content(self._indices[sample])
+        content = contents[sample]
+        if isinstance(content, str):
+            raise BadImageError(content)
+        return content
 
 
 def channels_last(x: NDArray[Any], recipe: Recipe) -> NDArray[Any]:

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, InvalidArgumentError
-from imageloom._imaging.decode import read_stored
+from imageloom._imaging.decode import read_pixels, read_stored
 from imageloom._options import ReadOptions
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
-from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions
+from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
+from imageloom._preview.marks import Marks, marks_of
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
@@ -53,12 +54,14 @@ class Version:
         params: the drawn parameters; None if nothing was drawn, or if a method of the user drew them
             without returning them.
         seed: seed of the batch that holds this sample only.
+        marks: its boxes or points; None without.
     """
 
     image: Pixels
     masks: list[Pixels]
     params: Mapping[str, Any] | None
     seed: int
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class PreviewImage:
         versions: the transformed versions.
         error: why the file cannot be read, in which case the image is empty.
         clipped: share of the pixels of a file of 16 bits that are above 255 and become 255.
+        marks: its boxes or points; None without.
     """
 
     name: str
@@ -84,6 +88,7 @@ class PreviewImage:
     error: str = ""
     class_number: int | None = None
     clipped: float = 0.0
+    marks: Marks | None = None
 
 
 def pick_samples(source: SampleSource, count: int, seed: int = 0) -> list[int]:
@@ -129,7 +134,7 @@ def spread(total: int, count: int, seed: int = 0) -> list[int]:
 def why_not_augmented(recipe: Recipe, images: Sequence[PreviewImage]) -> str:
     """Says so, with the reason, if no version differs from the others by chance; else ""."""
     transform = recipe.transform
-    if transform is not None and not transform.changes_nothing:
+    if recipe.mixing is not None or (transform is not None and not transform.changes_nothing):
         return ""
     if recipe.user_code and not all(map(_are_alike, images)):
         return ""
@@ -209,6 +214,7 @@ def _of_sample(
         stored = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
         masks = _stored_masks(recipe, source, index)
         shown = _shown(recipe, stored[0].shape if natural_size else None)
+        marks = _stored_marks(shown, source, index)
         computed = [_versions_of(shown, source, index, each) for each in seeds]
     except BadImageError as error:
         empty = np.empty((0, 0, 3), np.uint8)
@@ -225,6 +231,7 @@ def _of_sample(
             [version[part] for version in computed],
             class_number=number,
             clipped=clipped_share(recipe, source, name, image),
+            marks=marks,
         )
         for part, (name, image) in enumerate(zip(names, stored, strict=True))
     ]
@@ -256,6 +263,8 @@ def stored_image(
     assert read is not None
     name = _names(source, index)[part]
     read = dataclasses.replace(read, scaled=True) if small else read
+    if recipe.records is not None:
+        return read_pixels(name, read, recipe.records.content(index))
     pixels = read_stored(source.root, name, read)
     if name.lower().endswith(".npy"):
         pixels = _channels_last(pixels, recipe)
@@ -295,6 +304,14 @@ def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixe
     return [read_stored(source.root, file, read) for file in files]
 
 
+def _stored_marks(shown: Recipe, source: SampleSource, index: int) -> Marks | None:
+    """The boxes or points of an image as it is stored."""
+    if shown.coordinates is None:
+        return None
+    plain = dataclasses.replace(shown, transform=None, user_code=UserCode())
+    return _versions_of(plain, source, index, 0)[0].marks
+
+
 def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
     """Returns the recipe of a batch of one sample, without normalisation, saving and measuring."""
     recipe = without_copies(not_normalised(recipe), 1)
@@ -305,6 +322,13 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
         if recipe.channels_first:
             sizes = [(size[2], *size[:2]) for size in sizes]
         layout = dataclasses.replace(layout, row_shape=sizes[0], mask_shape=sizes[1])
+        if recipe.mixing is not None and recipe.read is not None:  # with others of the same size
+            read = dataclasses.replace(
+                recipe.read, target_size=(height, width), interpolation="bilinear"
+            )
+            recipe = dataclasses.replace(recipe, read=read)
+    if recipe.mixing is not None:  # sums of labels are shown as whole numbers
+        layout = dataclasses.replace(layout, mask_dtypes=("<i4",) * len(layout.mask_dtypes))
     return dataclasses.replace(recipe, layout=layout)
 
 
@@ -328,18 +352,53 @@ def not_normalised(recipe: Recipe) -> Recipe:
 
 
 def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) -> list[Version]:
-    """Computes one version of each image of a sample."""
-    arrays = private_arrays(recipe.layout, 1)
-    task = dataclasses.replace(source.task(_spec(index, seed)), is_looked_at=True)
+    """Computes one version of each image of a sample, with another sample if batches are mixed."""
+    partner = None if recipe.mixing is None else _partner(source, index, seed)
+    try:
+        return _computed(recipe, source, index, seed, partner)
+    except BadImageError:
+        if partner is None:
+            raise
+        return _computed(recipe, source, index, seed, None)
+
+
+def _partner(source: SampleSource, index: int, seed: int) -> int | None:
+    others = len(source) - 1
+    return None if others == 0 else (index + 1 + seed % others) % len(source)
+
+
+def _computed(
+    recipe: Recipe, source: SampleSource, index: int, seed: int, partner: int | None
+) -> list[Version]:
+    indices = [index] if partner is None else [index, partner]
+    arrays = private_arrays(recipe.layout, len(indices))
+    spec = BatchSpec(0, 0, np.array(indices, dtype=np.int64), seed, 0)
+    task = dataclasses.replace(source.task(spec), is_looked_at=True)
     pipeline = Pipeline(recipe)
     with pipeline.randomness.seeded(task, restore=True):  # as in workers
         report = pipeline.run(task, arrays)
     for _, text, category in report.warnings:
         warn_user(text, category)
     images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
-    masks = [_channels_last(array[0], recipe) for array in arrays[recipe.images :]]
+    masks = [
+        _channels_last(array[0], recipe)
+        for array in arrays[recipe.images : recipe.images + recipe.masks]
+    ]
+    marks = None
+    if recipe.coordinates is not None:
+        rows = [array[0] for array in arrays[recipe.images + recipe.masks :]]
+        size = images[0].shape[0], images[0].shape[1]
+        marks = marks_of(recipe.coordinates, rows, size, source.class_indices)
     params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)
-    return [Version(image, masks, drawn, seed) for image, drawn in zip(images, params, strict=True)]
+    params = params[: len(images)]
+    if partner is not None and report.mixture is not None and report.mixture.partners[0] != 0:
+        share = float(1 - report.mixture.weights[0])
+        way = "mixup" if report.mixture.boxes is None else "cutmix"
+        mixed = {way: f"{share:.0%} of {_names(source, partner)[0]}"}
+        params = [{**(drawn or {}), **mixed} for drawn in params]
+    return [
+        Version(image, masks, drawn, seed, marks) for image, drawn in zip(images, params, strict=True)
+    ]
 
 
 def _spec(index: int, seed: int) -> BatchSpec:

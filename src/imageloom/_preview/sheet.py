@@ -8,7 +8,7 @@
     ▌└──────────┘ └─────────┘ └─────────┘     (masks follow below, in colours over the grey image)
        ■ class    parameters   parameters     ▌ and ■ have the colour of the class
       file name
-    notes, and the colours of the labels in masks
+    notes, and the colours of the labels in masks, or of boxes and points, which are drawn over images
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.captions import conventions, phrases
 from imageloom._preview.colours import Colour, distinct_colour, label_colours
 from imageloom._preview.lettering import Lettering
+from imageloom._preview.marks import draw_marks, mark_keys
 from imageloom._preview.pictures import Range, grey_range, overlay, picture
 from imageloom._preview.samples import (
-    Pixels,
     PreviewImage,
     Version,
     make_preview_images,
@@ -179,7 +179,9 @@ def draw_sheet(
     rows = [list(chain(*shown[place : place + across])) for place in starts]
     used = {text for one in images for v in one.versions for text in phrases(v.params)}
     notes = [*conventions(used), *ranges, *notes]
-    legends = _legends(labels)
+    marks = [one.marks for one in images]
+    marks += [version.marks for one in images for version in one.versions]
+    legends = [*_legends(labels), *(_Key(*key) for key in mark_keys(marks))]
     width = 2 * _MARGIN + max(len(row) for row in rows) * (column + _GAP) - _GAP
     inner = width - 2 * _MARGIN
     heading = [(line, _ACCENT) for line in (small.wrapped([notice], inner) if notice else [])]
@@ -306,24 +308,25 @@ def _original_panel(one: PreviewImage, values: Range, labels: Sequence[Sequence[
     colour = None if one.class_number is None else distinct_colour(one.class_number)
     if one.error:
         return _Panel([], [*lines, "cannot be read"], _ACCENT, colour)
-    return _Panel(_pictures(one.image, one.masks, values, labels), lines, _ACCENT, colour)
+    return _Panel(_pictures(one, values, labels), lines, _ACCENT, colour)
 
 
 def _version_panel(version: Version, values: Range, labels: Sequence[Sequence[float]]) -> _Panel:
-    pictures = _pictures(version.image, version.masks, values, labels)
+    pictures = _pictures(version, values, labels)
     return _Panel(pictures, phrases(version.params), _FAINT)
 
 
 def _pictures(
-    image: Pixels, masks: Sequence[Pixels], values: Range, labels: Sequence[Sequence[float]]
+    shown: PreviewImage | Version, values: Range, labels: Sequence[Sequence[float]]
 ) -> list[Image.Image]:
-    ground = picture(image, values)
+    ground = picture(shown.image, values)
     found = [ground]
-    for mask, numbers in zip(masks, labels, strict=True):
+    for mask, numbers in zip(shown.masks, labels, strict=True):
         # A stored mask that is not resized may have another size than its image.
         same = ground if ground.size == mask.shape[1::-1] else ground.resize(mask.shape[1::-1])
         found.append(overlay(same, mask, numbers))
-    return [_sized(each) for each in found]
+    first, *others = map(_sized, found)
+    return [draw_marks(first, shown.marks), *others]
 
 
 def _sized(image: Image.Image) -> Image.Image:

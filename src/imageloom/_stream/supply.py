@@ -16,6 +16,7 @@ from imageloom._adapters.finish.steps import BatchFinish, FinishSteps
 from imageloom._adapters.moving import Moved, Mover
 from imageloom._errors import IteratorClosedError, StorageError
 from imageloom._executors.base import Channel, ComputedBatch, Replacement
+from imageloom._imaging.mixing import Mixture
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 from imageloom._pipeline.recipe import BatchReport, BatchSpec, BatchTask
@@ -222,7 +223,7 @@ class BatchSupply:
         if report.batch is not None:
             return completed(report.batch[0], arrays[0])
         indices = task.spec.indices if computed.indices is None else computed.indices
-        return assembled(self._source, arrays, indices)
+        return assembled(self._source, arrays, indices, report.mixture)
 
     def _moved(self, task: BatchTask, computed: ComputedBatch, mover: Mover) -> Moved:
         if self.steps is None:
@@ -241,9 +242,10 @@ class BatchSupply:
             )
         )
 
-    def empty_batch(self, layout: BatchLayout) -> Batch:
+    def empty_batch(self, layout: BatchLayout, mixture: Mixture | None) -> Batch:
         """A batch without samples."""
-        return assembled(self._source, private_arrays(layout, 0), np.empty(0, np.int64))
+        nothing = np.empty(0, np.int64)
+        return assembled(self._source, private_arrays(layout, 0), nothing, mixture)
 
     @property
     def bad_images(self) -> list[BadImage]:

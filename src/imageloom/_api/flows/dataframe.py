@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "raw", "input"] = "categorical",
     batch_size: int = 32,
@@ -46,7 +46,12 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -60,7 +65,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str = ...,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "raw", "input"] = "categorical",
     batch_size: int = 32,
@@ -76,7 +81,12 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
@@ -90,7 +100,7 @@ def flow_from_dataframe(
     y_col: str = "class",
     weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["image"] = ...,
     batch_size: int = 32,
@@ -106,6 +116,10 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
@@ -122,6 +136,41 @@ def flow_from_dataframe(
     target_size: tuple[int, int] = (256, 256),
     color_mode: str = "rgb",
     classes: Sequence[str] | None = None,
+    class_mode: Literal["keypoints"] = ...,
+    batch_size: int = 32,
+    shuffle: bool | str = True,
+    seed: int | None = None,
+    save_to_dir: str | os.PathLike[str] | None = None,
+    save_prefix: str = "",
+    save_format: str = "png",
+    subset: str | None = None,
+    interpolation: str | None = "nearest",
+    validate_filenames: bool = True,
+    *,
+    keep_aspect_ratio: bool = False,
+    shard: tuple[int, int] | str | None = None,
+    balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
+    verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
+    **deprecated: Any,
+) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
+
+
+@overload
+def flow_from_dataframe(
+    self: FlowingGenerator,
+    dataframe: Any,
+    directory: str | os.PathLike[str] | None = None,
+    x_col: str = "filename",
+    y_col: str | list[str] = "class",
+    weight_col: None = None,
+    target_size: tuple[int, int] = (256, 256),
+    color_mode: str | int = "rgb",
+    classes: Sequence[str] | None = None,
     class_mode: Literal["multi_output"] = ...,
     batch_size: int = 32,
     shuffle: bool | str = True,
@@ -136,7 +185,12 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], list[NDArray[Any]]]]: ...
 
@@ -148,9 +202,43 @@ def flow_from_dataframe(
     directory: str | os.PathLike[str] | None = None,
     x_col: str = "filename",
     y_col: str | list[str] = "class",
-    weight_col: str | None = None,
+    weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
     color_mode: str = "rgb",
+    classes: Sequence[str] | None = None,
+    class_mode: Literal["boxes"] = ...,
+    batch_size: int = 32,
+    shuffle: bool | str = True,
+    seed: int | None = None,
+    save_to_dir: str | os.PathLike[str] | None = None,
+    save_prefix: str = "",
+    save_format: str = "png",
+    subset: str | None = None,
+    interpolation: str | None = "nearest",
+    validate_filenames: bool = True,
+    *,
+    keep_aspect_ratio: bool = False,
+    shard: tuple[int, int] | str | None = None,
+    balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
+    verbose: bool | int | str = True,
+    **deprecated: Any,
+) -> DataFrameIterator[tuple[NDArray[Any], dict[str, NDArray[Any]]]]: ...
+
+
+@overload
+def flow_from_dataframe(
+    self: FlowingGenerator,
+    dataframe: Any,
+    directory: str | os.PathLike[str] | None = None,
+    x_col: str = "filename",
+    y_col: str | list[str] = "class",
+    weight_col: str | None = None,
+    target_size: tuple[int, int] = (256, 256),
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: None = ...,
     batch_size: int = 32,
@@ -166,7 +254,12 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[NDArray[Any]]: ...
 
@@ -180,7 +273,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str | None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -196,7 +289,12 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]: ...
 
@@ -209,7 +307,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str | None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -225,7 +323,12 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]:
     """Makes an iterator over the image files that a pandas data frame names.
@@ -239,14 +342,14 @@ def flow_from_dataframe(
         y_col: column of the targets; a list of columns for `"multi_output"`, `"raw"` and `"image"`.
         weight_col: column of the sample weights, which are numbers.
         target_size: (height, width) to resize to.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: class names; the first has class number 0. Rows of other classes are left out. By
             default all classes, sorted.
         class_mode: the targets: `"categorical"` for rows with a one for the class, or for each
             class of a list; `"binary"` and `"sparse"` for class numbers; `"raw"` for the values of
             `y_col`; `"multi_output"` for a list with the values of each column; `"input"` for the
             images themselves; `"image"` for the image files that `y_col` names, such as masks (see
-            below); None for no targets.
+            below); `"boxes"` and `"keypoints"` for coordinates (see below); None for no targets.
         batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
             shorter.
         shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
@@ -269,7 +372,18 @@ def flow_from_dataframe(
             every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
+        bounding_box_format: of `"boxes"`, given and handed out: `"xyxy"`, `"yxyx"`, `"xywh"`,
+            `"center_xywh"`, `"center_yxhw"`, or relative to the image's sides `"rel_xyxy"`,
+            `"rel_yxyx"`, `"rel_xywh"` and `"rel_center_xywh"`, as in Keras' layers.
+        keypoint_format: of `"keypoints"`, likewise: `"xy"`, `"yx"`, `"rel_xy"` or `"rel_yx"`. The point
+            (0, 0) is the middle of the first pixel; a relative (0, 0) is its corner.
+        max_boxes: room for boxes in each row of a batch; None for as many as an image has at most.
+        min_visibility: the share of its area that a box has to have within the image; others are left
+            out.
         verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
+        extensions: the suffixes of the files that are images, instead of Keras' (png, jpg, jpeg,
+            bmp, ppm, tif, tiff), such as `["jpg", "webp", "avif", "npy"]`; "all" for whatever Pillow
+            and its plug-ins in this program read, and `.npy`.
         **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, which have
             no effect.
 
@@ -282,6 +396,18 @@ def flow_from_dataframe(
         resized and transformed like their image, with nearest neighbour interpolation; the area
         beyond the border is 0 for `fill_mode="constant"`. Hooks, colour steps, noise and
         normalisation do not apply to them. If `y_col` is a list of columns, the targets are a list.
+
+        With class_mode `"boxes"` the targets are a dictionary as for Keras' layers: `boxes` (batch,
+        boxes, 4), float32, in pixels of the batch's images or relative to them, and `labels` (batch,
+        boxes), int32. They move with the pixels of their image: each is the upright box around the
+        corners of the moved box, clipped to the image. Those of which nothing is visible are left out.
+        Where an image has fewer, boxes are 0 and labels -1. `y_col` is one of: a column of lists of
+        boxes; [boxes, labels], columns of lists; or the four columns of coordinates, with that of the
+        label fifth if there is one. Rows of the same file belong to one image, and NaN or an empty list
+        is an image without boxes. Labels are numbers, or names, of which `class_indices` has the
+        numbers. With `"keypoints"` they are one array (batch, points, 3), float32, of x, y and whether
+        the point is within the image and was visible before. `y_col` is a column of lists of (x, y) or
+        (x, y, visibility), or a list of columns in pairs.
 
     Raises:
         InvalidArgumentError, ArgumentTypeError: a value or a column that is not allowed.
@@ -315,5 +441,10 @@ def flow_from_dataframe(
         validate_filenames=validate_filenames,
         shard=shard,
         balance=balance,
+        bounding_box_format=bounding_box_format,
+        keypoint_format=keypoint_format,
+        max_boxes=max_boxes,
+        min_visibility=min_visibility,
         verbose=verbose,
+        extensions=extensions,
     )

@@ -195,14 +195,16 @@ class BatchIterator(ReadAgain[BatchT_co]):
         self._stream.load(state, self._fingerprint())
 
     def _fingerprint(self) -> dict[str, Any]:
+        source = self._plan.source
         if self._data_fingerprint is None:
-            self._data_fingerprint = plain(self._plan.source.fingerprint())
+            self._data_fingerprint = plain(source.fingerprint())
         frozen: FrozenGenerator = self._generator._freeze()
         return {
             **self._data_fingerprint,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "balance": self.balance,
+            **({"split": source.division} if source.division else {}),
             **plain(self._plan.arguments()),
             **described(frozen.options, frozen.statistics),
         }

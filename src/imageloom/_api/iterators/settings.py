@@ -9,6 +9,7 @@ from imageloom._adapters.keras import configured
 from imageloom._api.iterators.arguments import check_directory, geometry_warning
 from imageloom._api.iterators.plans import FileSettings
 from imageloom._api.planning import PlanningGenerator
+from imageloom._checks.coordinates import COORDINATE_MODES, CoordinateOptions
 from imageloom._checks.paths import check_save_format
 from imageloom._checks.values import (
     check_batch_size,
@@ -17,14 +18,19 @@ from imageloom._checks.values import (
     check_subset,
     check_text,
 )
-from imageloom._errors import ArgumentTypeError
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options import GeneratorOptions
+from imageloom._pipeline.compositions import check_takes, recognised
 from imageloom._sources.base import subset_split
+from imageloom._sources.splitting import division_of
 from imageloom._warnings import Code, Once, warn_user
 
 __all__ = [
     "FlowingGenerator",
+    "check_compositions",
+    "check_windows",
     "checked_generator",
+    "coordinate_options",
     "file_settings",
     "output_settings",
     "warn_about_geometry",
@@ -60,6 +66,39 @@ def checked_generator(generator: Any) -> FlowingGenerator:
     return found
 
 
+def coordinate_options(
+    class_mode: str | None,
+    bounding_box_format: str,
+    keypoint_format: str,
+    max_boxes: int | None,
+    min_visibility: float,
+) -> CoordinateOptions | None:
+    """The checked arguments for boxes or points; None for other class modes.
+
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: a value that is not allowed, also if nobody needs it.
+    """
+    kind = class_mode if class_mode in COORDINATE_MODES else "boxes"
+    found = CoordinateOptions.checked(
+        str(kind),
+        bounding_box_format=bounding_box_format,
+        keypoint_format=keypoint_format,
+        max_boxes=max_boxes,
+        min_visibility=min_visibility,
+    )
+    return found if class_mode in COORDINATE_MODES else None
+
+
+def check_compositions(options: GeneratorOptions, coordinates: CoordinateOptions | None) -> None:
+    """Raises if a composition in the place of a function leaves boxes or points behind.
+
+    Raises:
+        InvalidArgumentError: it does.
+    """
+    for name in ("noaug_preprocessing_function", "preprocessing_function"):
+        check_takes(name, recognised(name, getattr(options, name)), coordinates)
+
+
 def file_settings(
     options: GeneratorOptions,
     *,
@@ -81,7 +120,10 @@ def file_settings(
     output = output_settings(
         options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
     )
-    return FileSettings(**output, **reading, split=subset_split(subset, options.split))
+    split = subset_split(subset, options.validation_share)
+    if division_of(options, subset) is not None:
+        split = None  # no slice
+    return FileSettings(**output, **reading, split=split)
 
 
 def output_settings(
@@ -123,6 +165,17 @@ def output_settings(
         "save_prefix": save_prefix,
         "save_format": save_format,
     }
+
+
+def check_windows(options: GeneratorOptions) -> None:
+    """Raises if `random_crop` cannot cut windows of `target_size`, because there is none."""
+    crop = options.transform.random_crop
+    if crop is not None and crop.scale is None:
+        raise InvalidArgumentError(
+            "`random_crop=True` cuts windows of `target_size` out of larger image files, and the "
+            'images of an array keep their size: pass random_crop={"scale": (0.08, 1.0)}, which cuts '
+            "smaller windows and resizes them to that size."
+        )
 
 
 def warn_about_geometry(

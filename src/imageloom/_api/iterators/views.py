@@ -88,6 +88,8 @@ class IteratorViews:
             what = f"{counted(count, 'sample')} of {source.images} images"
         if source.masks:
             what += " with masks"
+        if source.coordinates is not None:
+            what += f" with {source.coordinates.kind}"
         if source.class_indices:
             what += f" of {counted(len(source.class_indices), 'class', 'classes')}"
         subset = self.plan.settings.subset
