@@ -137,6 +137,16 @@ def test_the_positions_are_those_of_the_trained_batches(
         assert trained[-len(noted) :] == noted
 
 
+@pytest.mark.slow
+@pytest.mark.frameworks("tf_keras", "tensorflow")
+def test_keras_2_begins_each_pass_anew(crops: Path, tmp_path: Path) -> None:
+    whole, stopped = found_by("adapters/keras_2_jumps.py", "jax", crops, tmp_path)["found"]
+    assert len(whole) >= 3
+    assert len(stopped) >= 1
+    assert all(whole)
+    assert all(stopped)
+
+
 def test_wrong_arguments(tmp_path: Path) -> None:
     it = outlier()
     with pytest.raises(ArgumentTypeError, match="made by a generator"):

@@ -221,6 +221,20 @@ def test_a_state_writes_and_imports_nothing(crops: Path, tmp_path: Path) -> None
     assert not (tmp_path / "cache").exists()
 
 
+def test_index_files_must_be_there(crops: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    it = ImageDataGenerator(executor="serial").flow_from_directory(
+        crops, target_size=SIZE, shuffle_index_dir=folder, seed=1
+    )
+    state = through_json(it.state_dict())
+    again = rebuilt(state, instead="", executor="serial")
+    assert_same_batches([again.batch(1)], [it.batch(1)])
+    shutil.rmtree(folder)
+    with pytest.raises(InvalidArgumentError, match="index files"):
+        rebuilt(state, instead="")
+    assert not folder.exists(), "nothing is written"
+
+
 @pytest.mark.parametrize(
     "damage", [None, 3, {}, {"iterator": "DirectoryIterator"}, {"iterator": [], "missing": 3}]
 )

@@ -97,6 +97,12 @@ def rebuilt(
             f"A state holds no functions, classes and arrays, and this one needs {what}. In Python, "
             f"{instead}."
         )
+    index = arguments.get("shuffle_index_dir")
+    if index is not None and not os.path.isdir(os.path.join(index, ".index")):
+        raise InvalidArgumentError(
+            f"The order of this data set is in index files, which are not in {index!r}: copy the folder "
+            "`.index` of the run there."
+        )
     if directory is not None:
         arguments["directory"] = os.fspath(directory)
     if kind is DataFrameIterator:
