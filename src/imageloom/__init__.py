@@ -39,6 +39,7 @@ from imageloom._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from imageloom import image as image
+    from imageloom._adapters.loss_jumps import LossJumpCallback
     from imageloom._adapters.report_callback import ReportCallback
     from imageloom._adapters.resume import ResumeCallback
     from imageloom._api.generator import ImageDataGenerator
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from imageloom._api.iterators.directories import DirectoryIterator
     from imageloom._api.iterators.keras_base import Iterator
     from imageloom._api.iterators.records import RecordIterator
+    from imageloom._api.iterators.versions import AugmentedVersions
     from imageloom._api.parallel_generator import ParallelImageDataGenerator
     from imageloom._api.previews import preview
     from imageloom._api.resizing import smart_resize
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
 # Names that are imported when they are first used. Some load Pillow and decoders, and
 # `ResumeCallback` loads Keras. Worker processes import this package too, but none of these.
 _LAZY = {
+    "AugmentedVersions": "_api.iterators.versions",
     "BadImage": "_stream.substitutions",
     "BatchIterator": "_api.iterators.base",
     "DataFrameIterator": "_api.iterators.dataframes",
@@ -83,6 +86,7 @@ _LAZY = {
     "EpochReport": "_stream.reporting.figures",
     "ImageDataGenerator": "_api.generator",
     "Iterator": "_api.iterators.keras_base",
+    "LossJumpCallback": "_adapters.loss_jumps",
     "Noise": "_options",
     "NumpyArrayIterator": "_api.iterators.arrays",
     "ParallelImageDataGenerator": "_api.parallel_generator",
@@ -113,6 +117,7 @@ _LAZY = {
 
 __all__ = [
     "ArgumentTypeError",
+    "AugmentedVersions",
     "BadImage",
     "BadImageError",
     "BadSamplesError",
@@ -130,6 +135,7 @@ __all__ = [
     "InvalidArgumentError",
     "Iterator",
     "IteratorClosedError",
+    "LossJumpCallback",
     "MissingColumnError",
     "MissingDependencyError",
     "MissingDirectoryError",

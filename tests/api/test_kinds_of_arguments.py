@@ -49,6 +49,7 @@ WRONG: dict[str, list[Any]] = {
     "ArrayLike | tuple[Any, Any]": [None, 3, True, "photos", {}, iter([]), FRAME, SERIES, SOMETHING],
     "ArrayLike | BatchIterator | str | os.PathLike[str]": [None, 3, {}, iter([]), FRAME, SOMETHING],
     "ArrayLike | None": [3, True, "ab", b"ab", {}, {1, 2}, iter([]), np.array(3), SOMETHING],
+    "ArrayLike | Sequence[Any] | Mapping[str, Any] | None": [3, True, "ab", {}, iter([]), SOMETHING],
     "tuple[int, int]": [8, None, "88", (8,), (8, 8, 3), [8.5, 8], [True, "a"], {}, SOMETHING],
     "float | Sequence[float] | None": ["1", -1, [1], [1, 2, 3], {}, {1, 2}, True, SERIES, SOMETHING],
     "Groups": [3, True, {}, {1, 2}, iter([]), np.zeros((2, 2)), FRAME, SOMETHING],

@@ -91,11 +91,12 @@ def test_the_architecture_has_the_layers_that_are_checked() -> None:
 
 IN_EVERY_FLOW = "All three flow methods"
 OF_FILES = "Both file methods"
+OF_COORDINATES = "Boxes and points"
 SECTIONS = {
     "__init__": ["Constructor"],
-    "flow": [IN_EVERY_FLOW, "`flow`"],
+    "flow": [IN_EVERY_FLOW, OF_COORDINATES, "`flow`"],
     "flow_from_directory": [IN_EVERY_FLOW, OF_FILES, "`flow_from_directory`"],
-    "flow_from_dataframe": [IN_EVERY_FLOW, OF_FILES, "`flow_from_dataframe`"],
+    "flow_from_dataframe": [IN_EVERY_FLOW, OF_FILES, OF_COORDINATES, "`flow_from_dataframe`"],
     "fit": ["`fit`"],
 }
 

@@ -113,6 +113,9 @@ def kind_of(batch: Any) -> str:
             return f"tuple[{', '.join(inside)}]"
         assert len(set(inside)) == 1
         return f"list[{inside[0]}]"
+    if isinstance(batch, dict):
+        (kind,) = {kind_of(part) for part in batch.values()}
+        return f"dict[str, {kind}]"
     assert isinstance(batch, np.ndarray)
     return "NDArray[Any]"
 
@@ -125,13 +128,16 @@ CALLS: dict[str, list[dict[str, Any] | None]] = {
         {"x": IMAGES},
         {"x": IMAGES, "y": [0, 1, 0, 1]},
         {"x": IMAGES, "y": [0, 1, 0, 1], "sample_weight": [1, 2, 3, 4]},
+        None,
     ],
     "flow_from_directory": [{}, {"class_mode": None}, None],
     "flow_from_dataframe": [
         {},
         {"weight_col": "w"},
         {"class_mode": "image", "y_col": "mask"},
+        {"class_mode": "keypoints", "y_col": ["w", "v"]},
         {"class_mode": "multi_output", "y_col": ["w", "v"]},
+        {"class_mode": "boxes", "y_col": ["w", "v", "wide", "high"]},
         {"class_mode": None, "weight_col": "w"},
         None,
     ],
@@ -143,7 +149,7 @@ def test_forms_say_what_batches_are(crops: Path, method: str) -> None:
     names = ["cat/00.jpg", "cup/00.jpg"]
     frame = pd.DataFrame(
         {"filename": names, "class": ["cat", "cup"], "w": [1, 2], "v": [3, 4], "mask": names}
-    )
+    ).assign(wide=9, high=9)
     places: dict[str, tuple[Any, ...]] = {
         "flow": (),
         "flow_from_directory": (crops,),

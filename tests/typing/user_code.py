@@ -89,6 +89,8 @@ def of_arrays(weights: NDArray[np.float64] | None) -> None:
         next(generator.flow(images, labels, 32, True, [1.0] * 8)), tuple[Pixels, Pixels, Pixels]
     )
     assert_type(generator.flow((images, np.zeros(8)), labels), NumpyArrayIterator[Any])
+    of_boxes = generator.flow(images, [[[1, 2, 3, 4]]], class_mode="boxes", min_visibility=0.3)
+    assert_type(of_boxes, NumpyArrayIterator[Any])
     either = next(generator.flow(images, labels, sample_weight=weights))
     print(either[0].shape)
 
@@ -102,6 +104,10 @@ def of_frames(frame: object, some_mode: str) -> None:
     assert_type(outputs, list[Pixels])
     x, mask = next(generator.flow_from_dataframe(frame, y_col="mask", class_mode="image"))
     assert_type(mask, Pixels)
+    x, boxes = next(generator.flow_from_dataframe(frame, y_col=["boxes", "labels"], class_mode="boxes"))
+    assert_type(boxes, dict[str, Pixels])
+    x, points = next(generator.flow_from_dataframe(frame, y_col="points", class_mode="keypoints"))
+    assert_type(points, Pixels)
     masks = generator.flow_from_dataframe(frame, y_col=["left", "right"], class_mode="image")
     assert_type(masks, DataFrameIterator[Any])
     bare = generator.flow_from_dataframe(frame, class_mode=None, weight_col="weight")

@@ -98,7 +98,7 @@ def _steps(recipe: Recipe, scaling: ImageNetScaling | None) -> FinishSteps:
 
     return FinishSteps(
         images=recipe.images,
-        masks=recipe.masks,
+        masks=recipe.masks + len(recipe.layout.coordinates),
         repeats_images=recipe.layout.copies > recipe.images,
         moves=free or draws,
         blends=options is not None

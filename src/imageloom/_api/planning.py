@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._checks.values import computing_dtype
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._executors.base import KEPT_BATCHES, Channel
@@ -21,6 +22,7 @@ from imageloom._options import GeneratorOptions, ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._pipeline.cache_files import plan_cache
 from imageloom._pipeline.cache_promises import note_promise, promised
+from imageloom._pipeline.compositions import check_takes
 from imageloom._pipeline.hearing import program_hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
@@ -162,12 +164,14 @@ def make_recipe(
         takes_batch_shape: whether the flow method has an argument `batch_shape`.
 
     Raises:
-        InvalidArgumentError: the data set has masks and the user has overridden `random_transform`,
-            which does not return the parameters that it draws.
+        InvalidArgumentError: the data set has masks, boxes or points, and the user has overridden
+            `random_transform`, which does not return the parameters that it draws.
     """
-    if source.masks and "random_transform" in frozen.overrides:
+    follows = "masks" if source.masks else source.coordinates and source.coordinates.kind
+    if follows and "random_transform" in frozen.overrides:
+        mode = "image" if source.masks else follows
         raise InvalidArgumentError(
-            'class_mode="image" transforms masks with the parameters that were drawn for their '
+            f'class_mode="{mode}" transforms {follows} with the parameters that were drawn for their '
             "images, but an overridden `random_transform` does not return them: override "
             "`get_random_transform` and `apply_transform` instead."
         )
@@ -202,6 +206,7 @@ def make_recipe(
         raw_dtype=rows.dtype if rows is not None else "uint8",
         mask_dtypes=() if read is None else _mask_dtypes(source, read, mixing),
         mask_shape=_mask_shape(row_shape, settings.data_format),
+        coordinates=() if source.coordinates is None else source.coordinates.row_kinds,
     )
     transform = None if unaugmented else options.transform
     crops = transform is not None and transform.crops
@@ -214,12 +219,13 @@ def make_recipe(
         images=source.images,
         masks=source.masks,
         transform=transform,
+        coordinates=source.coordinates,
         standardize=StandardizeOptions.of(options, frozen.statistics),
         layout=layout,
         params=params,
         user_code=UserCode(
-            noaug_hook=_hook(options, "noaug_preprocessing_function"),
-            hook=_hook(options, "preprocessing_function"),
+            noaug_hook=_hook(options, "noaug_preprocessing_function", source.coordinates),
+            hook=_hook(options, "preprocessing_function", source.coordinates),
             batch_function=options.get_batch_function,
             overrides=frozen.overrides,
         ),
@@ -258,6 +264,7 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
     return dataclasses.replace(
         recipe,
         masks=0,
+        coordinates=None,
         transform=options.transform if augment else None,
         cache=None if augment and options.transform.crops else recipe.cache,
         standardize=standardize,
@@ -266,6 +273,7 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
             dtype=computing_dtype(recipe.layout.dtype),
             copies=recipe.images,
             mask_dtypes=(),
+            coordinates=(),
         ),
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         user_code=UserCode(
@@ -372,6 +380,10 @@ def _cache_plan(
     return plan
 
 
-def _hook(options: GeneratorOptions, name: str) -> Hook | None:
+def _hook(options: GeneratorOptions, name: str, coordinates: CoordinateOptions | None) -> Hook | None:
     function = getattr(options, name)
-    return None if function is None else Hook(name, function)
+    if function is None:
+        return None
+    hook = Hook(name, function)
+    check_takes(name, hook.composition, coordinates)
+    return hook

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from imageloom._cli.annotated import annotated_options, annotated_sheet
 from imageloom._cli.arguments import (
     SectionedCommand,
     augmentation,
@@ -34,6 +35,7 @@ _MOST_SAMPLES: Final = 60
     examples="""
     imageloom preview photos --rotation-range 20 --zoom-range 0.2 --horizontal-flip
     imageloom preview cat.jpg -o cat.png --brightness-range 0.5 1.5 --zoom-range 0.8 1.2
+    imageloom preview photos --boxes boxes.csv --rotation-range 20
     imageloom preview photos --size 96 96 --color-mode grayscale --noise gauss --json
     """,
 )
@@ -78,6 +80,7 @@ _MOST_SAMPLES: Final = 60
     show_default=True,
     help="Chooses the samples and the transforms; 0, 1, 2 ... go through all samples.",
 )
+@annotated_options
 @reading(None)
 @augmentation
 @json_option
@@ -91,29 +94,42 @@ def preview(
     color_mode: str,
     interpolation: str,
     as_json: bool,
+    boxes: Path | None,
+    points: Path | None,
+    coordinates: str | None,
+    columns: str | None,
     **transforms: Any,
 ) -> None:  # fmt: skip
     """Draw images beside their augmented versions.
 
     Shows what a generator with these arguments makes of the images of a class folder, of a folder of
     images, or of image files. The drawn parameters stand below each version. Unreadable files are
-    marked as such. --json prints the file, the seed and all drawn parameters of each version, and
-    what the sheet says.
+    marked as such. With --boxes or --points, a table says what to draw over the images. --json prints
+    the file, the seed and all drawn parameters of each version, and what the sheet says.
     """
     from imageloom import ImageDataGenerator
     from imageloom import preview as draw
 
     with on_stderr():
-        sheet = draw(
-            ImageDataGenerator(**given(transforms)),
-            paths[0] if len(paths) == 1 else list(paths),
-            samples=samples or (_SAMPLES if len(paths) == 1 else min(len(paths), _MOST_SAMPLES)),
-            versions=versions,
-            seed=seed,
-            target_size=size,
-            color_mode=color_mode,
-            interpolation=interpolation,
-        )
+        generator = ImageDataGenerator(**given(transforms))
+        count = samples or (_SAMPLES if len(paths) == 1 else min(len(paths), _MOST_SAMPLES))
+        if boxes or points:
+            reading: dict[str, Any] = {"color_mode": color_mode, "interpolation": interpolation}
+            reading |= {"target_size": size} if size else {}
+            table = (boxes, points, coordinates, columns, reading)
+            shown: dict[str, Any] = {"samples": count, "versions": versions, "seed": seed}
+            sheet = annotated_sheet(generator, paths, *table, **shown)
+        else:
+            sheet = draw(
+                generator,
+                paths[0] if len(paths) == 1 else list(paths),
+                samples=count,
+                versions=versions,
+                seed=seed,
+                target_size=size,
+                color_mode=color_mode,
+                interpolation=interpolation,
+            )
         with replacing(output) as draft:
             sheet.save(draft)
     notice = sheet.info["notice"]

@@ -49,7 +49,7 @@ from imageloom._imaging.orientation import (
     turned_origin,
 )
 from imageloom._imaging.png import PNG_MAGIC, decode_png
-from imageloom._imaging.resizing import ORIGIN, fitted, least_size, scale_of
+from imageloom._imaging.resizing import ORIGIN, centre_box, fitted, least_size, scale_of
 from imageloom._imaging.resizing import resize as _resize
 from imageloom._imaging.simd_resize import resize_bilinear
 from imageloom._options import ReadOptions
@@ -64,6 +64,7 @@ __all__ = [
     "load_img",
     "read_pixels",
     "read_stored",
+    "resized_part",
 ]
 
 _JPEG_MAGIC: Final = b"\xff\xd8\xff"
@@ -201,6 +202,21 @@ def read_stored(root: str, name: str, options: ReadOptions) -> NDArray[Any]:
     """Reads the pixels of a file of a data set, which may be local or remote."""
     path = join(root, name)
     return read_pixels(path, options, fetch(path, largest_file()) if is_url(path) else None)
+
+
+def resized_part(
+    options: ReadOptions, before: tuple[int, int], after: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The (left, upper, right, lower) part of a file's image that becomes the image of a batch.
+
+    Args:
+        options: how the file was read.
+        before: the (height, width) of the image in the file.
+        after: the (height, width) that it was resized to.
+    """
+    if not options.keep_aspect_ratio:
+        return 0, 0, before[1], before[0]
+    return centre_box(before[::-1], after[::-1])
 
 
 def _read(path: str | bytes | os.PathLike[str]) -> bytes:

@@ -24,8 +24,10 @@ from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
+from imageloom._pipeline.composing import SampleMasks, compose
+from imageloom._pipeline.coordinates import SampleCoordinates
 from imageloom._pipeline.first_look import FirstLook
-from imageloom._pipeline.hooks import Hook, SampleCall, params_for_sample
+from imageloom._pipeline.hooks import Hook, SampleCall, as_image, params_for_sample
 from imageloom._pipeline.mixture import mixed_batch
 from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
@@ -81,6 +83,10 @@ class BatchWork:
         # Parameters of the last image, which its masks are transformed with.
         self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
+        self._coordinates: SampleCoordinates | None = None  # of the current sample, if it has some
+        self._masks: SampleMasks | None = None  # if a composition wants them with their image
+        self._composes = recipe.user_code.composes
+        self._composed: list[str] = []  # what compositions have done with the current image
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
         self._look = FirstLook(recipe, task, self.at) if looks else None
@@ -117,13 +123,15 @@ class BatchWork:
         images, further = arrays[: recipe.images], arrays[recipe.images :]
         # The arrays behind the images are for masks, and for what was drawn or copies of the images.
         masks, further = further[: recipe.masks], further[recipe.masks :]
+        count = len(recipe.layout.coordinates)
+        coordinates, further = further[:count], further[count:]
         copies: Sequence[NDArray[Any]] = further
         if recipe.unfinished:
             self._unfinished = self._unfinished_images(further)
             copies = ()
         self._reader.prefetch()
         with nullcontext() if self._look is None else self._look.reading():
-            self._compute_samples(images, masks)
+            self._compute_samples(images, masks, coordinates)
         at.enter("finish")
         if self._bad:
             words = "; ".join(f"{name!r}: {reason}" for _, name, reason in self._bad)
@@ -182,7 +190,12 @@ class BatchWork:
             pictures=tuple(call.pictures),
         )
 
-    def _compute_samples(self, images: Sequence[NDArray[Any]], masks: Sequence[NDArray[Any]]) -> None:
+    def _compute_samples(
+        self,
+        images: Sequence[NDArray[Any]],
+        masks: Sequence[NDArray[Any]],
+        coordinates: Sequence[NDArray[Any]],
+    ) -> None:
         at, progress = self.at, self._progress
         for j in range(len(self._task)):
             progress[0] = j
@@ -194,6 +207,8 @@ class BatchWork:
                 at.mask = k
                 self._compute_mask(array[j])
             at.mask = -1
+            if self._coordinates is not None and not self._bad:
+                self._coordinates.write([array[j] for array in coordinates], self._finished_size())
 
     def _compute_if_readable(self, row: NDArray[Any]) -> None:
         """Computes an image; if bad images are to be replaced, notes the image if it is bad."""
@@ -203,8 +218,47 @@ class BatchWork:
         except BadImageError as error:
             self._note_or_raise(error)
             return
-        if not self._bad:  # otherwise the batch will be computed again, with other samples
-            self._compute(x, row)
+        if self._bad:  # the batch will be computed again, with other samples
+            return
+        if self._recipe.coordinates is not None:
+            self._coordinates = self._coordinates_in(x)
+        if self._composes:
+            self._drawn = None
+            if not self._read_masks():
+                return
+        self._compute(x, row)
+        if self._composed and self._transforms:
+            self._transforms[-1] = {**self._transforms[-1], "functions": tuple(self._composed)}
+        self._composed = []
+
+    def _read_masks(self) -> bool:
+        """Reads the masks before their image is computed; returns False if one cannot be read."""
+        pixels = []
+        for k, dtype in enumerate(self._recipe.layout.mask_dtypes):
+            self.at.mask = k
+            try:
+                pixels.append(self._reader.mask(np.dtype(dtype)))
+            except BadImageError as error:
+                self._note_or_raise(error)
+        self.at.mask = -1
+        self._masks = SampleMasks(pixels) if self._recipe.masks else None
+        return not self._bad
+
+    def _coordinates_in(self, x: NDArray[Any]) -> SampleCoordinates:
+        """The boxes or points of the current sample in its image, as that was read."""
+        options, read = self._recipe.coordinates, self._recipe.read
+        assert options is not None
+        before, after = self._reader.size_in_file(x), (x.shape[0], x.shape[1])
+        found = SampleCoordinates(options, self._task.annotations[self.at.sample], before)
+        if read is not None:
+            found.resize(read, before, after)
+        found.clip(after)
+        return found
+
+    def _finished_size(self) -> tuple[int, int]:
+        """The (height, width) of the images of the batch."""
+        shape = self._recipe.layout.row_shape
+        return shape[1:] if self._recipe.channels_first else shape[:2]  # type: ignore[return-value]
 
     def _note_or_raise(self, error: BadImageError) -> None:
         report = self._recipe.report
@@ -215,18 +269,24 @@ class BatchWork:
     def _compute_mask(self, row: NDArray[Any]) -> None:
         """Reads a mask and applies the geometry of its image; notes a bad one as above."""
         self.at.enter("read")
-        try:
-            x = self._reader.mask(row.dtype)
-        except BadImageError as error:
-            self._note_or_raise(error)
-            return
-        if self._bad:
-            return
-        options = self._recipe.transform
-        if options is not None and self._drawn is not None:
-            self.at.enter("transform")
-            params, affine = self._drawn
-            x = move_mask(self._steps.cropped_mask(x), params, options, affine)
+        if self._composes:
+            if self._bad or self._masks is None:
+                return
+            self._transform_masks()
+            x = self._masks.pixels[self.at.mask]
+        else:
+            try:
+                x = self._reader.mask(row.dtype)
+            except BadImageError as error:
+                self._note_or_raise(error)
+                return
+            if self._bad:
+                return
+            options = self._recipe.transform
+            if options is not None and self._drawn is not None:
+                self.at.enter("transform")
+                params, affine = self._drawn
+                x = move_mask(self._steps.cropped_mask(x), params, options, affine)
         x = self._in_user_layout(x)
         if x.shape != row.shape:
             raise BatchShapeError(
@@ -274,7 +334,10 @@ class BatchWork:
 
     def _cropped(self, x: NDArray[Any]) -> NDArray[Any]:
         self.at.enter("transform")
-        return self._steps.cropped(x if x.ndim == 3 else x[:, :, None], self._image_number())
+        x = self._steps.cropped(x if x.ndim == 3 else x[:, :, None], self._image_number())
+        if self._coordinates is not None and self._steps.window is not None:
+            self._coordinates.crop(self._steps.window)
+        return x
 
     def _computed_at_once(self, fusion: Fusion, x: NDArray[Any], row: NDArray[Any]) -> bool:
         """Computes a row in the steps that are done at once, if the stored pixels are fit for it."""
@@ -287,7 +350,10 @@ class BatchWork:
             self._fitting = kind
         self.at.enter("transform")
         warp, draws = _UNMOVED, self._draws
-        if draws is not None:
+        if draws is not None and self._coordinates is not None:
+            params, affine = self._draw(x)
+            warp = MirroredWarp.of(params, affine, x.shape[0], x.shape[1])
+        elif draws is not None:
             warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
         fusion.write(x, warp, single)
         if halves:
@@ -355,6 +421,13 @@ class BatchWork:
         return Scaling(factor, row) if factor is not None and single and fits else None
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
+        params, affine = self._drawn_for(x)
+        if self._coordinates is not None and self._recipe.transform is not None:
+            size = x.shape[0], x.shape[1]
+            self._coordinates.transform(params, self._recipe.transform, size, affine)
+        return params, affine
+
+    def _drawn_for(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         if self._task.transforms is not None:
             return self._task.transforms[self._image_number()], None
         if self._methods.draws:
@@ -396,9 +469,26 @@ class BatchWork:
     def _call(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
         """Runs a hook on an image, which it sees in the layout that the user has chosen."""
         call = self._about()
+        if hook.composition is not None:
+            self._transform_masks()
+            of_bytes = self._from_bytes or x.dtype == np.uint8
+            with self._recipe.user_code.turns:
+                hook.seed(call.params)
+                x, words = compose(
+                    hook.composition, x, self._masks, self._coordinates, of_bytes=of_bytes
+                )
+            self._composed += words
+            return as_image(hook.name, x)
         with self._recipe.user_code.turns:
             returned = hook(call.params, self._in_user_layout(x), call.extras)
         return channels_last(returned, self._recipe)
+
+    def _transform_masks(self) -> None:
+        """Moves masks that a composition has, or gets now, as far as their image has moved."""
+        if self._masks is not None and self._drawn is not None and self._recipe.transform is not None:
+            params, affine = self._drawn
+            options, steps = self._recipe.transform, self._steps
+            self._masks.move(lambda mask: move_mask(steps.cropped_mask(mask), params, options, affine))
 
     def _entropy(self, purpose: StreamPurpose) -> tuple[int, ...]:
         return (self._task.spec.seed, self._image_number(), purpose)

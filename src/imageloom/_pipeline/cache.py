@@ -52,7 +52,13 @@ Pixels = NDArray[np.uint8]
 
 
 class PixelStore(Protocol):
-    """Returns pixels by the number of the image."""
+    """Returns pixels by the number of the image.
+
+    Attributes:
+        sizes: The (height, width) of images in their files, of those that somebody has asked for.
+    """
+
+    sizes: dict[int, tuple[int, int]]
 
     def pixels(self, sample: int, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """Returns the pixels of an image, maybe read-only; calls `decode` if they are not cached."""
@@ -65,6 +71,9 @@ class PixelStore(Protocol):
 
 class DecodeAlways:
     """A store that caches nothing."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[int, tuple[int, int]] = {}
 
     def pixels(self, sample: int, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """Decodes the image."""
@@ -134,6 +143,7 @@ class CachedPixels:
 
     def __init__(self, plan: CachePlan, rows: _Rows) -> None:
         """`rows` are as many as the plan says."""
+        self.sizes: dict[int, tuple[int, int]] = {}
         self._plan = plan
         self._rows = rows
         self._trusted = bytearray(plan.rows)

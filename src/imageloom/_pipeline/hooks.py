@@ -2,13 +2,15 @@
 
 A hook with one required positional parameter is called as `f(x)`, as in Keras. A hook with two or
 more is called as `f(params, x, ...)`, as in the original library, and receives by name those extras
-that it has parameters for.
+that it has parameters for. A composition of another library is called as that wants it (see
+`compositions`).
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from imageloom._checks.values import in_words, is_floating
 from imageloom._errors import ArgumentTypeError
+from imageloom._pipeline.compositions import BYTE, Composition, as_bytes, recognised
 from imageloom._public import public
 
 __all__ = [
@@ -124,7 +127,11 @@ current_sample: ContextVar[SampleCall | None] = ContextVar("current_sample", def
 
 
 class Hook:
-    """A function of the user, which is called with the arguments that its signature has."""
+    """A function of the user, which is called with the arguments that its signature has.
+
+    Attributes:
+        composition: The transform of another library that it is; None for a function.
+    """
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         """Reads the signature.
@@ -136,16 +143,37 @@ class Hook:
         self.function = function
         self.wants_params: bool
         self.extras: Sequence[str]
+        self.composition = recognised(name, function)
+        if self.composition is not None:
+            self.wants_params, self.extras = False, ()
+            return
         self.wants_params, self.extras = _read_signature(name, function)
 
     def __call__(
         self, params: ParallelProcessParams, x: NDArray[Any], extras: Mapping[str, Any]
     ) -> NDArray[Any]:
         """Runs the function on one image and returns what it returns, as an array."""
+        if self.composition is not None:
+            self.seed(params)
+            return as_image(self.name, _composed(self.composition, x, params.data_format))
         named = {name: extras[name] for name in self.extras}
         if self.wants_params:
             return as_image(self.name, self.function(params, x, **named))
         return as_image(self.name, self.function(x, **named))
+
+    def seed(self, params: ParallelProcessParams) -> None:
+        """Seeds what a composition draws from, for the sample of these parameters."""
+        if self.composition is not None and params._entropy is not None:
+            self.composition.seed((*params._entropy, zlib.crc32(self.name.encode())))
+
+
+def _composed(composition: Composition, x: NDArray[Any], data_format: str) -> Any:
+    """What a composition makes of an image alone, in the layout of the user."""
+    if x.dtype.kind == "f" and x.size and x.min() >= 0 and 1 < x.max() <= BYTE:
+        x = as_bytes(x)
+    if data_format == "channels_last":
+        return composition.image(x)
+    return np.moveaxis(np.asarray(composition.image(np.moveaxis(x, 0, -1))), -1, 0)
 
 
 def as_image(name: str, returned: Any) -> NDArray[Any]:

@@ -28,7 +28,8 @@ class BatchLayout:
 
     ::
 
-        images, `copies` times | masks, one array for each dtype | drawn | input rows | progress
+        images, `copies` times | masks, one array for each dtype | boxes or points | drawn | input rows
+        | progress
 
     Attributes:
         rows: The number of samples of a full batch.
@@ -41,6 +42,7 @@ class BatchLayout:
         mask_shape: The shape of one mask.
         drawn: For how many images of a sample there are arrays with what was drawn for them, in pairs
             of geometry and colours (see `unfinished`), if a device finishes the images.
+        coordinates: The shape and the dtype of a row of each array of boxes or points.
     """
 
     rows: int
@@ -52,16 +54,18 @@ class BatchLayout:
     mask_dtypes: tuple[str, ...] = ()
     mask_shape: tuple[int, ...] = ()
     drawn: int = 0
+    coordinates: tuple[tuple[tuple[int, ...], str], ...] = ()
 
     @cached_property
     def row_kinds(self) -> tuple[tuple[tuple[int, ...], str], ...]:
         """The shape and the dtype of a row of each array."""
         masks = [(self.mask_shape, dtype) for dtype in self.mask_dtypes]
+        found = (*[(self.row_shape, self.dtype)] * self.copies, *masks, *self.coordinates)
         if not self.drawn:
-            return (*[(self.row_shape, self.dtype)] * self.copies, *masks)
+            return found
         height, width = self.row_shape[:2]
         pair = [((2, 2 * (height + width)), "float32"), ((3,), "float32")]
-        return (*[(self.row_shape, self.dtype)] * self.copies, *masks, *pair * self.drawn)
+        return (*found, *pair * self.drawn)
 
     def _array_nbytes(self, row_shape: tuple[int, ...], dtype: str) -> int:
         nbytes = self.rows * math.prod(row_shape) * as_dtype(dtype).itemsize

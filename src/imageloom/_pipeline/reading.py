@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError
 from imageloom._imaging.decode import read_pixels
+from imageloom._imaging.file_size import size_in_file
 from imageloom._imaging.opening import largest_file
 from imageloom._options import ReadOptions
 from imageloom._pipeline.cache import PixelStore
@@ -21,6 +22,7 @@ from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._storage.access import use_access
 from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.fetching import Fetcher, RemoteFiles
+from imageloom._storage.local import read_file
 from imageloom._storage.urls import join, last_part
 
 __all__ = ["BatchReader", "channels_last"]
@@ -78,7 +80,7 @@ class BatchReader:
         task, images = self._task, self._recipe.images
         for j, (index, name) in enumerate(zip(self._indices, task.filenames, strict=True)):
             for k, part in enumerate((name,) if isinstance(name, str) else name):
-                if not self._store.holds(index * images + k):
+                if not self._store.holds(index * images + k) or self._lacks_size(index):
                     yield part
             yield from task.masks[j] if self._recipe.masks else ()
 
@@ -97,6 +99,19 @@ class BatchReader:
         if self._fetcher is not None:
             name = last_part(name)
         return channels_last(x, recipe) if name.lower().endswith(".npy") else x
+
+    def size_in_file(self, x: NDArray[Any]) -> tuple[int, int]:
+        """The (height, width) of the current image before it was resized to `x`."""
+        read, name = self._recipe.read, self._at.filename() or ""
+        if read is None or read.interpolation is None or last_part(name).lower().endswith(".npy"):
+            return x.shape[0], x.shape[1]
+        index = self._indices[self._at.sample]
+        if self._lacks_size(index):
+            self._content()
+        return self._store.sizes[index]
+
+    def _lacks_size(self, index: int) -> bool:
+        return self._recipe.coordinates is not None and index not in self._store.sizes
 
     def mask(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Returns a mask, (height, width, 1).
@@ -121,7 +136,28 @@ class BatchReader:
         read = self._recipe.read
         assert read is not None
         self.decoded += 1
-        return self._read_file(read.at_own_size() if self._recipe.crops else read)
+        if self._recipe.crops:
+            read = read.at_own_size()
+        if self._recipe.coordinates is None:
+            return self._read_file(read)
+        name = join(self._task.root, self._at.filename() or "")
+        return read_pixels(name, read, self._content())
+
+    def _content(self) -> bytes:
+        """Reads the file of an image, and notes the size of the image in it."""
+        name = self._at.filename() or ""
+        content = None
+        if self._fetcher is not None:
+            self._at.enter("fetch")
+            content = self._fetcher.content(name)
+            self._at.enter("read")
+        if content is None:
+            content = read_file(os.path.join(self._task.root, name), largest_file())
+        if not last_part(name).lower().endswith(".npy"):
+            upright = self._recipe.read is not None and self._recipe.read.exif_orientation
+            size = size_in_file(content, name, upright=upright)
+            self._store.sizes[self._indices[self._at.sample]] = size
+        return content
 
     def _read_file(self, read: ReadOptions) -> NDArray[Any]:
         name = self._at.filename() or ""

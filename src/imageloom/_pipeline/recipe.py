@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._imaging.augment.draw import TransformParams
 from imageloom._imaging.mixing import MixOptions, Mixture
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import StandardizeOptions
 from imageloom._imaging.pillow_settings import PillowSettings
 from imageloom._options import ReadOptions, TransformOptions
+from imageloom._pipeline.annotation import Annotation
 from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.hearing import Hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
@@ -72,6 +74,12 @@ class UserCode:
     def makes_batches(self) -> bool:
         """Whether one call of it computes a whole batch."""
         return self.batch_function is not None or self.batch_method is not None
+
+    @property
+    def composes(self) -> bool:
+        """Whether there is a composition of another library, which takes masks and coordinates."""
+        hooks = (self.hook, self.noaug_hook)
+        return any(hook is not None and hook.composition is not None for hook in hooks)
 
     def __bool__(self) -> bool:
         """Whether there is any."""
@@ -136,6 +144,8 @@ class Recipe:
         records: The encoded images of a table; None for files and arrays.
         unfinished: Whether images stay as they are stored, because a device finishes them; what was
             drawn for them follows in further arrays (see `unfinished`).
+        coordinates: How the boxes or points of each sample are computed; None without. Their arrays
+            follow the masks in a batch.
     """
 
     read: ReadOptions | None
@@ -159,6 +169,7 @@ class Recipe:
     hearing: Hearing | None = None
     unfinished: bool = False
     mixing: MixOptions | None = None
+    coordinates: CoordinateOptions | None = None
     records: EncodedImages | None = None
 
     @property
@@ -234,6 +245,7 @@ class BatchTask:
         remote: What is known about the remote ones among the files; None without any.
         is_looked_at: Whether the pixels are examined, as in the first batch that an iterator hands out
             (see `first_look`).
+        annotations: The boxes or points of each sample; empty without.
         contents: The encoded images, if only the program can read the table that they are in; a text
             instead says why there is none. Else empty.
     """
@@ -246,6 +258,7 @@ class BatchTask:
     transforms: tuple[TransformParams, ...] | None = None
     remote: RemoteFiles | None = None
     is_looked_at: bool = False
+    annotations: tuple[Annotation, ...] = ()
     contents: tuple[bytes | str, ...] = ()
 
     def __len__(self) -> int:
@@ -261,6 +274,7 @@ class BatchTask:
             and mine.drawn is theirs.drawn
             and (self.filenames, self.masks) == (other.filenames, other.masks)
             and self.class_ids == other.class_ids
+            and self.annotations == other.annotations
             and _renewed(self) is _renewed(other)  # what a storage has refused is tried again
         )
 

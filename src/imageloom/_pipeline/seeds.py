@@ -48,6 +48,7 @@ class StreamPurpose(IntEnum):
     CARRIED_GENERATORS = 8  # of a batch and a generator that a hook refers to
     MIXTURE = 20  # of a batch: `mixup` and `cutmix`
     FURTHER_STEPS = 30  # behind the seed of contrast and noise, and before the number of a step
+    TEST_TIME = 31  # of an iterator: the seed of the versions of `tta`
 
 
 def own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:

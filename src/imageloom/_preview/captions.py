@@ -12,7 +12,7 @@ __all__ = ["conventions", "phrases"]
 _KNOWN: Final = frozenset(
     {
         "theta", "tx", "ty", "shear", "zx", "zy", "channel_shift_intensity", "flip_horizontal",
-        "flip_vertical", "brightness", "contrast", "noise", "mixup", "cutmix",
+        "flip_vertical", "brightness", "contrast", "noise", "mixup", "cutmix", "functions",
     }
 )  # fmt: skip
 # The meaning of signs and pairs of numbers, by the first word of a phrase.
@@ -46,6 +46,7 @@ def phrases(params: Mapping[str, Any] | None) -> list[str]:
     found += [
         f"{key} {_short(value)}" for key, value in params.items() if key not in _KNOWN | STEP_KEYS
     ]
+    found += params.get("functions", ())  # what compositions of other libraries have done
     return found or ["unchanged"]
 
 

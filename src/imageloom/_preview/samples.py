@@ -20,14 +20,16 @@ from imageloom._imaging.decode import read_pixels, read_stored
 from imageloom._options import ReadOptions
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
-from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions
+from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
+from imageloom._preview.marks import Marks, marks_of
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
 
 __all__ = [
-    "PreviewImage", "Version", "clipped_share", "make_preview_images", "pick_samples", "spread",
-    "stored_image", "why_not_augmented",
+    "PreviewImage", "Version", "clipped_share", "make_preview_images", "not_normalised",
+    "pick_samples", "spread", "stored_image", "stored_sample", "why_not_augmented",
+    "without_copies",
 ]  # fmt: skip
 
 Pixels = NDArray[Any]
@@ -52,12 +54,14 @@ class Version:
         params: the drawn parameters; None if nothing was drawn, or if a method of the user drew them
             without returning them.
         seed: seed of the batch that holds this sample only.
+        marks: its boxes or points; None without.
     """
 
     image: Pixels
     masks: list[Pixels]
     params: Mapping[str, Any] | None
     seed: int
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class PreviewImage:
         versions: the transformed versions.
         error: why the file cannot be read, in which case the image is empty.
         clipped: share of the pixels of a file of 16 bits that are above 255 and become 255.
+        marks: its boxes or points; None without.
     """
 
     name: str
@@ -83,6 +88,7 @@ class PreviewImage:
     error: str = ""
     class_number: int | None = None
     clipped: float = 0.0
+    marks: Marks | None = None
 
 
 def pick_samples(source: SampleSource, count: int, seed: int = 0) -> list[int]:
@@ -208,6 +214,7 @@ def _of_sample(
         stored = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
         masks = _stored_masks(recipe, source, index)
         shown = _shown(recipe, stored[0].shape if natural_size else None)
+        marks = _stored_marks(shown, source, index)
         computed = [_versions_of(shown, source, index, each) for each in seeds]
     except BadImageError as error:
         empty = np.empty((0, 0, 3), np.uint8)
@@ -224,6 +231,7 @@ def _of_sample(
             [version[part] for version in computed],
             class_number=number,
             clipped=clipped_share(recipe, source, name, image),
+            marks=marks,
         )
         for part, (name, image) in enumerate(zip(names, stored, strict=True))
     ]
@@ -263,6 +271,19 @@ def stored_image(
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
+def stored_sample(
+    recipe: Recipe, source: SampleSource, index: int
+) -> tuple[list[tuple[str, Pixels]], list[Pixels]]:
+    """Returns the name and the image of each part of a sample as stored, and its masks.
+
+    Raises:
+        BadImageError: a file cannot be read.
+    """
+    names = _names(source, index)
+    images = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
+    return list(zip(names, images, strict=True)), _stored_masks(recipe, source, index)
+
+
 def clipped_share(recipe: Recipe, source: SampleSource, name: str, image: Pixels) -> float:
     """The share of pixels that lose their value because a file of 16 bits is read as colours."""
     may_have_16_bits = name.lower().endswith((".png", ".tif", ".tiff", ".ppm"))
@@ -283,9 +304,18 @@ def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixe
     return [read_stored(source.root, file, read) for file in files]
 
 
+def _stored_marks(shown: Recipe, source: SampleSource, index: int) -> Marks | None:
+    """The boxes or points of an image as it is stored."""
+    if shown.coordinates is None:
+        return None
+    plain = dataclasses.replace(shown, transform=None, user_code=UserCode())
+    return _versions_of(plain, source, index, 0)[0].marks
+
+
 def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
     """Returns the recipe of a batch of one sample, without normalisation, saving and measuring."""
-    layout = dataclasses.replace(recipe.layout, rows=1, copies=recipe.images, raw_shape=None)
+    recipe = without_copies(not_normalised(recipe), 1)
+    layout = recipe.layout
     if own_shape is not None:
         height, width, channels = own_shape
         sizes = [(height, width, channels), (height, width, 1)]
@@ -299,10 +329,20 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
             recipe = dataclasses.replace(recipe, read=read)
     if recipe.mixing is not None:  # sums of labels are shown as whole numbers
         layout = dataclasses.replace(layout, mask_dtypes=("<i4",) * len(layout.mask_dtypes))
+    return dataclasses.replace(recipe, layout=layout)
+
+
+def without_copies(recipe: Recipe, rows: int) -> Recipe:
+    """The recipe of batches of `rows` samples in private memory, with each image once."""
+    layout = dataclasses.replace(recipe.layout, rows=rows, copies=recipe.images, raw_shape=None)
+    return dataclasses.replace(recipe, layout=layout)
+
+
+def not_normalised(recipe: Recipe) -> Recipe:
+    """The recipe without normalisation, saving and measuring, which reports what is drawn."""
     return dataclasses.replace(
         recipe,
         standardize=dataclasses.replace(recipe.standardize, **_NOT_NORMALISED),
-        layout=layout,
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         user_code=dataclasses.replace(
             recipe.user_code, overrides=recipe.user_code.overrides - {"standardize"}
@@ -340,7 +380,15 @@ def _computed(
     for _, text, category in report.warnings:
         warn_user(text, category)
     images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
-    masks = [_channels_last(array[0], recipe) for array in arrays[recipe.images :]]
+    masks = [
+        _channels_last(array[0], recipe)
+        for array in arrays[recipe.images : recipe.images + recipe.masks]
+    ]
+    marks = None
+    if recipe.coordinates is not None:
+        rows = [array[0] for array in arrays[recipe.images + recipe.masks :]]
+        size = images[0].shape[0], images[0].shape[1]
+        marks = marks_of(recipe.coordinates, rows, size, source.class_indices)
     params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)
     params = params[: len(images)]
     if partner is not None and report.mixture is not None and report.mixture.partners[0] != 0:
@@ -348,7 +396,9 @@ def _computed(
         way = "mixup" if report.mixture.boxes is None else "cutmix"
         mixed = {way: f"{share:.0%} of {_names(source, partner)[0]}"}
         params = [{**(drawn or {}), **mixed} for drawn in params]
-    return [Version(image, masks, drawn, seed) for image, drawn in zip(images, params, strict=True)]
+    return [
+        Version(image, masks, drawn, seed, marks) for image, drawn in zip(images, params, strict=True)
+    ]
 
 
 def _spec(index: int, seed: int) -> BatchSpec:

@@ -8,13 +8,14 @@
     ▌└──────────┘ └─────────┘ └─────────┘     (masks follow below, in colours over the grey image)
        ■ class    parameters   parameters     ▌ and ■ have the colour of the class
       file name
-    notes, and the colours of the labels in masks
+    notes, and the colours of the labels in masks, or of boxes and points, which are drawn over images
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -26,9 +27,9 @@ from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.captions import conventions, phrases
 from imageloom._preview.colours import Colour, distinct_colour, label_colours
 from imageloom._preview.lettering import Lettering
+from imageloom._preview.marks import draw_marks, mark_keys
 from imageloom._preview.pictures import Range, grey_range, overlay, picture
 from imageloom._preview.samples import (
-    Pixels,
     PreviewImage,
     Version,
     make_preview_images,
@@ -138,8 +139,9 @@ def draw_sheet(
     subtitle: str,
     notice: str = "",
     notes: Sequence[str] = (),
+    across: int = 1,
 ) -> Image.Image:
-    """Draws one row for each image: the image as stored, and then its versions.
+    """Draws one row for each image, or for `across` images: as stored, and then its versions.
 
     The picture's `info["versions"]` lists the file, the seed and all parameters of each version;
     `info["notice"]` and `info["notes"]` are the texts around the images.
@@ -150,6 +152,7 @@ def draw_sheet(
         subtitle: the text below the headline.
         notice: what matters more than the subtitle, and stands above it.
         notes: sentences for the foot, in addition to those that explain the captions.
+        across: number of images in a row.
 
     Raises:
         BadImageError: none of the images can be read.
@@ -159,22 +162,26 @@ def draw_sheet(
     large, small = Lettering(24), Lettering(13)
     original, transformed, ranges = _ranges(images)
     labels = _labels(images)
-    rows = [
+    shown = [
         [
             _original_panel(one, original, labels),
             *(_version_panel(version, transformed, labels) for version in one.versions),
         ]
         for one in images
     ]
-    column = max(_NARROWEST, *(panel.width for row in rows for panel in row))
-    for first, *others in rows:
+    column = max(_NARROWEST, *(panel.width for panels in shown for panel in panels))
+    for first, *others in shown:
         room = column - (2 * _CHIP if first.class_colour else 0)
         first.lines[:] = [small.cut(line, room) for line in first.lines]
         for panel in others:
             panel.lines[:] = _fitted(panel.lines, column - _GAP, small)
+    starts = range(0, len(shown), across)
+    rows = [list(chain(*shown[place : place + across])) for place in starts]
     used = {text for one in images for v in one.versions for text in phrases(v.params)}
     notes = [*conventions(used), *ranges, *notes]
-    legends = _legends(labels)
+    marks = [one.marks for one in images]
+    marks += [version.marks for one in images for version in one.versions]
+    legends = [*_legends(labels), *(_Key(*key) for key in mark_keys(marks))]
     width = 2 * _MARGIN + max(len(row) for row in rows) * (column + _GAP) - _GAP
     inner = width - 2 * _MARGIN
     heading = [(line, _ACCENT) for line in (small.wrapped([notice], inner) if notice else [])]
@@ -301,24 +308,25 @@ def _original_panel(one: PreviewImage, values: Range, labels: Sequence[Sequence[
     colour = None if one.class_number is None else distinct_colour(one.class_number)
     if one.error:
         return _Panel([], [*lines, "cannot be read"], _ACCENT, colour)
-    return _Panel(_pictures(one.image, one.masks, values, labels), lines, _ACCENT, colour)
+    return _Panel(_pictures(one, values, labels), lines, _ACCENT, colour)
 
 
 def _version_panel(version: Version, values: Range, labels: Sequence[Sequence[float]]) -> _Panel:
-    pictures = _pictures(version.image, version.masks, values, labels)
+    pictures = _pictures(version, values, labels)
     return _Panel(pictures, phrases(version.params), _FAINT)
 
 
 def _pictures(
-    image: Pixels, masks: Sequence[Pixels], values: Range, labels: Sequence[Sequence[float]]
+    shown: PreviewImage | Version, values: Range, labels: Sequence[Sequence[float]]
 ) -> list[Image.Image]:
-    ground = picture(image, values)
+    ground = picture(shown.image, values)
     found = [ground]
-    for mask, numbers in zip(masks, labels, strict=True):
+    for mask, numbers in zip(shown.masks, labels, strict=True):
         # A stored mask that is not resized may have another size than its image.
         same = ground if ground.size == mask.shape[1::-1] else ground.resize(mask.shape[1::-1])
         found.append(overlay(same, mask, numbers))
-    return [_sized(each) for each in found]
+    first, *others = map(_sized, found)
+    return [draw_marks(first, shown.marks), *others]
 
 
 def _sized(image: Image.Image) -> Image.Image:

@@ -39,6 +39,7 @@ class ArraySource(SampleSource):
         x_misc: the further inputs, arrays with n rows each.
         y: the targets, an array with n rows, or None.
         sample_weight: n weights, or None.
+        part: which rows of the given arrays these are.
     """
 
     rows: ImageRows | StoredRows
@@ -83,6 +84,7 @@ class ArraySource(SampleSource):
             part, differ = _subset_rows(
                 len(x), targets, subset, split, division, ignore_class_split=ignore_class_split
             )
+        self.part = part
         self.mistakes = [*(mistake for mistake in missing if mistake is not None), *differ]
         images = images_of(x, data_format)
         picks = None if isinstance(part, slice) or isinstance(images, StoredArray) else part

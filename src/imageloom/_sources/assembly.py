@@ -26,7 +26,8 @@ def assembled(
 
     Args:
         source: the data set.
-        arrays: the arrays that workers compute: images, and masks or copies of the images.
+        arrays: the arrays that workers compute: images, and masks, boxes or points, or copies of the
+            images.
         indices: the samples.
         mixture: how the images were mixed, if they were.
 
@@ -48,7 +49,7 @@ def _assembled(
     x = parts[0] if len(parts) == 1 else parts
     copies = arrays[source.images :]
     if copies:
-        y: Any = copies[0] if len(copies) == 1 else list(copies)
+        y: Any = source.computed_targets(copies)
     else:
         y = mixed_rows(mixture, source.targets(indices))
     if y is None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._pipeline.rows import ImageRows
@@ -64,6 +65,15 @@ class SampleSource(ABC):
     def masks(self) -> int:
         """The number of masks of a sample."""
         return 0
+
+    @property
+    def coordinates(self) -> CoordinateOptions | None:
+        """How the boxes or points of the samples are computed; None if they have none."""
+        return None
+
+    def computed_targets(self, arrays: Sequence[Any]) -> Any:
+        """The targets of a batch, of the arrays that were computed beside its images."""
+        return arrays[0] if len(arrays) == 1 else list(arrays)
 
     @property
     def repeats_images(self) -> bool:

@@ -13,8 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
+from imageloom._sources.annotated_frames import ROW, annotated
+from imageloom._sources.annotations import targets_of
 from imageloom._sources.base import (
     LABEL_MODES,
     files_digest,
@@ -45,9 +48,11 @@ __all__ = ["DATAFRAME_CLASS_MODES", "DataFrameSource"]
 
 DATAFRAME_CLASS_MODES: Final = (
     "binary",
+    "boxes",
     "categorical",
     "image",
     "input",
+    "keypoints",
     "multi_output",
     "raw",
     "sparse",
@@ -66,6 +71,7 @@ class DataFrameSource(FileSource):
         mask_files: with class_mode `"image"`, the files of each row's masks; else empty.
         columns: the targets of class_mode `"raw"` (an array) or `"multi_output"` (a list of arrays);
             None with other class modes.
+        annotations: the boxes or points of each row, with class_mode `"boxes"` or `"keypoints"`.
     """
 
     def __init__(
@@ -83,10 +89,12 @@ class DataFrameSource(FileSource):
         dtype: str,
         formats: Sequence[str] = WHITE_LIST_FORMATS,
         division: Division | None = None,
+        coordinates: CoordinateOptions | None = None,
     ) -> None:
         """Checks the frame, drops rows without an image or a class, and takes the subset.
 
-        `formats` are the suffixes of the files that are images.
+        `formats` are the suffixes of the files that are images, and `coordinates` is how boxes or
+        points are given.
 
         Raises:
             MissingColumnError: The frame does not have one of the columns.
@@ -97,6 +105,8 @@ class DataFrameSource(FileSource):
         frame = _checked_frame(dataframe, x_col, y_col, weight_col, classes, class_mode)
         if division is not None:
             division, frame = with_groups(division, frame)
+        if coordinates is not None:
+            frame, self.annotations = annotated(frame, x_col, y_col, weight_col, classes, coordinates)
         self.mistakes: list[Mistake] = []
         self.directory: str = directory or ""
         self.class_mode = class_mode
@@ -132,8 +142,7 @@ class DataFrameSource(FileSource):
         elif split is not None:
             frame = frame.iloc[int(split[0] * len(frame)) : int(split[1] * len(frame)), :]
         self.class_ids = None
-        if class_mode in LABEL_MODES:
-            self.class_ids = [_class_numbers(label, self.class_indices) for label in frame[y_col]]
+        self._take_targets(frame, y_col)
         self.filenames = frame[x_col].tolist()
         self.sample_weight = frame[weight_col].to_numpy() if weight_col else None
         files = [frame[column].tolist() for column in mask_columns]
@@ -141,15 +150,39 @@ class DataFrameSource(FileSource):
         self.protocols = protocols(
             [self.root, *self.filenames, *(f for column in files for f in column)]
         )
-        if class_mode == "multi_output":
+
+    def _take_targets(self, frame: Any, y_col: Any) -> None:
+        """Takes classes, values, boxes or points of the rows that are left."""
+        if self.class_mode in LABEL_MODES:
+            self.class_ids = [_class_numbers(label, self.class_indices) for label in frame[y_col]]
+        elif self.class_mode == "multi_output":
             self.columns = [np.array(frame[column].tolist()) for column in y_col]
-        elif class_mode == "raw":
+        elif self.class_mode == "raw":
             self.columns = _values(frame[y_col])
+        elif self.annotations is not None:
+            self.annotations = self.annotations.taken(frame[ROW].to_numpy())
+            self.class_indices = self.annotations.class_indices
 
     @property
     def masks(self) -> int:
         """The number of masks of each row."""
         return self._mask_columns if self.class_mode == "image" else 0
+
+    @property
+    def coordinates(self) -> CoordinateOptions | None:
+        """How boxes or points are computed, with class_mode `"boxes"` or `"keypoints"`."""
+        found = self.annotations
+        return None if found is None or self.class_mode != found.options.kind else found.options
+
+    def computed_targets(self, arrays: Sequence[Any]) -> Any:
+        """Boxes, points or masks."""
+        options = self.coordinates
+        return super().computed_targets(arrays) if options is None else targets_of(options, arrays)
+
+    def class_name(self, index: int) -> str:
+        """The name of the class of one sample, or all their names with commas between them."""
+        known = self.annotations
+        return super().class_name(index) if known is None else known.class_name(index)
 
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, with an absolute folder, because workers may work in another one."""
@@ -162,6 +195,9 @@ class DataFrameSource(FileSource):
             class_ids=self.ids_of(spec.indices),
             masks=masks,
             remote=self.remote([*chain(filenames, *masks)]) if self.protocols else None,
+            annotations=()
+            if self.annotations is None or self.coordinates is None
+            else self.annotations.of(spec.indices),
         )
 
     def fingerprint(self) -> dict[str, Any]:
@@ -175,6 +211,7 @@ class DataFrameSource(FileSource):
             "targets": values_digest(self.class_ids, self.sample_weight, *columns),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
+            **({} if self.annotations is None else self.annotations.fingerprint()),
         }
 
     def _with_classes(
@@ -296,7 +333,7 @@ def _checked_frame(
                 f'If class_mode="{class_mode}", y_col must name a single column; received {y_col!r}.'
             )
         _check_labels(dataframe, y_col, classes, class_mode)
-    elif classes:
+    elif classes and class_mode != "boxes":
         warn_user(
             f'`classes` will be ignored given the class_mode="{class_mode}"', code=Code.CLASSES_IGNORED
         )

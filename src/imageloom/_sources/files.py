@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import SampleName
+from imageloom._sources.annotations import Annotations
 from imageloom._sources.base import LABEL_MODES, SampleSource, encode_classes
 from imageloom._storage.fetching import RemoteFiles, remote_files
 from imageloom._storage.urls import absolute, join
@@ -36,6 +37,7 @@ class FileSource(SampleSource):
         columns: the targets of class_mode `"raw"` (an array) or `"multi_output"` (a list of arrays).
         sample_weight: the weights, or None.
         dtype: the dtype of class numbers and one-hot rows.
+        annotations: the boxes or points of each sample; None without.
     """
 
     directory: str
@@ -46,6 +48,7 @@ class FileSource(SampleSource):
     columns: Any = None
     sample_weight: Any = None
     dtype: str
+    annotations: Annotations | None = None
 
     def __len__(self) -> int:
         """The number of samples."""

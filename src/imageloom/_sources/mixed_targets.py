@@ -33,9 +33,14 @@ def check_can_mix(source: SampleSource, named: str) -> None:
         named: the option that mixes them.
 
     Raises:
-        InvalidArgumentError: they are class numbers, of which no other one lies between two.
+        InvalidArgumentError: they are class numbers, of which no other one lies between two, or boxes
+            or points.
         ArgumentTypeError: they are no numbers.
     """
+    if source.coordinates is not None:
+        raise InvalidArgumentError(
+            f"`{named}` mixes targets, but boxes and points cannot be mixed: leave out `{named}`."
+        )
     if isinstance(source, ArraySource):
         for further in source.x_misc:
             _check_rows(further, "`x`, the further inputs,", "floats", named)

@@ -24,7 +24,7 @@ class FinishSteps:
 
     Attributes:
         images: The number of images of a sample.
-        masks: The number of masks of a sample, which are finished already.
+        masks: The number of arrays of masks, and of boxes or points, which are finished already.
         repeats_images: Whether the images are the targets, too.
         moves: Whether pixels may move: by the affine step, or by flips.
         blends: Whether they are interpolated; else the nearest ones are taken.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, overload
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -23,7 +24,7 @@ __all__ = ["flow"]
 def flow(
     self: FlowingGenerator,
     x: tuple[Any, Any] | list[Any],
-    y: ArrayLike | None = None,
+    y: Any = None,
     batch_size: int = 32,
     shuffle: bool | str = True,
     sample_weight: ArrayLike | None = None,
@@ -36,6 +37,11 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    class_mode: str | None = None,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[Any]: ...
 
@@ -57,6 +63,11 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    class_mode: None = None,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[NDArray[Any]]: ...
 
@@ -78,6 +89,11 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    class_mode: None = None,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -99,14 +115,20 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    class_mode: None = None,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
 
+@overload
 def flow(
     self: FlowingGenerator,
     x: ArrayLike | tuple[Any, Any],
-    y: ArrayLike | None = None,
+    y: Any = None,
     batch_size: int = 32,
     shuffle: bool | str = True,
     sample_weight: ArrayLike | None = None,
@@ -119,6 +141,36 @@ def flow(
     *,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    class_mode: Literal["boxes", "keypoints"] = ...,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
+    verbose: bool | int | str = True,
+) -> NumpyArrayIterator[Any]: ...
+
+
+def flow(
+    self: FlowingGenerator,
+    x: ArrayLike | tuple[Any, Any],
+    y: ArrayLike | Sequence[Any] | Mapping[str, Any] | None = None,
+    batch_size: int = 32,
+    shuffle: bool | str = True,
+    sample_weight: ArrayLike | None = None,
+    seed: int | None = None,
+    save_to_dir: str | os.PathLike[str] | None = None,
+    save_prefix: str = "",
+    save_format: str = "png",
+    ignore_class_split: bool = False,
+    subset: str | None = None,
+    *,
+    shard: tuple[int, int] | str | None = None,
+    balance: bool = False,
+    class_mode: str | None = None,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
 ) -> NumpyArrayIterator[Any]:
     """Makes an iterator over the images of an array.
@@ -133,7 +185,10 @@ def flow(
         x: images (n, height, width, channels), or channels first, of any dtype; or a tuple
             (images, further inputs), where the further inputs are one array of n rows or a list of
             such arrays. Their rows are added to each batch unchanged.
-        y: targets, n rows of any dtype; None for batches without targets.
+        y: targets, n rows of any dtype; None for batches without targets. With class_mode `"boxes"`, a
+            list with the boxes of each image (an array (boxes, 4) or a dictionary of `boxes` and
+            `labels`), or a dictionary of both for all images, in which rows with the label -1 are no
+            boxes; with `"keypoints"` an array (n, points, 2), or 3 with visibility.
         batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
             shorter.
         shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
@@ -153,6 +208,16 @@ def flow(
             every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
+        class_mode: `"boxes"` or `"keypoints"` if `y` are coordinates, which move with the pixels of
+            their image and are handed out as by `flow_from_dataframe`; None for other targets.
+        bounding_box_format: of `"boxes"`, given and handed out: `"xyxy"`, `"yxyx"`, `"xywh"`,
+            `"center_xywh"`, `"center_yxhw"`, or relative to the image's sides `"rel_xyxy"`,
+            `"rel_yxyx"`, `"rel_xywh"` and `"rel_center_xywh"`, as in Keras' layers.
+        keypoint_format: of `"keypoints"`, likewise: `"xy"`, `"yx"`, `"rel_xy"` or `"rel_yx"`. The point
+            (0, 0) is the middle of the first pixel; a relative (0, 0) is its corner.
+        max_boxes: room for boxes in each row of a batch; None for as many as an image has at most.
+        min_visibility: the share of its area that a box has to have within the image; others are left
+            out.
         verbose: accepted as in the other flow methods; this one prints nothing.
 
     Returns:
@@ -182,5 +247,10 @@ def flow(
         dtype=options.dtype,
         shard=shard,
         balance=balance,
+        class_mode=class_mode,
+        bounding_box_format=bounding_box_format,
+        keypoint_format=keypoint_format,
+        max_boxes=max_boxes,
+        min_visibility=min_visibility,
         verbose=verbose,
     )

@@ -46,6 +46,10 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
     extensions: str | Collection[str] | None = None,
     **deprecated: Any,
@@ -77,6 +81,10 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
     extensions: str | Collection[str] | None = None,
     **deprecated: Any,
@@ -108,6 +116,44 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
+    verbose: bool | int | str = True,
+    **deprecated: Any,
+) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
+
+
+@overload
+def flow_from_dataframe(
+    self: FlowingGenerator,
+    dataframe: Any,
+    directory: str | os.PathLike[str] | None = None,
+    x_col: str = "filename",
+    y_col: str | list[str] = "class",
+    weight_col: None = None,
+    target_size: tuple[int, int] = (256, 256),
+    color_mode: str = "rgb",
+    classes: Sequence[str] | None = None,
+    class_mode: Literal["keypoints"] = ...,
+    batch_size: int = 32,
+    shuffle: bool | str = True,
+    seed: int | None = None,
+    save_to_dir: str | os.PathLike[str] | None = None,
+    save_prefix: str = "",
+    save_format: str = "png",
+    subset: str | None = None,
+    interpolation: str | None = "nearest",
+    validate_filenames: bool = True,
+    *,
+    keep_aspect_ratio: bool = False,
+    shard: tuple[int, int] | str | None = None,
+    balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
     extensions: str | Collection[str] | None = None,
     **deprecated: Any,
@@ -139,10 +185,48 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
     extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], list[NDArray[Any]]]]: ...
+
+
+@overload
+def flow_from_dataframe(
+    self: FlowingGenerator,
+    dataframe: Any,
+    directory: str | os.PathLike[str] | None = None,
+    x_col: str = "filename",
+    y_col: str | list[str] = "class",
+    weight_col: None = None,
+    target_size: tuple[int, int] = (256, 256),
+    color_mode: str = "rgb",
+    classes: Sequence[str] | None = None,
+    class_mode: Literal["boxes"] = ...,
+    batch_size: int = 32,
+    shuffle: bool | str = True,
+    seed: int | None = None,
+    save_to_dir: str | os.PathLike[str] | None = None,
+    save_prefix: str = "",
+    save_format: str = "png",
+    subset: str | None = None,
+    interpolation: str | None = "nearest",
+    validate_filenames: bool = True,
+    *,
+    keep_aspect_ratio: bool = False,
+    shard: tuple[int, int] | str | None = None,
+    balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
+    verbose: bool | int | str = True,
+    **deprecated: Any,
+) -> DataFrameIterator[tuple[NDArray[Any], dict[str, NDArray[Any]]]]: ...
 
 
 @overload
@@ -170,6 +254,10 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
     extensions: str | Collection[str] | None = None,
     **deprecated: Any,
@@ -201,6 +289,10 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
     extensions: str | Collection[str] | None = None,
     **deprecated: Any,
@@ -231,6 +323,10 @@ def flow_from_dataframe(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
     extensions: str | Collection[str] | None = None,
     **deprecated: Any,
@@ -253,7 +349,7 @@ def flow_from_dataframe(
             class of a list; `"binary"` and `"sparse"` for class numbers; `"raw"` for the values of
             `y_col`; `"multi_output"` for a list with the values of each column; `"input"` for the
             images themselves; `"image"` for the image files that `y_col` names, such as masks (see
-            below); None for no targets.
+            below); `"boxes"` and `"keypoints"` for coordinates (see below); None for no targets.
         batch_size: number of images in a batch; -1 for all. The last batch of an epoch may be
             shorter.
         shuffle: draw a new order every epoch. "fast" computes an order on demand, which differs
@@ -276,6 +372,14 @@ def flow_from_dataframe(
             every process.
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
+        bounding_box_format: of `"boxes"`, given and handed out: `"xyxy"`, `"yxyx"`, `"xywh"`,
+            `"center_xywh"`, `"center_yxhw"`, or relative to the image's sides `"rel_xyxy"`,
+            `"rel_yxyx"`, `"rel_xywh"` and `"rel_center_xywh"`, as in Keras' layers.
+        keypoint_format: of `"keypoints"`, likewise: `"xy"`, `"yx"`, `"rel_xy"` or `"rel_yx"`. The point
+            (0, 0) is the middle of the first pixel; a relative (0, 0) is its corner.
+        max_boxes: room for boxes in each row of a batch; None for as many as an image has at most.
+        min_visibility: the share of its area that a box has to have within the image; others are left
+            out.
         verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
         extensions: the suffixes of the files that are images, instead of Keras' (png, jpg, jpeg,
             bmp, ppm, tif, tiff), such as `["jpg", "webp", "avif", "npy"]`; "all" for whatever Pillow
@@ -292,6 +396,18 @@ def flow_from_dataframe(
         resized and transformed like their image, with nearest neighbour interpolation; the area
         beyond the border is 0 for `fill_mode="constant"`. Hooks, colour steps, noise and
         normalisation do not apply to them. If `y_col` is a list of columns, the targets are a list.
+
+        With class_mode `"boxes"` the targets are a dictionary as for Keras' layers: `boxes` (batch,
+        boxes, 4), float32, in pixels of the batch's images or relative to them, and `labels` (batch,
+        boxes), int32. They move with the pixels of their image: each is the upright box around the
+        corners of the moved box, clipped to the image. Those of which nothing is visible are left out.
+        Where an image has fewer, boxes are 0 and labels -1. `y_col` is one of: a column of lists of
+        boxes; [boxes, labels], columns of lists; or the four columns of coordinates, with that of the
+        label fifth if there is one. Rows of the same file belong to one image, and NaN or an empty list
+        is an image without boxes. Labels are numbers, or names, of which `class_indices` has the
+        numbers. With `"keypoints"` they are one array (batch, points, 3), float32, of x, y and whether
+        the point is within the image and was visible before. `y_col` is a column of lists of (x, y) or
+        (x, y, visibility), or a list of columns in pairs.
 
     Raises:
         InvalidArgumentError, ArgumentTypeError: a value or a column that is not allowed.
@@ -325,6 +441,10 @@ def flow_from_dataframe(
         validate_filenames=validate_filenames,
         shard=shard,
         balance=balance,
+        bounding_box_format=bounding_box_format,
+        keypoint_format=keypoint_format,
+        max_boxes=max_boxes,
+        min_visibility=min_visibility,
         verbose=verbose,
         extensions=extensions,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,19 +14,24 @@ from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.keras_base import Iterator
 from imageloom._api.iterators.mistakes import check_arrays
+from imageloom._api.iterators.origins import remembering
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
+    check_compositions,
     check_windows,
     checked_generator,
+    coordinate_options,
     output_settings,
     warn_about_geometry,
 )
 from imageloom._api.planning import OutputSettings, checked_mixing
+from imageloom._checks.coordinates import COORDINATE_MODES
 from imageloom._checks.keywords import explained
-from imageloom._checks.values import check_flag
+from imageloom._checks.values import check_choice, check_flag
 from imageloom._log import check_verbose
 from imageloom._public import public
+from imageloom._sources.annotated_arrays import AnnotatedArrays
 from imageloom._sources.arrays import ArraySource, images_of
 from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
@@ -61,13 +68,19 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         dtype: dtype of the images in a batch; None as Keras is configured.
         shard: as for `flow`.
         balance: as for `flow`.
+        class_mode: `"boxes"` or `"keypoints"` for coordinates in `y`; None for other targets.
+        bounding_box_format: as for `flow`.
+        keypoint_format: as for `flow`.
+        max_boxes: as for `flow`.
+        min_visibility: as for `flow`.
         verbose: as for `flow`.
 
     Attributes:
         x: the images as given; each is converted to `dtype` when its batch is computed. Images that
             are changed in place are seen by batches that are not computed yet.
         x_misc: the further inputs, as a list of arrays.
-        y: the targets, or None. They may be changed in place, too.
+        y: the targets, or None. They may be changed in place, too. Boxes and points may not, and it is
+            None with them.
         sample_weight: the weights, or None. They may be changed in place, too.
         image_shape: shape of one image.
 
@@ -85,10 +98,11 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
     _plan: ArrayPlan
 
     @explained("NumpyArrayIterator")
+    @remembering
     def __init__(
         self,
         x: ArrayLike | tuple[Any, Any],
-        y: ArrayLike | None,
+        y: ArrayLike | Sequence[Any] | Mapping[str, Any] | None,
         image_data_generator: Any,
         batch_size: int = 32,
         shuffle: bool | str = False,
@@ -104,21 +118,35 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         *,
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
+        class_mode: str | None = None,
+        bounding_box_format: str = "xyxy",
+        keypoint_format: str = "xy",
+        max_boxes: int | None = None,
+        min_visibility: float = 0.0,
         verbose: bool | int | str = True,
     ) -> None:
         check_verbose(verbose)
-        check_arrays(x, y, sample_weight)
+        if class_mode is not None:
+            check_choice("class_mode", class_mode, COORDINATE_MODES, none=True)
+        coordinates = coordinate_options(
+            class_mode, bounding_box_format, keypoint_format, max_boxes, min_visibility
+        )
+        check_arrays(x, None if coordinates else y, sample_weight)
         check_flag("ignore_class_split", ignore_class_split)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
         check_windows(options)
+        check_compositions(options, coordinates)
         settings = OutputSettings(
             **output_settings(
                 options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
             )
         )
-        source = ArraySource(
+        kind: Any = ArraySource
+        if coordinates is not None:
+            kind = partial(AnnotatedArrays, coordinates=coordinates)
+        source = kind(
             x,
             y,
             sample_weight,
@@ -145,6 +173,14 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
             images = images_of(value, self._plan.settings.data_format)
             self._plan.source.replace_images(images)
             self._recipe_changed()
+
+    @property
+    def class_indices(self) -> dict[str, int]:
+        """The number of each class of boxes by its name; not there without names, as in Keras."""
+        found = self._plan.source.class_indices
+        if not found:
+            raise AttributeError("class_indices", name="class_indices", obj=self)
+        return found
 
     @property
     def image_shape(self) -> tuple[int, ...]:

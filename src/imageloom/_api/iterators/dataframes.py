@@ -11,9 +11,12 @@ from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.files import FileIterator
 from imageloom._api.iterators.mistakes import check_column_names, check_table, checked_classes
+from imageloom._api.iterators.origins import remembering
 from imageloom._api.iterators.plans import FilePlan
 from imageloom._api.iterators.settings import (
+    check_compositions,
     checked_generator,
+    coordinate_options,
     file_settings,
     warn_about_geometry,
 )
@@ -47,7 +50,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: class names; rows of other classes are left out.
         class_mode: the targets: `"categorical"`, `"binary"`, `"sparse"`, `"raw"`, `"multi_output"`,
-            `"input"`, `"image"` or None.
+            `"input"`, `"image"`, `"boxes"`, `"keypoints"` or None.
         batch_size: number of images in a batch; -1 for all.
         shuffle: draw a new order every epoch.
         seed: 0..2**32-1, for the same order and the same transforms as Keras with this seed.
@@ -62,6 +65,10 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         validate_filenames: leave out rows whose file does not exist or has no known suffix.
         shard: (index, count) of this process, or "auto".
         balance: draw all classes equally often.
+        bounding_box_format: of class_mode `"boxes"`.
+        keypoint_format: of class_mode `"keypoints"`.
+        max_boxes: room for boxes in each row of a batch.
+        min_visibility: the share of a box that has to be visible.
         verbose: False or 0 does not print how many images there are.
         extensions: suffixes of the files that are images, or "all"; None for Keras'.
 
@@ -87,6 +94,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
     _sample_weight: Label[Any] = Label("sample_weight")
 
     @explained("DataFrameIterator")
+    @remembering
     def __init__(
         self,
         dataframe: Any,
@@ -114,6 +122,10 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         *,
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
+        bounding_box_format: str = "xyxy",
+        keypoint_format: str = "xy",
+        max_boxes: int | None = None,
+        min_visibility: float = 0.0,
         verbose: bool | int | str = True,
         extensions: str | Collection[str] | None = None,
     ) -> None:
@@ -123,10 +135,14 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         check_column_names(x_col, y_col, weight_col, class_mode)
         names = checked_classes(classes, class_mode, folders=False)
         check_flag("validate_filenames", validate_filenames)
+        coordinates = coordinate_options(
+            class_mode, bounding_box_format, keypoint_format, max_boxes, min_visibility
+        )
         suffixes = checked_extensions(extensions)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
+        check_compositions(options, coordinates)
         settings = file_settings(
             options,
             target_size=target_size,
@@ -155,6 +171,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
             validate_filenames=validate_filenames,
             dtype=settings.dtype,
             formats=suffixes or self.white_list_formats,
+            coordinates=coordinates,
         )
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
         checked_mixing(options, source, subset)

@@ -16,6 +16,7 @@ from imageloom._api.iterators.mistakes import (
     checked_class_counts,
     checked_classes,
 )
+from imageloom._api.iterators.origins import remembering
 from imageloom._api.iterators.plans import FilePlan
 from imageloom._api.iterators.settings import (
     checked_generator,
@@ -95,6 +96,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
     num_classes: int
 
     @explained("DirectoryIterator")
+    @remembering
     def __init__(
         self,
         directory: str | os.PathLike[str],

@@ -12,6 +12,7 @@ from imageloom._api.iterators.keras_base import Iterator
 from imageloom._api.iterators.machinery import is_users
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import FilePlan
+from imageloom._checks.coordinates import COORDINATE_MODES
 from imageloom._checks.values import check_choice
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import SampleName
@@ -132,6 +133,12 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
                 'class_mode="image" needs columns of mask files: make a new iterator with '
                 "flow_from_dataframe."
             )
+        known = None if source.annotations is None else source.annotations.options.kind
+        if value in COORDINATE_MODES and value != known:
+            raise InvalidArgumentError(
+                f'class_mode="{value}" needs columns of coordinates: make a new iterator with '
+                "flow_from_dataframe."
+            )
         source.class_mode = value
         self._recipe_changed()
 
@@ -139,7 +146,7 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
     def class_indices(self) -> dict[str, int]:
         """The number of each class, by its name; as in Keras, not there without classes."""
         source = self._plan.source
-        if source.class_ids is None:
+        if source.class_ids is None and source.coordinates is None:
             raise AttributeError("class_indices", name="class_indices", obj=self)
         return source.class_indices
 

@@ -9,6 +9,7 @@ from imageloom._adapters.keras import configured
 from imageloom._api.iterators.arguments import check_directory, geometry_warning
 from imageloom._api.iterators.plans import FileSettings
 from imageloom._api.planning import PlanningGenerator
+from imageloom._checks.coordinates import COORDINATE_MODES, CoordinateOptions
 from imageloom._checks.paths import check_save_format
 from imageloom._checks.values import (
     check_batch_size,
@@ -19,14 +20,17 @@ from imageloom._checks.values import (
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options import GeneratorOptions
+from imageloom._pipeline.compositions import check_takes, recognised
 from imageloom._sources.base import subset_split
 from imageloom._sources.splitting import division_of
 from imageloom._warnings import Code, Once, warn_user
 
 __all__ = [
     "FlowingGenerator",
+    "check_compositions",
     "check_windows",
     "checked_generator",
+    "coordinate_options",
     "file_settings",
     "output_settings",
     "warn_about_geometry",
@@ -60,6 +64,39 @@ def checked_generator(generator: Any) -> FlowingGenerator:
         )
     found: FlowingGenerator = generator
     return found
+
+
+def coordinate_options(
+    class_mode: str | None,
+    bounding_box_format: str,
+    keypoint_format: str,
+    max_boxes: int | None,
+    min_visibility: float,
+) -> CoordinateOptions | None:
+    """The checked arguments for boxes or points; None for other class modes.
+
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: a value that is not allowed, also if nobody needs it.
+    """
+    kind = class_mode if class_mode in COORDINATE_MODES else "boxes"
+    found = CoordinateOptions.checked(
+        str(kind),
+        bounding_box_format=bounding_box_format,
+        keypoint_format=keypoint_format,
+        max_boxes=max_boxes,
+        min_visibility=min_visibility,
+    )
+    return found if class_mode in COORDINATE_MODES else None
+
+
+def check_compositions(options: GeneratorOptions, coordinates: CoordinateOptions | None) -> None:
+    """Raises if a composition in the place of a function leaves boxes or points behind.
+
+    Raises:
+        InvalidArgumentError: it does.
+    """
+    for name in ("noaug_preprocessing_function", "preprocessing_function"):
+        check_takes(name, recognised(name, getattr(options, name)), coordinates)
 
 
 def file_settings(

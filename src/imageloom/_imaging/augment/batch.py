@@ -7,7 +7,7 @@ long as the warp of a small image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -46,7 +46,7 @@ class MirroredWarp(NamedTuple):
 
     @classmethod
     def of(
-        cls, params: TransformParams, affine: Affine | None, height: int, width: int
+        cls, params: Mapping[str, Any], affine: Affine | None, height: int, width: int
     ) -> MirroredWarp:
         """The geometry for the parameters of one image; `affine` is their matrix and offset."""
         flips = np.array([[params["flip_horizontal"], params["flip_vertical"]]], dtype=bool)

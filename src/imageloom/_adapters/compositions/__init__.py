@@ -1,0 +1,1 @@
+"""Compositions of albumentations and torchvision, called as each of them wants it."""
