@@ -186,6 +186,8 @@ def test_batches_have_the_stored_values(tmp_path: Path, executor: str) -> None:
         {"brightness_range": (0.5, 1)},
         {"contrast_range": (0.5, 1)},
         {"noise": "gauss"},
+        {"hue_range": 0.1},
+        {"jpeg_quality_range": (50, 90)},
         {"finish": "device"},
         {"dtype": "uint8"},
     ],

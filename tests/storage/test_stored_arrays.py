@@ -98,7 +98,12 @@ def test_all_executors_agree(executor: str, hdf5: Any, saved: Path, request: Any
 def test_random_subsets(executor: str, hdf5: Any, saved: Path) -> None:
     def of(x: Any) -> list[Any]:
         generator = ImageDataGenerator(
-            executor=executor, cores=2, validation_split=0.4, split="random", rotation_range=9
+            executor=executor,
+            cores=2,
+            validation_split=0.4,
+            split="random",
+            rotation_range=9,
+            geometry="corrected",
         )
         with generator.flow(x, TARGETS, batch_size=4, seed=4, subset="validation") as it:
             return [it.n, *take(it, 3)]
