@@ -15,7 +15,7 @@ from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
 from imageloom._imaging.augment.colour import Scaling
 from imageloom._imaging.augment.fused import Fusion
-from imageloom._imaging.augment.steps.apply import apply_all, move_mask
+from imageloom._imaging.augment.steps.apply import apply_all
 from imageloom._imaging.half import write_row
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
@@ -24,8 +24,6 @@ from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
-from imageloom._pipeline.composing import SampleMasks, compose
-from imageloom._pipeline.coordinates import SampleCoordinates
 from imageloom._pipeline.first_look import FirstLook
 from imageloom._pipeline.hooks import Hook, SampleCall, as_image, params_for_sample
 from imageloom._pipeline.mixture import mixed_batch
@@ -34,6 +32,7 @@ from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
 from imageloom._pipeline.seeds import StreamPurpose, own_stream
 from imageloom._pipeline.spare_states import give_back
+from imageloom._pipeline.targets import SampleTargets
 from imageloom._pipeline.unfinished import DrawnImages
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
@@ -80,13 +79,9 @@ class BatchWork:
         self._reader = BatchReader(recipe, task, raw, store, self.at)
         self._from_bytes = False  # whether the current image was stored as bytes
         self._progress = np.empty(1, np.int64) if progress is None else progress
-        # Parameters of the last image, which its masks are transformed with.
-        self._drawn: tuple[Mapping[str, Any], Affine | None] | None = None
+        self._targets = SampleTargets(recipe, task, self._reader, self._steps, self.at)
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
-        self._coordinates: SampleCoordinates | None = None  # of the current sample, if it has some
-        self._masks: SampleMasks | None = None  # if a composition wants them with their image
         self._composes = recipe.user_code.composes
-        self._composed: list[str] = []  # what compositions have done with the current image
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
         self._look = FirstLook(recipe, task, self.at) if looks else None
@@ -207,8 +202,8 @@ class BatchWork:
                 at.mask = k
                 self._compute_mask(array[j])
             at.mask = -1
-            if self._coordinates is not None and not self._bad:
-                self._coordinates.write([array[j] for array in coordinates], self._finished_size())
+            if not self._bad:
+                self._targets.write([array[j] for array in coordinates])
 
     def _compute_if_readable(self, row: NDArray[Any]) -> None:
         """Computes an image; if bad images are to be replaced, notes the image if it is bad."""
@@ -220,45 +215,16 @@ class BatchWork:
             return
         if self._bad:  # the batch will be computed again, with other samples
             return
-        if self._recipe.coordinates is not None:
-            self._coordinates = self._coordinates_in(x)
+        self._targets.begin(x)
         if self._composes:
-            self._drawn = None
-            if not self._read_masks():
+            for unreadable in self._targets.read_masks():
+                self._note_or_raise(unreadable)
+            if self._bad:
                 return
         self._compute(x, row)
-        if self._composed and self._transforms:
-            self._transforms[-1] = {**self._transforms[-1], "functions": tuple(self._composed)}
-        self._composed = []
-
-    def _read_masks(self) -> bool:
-        """Reads the masks before their image is computed; returns False if one cannot be read."""
-        pixels = []
-        for k, dtype in enumerate(self._recipe.layout.mask_dtypes):
-            self.at.mask = k
-            try:
-                pixels.append(self._reader.mask(np.dtype(dtype)))
-            except BadImageError as error:
-                self._note_or_raise(error)
-        self.at.mask = -1
-        self._masks = SampleMasks(pixels) if self._recipe.masks else None
-        return not self._bad
-
-    def _coordinates_in(self, x: NDArray[Any]) -> SampleCoordinates:
-        """The boxes or points of the current sample in its image, as that was read."""
-        options, read = self._recipe.coordinates, self._recipe.read
-        assert options is not None
-        before, after = self._reader.size_in_file(x), (x.shape[0], x.shape[1])
-        found = SampleCoordinates(options, self._task.annotations[self.at.sample], before)
-        if read is not None:
-            found.resize(read, before, after)
-        found.clip(after)
-        return found
-
-    def _finished_size(self) -> tuple[int, int]:
-        """The (height, width) of the images of the batch."""
-        shape = self._recipe.layout.row_shape
-        return shape[1:] if self._recipe.channels_first else shape[:2]  # type: ignore[return-value]
+        if self._targets.composed and self._transforms:
+            functions = tuple(self._targets.composed)
+            self._transforms[-1] = {**self._transforms[-1], "functions": functions}
 
     def _note_or_raise(self, error: BadImageError) -> None:
         report = self._recipe.report
@@ -269,24 +235,15 @@ class BatchWork:
     def _compute_mask(self, row: NDArray[Any]) -> None:
         """Reads a mask and applies the geometry of its image; notes a bad one as above."""
         self.at.enter("read")
-        if self._composes:
-            if self._bad or self._masks is None:
-                return
-            self._transform_masks()
-            x = self._masks.pixels[self.at.mask]
-        else:
-            try:
-                x = self._reader.mask(row.dtype)
-            except BadImageError as error:
-                self._note_or_raise(error)
-                return
-            if self._bad:
-                return
-            options = self._recipe.transform
-            if options is not None and self._drawn is not None:
-                self.at.enter("transform")
-                params, affine = self._drawn
-                x = move_mask(self._steps.cropped_mask(x), params, options, affine)
+        if self._bad and self._composes:
+            return  # they were read before their image
+        try:
+            x = self._targets.mask(row.dtype, moves=not self._bad)
+        except BadImageError as error:
+            self._note_or_raise(error)
+            return
+        if self._bad:
+            return
         x = self._in_user_layout(x)
         if x.shape != row.shape:
             raise BatchShapeError(
@@ -335,8 +292,7 @@ class BatchWork:
     def _cropped(self, x: NDArray[Any]) -> NDArray[Any]:
         self.at.enter("transform")
         x = self._steps.cropped(x if x.ndim == 3 else x[:, :, None], self._image_number())
-        if self._coordinates is not None and self._steps.window is not None:
-            self._coordinates.crop(self._steps.window)
+        self._targets.follow_crop()
         return x
 
     def _computed_at_once(self, fusion: Fusion, x: NDArray[Any], row: NDArray[Any]) -> bool:
@@ -350,7 +306,7 @@ class BatchWork:
             self._fitting = kind
         self.at.enter("transform")
         warp, draws = _UNMOVED, self._draws
-        if draws is not None and self._coordinates is not None:
+        if draws is not None and self._targets.follow_every_image:
             params, affine = self._draw(x)
             warp = MirroredWarp.of(params, affine, x.shape[0], x.shape[1])
         elif draws is not None:
@@ -381,7 +337,7 @@ class BatchWork:
                 f'finish="device" sends images to the device as bytes, but this one is stored as '
                 f'{x.dtype}: pass finish="host".'
             )
-        params, affine = self._drawn = self._draw(x) if self._transforms_images else ({}, None)
+        params, affine = self._targets.drawn = self._draw(x) if self._transforms_images else ({}, None)
         np.copyto(row, x, casting="unsafe")
         self._unfinished[self.at.part].note(self.at.sample, params, affine)
 
@@ -397,7 +353,7 @@ class BatchWork:
             self._look.before_transform(x)
         if self._methods.transforms and self._task.transforms is None:
             return self._methods.transform(self._about(), self._state, x)
-        params, affine = self._drawn = self._draw(x)
+        params, affine = self._targets.drawn = self._draw(x)
         if self._recipe.report.transforms:
             self._transforms.append(self._steps.with_window(params))
         if self._methods.applies:
@@ -422,9 +378,7 @@ class BatchWork:
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         params, affine = self._drawn_for(x)
-        if self._coordinates is not None and self._recipe.transform is not None:
-            size = x.shape[0], x.shape[1]
-            self._coordinates.transform(params, self._recipe.transform, size, affine)
+        self._targets.follow(x, params, affine)
         return params, affine
 
     def _drawn_for(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
@@ -470,25 +424,14 @@ class BatchWork:
         """Runs a hook on an image, which it sees in the layout that the user has chosen."""
         call = self._about()
         if hook.composition is not None:
-            self._transform_masks()
             of_bytes = self._from_bytes or x.dtype == np.uint8
             with self._recipe.user_code.turns:
                 hook.seed(call.params)
-                x, words = compose(
-                    hook.composition, x, self._masks, self._coordinates, of_bytes=of_bytes
-                )
-            self._composed += words
+                x = self._targets.compose(hook.composition, x, of_bytes=of_bytes)
             return as_image(hook.name, x)
         with self._recipe.user_code.turns:
             returned = hook(call.params, self._in_user_layout(x), call.extras)
         return channels_last(returned, self._recipe)
-
-    def _transform_masks(self) -> None:
-        """Moves masks that a composition has, or gets now, as far as their image has moved."""
-        if self._masks is not None and self._drawn is not None and self._recipe.transform is not None:
-            params, affine = self._drawn
-            options, steps = self._recipe.transform, self._steps
-            self._masks.move(lambda mask: move_mask(steps.cropped_mask(mask), params, options, affine))
 
     def _entropy(self, purpose: StreamPurpose) -> tuple[int, ...]:
         return (self._task.spec.seed, self._image_number(), purpose)
