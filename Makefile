@@ -166,5 +166,5 @@ $(OLDEST)/stamp: pyproject.toml constraints/oldest.txt $(VENV)/stamp-venv
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST_PY) -m pip install --quiet "pip>=25.1"
 	PIP_CONSTRAINT=constraints/oldest.txt $(OLDEST_PY) -m pip install --quiet \
-		--editable ".[jax,keras,pandas,ray,remote,splines,tensorflow,tf-keras,torch]" --group test-core
+		--editable ".[arrow,hdf5,jax,keras,pandas,ray,remote,splines,tensorflow,tf-keras,tiff,torch]" --group test-core
 	touch $@

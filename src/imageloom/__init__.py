@@ -39,6 +39,7 @@ from imageloom._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from imageloom import image as image
+    from imageloom._adapters.loss_jumps import LossJumpCallback
     from imageloom._adapters.report_callback import ReportCallback
     from imageloom._adapters.resume import ResumeCallback
     from imageloom._api.generator import ImageDataGenerator
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from imageloom._api.iterators.dataframes import DataFrameIterator
     from imageloom._api.iterators.directories import DirectoryIterator
     from imageloom._api.iterators.keras_base import Iterator
+    from imageloom._api.iterators.records import RecordIterator
+    from imageloom._api.iterators.versions import AugmentedVersions
     from imageloom._api.parallel_generator import ParallelImageDataGenerator
     from imageloom._api.previews import preview
     from imageloom._api.resizing import smart_resize
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
 # Names that are imported when they are first used. Some load Pillow and decoders, and
 # `ResumeCallback` loads Keras. Worker processes import this package too, but none of these.
 _LAZY = {
+    "AugmentedVersions": "_api.iterators.versions",
     "BadImage": "_stream.substitutions",
     "BatchIterator": "_api.iterators.base",
     "DataFrameIterator": "_api.iterators.dataframes",
@@ -82,10 +86,12 @@ _LAZY = {
     "EpochReport": "_stream.reporting.figures",
     "ImageDataGenerator": "_api.generator",
     "Iterator": "_api.iterators.keras_base",
+    "LossJumpCallback": "_adapters.loss_jumps",
     "Noise": "_options",
     "NumpyArrayIterator": "_api.iterators.arrays",
     "ParallelImageDataGenerator": "_api.parallel_generator",
     "ParallelProcessParams": "_pipeline.hooks",
+    "RecordIterator": "_api.iterators.records",
     "Report": "_stream.reporting.report",
     "ReportCallback": "_adapters.report_callback",
     "ResumeCallback": "_adapters.resume",
@@ -111,6 +117,7 @@ _LAZY = {
 
 __all__ = [
     "ArgumentTypeError",
+    "AugmentedVersions",
     "BadImage",
     "BadImageError",
     "BadSamplesError",
@@ -128,6 +135,7 @@ __all__ = [
     "InvalidArgumentError",
     "Iterator",
     "IteratorClosedError",
+    "LossJumpCallback",
     "MissingColumnError",
     "MissingDependencyError",
     "MissingDirectoryError",
@@ -137,6 +145,7 @@ __all__ = [
     "NumpyArrayIterator",
     "ParallelImageDataGenerator",
     "ParallelProcessParams",
+    "RecordIterator",
     "Report",
     "ReportCallback",
     "ResumeCallback",

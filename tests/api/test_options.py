@@ -12,6 +12,7 @@ from reference import keras_generator, quiet
 
 from imageloom import ImageDataGenerator, Noise, ParallelImageDataGenerator, _machine
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
+from imageloom._options import STEP_NAMES
 
 # Defaults of what Keras does not have; those of Keras are read from Keras.
 OWN_DEFAULTS: dict[str, Any] = {
@@ -38,6 +39,13 @@ OWN_DEFAULTS: dict[str, Any] = {
     "on_bad_image": "raise",
     "batch_timeout": None,
     "finish": "host",
+    "split": "sorted",
+    "split_seed": 0,
+    "groups": None,
+    "fold": None,
+    "mixup": None,
+    "cutmix": None,
+    **dict.fromkeys(STEP_NAMES),
 }
 
 

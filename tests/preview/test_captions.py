@@ -11,6 +11,7 @@ import pytest
 import imageloom
 from imageloom import ImageDataGenerator
 from imageloom._preview.captions import conventions, phrases
+from imageloom._preview.step_captions import STEP_KEYS
 from imageloom._preview.words import geometry_notes
 
 
@@ -72,3 +73,33 @@ def test_keras_exchanged_shifts_are_told() -> None:
     assert notes(width_shift_range=[1, 2], height_shift_range=(1, 2, 3))
     assert not notes(width_shift_range=0.2, height_shift_range=0.2)
     assert not notes(width_shift_range=0.2, geometry="corrected")
+
+
+def test_captions_of_further_steps() -> None:
+    generator = ImageDataGenerator(
+        random_crop=(0.2, 0.8),
+        perspective=(1, 1),
+        elastic=(1, 1),
+        rand_augment=(2, 0.5),
+        hue_range=(0.5, 0.5),
+        saturation_range=(0.5, 0.5),
+        grayscale=1,
+        blur=(1, 1),
+        jpeg_quality_range=40,
+        random_erasing=(1, 1),
+    )
+    drawn = generator.get_random_transform((60, 60, 3), seed=3)
+    found = phrases(drawn)
+    words = [phrase.split()[0] for phrase in found]
+    assert words == [
+        "crop", "perspective", "elastic", "rand", "rand", "hue", "saturation", "grey", "blur", "JPEG",
+        "erase",
+    ]  # fmt: skip
+    assert "saturation 1.00" in found
+    assert found[-2] == "JPEG 40"
+    assert f"crop {drawn['random_crop']['width']} x {drawn['random_crop']['height']}" in found
+    assert {"crop", "blur", "erase", "saturation"} <= {
+        text.split(":")[0] for text in conventions(found)
+    }
+    assert phrases(dict.fromkeys(STEP_KEYS)) == ["unchanged"]
+    assert {*drawn} >= STEP_KEYS

@@ -45,7 +45,7 @@ def script_of(code: str, project: jedi.Project) -> jedi.Script:
     [
         ("import imageloom\nimageloom.ImageD", ["ImageDataGenerator"]),
         ("import imageloom\nimageloom.load", ["load_img"]),
-        (START + "gen.flow_from", ["flow_from_dataframe", "flow_from_directory"]),
+        (START + "gen.flow_from_d", ["flow_from_dataframe", "flow_from_directory"]),
         (START + "gen.rotation", ["rotation_range"]),
         (START + "gen.flow_from_directory('a', target", ["target_size="]),
         (START + "it.class_", ["class_indices", "class_mode", "class_weights"]),

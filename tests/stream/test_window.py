@@ -89,6 +89,20 @@ def test_the_window_reaches_into_the_next_epoch(executor: Executor, workers: int
         assert settle(it) == [BATCHES - 1 + i for i in range(2 + workers)]
 
 
+def test_a_batch_of_the_past_leaves_what_is_ahead_in_its_order(
+    executor: Executor, workers: int, crops: Path
+) -> None:
+    with flow(crops, executor, pending=2) as it:
+        take(it, 2)
+        ahead = settle(it)
+        assert ahead == [2 + i for i in range(2 + workers)]
+        for past in (0, 40):
+            it.batch(past)
+            assert settle(it) == ahead, "also what had to make room is computed again in its turn"
+        next(it)
+        assert settle(it) == [3 + i for i in range(2 + workers)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "order",

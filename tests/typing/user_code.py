@@ -22,6 +22,9 @@ from imageloom import (
 )
 
 Pixels = NDArray[Any]
+stepped = ImageDataGenerator(
+    random_crop={"scale": (0.2, 1.0)}, blur=True, hue_range=(0.1, 0.2), rand_augment=(2, 0.5)
+)
 generator = ImageDataGenerator(cores=2, rotation_range=15, preprocessing_function=np.sqrt)
 images = np.zeros((8, 24, 24, 3), np.float32)
 labels = [0, 1, 0, 1, 0, 1, 0, 1]
@@ -64,6 +67,12 @@ def of_folders(some_mode: str, verbose: bool, lister: Callable[..., Any]) -> Non
     assert_type(it.batch_shape, tuple[int, ...])
     assert_type(it.class_weights(), dict[int, float])
     assert_type(it.state_dict(), dict[str, Any])
+    assert_type(it.batch(7), tuple[Pixels, Pixels])
+    assert_type(it.tta(5), imageloom.AugmentedVersions[tuple[Pixels, Pixels]])
+    for versions, targets in it.tta(5):
+        print(versions.shape, targets.shape)
+    assert_type(it.tta(5)[0], tuple[Pixels, Pixels])
+    assert_type(it.verify(it.receipt(contents=False)), list[str])
     assert_type(it.report(), imageloom.Report)
     assert_type(it.report().epochs[0].waiting_share, float)
     assert_type(it.report().to_dict(), dict[str, Any])

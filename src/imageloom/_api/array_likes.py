@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from imageloom._checks.values import in_words
 from imageloom._errors import ArgumentTypeError
+from imageloom._storage.stored_arrays import is_stored
 
 __all__ = ["check_images", "check_rows", "is_frame"]
 
@@ -60,7 +61,7 @@ def _no_array(value: Any) -> str | None:
     """What a value is, with a full stop and advice, if it is no array; None if it may be one."""
     if is_frame(value):
         return f"a table of shape {value.shape}. For the files that it names, use flow_from_dataframe."
-    if any(hasattr(value, name) for name in _ARRAYS):
+    if any(hasattr(value, name) for name in _ARRAYS) or is_stored(value):
         return None
     if isinstance(value, (str, bytes, os.PathLike)):
         return f"{in_words(value)}. For a folder of images, use flow_from_directory."

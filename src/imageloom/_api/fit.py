@@ -105,8 +105,10 @@ class _Drawing:
         """Whether the user has overridden `random_transform`, which draws and applies."""
         return "random_transform" in self._frozen.overrides
 
-    def params(self, shape: tuple[int, ...], count: int) -> Iterator[TransformParams]:
-        """The parameters of `count` images of one shape."""
+    def params(
+        self, shape: tuple[int, ...], count: int, *, crops: bool = False
+    ) -> Iterator[TransformParams]:
+        """The parameters of `count` images of one shape; iterators cut their windows themselves."""
         drawn_by_user = bool(_DRAWING_METHODS & self._frozen.overrides)
         for i in range(count):
             if drawn_by_user:
@@ -115,12 +117,13 @@ class _Drawing:
                 as_params(drawn)  # raises if they are none
                 yield drawn
             else:
-                yield draw_from(self.state, self._frozen.options, shape, self._own_seed(i))
+                own = self._own_seed(i)
+                yield draw_from(self.state, self._frozen.options, shape, own, crops=crops)
 
     def transformed(self, images: NDArray[Any], rounds: int) -> NDArray[Any]:
         """`rounds` versions of each image."""
         versions = np.zeros((rounds * len(images), *images.shape[1:]), dtype=images.dtype)
-        params = self.params(images.shape[1:], len(versions))
+        params = self.params(images.shape[1:], len(versions), crops=True)
         for i in range(len(versions)):
             image = images[i % len(images)]
             if self.by_user:

@@ -16,7 +16,7 @@ from imageloom._adapters.keras import configured
 from imageloom._adapters.mltk import MltkSurface
 from imageloom._api.engine import Engine
 from imageloom._api.fit import statistics_for
-from imageloom._api.flows import arrays, dataframe, directory
+from imageloom._api.flows import arrays, dataframe, directory, records
 from imageloom._api.generator_state import restore, state_of
 from imageloom._api.iterators.arguments import IGNORED_KEYWORDS
 from imageloom._api.iterators.base import BatchIterator
@@ -24,11 +24,19 @@ from imageloom._api.planning import FrozenGenerator, freeze
 from imageloom._api.statistics_file import check_images
 from imageloom._api.transforms import apply_to_image, draw_for_image, standardize_image
 from imageloom._checks.keywords import explain_methods, explained
+from imageloom._checks.splits import Groups
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams, default_transform
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions, warn_if_unfitted
-from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, GeneratorOptions, Noise, ShiftRange
+from imageloom._options import (
+    OPTION_DEFAULTS,
+    OPTION_NAMES,
+    GeneratorOptions,
+    Noise,
+    ShiftRange,
+    StepOption,
+)
 from imageloom._pipeline.hooks import Hook
 from imageloom._pipeline.recipe import Recipe
 from imageloom._preview.words import generator_in_words
@@ -133,6 +141,52 @@ class ImageDataGenerator(MltkSurface):
             for them, and the device that batches are moved to does the rest (`to_torch_dataset`
             with a device, `to_jax`, and Keras' `fit` on an accelerator). Batches that are read in
             other ways are finished by the workers.
+        split: which samples `validation_split` takes: `"sorted"`, the first of each class (of a data
+            frame or an array, the first), as in Keras; `"random"`, which does not depend on the other
+            samples, so that each keeps its part when files are added; `"stratified"`, at random, but
+            the same share of each class.
+        split_seed: seed of the random splits, 0..2**32-1.
+        groups: keeps samples together that belong together, such as the pictures of one patient: no
+            group is in both parts. The name of a column for `flow_from_dataframe`; a function of the
+            file name (as in `filenames`) that returns the group; or for `flow` and data frames the
+            group of each image or row.
+        fold: (i, k) for cross-validation, in the place of `validation_split`: `subset="validation"`
+            is part i of k, counted from 0, and `subset="training"` the others.
+        mixup: adds to each finished image another one of its batch, as `keras.layers.MixUp`: alpha of
+            the beta distribution of the weights (0.2 is usual). Targets, weights and masks are mixed
+            likewise, so they are floats.
+        cutmix: replaces a box of each finished image by that of another one of its batch, as
+            `keras.layers.CutMix`: the highest alpha (1.0 is usual), or the lowest and the highest, of
+            which one is drawn for each batch. Masks have the same boxes; targets and weights are
+            mixed by area. With `mixup` as well, one of the two is drawn for each batch.
+        random_crop: True cuts windows of `target_size` out of images that keep their own size.
+            `{"scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3)}` cuts windows with this share of the area
+            and this width by height, and resizes them to `target_size`, as torchvision's
+            `RandomResizedCrop`. Without random transforms, images are resized as ever.
+        perspective: move the corners, as Keras' `RandomPerspective`. This option and others below
+            take True for the defaults of Keras' layer, a number or two bounds for its `factor`, or
+            a dictionary of its arguments; here `factor`, `scale` and `fill_value`.
+        elastic: distort like rubber, as Keras' `RandomElasticTransform` (`factor`, `scale`,
+            `fill_mode`, `fill_value`).
+        rand_augment: (n, magnitude): n operations in a row with a strength in 0..1, as Keras'
+            `RandAugment` (`num_ops`, `factor`).
+        hue_range: largest change of the hue in either direction, or two bounds; 1.0 is half a turn,
+            as in Keras' `RandomHue`.
+        saturation_range: two bounds of a factor, or the upper one; 0.0 is grey, 0.5 changes nothing,
+            1.0 is full colour, as in Keras' `RandomSaturation`.
+        grayscale: probability of making an image grey, as Keras' `RandomGrayscale`; True is 0.5.
+        blur: blur, as Keras' `RandomGaussianBlur` (`factor`, `kernel_size`, `sigma`).
+        jpeg_quality_range: compress as a JPEG file of a quality between two whole numbers in
+            1..100, as TensorFlow's `random_jpeg_quality`, but with the upper one.
+        random_erasing: erase a rectangle, as Keras' `RandomErasing` (`factor`, `scale`,
+            `fill_value`).
+        exif_orientation: turn images, and masks, as their orientation tag says, before they are
+            resized. Keras ignores the tag, except for TIFF files, which Pillow turns always.
+        depth: `"keras"`, or `"native"`: values of PNG, TIFF and PPM files with more than 8 bits stay as
+            they are stored (0..65535), also of colour images, and TIFF files may have any number of
+            channels (`color_mode=5`). `channel_shift_range` and `cval` are in units of these values;
+            brightness, contrast and noise, which need bytes, are an error. Only images of 8 bits are
+            cached.
 
     Attributes:
         mean: the mean that `fit` computed, (1, 1, channels) or (channels, 1, 1); None before.
@@ -193,6 +247,24 @@ class ImageDataGenerator(MltkSurface):
     on_bad_image: str
     batch_timeout: float | None
     finish: str
+    split: str
+    split_seed: int
+    groups: Groups
+    fold: tuple[int, int] | None
+    mixup: float | None
+    cutmix: float | Sequence[float] | None
+    random_crop: StepOption
+    perspective: StepOption
+    elastic: StepOption
+    rand_augment: StepOption
+    hue_range: float | Sequence[float] | None
+    saturation_range: float | Sequence[float] | None
+    grayscale: bool | float | None
+    blur: StepOption
+    jpeg_quality_range: int | Sequence[int] | None
+    random_erasing: StepOption
+    exif_orientation: bool
+    depth: str
 
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
@@ -249,6 +321,24 @@ class ImageDataGenerator(MltkSurface):
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
         finish: str = "host",
+        split: str = "sorted",
+        split_seed: int = 0,
+        groups: Groups = None,
+        fold: tuple[int, int] | None = None,
+        mixup: float | None = None,
+        cutmix: float | Sequence[float] | None = None,
+        random_crop: StepOption = None,
+        perspective: StepOption = None,
+        elastic: StepOption = None,
+        rand_augment: StepOption = None,
+        hue_range: float | Sequence[float] | None = None,
+        saturation_range: float | Sequence[float] | None = None,
+        grayscale: bool | float | None = None,
+        blur: StepOption = None,
+        jpeg_quality_range: int | Sequence[int] | None = None,
+        random_erasing: StepOption = None,
+        exif_orientation: bool = False,
+        depth: str = "keras",
     ) -> None:
         given = {name: value for name, value in locals().items() if name in OPTION_NAMES}
         if data_format is None:
@@ -272,6 +362,8 @@ class ImageDataGenerator(MltkSurface):
     flow = arrays.flow
     flow_from_directory = directory.flow_from_directory
     flow_from_dataframe = dataframe.flow_from_dataframe
+    flow_from_table = records.flow_from_table
+    flow_from_webdataset = records.flow_from_webdataset
 
     @explained("fit", meant=True)
     def fit(
@@ -330,7 +422,9 @@ class ImageDataGenerator(MltkSurface):
         Returns:
             theta and shear in degrees; tx and ty in pixels; zx and zy; flip_horizontal and
             flip_vertical; channel_shift_intensity and brightness, each may be None; and, only
-            where the generator has such an option, contrast and noise.
+            where the generator has such an option, contrast, noise and the steps of Keras' layers
+            (random_crop, perspective, elastic, rand_augment, hue, saturation, grayscale, blur,
+            jpeg_quality, random_erasing), which are None where chance leaves the image alone.
         """
         options = self._options()
         if not options.random_transforms_enabled:
@@ -455,5 +549,10 @@ class ImageDataGenerator(MltkSurface):
 
 
 explain_methods(
-    ImageDataGenerator, flow=(), flow_from_directory=(), flow_from_dataframe=IGNORED_KEYWORDS
+    ImageDataGenerator,
+    flow=(),
+    flow_from_directory=(),
+    flow_from_dataframe=IGNORED_KEYWORDS,
+    flow_from_table=(),
+    flow_from_webdataset=(),
 )

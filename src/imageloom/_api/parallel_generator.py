@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from imageloom._api.flows import mltk_directory
 from imageloom._api.generator import ImageDataGenerator
 from imageloom._checks.keywords import explain_methods, explained
-from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, Noise, ShiftRange
+from imageloom._checks.splits import Groups
+from imageloom._options import OPTION_DEFAULTS, OPTION_NAMES, Noise, ShiftRange, StepOption
 from imageloom._public import public
 
 __all__ = ["ParallelImageDataGenerator"]
@@ -76,6 +77,24 @@ class ParallelImageDataGenerator(ImageDataGenerator):
         on_bad_image: str = "raise",
         batch_timeout: float | None = None,
         finish: str = "host",
+        split: str = "sorted",
+        split_seed: int = 0,
+        groups: Groups = None,
+        fold: tuple[int, int] | None = None,
+        mixup: float | None = None,
+        cutmix: float | Sequence[float] | None = None,
+        random_crop: StepOption = None,
+        perspective: StepOption = None,
+        elastic: StepOption = None,
+        rand_augment: StepOption = None,
+        hue_range: float | Sequence[float] | None = None,
+        saturation_range: float | Sequence[float] | None = None,
+        grayscale: bool | float | None = None,
+        blur: StepOption = None,
+        jpeg_quality_range: int | Sequence[int] | None = None,
+        random_erasing: StepOption = None,
+        exif_orientation: bool = False,
+        depth: str = "keras",
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name in OPTION_NAMES})
 

@@ -14,6 +14,7 @@ from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._checks.values import computing_dtype
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._executors.base import KEPT_BATCHES, Channel
+from imageloom._imaging.mixing import MixOptions
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
 from imageloom._imaging.pillow_settings import PillowSettings, program_settings
 from imageloom._machine import free_memory, worker_count
@@ -27,6 +28,7 @@ from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
 from imageloom._sources.base import SampleSource
+from imageloom._sources.mixed_targets import check_can_mix
 from imageloom._storage.access import present_access
 from imageloom._warnings import Code, warn_user
 
@@ -34,6 +36,7 @@ __all__ = [
     "FrozenGenerator",
     "OutputSettings",
     "PlanningGenerator",
+    "checked_mixing",
     "freeze",
     "make_recipe",
     "recipe_for_fit",
@@ -115,6 +118,11 @@ def freeze(
         if name in vars(generator) or getattr(type(generator), name) is not getattr(base, name)
     )
     frozen = _snapshot(generator, base)
+    if (
+        options.groups is not None
+    ):  # the data set is divided already; they may be many, or cannot travel
+        options = dataclasses.replace(options, groups=None)
+        vars(frozen)["groups"] = None
     vars(frozen)["_frozen_options"] = options
     return FrozenGenerator(
         options=options, statistics=statistics, generator=frozen, overrides=overrides
@@ -168,12 +176,12 @@ def make_recipe(
             "`get_random_transform` and `apply_transform` instead."
         )
     options, rows = frozen.options, source.rows
-    unaugmented = settings.subset == "validation" and not options.validation_augmentation_enabled
+    unaugmented = _is_unaugmented(options, settings.subset)
     params = ParallelProcessParams(
         image_data_generator=frozen.generator,
         data_format=settings.data_format,
         dtype=settings.dtype,
-        validation_split=options.split,
+        validation_split=options.validation_share,
         subset=settings.subset,
         batch_shape=(batch_size, *row_shape),
         class_indices=dict(source.class_indices),
@@ -186,6 +194,7 @@ def make_recipe(
         get_batch_function=options.get_batch_function,
         **hook_params,
     )
+    mixing = checked_mixing(options, source, settings.subset)
     pillow = program_settings()
     is_sent = rows is not None and not rows.reopens  # with the task, to the worker
     layout = BatchLayout(
@@ -195,18 +204,22 @@ def make_recipe(
         copies=source.images * (2 if source.repeats_images else 1),
         raw_shape=rows.shape[1:] if is_sent and rows is not None else None,
         raw_dtype=rows.dtype if rows is not None else "uint8",
-        mask_dtypes=() if read is None else _mask_dtypes(source, read),
+        mask_dtypes=() if read is None else _mask_dtypes(source, read, mixing),
         mask_shape=_mask_shape(row_shape, settings.data_format),
         coordinates=() if source.coordinates is None else source.coordinates.row_kinds,
     )
+    transform = None if unaugmented else options.transform
+    crops = transform is not None and transform.crops
+    cached = None if read is None else read.at_own_size() if crops else read
     return Recipe(
         read=read,
         rows=rows,
-        cache=None if read is None else _cache_plan(options, source, read, pillow, layout),
+        records=source.records,
+        cache=None if cached is None else _cache_plan(options, source, cached, pillow, layout),
         images=source.images,
         masks=source.masks,
+        transform=transform,
         coordinates=source.coordinates,
-        transform=None if unaugmented else options.transform,
         standardize=StandardizeOptions.of(options, frozen.statistics),
         layout=layout,
         params=params,
@@ -226,6 +239,7 @@ def make_recipe(
         hearing=program_hearing(),
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else computing_dtype(settings.dtype),
+        mixing=mixing,
         # Keras' values for file iterators and for array iterators.
         saved_name_range=10_000_000 if rows is None else 10_000,
     )
@@ -252,6 +266,7 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
         masks=0,
         coordinates=None,
         transform=options.transform if augment else None,
+        cache=None if augment and options.transform.crops else recipe.cache,
         standardize=standardize,
         layout=dataclasses.replace(
             recipe.layout,
@@ -265,6 +280,7 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
             overrides=recipe.user_code.overrides - {"standardize"} if augment else frozenset()
         ),
         rescale_first=None if last else options.rescale,
+        mixing=None,
         report=dataclasses.replace(recipe.report, moments=True),
     )
 
@@ -274,10 +290,37 @@ def _mask_shape(row_shape: tuple[int, ...], data_format: str) -> tuple[int, ...]
     return (*row_shape[:-1], 1) if data_format == "channels_last" else (1, *row_shape[1:])
 
 
-def _mask_dtypes(source: SampleSource, read: ReadOptions) -> tuple[str, ...]:
-    """The dtype of each of a sample's masks: that of the first one that can be read."""
+def _is_unaugmented(options: GeneratorOptions, subset: str | None) -> bool:
+    return subset == "validation" and not options.validation_augmentation_enabled
+
+
+def checked_mixing(
+    options: GeneratorOptions, source: SampleSource, subset: str | None
+) -> MixOptions | None:
+    """How the batches of a data set are mixed; None if they are not.
+
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: its targets cannot be mixed.
+    """
+    if not options.random_transforms_enabled or _is_unaugmented(options, subset):
+        return None
+    if not (options.mixup or options.cutmix):
+        return None
+    check_can_mix(source, "mixup" if options.mixup else "cutmix")
+    cutmix = options.cutmix or None
+    low, high = cutmix if isinstance(cutmix, (tuple, list)) else (0.0, cutmix or 0.0)
+    return MixOptions(float(options.mixup or 0), (float(low), float(high)) if cutmix else None)
+
+
+def _mask_dtypes(source: SampleSource, read: ReadOptions, mixing: MixOptions | None) -> tuple[str, ...]:
+    """The dtype of each of a sample's masks: that of the first one that can be read.
+
+    Sums of masks with weights are floats.
+    """
     if source.masks == 0:
         return ()
+    if mixing is not None and mixing.mixup:
+        return ("<f4",) * source.masks
     from imageloom._imaging.decode import read_stored  # loads Pillow
 
     found: list[str | None] = [None] * source.masks
@@ -329,6 +372,8 @@ def _cache_plan(
         why = "there is no room for one image"
         if plan is None:
             why = "images are not resized to one size"
+            if options.used_steps[:1] == ["random_crop"]:
+                why = "`random_crop` cuts windows out of images at their own sizes"
         elif options.cache_limit is not None and options.cache_limit < plan.row_nbytes + MARK.itemsize:
             why = "`cache_limit` is smaller than one image"
         warn_user(f"`cache` keeps nothing: {why}.", code=Code.CACHE_KEEPS_NOTHING)

@@ -14,10 +14,11 @@ from PIL import Image
 from imageloom._api.generator import ImageDataGenerator
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
+from imageloom._checks.depth import channels_of, check_color_mode
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_choice, check_int, check_seed
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
-from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom._options import INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
 from imageloom._preview.samples import make_preview_images, spread, why_not_augmented
 from imageloom._preview.sheet import about_values, draw_sheet, preview_sheet
@@ -47,7 +48,7 @@ def preview(
     versions: int = 5,
     seed: int = 0,
     target_size: tuple[int, int] | None = None,
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     interpolation: str = "bilinear",
     title: str | None = None,
 ) -> Image.Image:
@@ -237,8 +238,10 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def _check_reading(target_size: tuple[int, int] | None, color_mode: str, interpolation: str) -> None:
-    check_choice("color_mode", color_mode, tuple(COLOUR_CHANNELS), called="color mode")
+def _check_reading(
+    target_size: tuple[int, int] | None, color_mode: str | int, interpolation: str
+) -> None:
+    check_color_mode(color_mode)
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     for side in target_size or ():
         check_int("a side of target_size", side, 1)
@@ -324,12 +327,12 @@ def file_recipe(
     frozen: FrozenGenerator,
     source: SampleSource,
     target_size: tuple[int, int] | None,
-    color_mode: str,
+    color_mode: str | int,
     interpolation: str,
 ) -> Recipe:
     """How images of files are computed for pictures; a `target_size` of None keeps their sizes."""
     height, width = target_size or (1, 1)
-    channels = COLOUR_CHANNELS[color_mode]
+    channels = channels_of(color_mode)
     last = frozen.options.data_format == "channels_last"
     read = ReadOptions(
         color_mode=color_mode,
@@ -339,6 +342,8 @@ def file_recipe(
         exact_resize=frozen.options.transform.needs_exact_pixels,
         differing_share=frozen.options.transform.differing_share,
         scaled=frozen.options.decode == "scaled",
+        exif_orientation=bool(frozen.options.exif_orientation),
+        native=frozen.options.depth == "native",
     )
     return make_recipe(
         frozen,

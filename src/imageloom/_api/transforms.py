@@ -28,7 +28,7 @@ from imageloom._pipeline.hooks import (
     SampleCall,
     current_sample,
 )
-from imageloom._pipeline.seeds import StreamPurpose, fork, global_state
+from imageloom._pipeline.seeds import StreamPurpose, fork, global_state, step_stream
 from imageloom._pipeline.spare_states import borrowed_state
 
 __all__ = ["apply_to_image", "draw_for_image", "draw_from", "standardize_image"]
@@ -44,15 +44,15 @@ def draw_for_image(
     Scripts write all parameters into a table, or compare them with a dictionary. So the keys are
     Keras', and those of options that Keras does not have are there only if they are used.
     """
-    seed = check_seed(seed)
+    seed, sample = check_seed(seed), current_sample.get()
     if seed is not None:
         own = np.random.SeedSequence((seed, 0, StreamPurpose.COLOUR_AND_NOISE))
         with borrowed_state(seed) as drawn_from:
-            params = draw_from(drawn_from, options, shape, own)
+            params = draw_from(drawn_from, options, shape, own, crops=sample is None)
     else:
-        state, sample = global_state(), current_sample.get()
+        state = global_state()
         own = fork(state) if sample is None else np.random.SeedSequence(sample.entropy)
-        params = draw_from(state, options, shape, own)
+        params = draw_from(state, options, shape, own, crops=sample is None)
     unused = [key for key in _NOT_OF_KERAS if params[key] is None]
     return {key: value for key, value in params.items() if key not in unused}
 
@@ -62,6 +62,8 @@ def draw_from(
     options: GeneratorOptions,
     shape: Sequence[int],
     own: np.random.SeedSequence,
+    *,
+    crops: bool = False,
 ) -> TransformParams:
     """Draws the transform of one image.
 
@@ -69,16 +71,25 @@ def draw_from(
         state: the random state, which changes as in Keras; contrast and noise do not use it.
         options: the generator's options.
         shape: shape of the image, in the options' `data_format`.
-        own: seed of the separate stream for contrast and noise.
+        own: seed of the separate stream for contrast and noise; those of further steps derive from it.
+        crops: whether a window is drawn, too; iterators cut it before they call a method.
     """
     rows = 0 if options.data_format == "channels_last" else 1
-    return draw_transform(
-        state,
-        options.transform,
-        shape[rows],
-        shape[rows + 1],
-        lambda: np.random.Generator(np.random.PCG64(own)),
+    height, width = shape[rows], shape[rows + 1]
+    transform = options.transform
+    params = draw_transform(
+        state, transform, height, width, lambda: np.random.Generator(np.random.PCG64(own))
     )
+    if transform.has_steps or transform.crops:
+        from imageloom._imaging.augment.steps.draw import draw_steps, draw_window  # loads OpenCV
+
+        words = own.entropy if isinstance(own.entropy, Sequence) else (own.entropy or 0,)
+        stream = step_stream(words)
+        draw_steps(params, transform, height, width, stream)
+        if crops and transform.crops:
+            size = (height, width)
+            params["random_crop"] = draw_window(transform, size, size, stream)
+    return params
 
 
 def apply_to_image(
@@ -89,14 +100,14 @@ def apply_to_image(
     Raises:
         InvalidArgumentError: the rank of the image is not 3.
     """
-    from imageloom._imaging.augment.apply import apply_transform  # loads OpenCV
+    from imageloom._imaging.augment.steps.apply import apply_all  # loads OpenCV
 
     if x.ndim != 3:
         raise InvalidArgumentError(f"Expected an image of rank 3, received shape {x.shape}.")
     if options.data_format == "channels_last":
-        return apply_transform(x, params, options.transform)
+        return apply_all(x, params, options.transform)
     image = np.moveaxis(x, 0, -1)
-    transformed = apply_transform(image, params, options.transform)
+    transformed = apply_all(image, params, options.transform)
     return x if transformed is image else np.moveaxis(transformed, -1, 0)
 
 
@@ -128,7 +139,7 @@ def _sample_without_iterator(options: GeneratorOptions, generator: Any) -> Sampl
         image_data_generator=generator,
         data_format=options.data_format,
         dtype=options.dtype,
-        validation_split=options.split,
+        validation_split=options.validation_share,
         preprocessing_function=options.preprocessing_function,
         noaug_preprocessing_function=options.noaug_preprocessing_function,
         get_batch_function=options.get_batch_function,

@@ -35,10 +35,12 @@ def check_can_finish(options: Any) -> None:
     ]
     if options.noise:
         named.append("noise")
+    named += [name for name in ("mixup", "cutmix") if getattr(options, name)]
     if options.interpolation_order > 1:
         named.append(f"interpolation_order={options.interpolation_order}")
     if options.save_to_dir is not None:
         named.append("save_to_dir")
+    named += options.used_steps
     if named:
         listed = " and ".join(f"`{name}`" for name in named)
         raise InvalidArgumentError(

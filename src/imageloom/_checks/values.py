@@ -34,6 +34,7 @@ __all__ = [
     "computing_dtype",
     "in_words",
     "is_floating",
+    "is_integer",
     "shift_range",
     "zoom_bounds",
 ]
@@ -58,7 +59,8 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, numbers.Real)
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
+    """Whether a value is a whole number, and no truth value."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
@@ -126,7 +128,7 @@ def check_seed(seed: Any) -> int | None:
     """Returns a seed as a plain int, or None; raises unless 0 <= seed < 2**32."""
     if seed is None:
         return None
-    if not _is_integer(seed):
+    if not is_integer(seed):
         raise ArgumentTypeError(f"`seed` must be an integer or None; received {in_words(seed)}.")
     if not 0 <= seed < 2**32:
         raise InvalidArgumentError(f"`seed` must be in 0..2**32 - 1; received {seed!r}.")
@@ -138,7 +140,7 @@ def check_shard(shard: Any) -> tuple[int, int]:
     if (
         not isinstance(shard, (tuple, list))
         or len(shard) != 2
-        or not all(_is_integer(number) for number in shard)
+        or not all(is_integer(number) for number in shard)
     ):
         raise ArgumentTypeError(
             '`shard` must be (index, count) with two integers, or "auto", or None; received '
@@ -193,7 +195,7 @@ def check_int(
     allowed = f"an integer >= {low}" if high is None else f"an integer in {low}..{high}"
     if also:
         allowed += f", {also}"
-    if not _is_integer(value):
+    if not is_integer(value):
         raise ArgumentTypeError(f"`{name}` must be {allowed}; received {in_words(value)}.")
     if value == other:
         return
@@ -210,7 +212,7 @@ def check_cores(cores: Any) -> None:
             "`cores` must be a number of workers (int, -1 for all cores) or a share of the cores "
             f"(float in 0..1), or None; received {in_words(cores)}."
         )
-    if not _is_integer(cores) and not 0 <= cores <= 1:
+    if not is_integer(cores) and not 0 <= cores <= 1:
         raise InvalidArgumentError(
             f"`cores` must be in 0..1 if it is a float, a share of the cores; received {cores!r}. "
             "Pass an int for a number of workers."

@@ -20,8 +20,10 @@ from imageloom._cli.cache import cache
 from imageloom._cli.check import check
 from imageloom._cli.inspect import inspect
 from imageloom._cli.preview import preview
+from imageloom._cli.replay import replay
 from imageloom._cli.stats import stats
 from imageloom._cli.terminal import Failure, colours_wanted, tolerant_output
+from imageloom._cli.verify import verify
 from imageloom._errors import in_one_line
 
 __all__ = ["main"]
@@ -80,6 +82,8 @@ def _sentence(error: BaseException) -> str:
     imageloom check train.py                what is probably not meant in a program
     imageloom stats photos -o stats.npz     mean and deviation, for generator.fit("stats.npz")
     imageloom bench photos                  how many workers to use
+    imageloom replay state.json --step 1234 the pictures, files and draws of a step of a run
+    imageloom verify receipt.json photos    whether the same batches come out elsewhere
     imageloom cache list                    what is kept in your cache directory
     """,
 )
@@ -98,5 +102,5 @@ def main(traceback: bool) -> None:
     del traceback  # read by the group of commands
 
 
-for command in (inspect, browse, preview, check, stats, bench, cache):
+for command in (inspect, browse, preview, check, stats, bench, replay, verify, cache):
     main.add_command(command)

@@ -133,6 +133,49 @@ _AUGMENTATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
          "help": "Add noise. May be repeated: one kind is chosen for each image."},
     ),
     (
+        "--random-crop",
+        {"type": PAIR, "metavar": "LOW HIGH", "help": "Cut windows with this share of the area."},
+    ),
+    (
+        "--perspective",
+        {"type": NUMBER, "metavar": "X", "help": "Move the corners, with up to this probability."},
+    ),
+    (
+        "--elastic",
+        {"type": NUMBER, "metavar": "X", "help": "Distort like rubber, with up to this probability."},
+    ),
+    (
+        "--rand-augment",
+        {"type": PAIR, "metavar": "N MAGNITUDE", "help": "Apply N operations of a strength in 0..1."},
+    ),
+    (
+        "--hue-range",
+        {"type": NUMBER_OR_PAIR, "metavar": "X|LOW HIGH", "help": "Turn the hue; 1 is half a turn."},
+    ),
+    (
+        "--saturation-range",
+        {"type": NUMBER_OR_PAIR, "metavar": "X|LOW HIGH",
+         "help": "Change the saturation: 0 is grey, 0.5 changes nothing."},
+    ),
+    ("--grayscale", {"type": NUMBER, "metavar": "X", "help": "Make grey, with this probability."}),
+    ("--blur", {"type": NUMBER, "metavar": "X", "help": "Blur, with up to this probability."}),
+    (
+        "--jpeg-quality-range",
+        {"type": PAIR, "metavar": "LOW HIGH", "help": "Compress as JPEG of a quality in 1..100."},
+    ),
+    (
+        "--random-erasing",
+        {"type": NUMBER, "metavar": "X", "help": "Erase a rectangle, with up to this probability."},
+    ),
+    (
+        "--mixup",
+        {"type": NUMBER, "metavar": "ALPHA", "help": "Add another image, with a drawn weight."},
+    ),
+    (
+        "--cutmix",
+        {"type": NUMBER_OR_PAIR, "metavar": "ALPHA", "help": "Replace a box by that of another image."},
+    ),
+    (
         "--fill-mode",
         {"type": click.Choice(FILL_MODES),
          "help": "Fill beyond the border.  [default: nearest]"},

@@ -23,6 +23,7 @@ from imageloom._imaging.decode import read_pixels
 from imageloom._imaging.look import Look, look_at
 from imageloom._imaging.opencv import cv2
 from imageloom._imaging.opening import largest_file
+from imageloom._imaging.orientation import orientation_of
 from imageloom._machine import available_cpus
 from imageloom._options import ReadOptions
 from imageloom._preview.progress import progress_bar
@@ -33,8 +34,6 @@ from imageloom._storage.urls import is_url, join
 __all__ = ["Findings", "examine", "listed_findings"]
 
 LARGE_PIXELS: Final = 25_000_000
-_ORIENTATION: Final = 0x0112  # the tag of TIFF 6.0 and EXIF
-_UPRIGHT: Final = (0, 1)
 _FORMATS: Final = {
     "png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "bmp": "BMP", "ppm": "PPM", "tif": "TIFF",
     "tiff": "TIFF",
@@ -88,7 +87,8 @@ class Findings:
         blank: files whose pixels all have nearly the same colour.
         tiny: files that are far smaller than most.
         blurred: files that have no sharp edges, where most have them.
-        turned_by_exif: files with an orientation tag, which is ignored when they are read.
+        turned_by_exif: files with an orientation tag, which is ignored when they are read, unless the
+            generator has `exif_orientation=True`. TIFF files are always turned.
         several_frames: animations and files of several pages, of which the first is read.
         large: files of more than 25 million pixels.
         wrong_suffix: format by file, for files whose suffix names another format.
@@ -221,9 +221,9 @@ def _examined(root: str, name: str) -> _File:
 
 def _is_turned(image: Image.Image) -> bool:
     """Looks in the header only: to find a tag behind the pixels of a PNG means to decode them."""
-    if "exif" not in image.info and image.format != "TIFF":
+    if not {"exif", "xmp"} & image.info.keys() or image.format == "TIFF":  # Pillow turns these
         return False
-    return image.getexif().get(_ORIENTATION, 1) not in _UPRIGHT
+    return orientation_of(image) != 1
 
 
 def _note_oddities(file: _File, findings: Findings) -> None:

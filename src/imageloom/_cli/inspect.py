@@ -26,6 +26,7 @@ from imageloom._cli.looks_in_words import (
     near_duplicates_in_words,
     near_duplicates_within,
 )
+from imageloom._cli.splits import split_options, splitting_of
 from imageloom._cli.tables import columns_of, table_options
 from imageloom._cli.terminal import COLUMNS, columns, cut, heading, padded
 from imageloom._cli.values import Place
@@ -52,15 +53,11 @@ _NO_PROBLEM: Final = frozenset(("empty-class",))  # the folder may be filled lat
     examples="""
     imageloom inspect photos
     imageloom inspect photos --json | jq '.unreadable'
+    imageloom inspect photos --validation-split 0.2 --split stratified
     """,
 )
 @click.argument("place", type=Place(files=True), metavar="DIR|TABLE")
-@option(
-    "--validation-split",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="SHARE",
-    help="Also examine the subsets that this share makes.",
-)
+@split_options
 @table_options
 @option(
     "--all",
@@ -72,6 +69,10 @@ _NO_PROBLEM: Final = frozenset(("empty-class",))  # the folder may be filled lat
 def inspect(
     place: Path | str,
     validation_split: float | None,
+    split: str,
+    split_seed: int,
+    groups: str | None,
+    fold: tuple[int, int] | None,
     directory: str | None,
     x_col: str,
     y_col: tuple[str, ...],
@@ -97,8 +98,9 @@ def inspect(
     from imageloom._cli.listed import list_data
 
     columns = columns_of(directory, x_col, y_col, weight_col, class_mode)
+    options = splitting_of(place, validation_split, split, split_seed, groups, fold)
     with on_stderr():
-        listed = list_data(place, columns, validation_split)
+        listed = list_data(place, columns, options)
         for mistake in listed.mistakes:
             if mistake.kind in _NO_PROBLEM:
                 click.echo(f"Warning: {in_one_line(mistake.text)}", err=True)
@@ -207,7 +209,10 @@ def _remarks_about_files(findings: Findings) -> list[tuple[str, Entries]]:
             "groups of files with the same content: it may be in both training and validation",
             [group for group in findings.duplicates if group not in told],
         ),
-        ("with an orientation tag, which is ignored, as in Keras", findings.turned_by_exif),
+        (
+            "with an orientation tag, which is ignored, as in Keras; exif_orientation=True turns them",
+            findings.turned_by_exif,
+        ),
         ("animations, or files of several pages: only the first is read", findings.several_frames),
         ('huge images: decode="scaled" reads large JPEG files several times as fast', findings.large),
         (

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from imageloom._errors import ImageLoomError
+from imageloom._options import GeneratorOptions
+from imageloom._sources.base import subset_split
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.parts_of_sets import parts_among
 from imageloom._sources.single_class import class_folders, list_single_class
+from imageloom._sources.splitting import Division, division_of
 from imageloom._sources.tables import read_table
 from imageloom._storage.places import find_files
 from imageloom._storage.urls import is_url
@@ -56,20 +59,38 @@ class Listed:
     others: Mapping[str, int] = field(default_factory=dict)
 
 
-def list_data(place: Path | str, columns: TableColumns, validation_split: float | None) -> Listed:
-    """Lists a data set as a flow method would; `validation_split` is the share of the subset."""
-    split = None if validation_split is None else (0.0, validation_split)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The samples of a subset: a slice, or what a division says; all samples without either."""
+
+    split: tuple[float, float] | None = None
+    division: Division | None = None
+
+    def __bool__(self) -> bool:
+        return self.split is not None or self.division is not None
+
+
+def _part(options: GeneratorOptions | None, subset: str) -> _Part:
+    if options is None or not options.validation_share:
+        return _Part()
+    division = division_of(options, subset)
+    split = subset_split(subset, options.validation_share) if division is None else None
+    return _Part(split, division)
+
+
+def list_data(place: Path | str, columns: TableColumns, options: GeneratorOptions | None) -> Listed:
+    """Lists a data set as a flow method would; `options` say how subsets are found, None for none."""
     if isinstance(place, Path) and place.is_file():
-        return _table(place, columns, split)
-    return _folder(place, split)
+        return _table(place, columns, options)
+    return _folder(place, _part(options, "validation"))
 
 
-def _folder(folder: Path | str, split: tuple[float, float] | None) -> Listed:
-    source = _directory_source(folder, None)
+def _folder(folder: Path | str, part: _Part) -> Listed:
+    source = _directory_source(folder, _Part())
     mistakes = list(source.mistakes)
     validation: Sequence[str] = ()
-    if split is not None:
-        subset = _directory_source(folder, split)
+    if part:
+        subset = _directory_source(folder, part)
         mistakes += [mistake for mistake in subset.mistakes if mistake.kind == "empty-in-subset"]
         validation = [str(name) for name in subset.filenames]
     root, names = source.root, [str(name) for name in source.filenames]
@@ -82,8 +103,9 @@ def _folder(folder: Path | str, split: tuple[float, float] | None) -> Listed:
             root = os.path.join(only.root, only.name)
             names = [name[len(only.name) + 1 :] for name in only.files]
         classes, class_of = {only.name: len(names)}, {}
-        if split is not None:  # as `classes=["."]` splits it
-            validation = names[: int(split[1] * len(names))]
+        if part:
+            alone = _directory_source(folder, part, classes=["."]).filenames
+            validation = [str(name).removeprefix("./") for name in alone]
     parts = set(parts_among(list(classes)))
     subsets_of: Mapping[str, Sequence[str]]
     if parts:
@@ -107,30 +129,33 @@ def _subsets(
     return subsets_of
 
 
-def _directory_source(folder: Path | str, split: tuple[float, float] | None) -> DirectorySource:
+def _directory_source(
+    folder: Path | str, part: _Part, classes: Sequence[str] | None = None
+) -> DirectorySource:
     return DirectorySource(
         str(folder),
-        classes=None,
+        classes=classes,
         class_mode="categorical",
-        split=split,
+        split=part.split,
+        division=part.division,
         follow_links=False,
         max_samples_per_class=-1,
         dtype="float32",
     )
 
 
-def _table(path: Path, columns: TableColumns, split: tuple[float, float] | None) -> Listed:
+def _table(path: Path, columns: TableColumns, options: GeneratorOptions | None) -> Listed:
     frame = read_table(path)
     try:
-        source = _frame_source(frame, columns, None)
+        source = _frame_source(frame, columns, _Part())
         mistakes = list(source.mistakes)
         subsets_of: Mapping[str, Sequence[str]] = {}
-        if split is not None:
+        if part := _part(options, "validation"):
             known = {mistake.kind for mistake in mistakes}
-            subset = _frame_source(frame, columns, split)
+            subset = _frame_source(frame, columns, part)
             mistakes += [m for m in subset.mistakes if m.kind not in known]
             validation = set(map(str, subset.filenames))
-            rest = _frame_source(frame, columns, (split[1], 1.0)).filenames
+            rest = _frame_source(frame, columns, _part(options, "training")).filenames
             training = set(map(str, rest))
             subsets_of = _subsets(list(training), list(validation), list(training & validation))
     except ImageLoomError as error:
@@ -141,9 +166,7 @@ def _table(path: Path, columns: TableColumns, split: tuple[float, float] | None)
     return Listed(source.root, names, source.samples_by_class(), class_of, subsets_of, mistakes)
 
 
-def _frame_source(
-    frame: Any, columns: TableColumns, split: tuple[float, float] | None
-) -> DataFrameSource:
+def _frame_source(frame: Any, columns: TableColumns, part: _Part) -> DataFrameSource:
     return DataFrameSource(
         frame,
         columns.directory,
@@ -152,7 +175,8 @@ def _frame_source(
         weight_col=columns.weight_col,
         classes=None,
         class_mode=columns.class_mode,
-        split=split,
+        split=part.split,
+        division=part.division,
         validate_filenames=True,
         dtype="float32",
     )

@@ -15,7 +15,7 @@ import click
 
 from imageloom._storage.urls import is_url
 
-__all__ = ["CORES", "FACTOR", "NUMBER", "NUMBER_OR_PAIR", "PAIR", "SIDE", "Place", "paired"]
+__all__ = ["CORES", "FACTOR", "FOLD", "NUMBER", "NUMBER_OR_PAIR", "PAIR", "SIDE", "Place", "paired"]
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -27,7 +27,16 @@ _LARGEST_SIDE: Final = 65_535  # of a JPEG image, too
 SIDE: Final = click.IntRange(1, _LARGEST_SIDE)
 # Options whose two numbers may stand apart (0.8 1.2) or with a comma (0.8,1.2), by whether one number
 # alone has a meaning, too.
-_PAIR_OPTIONS: Final = {"--zoom-range": True, "--brightness-range": False, "--contrast-range": False}
+_PAIR_OPTIONS: Final = {
+    "--zoom-range": True,
+    "--brightness-range": False,
+    "--contrast-range": False,
+    "--random-crop": False,
+    "--rand-augment": False,
+    "--hue-range": True,
+    "--saturation-range": True,
+    "--jpeg-quality-range": False,
+}
 
 
 class _Parsed(_ParamType):
@@ -114,6 +123,20 @@ def _numbers(value: str) -> tuple[float, ...]:
         return ()
 
 
+def _fold(value: str) -> tuple[int, int]:
+    """Parses `0/5`, the first of five parts."""
+    index, _, count = value.partition("/")
+    try:
+        part = int(index), int(count)
+    except ValueError:
+        part = 0, 0
+    if not 0 <= part[0] < part[1] or part[1] < 2:
+        raise click.BadParameter(
+            f"{value!r} is not a part I/K, with I from 0 to K - 1, such as 0/5 for the first of five."
+        )
+    return part
+
+
 def paired(words: Iterable[str]) -> Iterator[str]:
     """Joins the two numbers after an option of `_PAIR_OPTIONS` with a comma, as one value.
 
@@ -148,6 +171,7 @@ def _is_number(word: str) -> bool:
 NUMBER: Final = _Parsed("number", _number)
 CORES: Final = _Parsed("cores", _cores)
 FACTOR: Final = _Parsed("factor", _factor)
+FOLD: Final = _Parsed("fold", _fold)
 PAIR: Final = _Parsed("pair", _pair)
 NUMBER_OR_PAIR: Final = _Parsed("range", _number_or_pair)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import math
 import os
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from imageloom._checks.depth import channels_of
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_choice
 from imageloom._errors import (
@@ -26,6 +28,12 @@ from imageloom._errors import (
     BadImageError,
 )
 from imageloom._imaging.clipping import note_if_clipped
+from imageloom._imaging.native import (
+    DEEP_MODES,
+    as_stored,
+    decode_native,
+    wrong_channels,
+)
 from imageloom._imaging.opening import (
     DecompressionBombError,
     UnidentifiedImageError,
@@ -33,9 +41,18 @@ from imageloom._imaging.opening import (
     open_image,
     read_by_plugin,
 )
+from imageloom._imaging.orientation import (
+    is_sideways,
+    orientation_in,
+    orientation_of,
+    turn,
+    turned_origin,
+)
 from imageloom._imaging.png import PNG_MAGIC, decode_png
+from imageloom._imaging.resizing import ORIGIN, centre_box, fitted, least_size, scale_of
+from imageloom._imaging.resizing import resize as _resize
 from imageloom._imaging.simd_resize import resize_bilinear
-from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom._options import ReadOptions
 from imageloom._public import public
 from imageloom._storage.fetching import fetch
 from imageloom._storage.local import read_file
@@ -61,6 +78,15 @@ _FAST_SCALE, _LARGEST_SCALE = 4, 6
 _GREY_MODES: Final = ("L", "I;16", "I")
 _NUMBER_MODES: Final = ("L", "P", "F", "I", "I;16", "I;16B")
 _MODES: Final = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
+_TURNS: Final = {  # by the value of the tag
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @public
@@ -133,25 +159,43 @@ def read_pixels(
         return _load_array(path, content)
     if content is None:
         content = _read(path)
+    native = decode_native(content, name) if options.native else None
+    if native is not None:
+        turned = options.exif_orientation and content.startswith(PNG_MAGIC)
+        return fitted(turn(native, orientation_in(content)) if turned else native, options, name)
     decoded = _decode(content, options)
     if decoded is None:
         image = open_image(content, name)
-        size = image.size
+        if options.exif_orientation and (orientation := orientation_of(image)) in _TURNS:
+            image = image.transpose(_TURNS[orientation])
+        if options.native and image.mode in DEEP_MODES and not _is_kept(image, options):
+            return fitted(as_stored(image), options, name)
+        file_size, origin = image.size, ORIGIN
     else:
         resized = _resize_simd(decoded, options)
         if resized is not None:
             return resized
-        image, size = _as_image(decoded.pixels), decoded.file_size
+        image, file_size, origin = _as_image(decoded.pixels), decoded.file_size, decoded.origin
     if options.as_labels:
         image = _with_numbers(image, name)
     else:
         image = _in_colour_mode(image, options.color_mode, name)
     if options.interpolation is not None:
         image = _resize(
-            image, options.target_size, options.interpolation, options.keep_aspect_ratio, size
+            image,
+            options.target_size,
+            options.interpolation,
+            options.keep_aspect_ratio,
+            file_size,
+            origin,
         )
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _is_kept(image: Image.Image, options: ReadOptions) -> bool:
+    """Whether an image of more than 8 bits keeps its values on the usual way, as in Keras."""
+    return options.as_labels or (options.color_mode == "grayscale" and image.mode in _GREY_MODES)
 
 
 def read_stored(root: str, name: str, options: ReadOptions) -> NDArray[Any]:
@@ -172,7 +216,7 @@ def resized_part(
     """
     if not options.keep_aspect_ratio:
         return 0, 0, before[1], before[0]
-    return _centre_box(before[::-1], after[::-1])
+    return centre_box(before[::-1], after[::-1])
 
 
 def _read(path: str | bytes | os.PathLike[str]) -> bytes:
@@ -201,20 +245,47 @@ def _claims_too_much(error: MemoryError, nbytes: int) -> bool:
 
 
 class _Decoded(NamedTuple):
-    """Decoded pixels (height, width, channels), and the (width, height) of the image in the file."""
+    """Decoded pixels.
+
+    Attributes:
+        pixels: (height, width, channels).
+        file_size: the (width, height) of the image in the file.
+        origin: where the image begins in the pixels, (left, upper).
+    """
 
     pixels: NDArray[np.uint8]
     file_size: tuple[int, int]
+    origin: tuple[float, float] = ORIGIN
 
 
 def _decode(content: bytes, options: ReadOptions) -> _Decoded | None:
     """Decodes a file by a faster decoder; returns None if Pillow has to decode it."""
     if content.startswith(_JPEG_MAGIC) and not read_by_plugin(content, "JPEG"):
-        return _decode_jpeg(content, options)
+        orientation = orientation_in(content) if options.exif_orientation else 1
+        if is_sideways(orientation):
+            height, width = options.target_size
+            options = replace(options, target_size=(width, height))
+        decoded = _decode_jpeg(content, options)
+        return decoded and _turned(decoded, orientation)
     if content.startswith(PNG_MAGIC) and not read_by_plugin(content, "PNG"):
         pixels = decode_png(content, Image.MAX_IMAGE_PIXELS)
-        return None if pixels is None else _Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+        if pixels is None:
+            return None
+        decoded = _Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+        return _turned(decoded, orientation_in(content)) if options.exif_orientation else decoded
     return None
+
+
+def _turned(decoded: _Decoded, orientation: int) -> _Decoded:
+    """Turns decoded pixels upright."""
+    if orientation not in _TURNS:
+        return decoded
+    pixels, (width, height) = turn(decoded.pixels, orientation), decoded.file_size
+    size = (height, width) if is_sideways(orientation) else (width, height)
+    whole = (pixels.shape[1], pixels.shape[0])
+    scale = scale_of(whole, size)
+    origin = turned_origin(orientation, (size[0] * scale, size[1] * scale), whole)
+    return _Decoded(pixels, size, origin)
 
 
 def _decode_jpeg(content: bytes, options: ReadOptions) -> _Decoded | None:
@@ -229,7 +300,7 @@ def _decode_jpeg(content: bytes, options: ReadOptions) -> _Decoded | None:
         if too_large or colours not in _JPEG_COLOURS:
             return None
         stored = _JPEG_COLOURS[colours]
-        least = _least_size((height, width), options) if options.scaled else (0, 0)
+        least = least_size((height, width), options) if options.scaled else (0, 0)
         if not _is_faster((height, width), least, _CHANNELS[stored], options):
             least = (0, 0)
         pixels = simplejpeg.decode_jpeg(
@@ -238,20 +309,6 @@ def _decode_jpeg(content: bytes, options: ReadOptions) -> _Decoded | None:
     except ValueError:
         return None
     return _Decoded(pixels, (width, height))
-
-
-def _least_size(size: tuple[int, int], options: ReadOptions) -> tuple[int, int]:
-    """The (height, width) below which an image of this size would have to be enlarged again."""
-    if options.interpolation is None:
-        return 0, 0  # the image keeps its size
-    (height, width), (target_height, target_width) = size, options.target_size
-    if options.keep_aspect_ratio:
-        left, upper, right, lower = _centre_box((width, height), (target_width, target_height))
-        if lower <= upper or right <= left:
-            return 0, 0  # the crop contains no whole pixel
-        target_height = -(-target_height * height // (lower - upper))
-        target_width = -(-target_width * width // (right - left))
-    return min(target_height, height), min(target_width, width)
 
 
 def _is_faster(
@@ -268,7 +325,11 @@ def _as_image(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _in_colour_mode(image: Image.Image, color_mode: str, name: str) -> Image.Image:
+def _in_colour_mode(image: Image.Image, color_mode: str | int, name: str) -> Image.Image:
+    if isinstance(color_mode, int):
+        if len(image.getbands()) != color_mode or image.mode == "P":
+            raise wrong_channels(name, len(image.getbands()), color_mode)
+        return image
     if color_mode == "grayscale" and image.mode in _GREY_MODES:
         return image
     mode = _MODES[color_mode]
@@ -286,40 +347,6 @@ def _with_numbers(image: Image.Image, name: str) -> Image.Image:
     return image if image.mode in _NUMBER_MODES else _in_colour_mode(image, "grayscale", name)
 
 
-def _resize(
-    image: Image.Image,
-    target_size: tuple[int, int],
-    interpolation: str,
-    keep_aspect_ratio: bool,
-    file_size: tuple[int, int],
-) -> Image.Image:
-    """Resizes to (height, width).
-
-    An image that was decoded at a smaller scale is cropped as it would be at full scale.
-    """
-    height, width = target_size
-    if image.size == (width, height):
-        return image
-    check_choice("interpolation", interpolation, INTERPOLATIONS)
-    box: tuple[float, float, float, float] | None = None
-    if keep_aspect_ratio or file_size != image.size:
-        # Computed for the full size, because the last pixel at a smaller scale may cover only a part.
-        scale = _scale(image.size, file_size)
-        part = (0, 0, *file_size)
-        if keep_aspect_ratio:
-            part = _centre_box(file_size, (width, height))
-        left, upper, right, lower = part
-        box = (left * scale, upper * scale, right * scale, lower * scale)
-    return image.resize((width, height), Image.Resampling[interpolation.upper()], box=box)
-
-
-def _scale(decoded: tuple[int, int], original: tuple[int, int]) -> float:
-    """The scale n/8 at which a file was decoded; the decoder rounds both sides up."""
-    pairs = tuple(zip(decoded, original, strict=True))
-    fitting = (n for n in range(8, 0, -1) if all(-(-b * n // 8) == a for a, b in pairs))
-    return next(fitting, 8) / 8
-
-
 def _resize_simd(decoded: _Decoded, options: ReadOptions) -> NDArray[np.uint8] | None:
     """Resizes by the SIMD resizer; returns None if Pillow has to resize.
 
@@ -333,8 +360,10 @@ def _resize_simd(decoded: _Decoded, options: ReadOptions) -> NDArray[np.uint8] |
     if (rows, columns) == (height, width):
         share = options.differing_share
         return resize_bilinear(decoded.pixels, options.target_size, share=share)
-    scale = _scale((columns, rows), decoded.file_size)
+    scale = scale_of((columns, rows), decoded.file_size)
     if (rows, columns) != (height * scale, width * scale):
+        if decoded.origin != ORIGIN:
+            return None
         part = height * scale, width * scale  # the last pixels stand for less of the image
     return resize_bilinear(decoded.pixels, options.target_size, part=part)
 
@@ -342,16 +371,7 @@ def _resize_simd(decoded: _Decoded, options: ReadOptions) -> NDArray[np.uint8] |
 def _suits_simd(channels: int, options: ReadOptions) -> bool:
     return (
         options.interpolation == "bilinear"
-        and channels == COLOUR_CHANNELS[options.color_mode]
+        and channels == channels_of(options.color_mode)
         and not options.exact_resize
         and not options.keep_aspect_ratio
     )
-
-
-def _centre_box(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The largest part (left, upper, right, lower) about the centre with the target's aspect ratio."""
-    (width, height), (target_width, target_height) = size, target
-    crop_height = min(height, width * target_height // target_width)
-    crop_width = min(width, height * target_width // target_height)
-    left, upper = (width - crop_width) // 2, (height - crop_height) // 2
-    return left, upper, left + crop_width, upper + crop_height

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import simplejpeg
 
 from imageloom._imaging.opening import open_image
+from imageloom._imaging.orientation import is_sideways, orientation_in, orientation_of
 from imageloom._imaging.png import PNG_MAGIC
 
 __all__ = ["size_in_file"]
@@ -15,21 +17,32 @@ _JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _PNG_SIDES: Final = slice(16, 20), slice(20, 24)  # of the first chunk, which every file begins with
 
 
-def size_in_file(content: bytes, name: str) -> tuple[int, int]:
+def size_in_file(content: bytes, name: str, *, upright: bool = False) -> tuple[int, int]:
     """The (height, width) of the image in a file, of JPEG and PNG without decoding it.
+
+    Args:
+        content: the bytes of the file.
+        name: its name, for messages.
+        upright: whether the image is turned as its orientation tag says.
 
     Raises:
         BadImageError: The file is damaged, or has no known format; `name` is in the message.
     """
+    size = _size_in_header(content)
+    if size is None:
+        image = open_image(content, name)
+        size, orientation = (image.height, image.width), orientation_of(image)
+    else:
+        orientation = orientation_in(content) if upright else 1
+    return size[::-1] if upright and is_sideways(orientation) else size
+
+
+def _size_in_header(content: bytes) -> tuple[int, int] | None:
     if content.startswith(PNG_MAGIC):
         width, height = (int.from_bytes(content[side], "big") for side in _PNG_SIDES)
         return height, width
     if content.startswith(_JPEG_MAGIC):
-        try:
+        with suppress(ValueError):  # Pillow reads what this library does not
             height, width = simplejpeg.decode_jpeg_header(content)[:2]
-        except ValueError:
-            pass  # Pillow reads what this library does not
-        else:
             return height, width
-    width, height = open_image(content, name).size
-    return height, width
+    return None

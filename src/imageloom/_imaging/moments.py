@@ -8,7 +8,9 @@ is exact enough for a million images. `normalise` applies the statistics.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,6 +51,11 @@ class FeatureMoments:
     count: int
     mean: Doubles
     squares: Doubles
+
+    @classmethod
+    def of_all(cls, arrays: Iterable[NDArray[Any]], channel_axis: int) -> FeatureMoments:
+        """The moments of several arrays of images together."""
+        return functools.reduce(cls.merged, (cls.of(images, channel_axis) for images in arrays))
 
     @classmethod
     def of(cls, images: NDArray[Any], channel_axis: int) -> FeatureMoments:

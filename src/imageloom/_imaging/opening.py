@@ -28,6 +28,7 @@ from imageloom._public import public
 __all__ = [
     "DecompressionBombError",
     "UnidentifiedImageError",
+    "check_pixels",
     "largest_file",
     "open_image",
     "read_by_plugin",
@@ -62,6 +63,20 @@ def largest_file() -> int | None:
     """
     pixels = Image.MAX_IMAGE_PIXELS
     return None if pixels is None else max(_LARGEST, 2 * pixels * _NBYTES_PER_PIXEL)
+
+
+def check_pixels(width: int, height: int, name: str, nbytes: int) -> None:
+    """Refuses a file of `nbytes` bytes that has more pixels than Pillow decodes.
+
+    Raises:
+        DecompressionBombError: It has.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and width * height > 2 * limit:
+        raise DecompressionBombError(
+            f"{name!r} ({nbytes} bytes) is not decoded: it has {width * height} pixels, and at most "
+            f"{2 * limit} are decoded. If you trust the file, raise PIL.Image.MAX_IMAGE_PIXELS."
+        )
 
 
 def open_image(content: bytes, name: str) -> Image.Image:

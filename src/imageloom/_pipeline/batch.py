@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError, InvalidArgumentError
 from imageloom._imaging.augment.affine import Affine
-from imageloom._imaging.augment.apply import apply_geometry, apply_transform
 from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
 from imageloom._imaging.augment.colour import Scaling
 from imageloom._imaging.augment.fused import Fusion
+from imageloom._imaging.augment.steps.apply import apply_all, move_mask
 from imageloom._imaging.half import write_row
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize
@@ -28,14 +28,16 @@ from imageloom._pipeline.composing import SampleMasks, compose
 from imageloom._pipeline.coordinates import SampleCoordinates
 from imageloom._pipeline.first_look import FirstLook
 from imageloom._pipeline.hooks import Hook, SampleCall, as_image, params_for_sample
+from imageloom._pipeline.mixture import mixed_batch
 from imageloom._pipeline.reading import BatchReader, channels_last
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
-from imageloom._pipeline.seeds import StreamPurpose
+from imageloom._pipeline.seeds import StreamPurpose, own_stream
 from imageloom._pipeline.spare_states import give_back
 from imageloom._pipeline.unfinished import DrawnImages
 from imageloom._pipeline.user_methods import UserMethods
 from imageloom._pipeline.whereabouts import Whereabouts
+from imageloom._pipeline.windows import FurtherSteps
 from imageloom._warnings import Code, coded
 
 __all__ = ["BatchWork"]
@@ -74,6 +76,7 @@ class BatchWork:
         self._state = task.spec.random_state() if state is None else state
         self._transforms_images = self._has_to_transform()
         self._draws = self._batch_draws() if self._transforms_images else None
+        self._steps = FurtherSteps(recipe, task.spec.seed)
         self._reader = BatchReader(recipe, task, raw, store, self.at)
         self._from_bytes = False  # whether the current image was stored as bytes
         self._progress = np.empty(1, np.int64) if progress is None else progress
@@ -107,8 +110,8 @@ class BatchWork:
         images = len(self._task) * self._recipe.images
         # A method of this object would form a cycle, which would keep the memory of the batch
         # mapped.
-        own_stream = functools.partial(_own_stream, self._task.spec.seed)
-        return BatchTransforms(self._state, self._recipe.transform, images, own_stream)
+        stream = functools.partial(own_stream, self._task.spec.seed)
+        return BatchTransforms(self._state, self._recipe.transform, images, stream)
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         """Computes the whole batch."""
@@ -135,22 +138,29 @@ class BatchWork:
             raise BadSamplesError(words, tuple(self._bad))
         for drawn in self._unfinished:
             drawn.write()
+        warnings = (*_clash(), *(() if self._look is None else self._look.finish(images)))
+        mixture = None
+        if recipe.mixing is not None:
+            mixture = mixed_batch(recipe, self._task, [*images, *masks])
         for image, copied in zip(images, copies, strict=False):
             copied[...] = image
         pictures: tuple[tuple[str, bytes], ...] = ()
         if recipe.params.save_to_dir is not None:
             pictures = encoded_pictures(recipe, self._task, images, self._state, at)
-        moments = _moments(recipe, images) if recipe.report.moments else None
+        moments = None
+        if recipe.report.moments:
+            moments = FeatureMoments.of_all(images, 1 if recipe.channels_first else 3)
         at.enter("finish")
         hits = len(self._task) * recipe.images - self._reader.decoded if recipe.cache is not None else 0
         return BatchReport(
-            warnings=(*_clash(), *(() if self._look is None else self._look.finish(images))),
+            warnings=warnings,
             moments=moments,
             seconds=at.clock.seconds(),
             times=at.clock.times(),
             cache_hits=hits,
             transforms=tuple(self._transforms),
             pictures=pictures,
+            mixture=mixture,
         )
 
     def close(self) -> None:
@@ -276,7 +286,7 @@ class BatchWork:
             if options is not None and self._drawn is not None:
                 self.at.enter("transform")
                 params, affine = self._drawn
-                x = apply_geometry(x, params, options, affine)
+                x = move_mask(self._steps.cropped_mask(x), params, options, affine)
         x = self._in_user_layout(x)
         if x.shape != row.shape:
             raise BatchShapeError(
@@ -289,11 +299,15 @@ class BatchWork:
     def _compute(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         """Computes a row of the batch from the stored pixels."""
         recipe = self._recipe
+        if recipe.crops and recipe.user_code.noaug_hook is None:
+            x = self._cropped(x)
         if self._fusion is not None and self._computed_at_once(self._fusion, x, row):
             return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
             x = self._call(recipe.user_code.noaug_hook, x.copy())
+            if recipe.crops:
+                x = self._cropped(x)
         if x.ndim == 2:
             x = x[:, :, None]
         if recipe.unfinished:
@@ -317,6 +331,13 @@ class BatchWork:
             return
         self._check_shape(x, row)
         write_row(x, row)
+
+    def _cropped(self, x: NDArray[Any]) -> NDArray[Any]:
+        self.at.enter("transform")
+        x = self._steps.cropped(x if x.ndim == 3 else x[:, :, None], self._image_number())
+        if self._coordinates is not None and self._steps.window is not None:
+            self._coordinates.crop(self._steps.window)
+        return x
 
     def _computed_at_once(self, fusion: Fusion, x: NDArray[Any], row: NDArray[Any]) -> bool:
         """Computes a row in the steps that are done at once, if the stored pixels are fit for it."""
@@ -378,11 +399,11 @@ class BatchWork:
             return self._methods.transform(self._about(), self._state, x)
         params, affine = self._drawn = self._draw(x)
         if self._recipe.report.transforms:
-            self._transforms.append(params)
+            self._transforms.append(self._steps.with_window(params))
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
         to_bytes = row.dtype == np.uint8 and not self._recipe.follows_transform
-        return apply_transform(
+        return apply_all(
             x,
             params,
             options,
@@ -412,7 +433,10 @@ class BatchWork:
         if self._methods.draws:
             return self._methods.draw(self._about(), self._state, x), None
         assert self._draws is not None
-        return self._draws.of(self._image_number(), x.shape[0], x.shape[1])
+        height, width = x.shape[:2]
+        params, affine = self._draws.of(self._image_number(), height, width)
+        self._steps.draw(params, self._image_number(), height, width)
+        return params, affine
 
     def _standardize(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
         """Returns the finished image, or `row` itself if the image was written there already."""
@@ -463,7 +487,8 @@ class BatchWork:
         """Moves masks that a composition has, or gets now, as far as their image has moved."""
         if self._masks is not None and self._drawn is not None and self._recipe.transform is not None:
             params, affine = self._drawn
-            self._masks.transform(params, self._recipe.transform, affine)
+            options, steps = self._recipe.transform, self._steps
+            self._masks.move(lambda mask: move_mask(steps.cropped_mask(mask), params, options, affine))
 
     def _entropy(self, purpose: StreamPurpose) -> tuple[int, ...]:
         return (self._task.spec.seed, self._image_number(), purpose)
@@ -473,18 +498,8 @@ class BatchWork:
         return self.at.sample * self._recipe.images + self.at.part
 
 
-def _own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
-    return lambda: np.random.Generator(np.random.PCG64((seed, image, StreamPurpose.COLOUR_AND_NOISE)))
-
-
 def _clash() -> tuple[tuple[str, str, type[Warning]], ...]:
     text = clash_warning()
     if text is None:
         return ()
     return ((Code.OPENCV_CLASH, coded(Code.OPENCV_CLASH, text), UserWarning),)
-
-
-def _moments(recipe: Recipe, images: Sequence[NDArray[Any]]) -> FeatureMoments:
-    channel_axis = 1 if recipe.channels_first else 3
-    parts = [FeatureMoments.of(array, channel_axis) for array in images]
-    return functools.reduce(FeatureMoments.merged, parts)

@@ -19,9 +19,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from imageloom._checks.depth import channels_of
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.pillow_settings import PillowSettings
-from imageloom._options import COLOUR_CHANNELS, ReadOptions
+from imageloom._options import ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
 from imageloom._pipeline.cache_folder import FORMAT, generations, make_room, note_folder
 from imageloom._storage.atomic import replacing
@@ -72,7 +73,7 @@ def plan_cache(
     if read.interpolation is None or not names:
         return None
     truncated = pillow is not None and pillow.load_truncated
-    row_shape = (*read.target_size, COLOUR_CHANNELS[read.color_mode])
+    row_shape = (*read.target_size, channels_of(read.color_mode))
     row = math.prod(row_shape) + MARK.itemsize
     if cache == "memory":
         allowed = int(_SHARE_OF_MEMORY * free_memory()) if limit is None else limit

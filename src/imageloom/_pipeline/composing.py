@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.compositions.parts import SampleParts
-from imageloom._imaging.augment.affine import Affine
-from imageloom._imaging.augment.apply import apply_geometry
 from imageloom._imaging.augment.coordinates import (
     boxes_as_given,
     corners_of,
@@ -18,7 +16,6 @@ from imageloom._imaging.augment.coordinates import (
     points_as_given,
     positions_of_points,
 )
-from imageloom._options import TransformOptions
 from imageloom._pipeline.compositions import Composition, as_bytes
 from imageloom._pipeline.coordinates import SampleCoordinates
 
@@ -39,12 +36,10 @@ class SampleMasks:
         self.pixels = list(pixels)
         self._is_moved = False
 
-    def transform(
-        self, params: Mapping[str, Any], options: TransformOptions, affine: Affine | None
-    ) -> None:
+    def move(self, as_image_was: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
         """Applies the geometry of their image, once."""
         if not self._is_moved:
-            self.pixels = [apply_geometry(mask, params, options, affine) for mask in self.pixels]
+            self.pixels = [as_image_was(mask) for mask in self.pixels]
         self._is_moved = True
 
 

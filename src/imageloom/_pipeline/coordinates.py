@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.coordinates import (
+    HALF,
     boxes_as_given,
     corners_of,
     edges_of,
@@ -24,6 +25,7 @@ from imageloom._imaging.augment.coordinates import (
     positions_of_points,
     visible_shares,
 )
+from imageloom._imaging.augment.steps.points import crop_points
 from imageloom._imaging.decode import resized_part
 from imageloom._options import ReadOptions, TransformOptions
 from imageloom._pipeline.annotation import Annotation
@@ -83,6 +85,12 @@ class SampleCoordinates:
             self.clipped(size)
         else:
             self.shares = self.shares * self.visible_points(size)
+
+    def crop(self, window: Mapping[str, Any]) -> None:
+        """Follows a random crop, whose parameters these are."""
+        points = crop_points(self.positions.reshape(-1, 2) - HALF, window) + HALF
+        self.positions = points.reshape(self.positions.shape)
+        self.clip(window["size"])
 
     def transform(
         self, params: Mapping[str, Any], options: TransformOptions, size: Size, affine: Affine | None

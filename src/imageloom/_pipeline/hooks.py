@@ -79,7 +79,7 @@ class ParallelProcessParams:
     directory: str | None = None
     target_size: tuple[int, int] | None = None
     batch_shape: tuple[int, ...] | None = None
-    color_mode: str | None = None
+    color_mode: str | int | None = None
     interpolation: str | None = None
     class_mode: str | None = None
     class_indices: Mapping[str, int] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from imageloom._imaging.opening import largest_file
 from imageloom._options import ReadOptions
 from imageloom._pipeline.cache import PixelStore
 from imageloom._pipeline.recipe import BatchTask, Recipe
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._storage.access import use_access
+from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.fetching import Fetcher, RemoteFiles
 from imageloom._storage.local import read_file
 from imageloom._storage.urls import join, last_part
@@ -51,7 +54,7 @@ class BatchReader:
         self._fetcher: Fetcher | None = None  # of remote files
 
     def prefetch(self) -> None:
-        """Requests the first remote files, if there are any."""
+        """Requests the first remote files, or reads the rows of a stored array, if there are any."""
         if self._recipe.storage is not None:
             self._at.enter("fetch")
             task = self._task
@@ -59,6 +62,13 @@ class BatchReader:
             if remote.renewed is not None:
                 use_access(remote.renewed, only_renewed=True)
             self._fetcher = Fetcher(task.root, self._files(), remote, largest_file())
+
+        rows = self._recipe.rows
+        if isinstance(rows, StoredRows) and self._raw is None:
+            self._at.enter("read")
+            # If one of them cannot be read, they are read one by one, so that the error names it.
+            with suppress(BadImageError):
+                self._raw = rows.batch(self._task.spec.indices)
 
     def close(self) -> None:
         """Cancels the requests for remote files."""
@@ -111,7 +121,8 @@ class BatchReader:
         """
         read, name = self._recipe.read, self._at.filename() or ""
         assert read is not None
-        x = self._read_file(read.for_masks())
+        masks = read.for_masks()
+        x = self._read_file(masks.at_own_size() if self._recipe.crops else masks)
         if not np.can_cast(x.dtype, dtype):
             raise BadImageError(
                 f"The mask {name!r} is stored as {x.dtype}, but the first mask of its column as "
@@ -125,6 +136,8 @@ class BatchReader:
         read = self._recipe.read
         assert read is not None
         self.decoded += 1
+        if self._recipe.crops:
+            read = read.at_own_size()
         if self._recipe.coordinates is None:
             return self._read_file(read)
         name = join(self._task.root, self._at.filename() or "")
@@ -141,17 +154,31 @@ class BatchReader:
         if content is None:
             content = read_file(os.path.join(self._task.root, name), largest_file())
         if not last_part(name).lower().endswith(".npy"):
-            self._store.sizes[self._indices[self._at.sample]] = size_in_file(content, name)
+            upright = self._recipe.read is not None and self._recipe.read.exif_orientation
+            size = size_in_file(content, name, upright=upright)
+            self._store.sizes[self._indices[self._at.sample]] = size
         return content
 
     def _read_file(self, read: ReadOptions) -> NDArray[Any]:
         name = self._at.filename() or ""
+        records = self._recipe.records
+        if records is not None:
+            return read_pixels(name, read, self._record(records))
         if self._fetcher is None:
             return read_pixels(os.path.join(self._task.root, name), read)
         self._at.enter("fetch")
         content = self._fetcher.content(name)
         self._at.enter("read")
         return read_pixels(join(self._task.root, name), read, content)
+
+    def _record(self, records: EncodedImages) -> bytes:
+        contents, sample = self._task.contents, self._at.sample
+        if not contents:
+            return records.content(self._indices[sample])
+        content = contents[sample]
+        if isinstance(content, str):
+            raise BadImageError(content)
+        return content
 
 
 def channels_last(x: NDArray[Any], recipe: Recipe) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._imaging.augment.draw import TransformParams
+from imageloom._imaging.mixing import MixOptions, Mixture
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import StandardizeOptions
 from imageloom._imaging.pillow_settings import PillowSettings
@@ -30,8 +31,10 @@ from imageloom._pipeline.records import quickly_pickled
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.said import Said
 from imageloom._pipeline.spare_states import seeded_state
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.timing import BatchTimes
 from imageloom._storage.access import Access
+from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.fetching import RemoteFiles
 
 __all__ = [
@@ -137,6 +140,8 @@ class Recipe:
         program: What functions of the user may know of the program, for other processes (see
             `_executors.state`); None if there are none, or if this is not for others.
         hearing: What the program wants to hear of its functions in other processes.
+        mixing: How the images of a batch are mixed; None if they are not.
+        records: The encoded images of a table; None for files and arrays.
         unfinished: Whether images stay as they are stored, because a device finishes them; what was
             drawn for them follows in further arrays (see `unfinished`).
         coordinates: How the boxes or points of each sample are computed; None without. Their arrays
@@ -144,7 +149,7 @@ class Recipe:
     """
 
     read: ReadOptions | None
-    rows: ImageRows | None = None
+    rows: ImageRows | StoredRows | None = None
     cache: CachePlan | None = None
     images: int = 1
     masks: int = 0
@@ -163,12 +168,25 @@ class Recipe:
     program: object = None
     hearing: Hearing | None = None
     unfinished: bool = False
+    mixing: MixOptions | None = None
     coordinates: CoordinateOptions | None = None
+    records: EncodedImages | None = None
 
     @property
     def follows_transform(self) -> bool:
         """Whether there is a step between the transforms and the batch."""
         return bool(self.user_code) or self.standardize.active
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """The (height, width) of an image in the batch."""
+        height, width = self.layout.row_shape[1:] if self.channels_first else self.layout.row_shape[:2]
+        return height, width
+
+    @property
+    def crops(self) -> bool:
+        """Whether a random window is cut out of each image, which is then read at its own size."""
+        return self.transform is not None and self.transform.crops
 
     @property
     def carries_code(self) -> bool:
@@ -228,6 +246,8 @@ class BatchTask:
         is_looked_at: Whether the pixels are examined, as in the first batch that an iterator hands out
             (see `first_look`).
         annotations: The boxes or points of each sample; empty without.
+        contents: The encoded images, if only the program can read the table that they are in; a text
+            instead says why there is none. Else empty.
     """
 
     spec: BatchSpec
@@ -239,6 +259,7 @@ class BatchTask:
     remote: RemoteFiles | None = None
     is_looked_at: bool = False
     annotations: tuple[Annotation, ...] = ()
+    contents: tuple[bytes | str, ...] = ()
 
     def __len__(self) -> int:
         """The number of samples in the batch."""
@@ -295,6 +316,7 @@ class BatchReport:
         away_seconds: The time between its submission to a cluster and its arrival, without the
             computation.
         said: What the user's functions have said in another process.
+        mixture: How its images were mixed, and its targets are to be; None if they are not.
         fallback: Why the user's process has computed it in the place of a worker; "" if it has not.
     """
 
@@ -310,6 +332,7 @@ class BatchReport:
     away_seconds: float = 0.0
     said: Said = ()
     fallback: str = ""
+    mixture: Mixture | None = None
 
     def with_warnings(self, further: Sequence[tuple[str, str, type[Warning]]]) -> BatchReport:
         """The same report with further warnings."""

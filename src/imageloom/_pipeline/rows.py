@@ -38,14 +38,17 @@ class ImageRows:
     """The rows of an array. A pickle of it contains no pixels.
 
     Attributes:
-        shape: The shape of the whole array.
+        shape: The shape of the array, with the rows that count.
         dtype: The dtype of the array, in NumPy's short notation.
+        picks: Which rows of it count, in this order, if not all of them do; else None.
     """
 
-    def __init__(self, array: NDArray[Any]) -> None:
-        """Keeps a reference to the array, not a copy."""
+    def __init__(self, array: NDArray[Any], picks: NDArray[np.int64] | None = None) -> None:
+        """Keeps a reference to the array, not a copy; `picks` are its rows that count, or None."""
         self._array: NDArray[Any] | None = array
-        self.shape: tuple[int, ...] = array.shape
+        self.picks = picks
+        self._whole_shape: tuple[int, ...] = array.shape
+        self.shape = array.shape if picks is None else (len(picks), *array.shape[1:])
         self.dtype = array.dtype.str
         self._place = _place_in_file(array)
         self._is_mapped = _mapping_of(array)[0] is not None
@@ -53,11 +56,14 @@ class ImageRows:
 
     @property
     def array(self) -> NDArray[Any]:
-        """The whole array.
+        """The array itself; a copy of the rows that count, unless all of them do.
 
         Raises:
             BadImageError: The file of a memmap has become too short.
         """
+        return self._whole() if self.picks is None else self._whole()[self.picks]
+
+    def _whole(self) -> NDArray[Any]:
         if self._array is None:
             self._array = self._reopen()
         if self._is_mapped:
@@ -76,19 +82,28 @@ class ImageRows:
             MissingImageError, OSError: The file of a memmap is no longer there.
             BadImageError: It has become too short.
         """
+        if self.picks is not None:
+            index = int(self.picks[index])
         row = self._read(index)
         if row is None:
-            row = self.array[index]
+            row = self._whole()[index]
             if self._is_mapped:
                 row = row.copy()  # before anybody makes the file shorter
         return row
 
+    def some(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Returns a copy of some rows."""
+        whole: NDArray[Any] = self._whole()
+        return whole[indices if self.picks is None else self.picks[indices]]
+
     def copy_rows(self, indices: NDArray[np.int64], out: NDArray[Any]) -> None:
         """Copies some rows into `out`, which has the dtype of this array."""
         assert self._array is not None
+        if self.picks is not None:
+            indices = self.picks[indices]
         # With mode="raise" NumPy would use a buffer. The indices come from this library, so they
         # fit.
-        np.take(self.array, indices, axis=0, out=out, mode="clip")
+        np.take(self._whole(), indices, axis=0, out=out, mode="clip")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_array": None, "_parts": None}
@@ -153,7 +168,9 @@ class ImageRows:
         path, _, offset, strides = self._place
         memory = mmap.mmap(parts.file.fileno(), 0, access=mmap.ACCESS_READ)
         try:
-            return np.ndarray(self.shape, self.dtype, buffer=memory, offset=offset, strides=strides)
+            return np.ndarray(
+                self._whole_shape, self.dtype, buffer=memory, offset=offset, strides=strides
+            )
         except (TypeError, ValueError) as error:  # the buffer is too small
             raise _too_short(path) from error
 

@@ -11,7 +11,7 @@ transforms are drawn from. For hooks, all generators are seeded for their batch 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum, unique
 from typing import Final
@@ -25,6 +25,8 @@ __all__ = [
     "drawing_from",
     "fork",
     "global_state",
+    "own_stream",
+    "step_stream",
 ]
 
 _global_generator: Final = Lock()  # all threads share it
@@ -44,6 +46,24 @@ class StreamPurpose(IntEnum):
     FAST_ORDER = 6  # of an epoch: `shuffle="fast"`
     FIT = 7  # of an image that `fit(augment=True)` transforms: contrast and noise
     CARRIED_GENERATORS = 8  # of a batch and a generator that a hook refers to
+    MIXTURE = 20  # of a batch: `mixup` and `cutmix`
+    FURTHER_STEPS = 30  # behind the seed of contrast and noise, and before the number of a step
+    TEST_TIME = 31  # of an iterator: the seed of the versions of `tta`
+
+
+def own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
+    """Returns what makes the stream for contrast and noise of an image of a batch with this seed."""
+    return lambda: np.random.Generator(np.random.PCG64((seed, image, StreamPurpose.COLOUR_AND_NOISE)))
+
+
+def step_stream(entropy: Sequence[int]) -> Callable[[int], np.random.Generator]:
+    """Returns what makes an image's random stream for a step (see `_imaging.augment.steps.draw`).
+
+    Args:
+        entropy: The seed of the image's contrast and noise.
+    """
+    words = (*entropy, StreamPurpose.FURTHER_STEPS)
+    return lambda step: np.random.Generator(np.random.PCG64(np.random.SeedSequence((*words, step))))
 
 
 def global_state() -> np.random.RandomState:

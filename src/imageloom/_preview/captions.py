@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from imageloom._preview.step_captions import STEP_KEYS, steps_in_words
+
 __all__ = ["conventions", "phrases"]
 
 _KNOWN: Final = frozenset(
     {
         "theta", "tx", "ty", "shear", "zx", "zy", "channel_shift_intensity", "flip_horizontal",
-        "flip_vertical", "brightness", "contrast", "noise", "functions",
+        "flip_vertical", "brightness", "contrast", "noise", "mixup", "cutmix", "functions",
     }
 )  # fmt: skip
 # The meaning of signs and pairs of numbers, by the first word of a phrase.
@@ -20,6 +22,11 @@ _CONVENTIONS: Final = {
     "shear": "shear: degrees, the lower part to the right",
     "zoom": "zoom: width, height, above 1 enlarges",
     "channels": "channels: grey levels added",
+    "crop": "crop: width x height of the window, in pixels of the image",
+    "rand": "rand: operations of rand_augment, with Keras' numbers",
+    "saturation": "saturation: a factor, 1 changes nothing",
+    "blur": "blur: standard deviation in pixels",
+    "erase": "erase: width x height in pixels",
 }
 
 
@@ -34,9 +41,11 @@ def phrases(params: Mapping[str, Any] | None) -> list[str]:
     """
     if params is None:
         return ["no random transform"]
-    found = [*_moves(params), *_looks(params)]
+    found = [*_moves(params), *_looks(params), *steps_in_words(params)]
     # A user's subclass may draw parameters of its own.
-    found += [f"{key} {_short(value)}" for key, value in params.items() if key not in _KNOWN]
+    found += [
+        f"{key} {_short(value)}" for key, value in params.items() if key not in _KNOWN | STEP_KEYS
+    ]
     found += params.get("functions", ())  # what compositions of other libraries have done
     return found or ["unchanged"]
 
@@ -66,6 +75,10 @@ def _looks(params: Mapping[str, Any]) -> Iterable[str]:
             yield f"{name} {params[name]:.2f}"
     if params.get("noise") is not None:
         yield f"{getattr(params['noise'], 'name', params['noise'])} noise"
+    for way in ("mixup", "cutmix"):
+        if params.get(way) is not None:
+            share, _, name = str(params[way]).partition(" of ")
+            yield f"{way} {share} of {name.replace(chr(92), '/').rpartition('/')[2]}"
 
 
 def conventions(used: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, InvalidArgumentError
-from imageloom._imaging.decode import read_stored
+from imageloom._imaging.decode import read_pixels, read_stored
 from imageloom._options import ReadOptions
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
@@ -27,8 +27,9 @@ from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
 
 __all__ = [
-    "PreviewImage", "Version", "clipped_share", "make_preview_images", "pick_samples", "spread",
-    "stored_image", "why_not_augmented",
+    "PreviewImage", "Version", "clipped_share", "make_preview_images", "not_normalised",
+    "pick_samples", "spread", "stored_image", "stored_sample", "why_not_augmented",
+    "without_copies",
 ]  # fmt: skip
 
 Pixels = NDArray[Any]
@@ -133,7 +134,7 @@ def spread(total: int, count: int, seed: int = 0) -> list[int]:
 def why_not_augmented(recipe: Recipe, images: Sequence[PreviewImage]) -> str:
     """Says so, with the reason, if no version differs from the others by chance; else ""."""
     transform = recipe.transform
-    if transform is not None and not transform.changes_nothing:
+    if recipe.mixing is not None or (transform is not None and not transform.changes_nothing):
         return ""
     if recipe.user_code and not all(map(_are_alike, images)):
         return ""
@@ -262,10 +263,25 @@ def stored_image(
     assert read is not None
     name = _names(source, index)[part]
     read = dataclasses.replace(read, scaled=True) if small else read
+    if recipe.records is not None:
+        return read_pixels(name, read, recipe.records.content(index))
     pixels = read_stored(source.root, name, read)
     if name.lower().endswith(".npy"):
         pixels = _channels_last(pixels, recipe)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def stored_sample(
+    recipe: Recipe, source: SampleSource, index: int
+) -> tuple[list[tuple[str, Pixels]], list[Pixels]]:
+    """Returns the name and the image of each part of a sample as stored, and its masks.
+
+    Raises:
+        BadImageError: a file cannot be read.
+    """
+    names = _names(source, index)
+    images = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
+    return list(zip(names, images, strict=True)), _stored_masks(recipe, source, index)
 
 
 def clipped_share(recipe: Recipe, source: SampleSource, name: str, image: Pixels) -> float:
@@ -298,17 +314,35 @@ def _stored_marks(shown: Recipe, source: SampleSource, index: int) -> Marks | No
 
 def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
     """Returns the recipe of a batch of one sample, without normalisation, saving and measuring."""
-    layout = dataclasses.replace(recipe.layout, rows=1, copies=recipe.images, raw_shape=None)
+    recipe = without_copies(not_normalised(recipe), 1)
+    layout = recipe.layout
     if own_shape is not None:
         height, width, channels = own_shape
         sizes = [(height, width, channels), (height, width, 1)]
         if recipe.channels_first:
             sizes = [(size[2], *size[:2]) for size in sizes]
         layout = dataclasses.replace(layout, row_shape=sizes[0], mask_shape=sizes[1])
+        if recipe.mixing is not None and recipe.read is not None:  # with others of the same size
+            read = dataclasses.replace(
+                recipe.read, target_size=(height, width), interpolation="bilinear"
+            )
+            recipe = dataclasses.replace(recipe, read=read)
+    if recipe.mixing is not None:  # sums of labels are shown as whole numbers
+        layout = dataclasses.replace(layout, mask_dtypes=("<i4",) * len(layout.mask_dtypes))
+    return dataclasses.replace(recipe, layout=layout)
+
+
+def without_copies(recipe: Recipe, rows: int) -> Recipe:
+    """The recipe of batches of `rows` samples in private memory, with each image once."""
+    layout = dataclasses.replace(recipe.layout, rows=rows, copies=recipe.images, raw_shape=None)
+    return dataclasses.replace(recipe, layout=layout)
+
+
+def not_normalised(recipe: Recipe) -> Recipe:
+    """The recipe without normalisation, saving and measuring, which reports what is drawn."""
     return dataclasses.replace(
         recipe,
         standardize=dataclasses.replace(recipe.standardize, **_NOT_NORMALISED),
-        layout=layout,
         params=dataclasses.replace(recipe.params, save_to_dir=None),
         user_code=dataclasses.replace(
             recipe.user_code, overrides=recipe.user_code.overrides - {"standardize"}
@@ -318,9 +352,28 @@ def _shown(recipe: Recipe, own_shape: tuple[int, ...] | None) -> Recipe:
 
 
 def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) -> list[Version]:
-    """Computes one version of each image of a sample."""
-    arrays = private_arrays(recipe.layout, 1)
-    task = dataclasses.replace(source.task(_spec(index, seed)), is_looked_at=True)
+    """Computes one version of each image of a sample, with another sample if batches are mixed."""
+    partner = None if recipe.mixing is None else _partner(source, index, seed)
+    try:
+        return _computed(recipe, source, index, seed, partner)
+    except BadImageError:
+        if partner is None:
+            raise
+        return _computed(recipe, source, index, seed, None)
+
+
+def _partner(source: SampleSource, index: int, seed: int) -> int | None:
+    others = len(source) - 1
+    return None if others == 0 else (index + 1 + seed % others) % len(source)
+
+
+def _computed(
+    recipe: Recipe, source: SampleSource, index: int, seed: int, partner: int | None
+) -> list[Version]:
+    indices = [index] if partner is None else [index, partner]
+    arrays = private_arrays(recipe.layout, len(indices))
+    spec = BatchSpec(0, 0, np.array(indices, dtype=np.int64), seed, 0)
+    task = dataclasses.replace(source.task(spec), is_looked_at=True)
     pipeline = Pipeline(recipe)
     with pipeline.randomness.seeded(task, restore=True):  # as in workers
         report = pipeline.run(task, arrays)
@@ -337,6 +390,12 @@ def _versions_of(recipe: Recipe, source: SampleSource, index: int, seed: int) ->
         size = images[0].shape[0], images[0].shape[1]
         marks = marks_of(recipe.coordinates, rows, size, source.class_indices)
     params: Sequence[Mapping[str, Any] | None] = report.transforms or [None] * len(images)
+    params = params[: len(images)]
+    if partner is not None and report.mixture is not None and report.mixture.partners[0] != 0:
+        share = float(1 - report.mixture.weights[0])
+        way = "mixup" if report.mixture.boxes is None else "cutmix"
+        mixed = {way: f"{share:.0%} of {_names(source, partner)[0]}"}
+        params = [{**(drawn or {}), **mixed} for drawn in params]
     return [
         Version(image, masks, drawn, seed, marks) for image, drawn in zip(images, params, strict=True)
     ]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -138,8 +139,9 @@ def draw_sheet(
     subtitle: str,
     notice: str = "",
     notes: Sequence[str] = (),
+    across: int = 1,
 ) -> Image.Image:
-    """Draws one row for each image: the image as stored, and then its versions.
+    """Draws one row for each image, or for `across` images: as stored, and then its versions.
 
     The picture's `info["versions"]` lists the file, the seed and all parameters of each version;
     `info["notice"]` and `info["notes"]` are the texts around the images.
@@ -150,6 +152,7 @@ def draw_sheet(
         subtitle: the text below the headline.
         notice: what matters more than the subtitle, and stands above it.
         notes: sentences for the foot, in addition to those that explain the captions.
+        across: number of images in a row.
 
     Raises:
         BadImageError: none of the images can be read.
@@ -159,19 +162,21 @@ def draw_sheet(
     large, small = Lettering(24), Lettering(13)
     original, transformed, ranges = _ranges(images)
     labels = _labels(images)
-    rows = [
+    shown = [
         [
             _original_panel(one, original, labels),
             *(_version_panel(version, transformed, labels) for version in one.versions),
         ]
         for one in images
     ]
-    column = max(_NARROWEST, *(panel.width for row in rows for panel in row))
-    for first, *others in rows:
+    column = max(_NARROWEST, *(panel.width for panels in shown for panel in panels))
+    for first, *others in shown:
         room = column - (2 * _CHIP if first.class_colour else 0)
         first.lines[:] = [small.cut(line, room) for line in first.lines]
         for panel in others:
             panel.lines[:] = _fitted(panel.lines, column - _GAP, small)
+    starts = range(0, len(shown), across)
+    rows = [list(chain(*shown[place : place + across])) for place in starts]
     used = {text for one in images for v in one.versions for text in phrases(v.params)}
     notes = [*conventions(used), *ranges, *notes]
     marks = [one.marks for one in images]

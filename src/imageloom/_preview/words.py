@@ -8,15 +8,16 @@ from functools import partial
 from typing import Any, Final
 
 from imageloom._machine import worker_count
-from imageloom._options import OPTION_DEFAULTS, Noise
+from imageloom._options import OPTION_DEFAULTS, STEP_NAMES, Noise
 
 __all__ = ["counted", "generator_in_words", "geometry_notes", "transforms_in_words"]
 
 _TRANSFORMS: Final = (
     "rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range",
     "channel_shift_range", "horizontal_flip", "vertical_flip", "brightness_range", "contrast_range",
-    "noise", "fill_mode", "cval", "interpolation_order", "geometry", "random_transforms_enabled",
-    "noaug_preprocessing_function", "preprocessing_function",
+    "noise", *STEP_NAMES, "mixup", "cutmix", "fill_mode", "cval", "interpolation_order", "geometry",
+    "random_transforms_enabled", "noaug_preprocessing_function", "preprocessing_function",
+    "exif_orientation", "depth",
 )  # fmt: skip
 _FITTED: Final = ("featurewise_center", "featurewise_std_normalization", "zca_whitening")
 _LONGEST_LINE: Final = 80

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,10 +15,14 @@ from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumen
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows, check_mapped
 from imageloom._pipeline.shortage import memory_told
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._sources.base import SampleSource, subset_split, values_digest
+from imageloom._sources.divided import divided_array
 from imageloom._sources.mistakes import Mistake
+from imageloom._sources.splitting import Division
 from imageloom._sources.target_mistakes import missing_values, row_name, sorted_rows
 from imageloom._sources.words import counted
+from imageloom._storage.stored_arrays import StoredArray, is_stored
 from imageloom._warnings import Code, warn_user
 
 __all__ = ["ArraySource", "as_array", "images_of", "rank_advice"]
@@ -31,14 +36,13 @@ class ArraySource(SampleSource):
     """The rows of an array of images, which is neither copied nor converted.
 
     Attributes:
-        x: the images, (n, height, width, channels) or channels first, as they were given.
         x_misc: the further inputs, arrays with n rows each.
         y: the targets, an array with n rows, or None.
         sample_weight: n weights, or None.
         part: which rows of the given arrays these are.
     """
 
-    rows: ImageRows
+    rows: ImageRows | StoredRows
 
     def __init__(
         self,
@@ -50,8 +54,11 @@ class ArraySource(SampleSource):
         split: float,
         ignore_class_split: bool,
         data_format: str,
+        division: Division | None = None,
     ) -> None:
         """Checks that all arrays have the same length, and takes the rows of the subset.
+
+        A subset is a slice with the share `split`, or else what `division` says.
 
         Raises:
             InvalidArgumentError: The lengths differ, the images do not have rank 4, or the subset has
@@ -59,6 +66,8 @@ class ArraySource(SampleSource):
             ArgumentTypeError: The images are no numbers.
         """
         x, misc = _split_inputs(x)
+        if is_stored(x):
+            x = x if isinstance(x, StoredArray) else StoredArray(x)
         for further in misc:
             if len(x) != len(further):
                 raise InvalidArgumentError(
@@ -73,15 +82,19 @@ class ArraySource(SampleSource):
         with memory_told():
             missing = (missing_values("`y`", targets), missing_values("`sample_weight`", weights))
             part, differ = _subset_rows(
-                len(x), targets, subset, split, ignore_class_split=ignore_class_split
+                len(x), targets, subset, split, division, ignore_class_split=ignore_class_split
             )
         self.part = part
         self.mistakes = [*(mistake for mistake in missing if mistake is not None), *differ]
-        self.x: NDArray[Any] = images_of(x, data_format)[part]
+        images = images_of(x, data_format)
+        picks = None if isinstance(part, slice) or isinstance(images, StoredArray) else part
+        self._x: Any = images[part] if picks is None else images
+        self.rows = _rows_of(self._x, picks)
+        if division is not None:
+            self.division = f"{division.in_words()}, rows {values_digest(part)}"
         self.x_misc: list[NDArray[Any]] = [np.asarray(further)[part] for further in misc]
         self.y: NDArray[Any] | None = None if y is None else np.asarray(y[part] if subset else y)
         self.sample_weight: NDArray[Any] | None = None if weights is None else weights[part]
-        self.rows = ImageRows(self.x)
         self.class_indices: dict[str, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -91,25 +104,32 @@ class ArraySource(SampleSource):
             ArgumentTypeError: the array is too large for that.
         """
         if self.rows.reopens:
-            return {**vars(self), "x": None}
-        if self.x.nbytes > _MOST_SENT:
+            return {**vars(self), "_x": None}
+        nbytes = math.prod(self.rows.shape) * np.dtype(self.rows.dtype).itemsize
+        if nbytes > _MOST_SENT:
             raise ArgumentTypeError(
-                f"the images, {self.x.nbytes / 2**20:.0f} MiB, are too large to be copied to each "
+                f"the images, {nbytes / 2**20:.0f} MiB, are too large to be copied to each "
                 "worker; a `numpy.memmap` is not copied"
             )
-        return dict(vars(self))
+        return {**vars(self), "_x": self.x}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores the images, which a memmap's file has."""
         vars(self).update(state)
-        if state["x"] is None:
-            self.x = self.rows.array
-        else:
-            self.rows = ImageRows(self.x)
+        if self._x is not None:
+            self.rows = _rows_of(self._x)
+
+    @property
+    def x(self) -> Any:
+        """The images, as they were given; a copy of those of a subset that is no slice.
+
+        It is a `StoredArray` if they lie in a file or a store.
+        """
+        return self.rows.array if self._x is None or self.rows.picks is not None else self._x
 
     def __len__(self) -> int:
         """Number of images."""
-        return len(self.x)
+        return int(self.rows.shape[0])
 
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, whose images are rows of `rows`.
@@ -117,7 +137,7 @@ class ArraySource(SampleSource):
         Raises:
             BatchIndexError: an assigned order or number of samples goes beyond the array.
         """
-        indices, count = spec.indices, len(self.x)
+        indices, count = spec.indices, len(self)
         if len(indices) and not -count <= indices.min() <= indices.max() < count:
             raise BatchIndexError(
                 f"The batch needs the images {indices.min()} to {indices.max()}, but `x` has {count}: "
@@ -129,18 +149,18 @@ class ArraySource(SampleSource):
 
     def fingerprint(self) -> dict[str, Any]:
         """Shapes, dtypes, all targets and weights, and the pixels of some rows."""
-        some = np.linspace(0, max(0, len(self.x) - 1), min(len(self.x), _FINGERPRINT_ROWS)).astype(int)
-        check_mapped(self.x, self.y, self.sample_weight, *self.x_misc)
+        some = np.linspace(0, max(0, len(self) - 1), min(len(self), _FINGERPRINT_ROWS)).astype(int)
+        check_mapped(self.y, self.sample_weight, *self.x_misc)
         return {
             "samples": len(self),
-            "images": [list(self.x.shape), self.x.dtype.str],
-            "pixels": values_digest(self.x[some]),
+            "images": [list(self.rows.shape), self.rows.dtype],
+            "pixels": values_digest(self.rows.some(some)),
             "targets": values_digest(self.y, self.sample_weight, *self.x_misc),
         }
 
-    def replace_images(self, x: NDArray[Any]) -> None:
+    def replace_images(self, x: Any) -> None:
         """Takes other images; everything else stays."""
-        self.x, self.rows = x, ImageRows(x)
+        self._x, self.rows = x, _rows_of(x)
 
     def inputs(self, indices: NDArray[np.int64]) -> Sequence[NDArray[Any]]:
         """The rows of the further inputs."""
@@ -195,7 +215,7 @@ class ArraySource(SampleSource):
 def _split_inputs(x: Any) -> tuple[Any, list[NDArray[Any]]]:
     """Splits `x` into images and further inputs; a list of two is (images, further), as in Keras."""
     if not isinstance(x, (tuple, list)):
-        return x if hasattr(x, "__len__") else np.asarray(x), []
+        return x if hasattr(x, "__len__") or is_stored(x) else np.asarray(x), []
     if len(x) != 2:
         raise InvalidArgumentError(
             "`x` must be an array of images, or a tuple or list (images, further inputs); received "
@@ -228,13 +248,21 @@ def _subset_rows(
     y: NDArray[Any] | None,
     subset: str | None,
     split: float,
+    division: Division | None,
     *,
     ignore_class_split: bool,
-) -> tuple[slice, list[Mistake]]:
+) -> tuple[slice | NDArray[np.int64], list[Mistake]]:
     """The rows of a subset, and what cannot be meant in it."""
     check_subset(subset)
     if subset_split(subset, split) is None:
         return slice(None), []
+    if division is not None:
+        rows, mistakes = divided_array(division, length, y)
+        if y is not None and division.way == "sorted" and not ignore_class_split:
+            rest = np.delete(np.arange(length), rows)
+            first, last = (rows, rest) if subset == "validation" else (rest, rows)
+            _check_same_classes(y, first, last, 'Pass split="stratified"')
+        return rows, mistakes
     border = int(length * split)
     mistake: Mistake | None = None
     if border == 0 and subset == "validation" and length:
@@ -244,20 +272,21 @@ def _subset_rows(
             f"{counted(length, 'image')}: take a larger share.",
         )
     if y is not None and split and not ignore_class_split:
-        _check_same_classes(y, border)
+        shuffle = "If your numpy arrays are sorted by the label, you might want to shuffle them"
+        _check_same_classes(y, slice(border), slice(border, None), shuffle)
     if y is not None and split and mistake is None and (y.ndim == 2 or ignore_class_split):
         mistake = sorted_rows(y, border, "`y`", classes=not ignore_class_split)
     part = slice(None, border) if subset == "validation" else slice(border, None)
     return part, [] if mistake is None else [mistake]
 
 
-def _check_same_classes(y: NDArray[Any], border: int) -> None:
+def _check_same_classes(y: NDArray[Any], validation: Any, training: Any, remedy: str) -> None:
     """Refuses subsets with different values, as Keras does.
 
     Raises:
         InvalidArgumentError: they have.
     """
-    first, rest = np.unique(y[:border]), np.unique(y[border:])
+    first, rest = np.unique(y[validation]), np.unique(y[training])
     if np.array_equal(first, rest):
         return
     begin = "Training and validation subsets have different number of classes after the split: "
@@ -274,9 +303,8 @@ def _check_same_classes(y: NDArray[Any], border: int) -> None:
             example = row_name(lacking[0])
             parts.append(f"the {subset} subset lacks {len(lacking):,}, for example {example}")
     raise InvalidArgumentError(
-        f"{begin}of the {count:,} values in `y`, {' and '.join(parts)}. If your numpy arrays are "
-        "sorted by the label, you might want to shuffle them; pass ignore_class_split=True to skip "
-        "this check, for example for targets that are no classes."
+        f"{begin}of the {count:,} values in `y`, {' and '.join(parts)}. {remedy}; pass "
+        "ignore_class_split=True to skip this check, for example for targets that are no classes."
     )
 
 
@@ -307,9 +335,19 @@ def rank_advice(shape: tuple[int, ...], data_format: str) -> str:
     return f" For grey images, pass x[{'..., np.newaxis' if last else ':, np.newaxis'}]."
 
 
-def images_of(x: Any, data_format: str) -> NDArray[Any]:
-    images = x if isinstance(x, np.ndarray) else as_array("x", x)
-    if images.dtype.name == "bfloat16":  # no library that transforms images knows it
+def _rows_of(x: Any, picks: NDArray[np.int64] | None = None) -> ImageRows | StoredRows:
+    return StoredRows(x) if isinstance(x, StoredArray) else ImageRows(x, picks)
+
+
+def images_of(x: Any, data_format: str) -> Any:
+    """The images as an array, which is neither copied nor read if it lies in a file."""
+    if is_stored(x):
+        images: Any = x if isinstance(x, StoredArray) else StoredArray(x)
+    else:
+        images = x if isinstance(x, np.ndarray) else as_array("x", x)
+    if (
+        isinstance(images, np.ndarray) and images.dtype.name == "bfloat16"
+    ):  # no library that transforms images knows it
         images = images.astype(np.float32)
     if images.dtype.kind not in "biuf":
         raise ArgumentTypeError(

@@ -16,7 +16,9 @@ from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._pipeline.rows import ImageRows
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._sources.mistakes import Mistake
+from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.stamps import stamps_of
 
 __all__ = [
@@ -43,17 +45,21 @@ class SampleSource(ABC):
         protocols: the protocols of the files that are URLs; empty if all files are local.
         stamps: the stamps of remote files, as far as they are known (see `_storage.stamps`).
         rows: the array of images, or None if images are read from files.
+        records: the encoded images of a table, or None.
         mistakes: what cannot be meant in the data.
+        division: how a subset was found, in words, if not as a slice; else "".
     """
 
     filenames: Sequence[SampleName] = ()
     class_indices: Mapping[str, int]
     images: int = 1
     root: str = ""
-    rows: ImageRows | None = None
+    rows: ImageRows | StoredRows | None = None
+    records: EncodedImages | None = None
     protocols: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = MappingProxyType({})
     mistakes: Sequence[Mistake] = ()
+    division: str = ""
 
     @property
     def masks(self) -> int:

@@ -17,13 +17,14 @@ from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._sources.annotated_frames import ROW, annotated
-from imageloom._sources.annotations import Annotations, targets_of
+from imageloom._sources.annotations import targets_of
 from imageloom._sources.base import (
     LABEL_MODES,
     files_digest,
     values_digest,
 )
 from imageloom._sources.columns import missing_column
+from imageloom._sources.divided import divided_frame, with_groups
 from imageloom._sources.files import FileSource
 from imageloom._sources.frame_mistakes import (
     check_one_column,
@@ -36,6 +37,7 @@ from imageloom._sources.frame_mistakes import (
 )
 from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._sources.mistakes import Mistake
+from imageloom._sources.splitting import Division
 from imageloom._sources.unfound_files import names_without_files, not_found
 from imageloom._storage.refusals import is_file
 from imageloom._storage.stamps import stamps_of
@@ -86,6 +88,7 @@ class DataFrameSource(FileSource):
         validate_filenames: bool,
         dtype: str,
         formats: Sequence[str] = WHITE_LIST_FORMATS,
+        division: Division | None = None,
         coordinates: CoordinateOptions | None = None,
     ) -> None:
         """Checks the frame, drops rows without an image or a class, and takes the subset.
@@ -100,9 +103,10 @@ class DataFrameSource(FileSource):
             ArgumentTypeError: `dataframe` is no data frame, or a column has values of a wrong type.
         """
         frame = _checked_frame(dataframe, x_col, y_col, weight_col, classes, class_mode)
-        found: Annotations | None = None
+        if division is not None:
+            division, frame = with_groups(division, frame)
         if coordinates is not None:
-            frame, found = annotated(frame, x_col, y_col, weight_col, classes, coordinates)
+            frame, self.annotations = annotated(frame, x_col, y_col, weight_col, classes, coordinates)
         self.mistakes: list[Mistake] = []
         self.directory: str = directory or ""
         self.class_mode = class_mode
@@ -131,14 +135,14 @@ class DataFrameSource(FileSource):
             frame, names = self._with_classes(frame, y_col, classes)
             self.class_indices = {name: i for i, name in enumerate(names)}
         self._look_at_targets(frame, y_col, weight_col, split)
-        if split is not None:
+        if division is not None:
+            self.division = division.in_words()
+            rows, lost = divided_frame(division, frame, self.root, x_col, y_col, class_mode)
+            frame, self.mistakes = frame.iloc[rows, :], [*self.mistakes, *lost]
+        elif split is not None:
             frame = frame.iloc[int(split[0] * len(frame)) : int(split[1] * len(frame)), :]
         self.class_ids = None
-        if class_mode in LABEL_MODES:
-            self.class_ids = [_class_numbers(label, self.class_indices) for label in frame[y_col]]
-        if found is not None:
-            self.annotations = found.taken(frame[ROW].to_numpy())
-            self.class_indices = found.class_indices
+        self._take_targets(frame, y_col)
         self.filenames = frame[x_col].tolist()
         self.sample_weight = frame[weight_col].to_numpy() if weight_col else None
         files = [frame[column].tolist() for column in mask_columns]
@@ -146,10 +150,18 @@ class DataFrameSource(FileSource):
         self.protocols = protocols(
             [self.root, *self.filenames, *(f for column in files for f in column)]
         )
-        if class_mode == "multi_output":
+
+    def _take_targets(self, frame: Any, y_col: Any) -> None:
+        """Takes classes, values, boxes or points of the rows that are left."""
+        if self.class_mode in LABEL_MODES:
+            self.class_ids = [_class_numbers(label, self.class_indices) for label in frame[y_col]]
+        elif self.class_mode == "multi_output":
             self.columns = [np.array(frame[column].tolist()) for column in y_col]
-        elif class_mode == "raw":
+        elif self.class_mode == "raw":
             self.columns = _values(frame[y_col])
+        elif self.annotations is not None:
+            self.annotations = self.annotations.taken(frame[ROW].to_numpy())
+            self.class_indices = self.annotations.class_indices
 
     @property
     def masks(self) -> int:

@@ -13,15 +13,22 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from imageloom._errors import ArgumentTypeError, in_one_line
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError, in_one_line
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, SampleName
 from imageloom._sources.base import LABEL_MODES, files_digest
+from imageloom._sources.divided import divided_classes
 from imageloom._sources.files import FileSource
 from imageloom._sources.folder_mistakes import FoundFolder, classes_without_samples, folder_mistakes
 from imageloom._sources.index import list_classes
-from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing, list_class
+from imageloom._sources.listing import (
+    WHITE_LIST_FORMATS,
+    ClassListing,
+    list_class,
+)
 from imageloom._sources.mistakes import Mistake
+from imageloom._sources.remote_listing import list_remote_classes
 from imageloom._sources.shuffled_index import list_classes_shuffled
+from imageloom._sources.splitting import Division
 from imageloom._storage.places import list_folder
 from imageloom._storage.refusals import telling
 from imageloom._storage.urls import absolute, is_url, protocols
@@ -59,8 +66,13 @@ class DirectorySource(FileSource):
         list_function: Lister | None = None,
         seed: int | None = None,
         formats: Sequence[str] = WHITE_LIST_FORMATS,
+        division: Division | None = None,
+        only_formats: bool = False,
     ) -> None:
         """Lists the folder; `formats` are the suffixes of the files that are images.
+
+        A subset is the slice `split` of each class, or else what `division` says. With `only_formats`,
+        a class without any image does not consist of its `.npy` files.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -81,12 +93,25 @@ class DirectorySource(FileSource):
         self.num_classes: int = len(names)  # as in Keras, a class that is named twice counts twice
         parts: Sequence[Sequence[SampleName]]
         listings: list[ClassListing] = []
+        lost: list[Mistake] = []
         if list_function is None:
-            listings = self._listed(names, follow_links, shuffle_index_dir, seed, tuple(formats))
+            if shuffle_index_dir is not None and only_formats:
+                raise InvalidArgumentError(
+                    "`shuffle_index_dir` keeps lists of files with Keras' suffixes, which `extensions` "
+                    "replaces: leave out one of them."
+                )
+            look_for = None
+            if only_formats or tuple(formats) != WHITE_LIST_FORMATS:
+                look_for = (tuple(formats), not only_formats)
+            listings = self._listed(names, follow_links, shuffle_index_dir, seed, look_for)
             parts = [_take(listing.files, split) for listing in listings]
         else:
-            ask = partial(_list_by_function, list_function, directory)
+            wanted = [*formats] if only_formats else [*WHITE_LIST_FORMATS, "npy"]
+            ask = partial(_list_by_function, list_function, directory, wanted)
             parts = [ask(name, split, follow_links, shuffle_index_dir) for name in names]
+        if division is not None:
+            self.division = division.in_words()
+            parts, lost = divided_classes(division, directory, self.root, names, parts)
         if max_samples_per_class > 0:
             parts = [part[:max_samples_per_class] for part in parts]
         self.filenames = [file for part in parts for file in part]
@@ -105,6 +130,7 @@ class DirectorySource(FileSource):
             self.mistakes += self._mistakes_of_folder(names, listings, top, split, formats)
         else:
             self.mistakes += classes_without_samples(directory, names, [len(part) for part in parts])
+        self.mistakes += lost
 
     def _mistakes_of_folder(
         self,
@@ -141,13 +167,19 @@ class DirectorySource(FileSource):
         follow_links: bool,
         index_dir: str | None,
         seed: int | None,
-        formats: tuple[str, ...],
+        look_for: tuple[tuple[str, ...], bool] | None,
     ) -> list[ClassListing]:
-        if formats != WHITE_LIST_FORMATS:  # an index lists the usual ones
-            listings = [
-                list_class(self.root, name, follow_links=follow_links, formats=formats)
-                for name in names
-            ]
+        if look_for is not None:  # an index lists the usual ones
+            formats, arrays_instead = look_for
+            how: dict[str, Any] = {
+                "follow_links": follow_links,
+                "formats": formats,
+                "arrays_instead": arrays_instead,
+            }
+            if is_url(self.root):
+                listings = list_remote_classes(self.root, names, **how)
+            else:
+                listings = [list_class(self.root, name, **how) for name in names]
         elif index_dir is None:
             listings = list_classes(self.root, names, follow_links=follow_links)
         else:
@@ -230,6 +262,7 @@ def _take(files: list[str], split: tuple[float, float] | None) -> list[str]:
 def _list_by_function(
     function: Lister,
     directory: str,
+    formats: Sequence[str],
     name: str,
     split: tuple[float, float] | None,
     follow_links: bool,
@@ -239,7 +272,7 @@ def _list_by_function(
     returned = function(
         base_directory=directory,
         search_class=name,
-        white_list_formats=[*WHITE_LIST_FORMATS, "npy"],
+        white_list_formats=[*formats],
         split=split,
         follow_links=follow_links,
         shuffle_index_directory=shuffle_index_dir,

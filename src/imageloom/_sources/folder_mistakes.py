@@ -138,9 +138,9 @@ def _not_taken(found: FoundFolder, others: LeftOut) -> Mistake:
 
 def _remedy_for_suffixes(found: FoundFolder) -> str:
     return (
-        f"Files are taken by their suffix ({', '.join(found.formats)}): convert or rename them, or "
-        "name them in a data frame, of which flow_from_dataframe(validate_filenames=False) reads all "
-        "that Pillow reads."
+        f"Files are taken by their suffix ({', '.join(found.formats)}): pass `extensions` with others, "
+        "convert or rename them, or name them in a data frame, of which "
+        "flow_from_dataframe(validate_filenames=False) reads all that Pillow reads."
     )
 
 

@@ -73,12 +73,17 @@ class ClassListing:
 
 
 def list_class(
-    root: str, name: str, *, follow_links: bool, formats: tuple[str, ...] = WHITE_LIST_FORMATS
+    root: str,
+    name: str,
+    *,
+    follow_links: bool,
+    formats: tuple[str, ...] = WHITE_LIST_FORMATS,
+    arrays_instead: bool = True,
 ) -> ClassListing:
     """Lists the image files of one class of the data set in `root`; `formats` are their suffixes.
 
-    A class without any image file consists of its `.npy` files. A class without a folder is empty. What
-    may not be read is left out, as in Keras.
+    With `arrays_instead`, a class without any image file consists of its `.npy` files. A class without
+    a folder is empty. What may not be read is left out, as in Keras.
 
     Raises:
         StorageError: The system could not list a folder: it was too busy, or the disk fails.
@@ -98,7 +103,7 @@ def list_class(
         files.sort()
         before = len(images)
         images += [os.path.join(prefix, f) for f in files if f.lower().endswith(formats)]
-        if not images:
+        if not images and arrays_instead:
             arrays += [os.path.join(prefix, f) for f in files if f.lower().endswith(".npy")]
         if len(images) - before < len(files):
             others += [os.path.join(prefix, f) for f in files if not f.lower().endswith(formats)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from imageloom._sources.listing import WHITE_LIST_FORMATS, ClassListing, left_out
 from imageloom._storage.places import concurrently, find_files, forget_listings
@@ -19,10 +20,20 @@ from imageloom._warnings import Code, warn_user
 __all__ = ["list_remote_classes", "list_remote_folder"]
 
 
-def list_remote_classes(root: str, names: Sequence[str], *, follow_links: bool) -> list[ClassListing]:
-    """Lists some classes of the data set at a URL; a class without a folder is empty."""
+def list_remote_classes(
+    root: str,
+    names: Sequence[str],
+    *,
+    follow_links: bool,
+    formats: tuple[str, ...] = WHITE_LIST_FORMATS,
+    arrays_instead: bool = True,
+) -> list[ClassListing]:
+    """Lists some classes of the data set at a URL, as `list_class` does."""
+    list_one = partial(
+        _list_class, root, follow_links=follow_links, pick=partial(_images_of, formats, arrays_instead)
+    )
     once = list(dict.fromkeys(names))
-    listed = concurrently(lambda name: _list_class(root, name, follow_links=follow_links), once)
+    listed = concurrently(list_one, once)
     forget_listings(root)
     found = {name: listing for name, (listing, _) in zip(once, listed, strict=True)}
     if strange := [name for _, names in listed for name in names]:
@@ -37,17 +48,23 @@ def list_remote_classes(root: str, names: Sequence[str], *, follow_links: bool) 
 def list_remote_folder(url: str) -> list[str]:
     """The images of the folder at a URL that has no sub-folders for classes, relative to it."""
     paths = [path for path, _ in find_files(url, follow_links=False) if can_be_joined(path)]
-    return _images_of(paths)
+    return _images_of(WHITE_LIST_FORMATS, True, paths)
 
 
-def _images_of(paths: Sequence[str]) -> list[str]:
-    images = [path for path in paths if path.lower().endswith(WHITE_LIST_FORMATS)]
-    files = images or [path for path in paths if path.lower().endswith(".npy")]
+def _images_of(formats: tuple[str, ...], arrays_instead: bool, paths: Sequence[str]) -> list[str]:
+    files = [path for path in paths if path.lower().endswith(formats)]
+    if not files and arrays_instead:
+        files = [path for path in paths if path.lower().endswith(".npy")]
     return sorted(files, key=posixpath.split)  # by folder, and by name within each folder
 
 
-def _list_class(root: str, name: str, *, follow_links: bool) -> tuple[ClassListing, list[str]]:
-    """Lists a class; also returns the names that must not be joined to the folder."""
+def _list_class(
+    root: str, name: str, *, follow_links: bool, pick: Callable[[Sequence[str]], list[str]]
+) -> tuple[ClassListing, list[str]]:
+    """Lists a class, of whose files `pick` takes the images.
+
+    It also returns the names that must not be joined to the folder.
+    """
     listed_at = time.time_ns()
     if not can_be_joined(f"{name}/"):
         return ClassListing([], {}, follow_links, listed_at, has_tiff=False), [name]
@@ -57,7 +74,7 @@ def _list_class(root: str, name: str, *, follow_links: bool) -> tuple[ClassListi
     strange = [path for path in stamps if not can_be_joined(path)]
     for path in strange:
         del stamps[path]
-    files = _images_of(list(stamps))
+    files = pick(list(stamps))
     listing = ClassListing(
         files=files,
         folders={},

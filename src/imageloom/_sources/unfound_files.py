@@ -50,7 +50,8 @@ def not_found(
             "suffixes",
             f"{text} {there.total():,} of them exist, for example {_shown(directory, example)!r}, but "
             f"their suffix is none of {', '.join(formats)}: {', '.join(counts)}. Pass "
-            "validate_filenames=False, which reads all that Pillow reads, or convert the files.",
+            "validate_filenames=False, which reads all that Pillow reads, or `extensions`, or "
+            "convert the files.",
         )
     hint = _hint(bad[0], directory, root, formats, column)
     tried = f"The first one tried is {_shown(directory, bad[0])!r}"

@@ -27,9 +27,10 @@ from imageloom._sources.base import SampleSource
 from imageloom._stream.cursor import Cursor
 from imageloom._stream.lanes import Lane
 from imageloom._stream.order import Rest, Sampler, SamplesChangedError, StreamOrder
+from imageloom._stream.past import PastOrder
 from imageloom._stream.prefetch import Prefetch
 from imageloom._stream.state import checked_state, make_state
-from imageloom._stream.supply import Batch, BatchSupply
+from imageloom._stream.supply import Batch, BatchSupply, PastBatch
 
 __all__ = ["StreamAccess"]
 
@@ -39,6 +40,7 @@ class StreamAccess:
 
     Attributes:
         order: the samples of each position.
+        past: the samples of any position; it is asked while the lock is held.
         cursor: the current position; it may be read at any time, and moved while the lock is held.
         lock: held while the cursor moves.
     """
@@ -51,7 +53,7 @@ class StreamAccess:
         self.cursor = Cursor(len(order))
         self.lock = Lock()
         self._shown: tuple[Sampler, int] | None = None  # with the epoch of the last batch
-        self._source = source
+        self._source, self.past = source, PastOrder(order)
         self._lane = self._main = self._new_lane(BatchSupply(source), open_channel)
         self._unfinished: Lane | None = None
 
@@ -118,6 +120,13 @@ class StreamAccess:
     def fetch(self, spec: BatchSpec) -> Batch:
         """Returns a batch that `take` has described."""
         return self._main.supply.batch(spec, len(self.order))
+
+    def again(self, position: int) -> PastBatch:
+        """Returns the batch at any position, as `next` hands it out there; nothing else changes."""
+        with self.lock:
+            self._main.supply.start(self._main.open_channel, self.order)
+            spec = self.past.spec(position)
+        return self._main.supply.again(spec)
 
     def get(
         self,

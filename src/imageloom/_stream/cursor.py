@@ -13,9 +13,13 @@ it ends.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from typing import Final
 
 __all__ = ["Cursor"]
+
+_NOTED: Final = 4096  # far more than any framework requests ahead of its training
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class Cursor:
         in_order: whether the batches of this pass were requested in sequence, starting with the
             first.
         furthest: the largest batch number that was requested in this pass; -1 for none.
+        requests: how many batches were requested by their numbers, in all passes.
     """
 
     length: int
@@ -41,6 +46,8 @@ class Cursor:
     epochs_ahead: int = 0
     in_order: bool = True
     furthest: int = -1
+    requests: int = field(default=0, compare=False)
+    _latest: deque[int] = field(default_factory=lambda: deque(maxlen=_NOTED), compare=False)
 
     @property
     def epoch(self) -> int:
@@ -82,7 +89,14 @@ class Cursor:
         self.in_order &= index <= self.furthest + 1
         self.furthest = max(index, self.furthest)
         self._note(self.pass_start + index)
+        self.requests += 1
+        self._latest.append(self.pass_start + index)
         return self.pass_start + index
+
+    def requested(self, request: int) -> int | None:
+        """Returns the position of a request, counted from 0; None if that is long ago, or to come."""
+        place = request - self.requests
+        return self._latest[place] if -len(self._latest) <= place < 0 else None
 
     def advance(self, epochs: int) -> None:
         """Begins a pass, `epochs` epochs after the start of this one."""

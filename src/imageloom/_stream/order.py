@@ -166,6 +166,10 @@ class Sampler:
         """Batches in an epoch of this shard; the last one of the whole stream may be shorter."""
         return self._batches // self.shards
 
+    def knows(self, position: int) -> bool:
+        """Whether the order of this position's epoch was drawn already, and is kept."""
+        return position // (len(self) or 1) in self._orders
+
     def order(self, epoch: int) -> NDArray[np.int64]:
         """All sample numbers in the order of one epoch of the whole stream."""
         if self._rest is not None and self._rest.epoch == epoch:

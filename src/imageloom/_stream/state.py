@@ -36,7 +36,9 @@ IRRELEVANT_OPTIONS: Final = frozenset(
         "disable_gpu_in_subprocesses",
         "executor",
         "finish",  # who computes them
+        "fold",  # like the three below, changes the data, which are compared
         "get_batch_function",
+        "groups",
         "max_batches_pending",
         "max_samples_per_class",  # changes the data, which are compared
         "noaug_preprocessing_function",
@@ -45,6 +47,8 @@ IRRELEVANT_OPTIONS: Final = frozenset(
         "save_format",
         "save_prefix",
         "save_to_dir",
+        "split",
+        "split_seed",
         "validation_split",  # changes the data, which are compared
     }
 )

@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from imageloom._adapters.finish.steps import BatchFinish, FinishSteps
 from imageloom._adapters.moving import Moved, Mover
 from imageloom._errors import IteratorClosedError, StorageError
 from imageloom._executors.base import Channel, ComputedBatch, Replacement
+from imageloom._imaging.mixing import Mixture
 from imageloom._pipeline.batch_function import completed
 from imageloom._pipeline.layout import BatchLayout, private_arrays
 from imageloom._pipeline.recipe import BatchReport, BatchSpec, BatchTask
@@ -35,7 +36,7 @@ from imageloom._stream.substitutions import BadImage, ReplacingChannel, Substitu
 from imageloom._stream.window import BatchStream
 from imageloom._warnings import Code, Once, coded, warn_user
 
-__all__ = ["Batch", "BatchSupply", "BatchT_co"]
+__all__ = ["Batch", "BatchSupply", "BatchT_co", "PastBatch"]
 
 Batch = Any  # images, or a tuple of images, targets and weights
 # The type of a batch for the users' type checker, which takes it from the arguments of the flow
@@ -48,6 +49,13 @@ else:
     from typing import TypeVar
 
     BatchT_co = TypeVar("BatchT_co", covariant=True)  # defaults come with Python 3.13
+
+
+class PastBatch(NamedTuple):
+    """A batch of any position, with the samples that are in it after bad ones were replaced."""
+
+    batch: Batch
+    spec: BatchSpec
 
 
 class BatchSupply:
@@ -174,17 +182,36 @@ class BatchSupply:
         write_pictures(report.pictures)  # before the clock is read: the consumer waits for this, too
         repeat(report.said)
         self._note_batch(spec, requested, report, length)
-        replaced = map(_replacement_in_words, computed.replaced)
-        for key, text, category in (*report.warnings, *replaced):
-            if self._shown.first(key):
-                warn_user(text, category)
+        self._tell(computed)
         for observer in observers:
             observer.has_read(self)
         return batch
 
-    def _computed(self, stream: BatchStream, position: int, task: BatchTask) -> ComputedBatch:
+    def _tell(self, computed: ComputedBatch) -> None:
+        """Warns of what the batch's computation has found, once for each kind."""
+        replaced = map(_replacement_in_words, computed.replaced)
+        for key, text, category in (*computed.report.warnings, *replaced):
+            if self._shown.first(key):
+                warn_user(text, category)
+
+    def again(self, spec: BatchSpec) -> PastBatch:
+        """Computes a batch beside those that are read; it is in no report, and no picture is saved."""
+        stream = self._stream
+        if stream is None:
+            raise IteratorClosedError(
+                "Another thread has changed this iterator; request the batch again."
+            )
+        task = self._source.task(spec)
+        computed = self._computed(stream, None, task)
+        used = task.spec.indices if computed.indices is None else computed.indices
+        batch = self._assembled(task, computed)
+        repeat(computed.report.said)
+        self._tell(computed)
+        return PastBatch(batch, dataclasses.replace(spec, indices=used))
+
+    def _computed(self, stream: BatchStream, position: int | None, task: BatchTask) -> ComputedBatch:
         try:
-            return stream.get(position, task)
+            return stream.compute(task) if position is None else stream.get(position, task)
         except Exception as error:
             if isinstance(error, StorageError):
                 renew()  # the next batch is asked for with the credentials that there are then
@@ -196,7 +223,7 @@ class BatchSupply:
         if report.batch is not None:
             return completed(report.batch[0], arrays[0])
         indices = task.spec.indices if computed.indices is None else computed.indices
-        return assembled(self._source, arrays, indices)
+        return assembled(self._source, arrays, indices, report.mixture)
 
     def _moved(self, task: BatchTask, computed: ComputedBatch, mover: Mover) -> Moved:
         if self.steps is None:
@@ -215,9 +242,10 @@ class BatchSupply:
             )
         )
 
-    def empty_batch(self, layout: BatchLayout) -> Batch:
+    def empty_batch(self, layout: BatchLayout, mixture: Mixture | None) -> Batch:
         """A batch without samples."""
-        return assembled(self._source, private_arrays(layout, 0), np.empty(0, np.int64))
+        nothing = np.empty(0, np.int64)
+        return assembled(self._source, private_arrays(layout, 0), nothing, mixture)
 
     @property
     def bad_images(self) -> list[BadImage]:

@@ -61,6 +61,21 @@ class BatchStream:
             if not self._closed:
                 self._refill()
 
+    def compute(self, task: BatchTask) -> ComputedBatch:
+        """Waits for a batch that nobody has computed ahead; what was computed ahead stays in the plan.
+
+        Raises:
+            IteratorClosedError: The stream is closed, or this is a forked child.
+            Exception: What the computation of the batch has raised.
+        """
+        with self._lock:
+            self._check_usable()
+            future = self._channel.submit(task, urgent=True)
+            for position in self._make_room():
+                self._plan, self._upcoming = chain([position], self._rest_of_plan()), None
+            waiter = self._new_waiter()
+        return self._wait(future, waiter)
+
     def get(self, position: int, task: BatchTask | None = None) -> ComputedBatch:
         """Waits for the batch at a position and returns it.
 
@@ -84,13 +99,33 @@ class BatchStream:
                 future = self._channel.submit(task, urgent=True)
             else:
                 self._channel.prioritise(future)
-            # There must be a slot for each waiting thread, even if all ask for unexpected
-            # positions.
-            while self._window and len(self._window) + len(self._waiters) >= self._channel.lookahead:
-                _discard(self._window.popitem()[1])
+            self._make_room()
             self._refill()
-            waiter: BatchFuture = Future()
-            self._waiters.add(waiter)
+            waiter = self._new_waiter()
+        return self._wait(future, waiter)
+
+    def _make_room(self) -> list[int]:
+        """Drops what was computed ahead until there is a slot for one more waiting thread.
+
+        There must be one for each, even if all ask for unexpected positions. Returns the positions,
+        the last one of the plan first.
+        """
+        dropped = []
+        while self._window and len(self._window) + len(self._waiters) >= self._channel.lookahead:
+            position, future = self._window.popitem()
+            _discard(future)
+            dropped.append(position)
+        return dropped
+
+    def _rest_of_plan(self) -> Iterator[int]:
+        return self._plan if self._upcoming is None else chain([self._upcoming], self._plan)
+
+    def _new_waiter(self) -> BatchFuture:
+        waiter: BatchFuture = Future()
+        self._waiters.add(waiter)
+        return waiter
+
+    def _wait(self, future: BatchFuture, waiter: BatchFuture) -> ComputedBatch:
         future.add_done_callback(partial(_pass_on, waiter))
         try:
             self._channel.work_on(future)

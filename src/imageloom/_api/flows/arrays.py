@@ -176,7 +176,10 @@ def flow(
     """Makes an iterator over the images of an array.
 
     The array is not copied: workers receive only the rows of their batch. Workers open a
-    `numpy.memmap` themselves, so its file may be larger than memory.
+    `numpy.memmap` themselves, so its file may be larger than memory. So they do with a data set of h5py
+    whose file is open for reading, and an array of zarr or anything else that is read by slices (it has
+    `shape`, `dtype` and `__getitem__`) and has a small pickle; the rows of others are read by the
+    program. In each case, only the rows of a batch are read.
 
     Args:
         x: images (n, height, width, channels), or channels first, of any dtype; or a tuple

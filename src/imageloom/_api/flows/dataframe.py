@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "raw", "input"] = "categorical",
     batch_size: int = 32,
@@ -51,6 +51,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -64,7 +65,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str = ...,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "raw", "input"] = "categorical",
     batch_size: int = 32,
@@ -85,6 +86,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]: ...
 
@@ -98,7 +100,7 @@ def flow_from_dataframe(
     y_col: str = "class",
     weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["image"] = ...,
     batch_size: int = 32,
@@ -119,6 +121,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -153,6 +156,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
@@ -166,7 +170,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["multi_output"] = ...,
     batch_size: int = 32,
@@ -187,6 +191,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], list[NDArray[Any]]]]: ...
 
@@ -221,6 +226,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[tuple[NDArray[Any], dict[str, NDArray[Any]]]]: ...
 
@@ -234,7 +240,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str | None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: None = ...,
     batch_size: int = 32,
@@ -255,6 +261,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[NDArray[Any]]: ...
 
@@ -268,7 +275,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str | None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -289,6 +296,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]: ...
 
@@ -301,7 +309,7 @@ def flow_from_dataframe(
     y_col: str | list[str] = "class",
     weight_col: str | None = None,
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -322,6 +330,7 @@ def flow_from_dataframe(
     max_boxes: int | None = None,
     min_visibility: float = 0.0,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
     **deprecated: Any,
 ) -> DataFrameIterator[Any]:
     """Makes an iterator over the image files that a pandas data frame names.
@@ -335,7 +344,7 @@ def flow_from_dataframe(
         y_col: column of the targets; a list of columns for `"multi_output"`, `"raw"` and `"image"`.
         weight_col: column of the sample weights, which are numbers.
         target_size: (height, width) to resize to.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: class names; the first has class number 0. Rows of other classes are left out. By
             default all classes, sorted.
         class_mode: the targets: `"categorical"` for rows with a one for the class, or for each
@@ -374,6 +383,9 @@ def flow_from_dataframe(
         min_visibility: the share of its area that a box has to have within the image; others are left
             out.
         verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
+        extensions: the suffixes of the files that are images, instead of Keras' (png, jpg, jpeg,
+            bmp, ppm, tif, tiff), such as `["jpg", "webp", "avif", "npy"]`; "all" for whatever Pillow
+            and its plug-ins in this program read, and `.npy`.
         **deprecated: `has_ext`, `sort` and `drop_duplicates` of old versions of Keras, which have
             no effect.
 
@@ -436,4 +448,5 @@ def flow_from_dataframe(
         max_boxes=max_boxes,
         min_visibility=min_visibility,
         verbose=verbose,
+        extensions=extensions,
     )

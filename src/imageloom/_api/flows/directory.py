@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, Literal, overload
 
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "input"] = "categorical",
     batch_size: int = 32,
@@ -48,6 +48,7 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
 ) -> DirectoryIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
 
@@ -56,7 +57,7 @@ def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: None = ...,
     batch_size: int = 32,
@@ -77,6 +78,7 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
 ) -> DirectoryIterator[NDArray[Any]]: ...
 
 
@@ -85,7 +87,7 @@ def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -106,6 +108,7 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
 ) -> DirectoryIterator[Any]: ...
 
 
@@ -113,7 +116,7 @@ def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -134,6 +137,7 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
 ) -> DirectoryIterator[Any]:
     """Makes an iterator over the images in a folder that has one sub-folder per class.
 
@@ -141,7 +145,7 @@ def flow_from_directory(
         directory: the folder, or a URL that fsspec reads, such as `s3://bucket/photos` or
             `zip://photos::data.zip` (see docs/remote-files.md).
         target_size: (height, width) to resize to.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: sub-folders to read; the first has class number 0. By default all, sorted by name.
         class_mode: the targets: `"categorical"` for one-hot rows, `"binary"` and `"sparse"` for
             class numbers, `"input"` for the images themselves, None for no targets.
@@ -180,6 +184,9 @@ def flow_from_directory(
         balance: draw all classes equally often, with replacement within a class. The length of an
             epoch stays the same.
         verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
+        extensions: the suffixes of the files that are images, instead of Keras' (png, jpg, jpeg,
+            bmp, ppm, tif, tiff), such as `["jpg", "webp", "avif", "npy"]`; "all" for whatever Pillow
+            and its plug-ins in this program read, and `.npy`.
 
     Returns:
         An iterator over (images, targets), or images alone for class_mode None. Images have shape
@@ -216,6 +223,7 @@ def flow_from_directory(
         shard=shard,
         balance=balance,
         verbose=verbose,
+        extensions=extensions,
     )
 
 
@@ -224,7 +232,7 @@ def open_directory(
     directory: str | os.PathLike[str],
     *,
     target_size: tuple[int, int],
-    color_mode: str,
+    color_mode: str | int,
     classes: Sequence[str] | None,
     class_mode: str | None,
     batch_size: int,
@@ -244,6 +252,7 @@ def open_directory(
     shard: tuple[int, int] | str | None,
     balance: bool,
     verbose: bool | int | str,
+    extensions: str | Collection[str] | None,
 ) -> DirectoryIterator[Any]:
     """Makes the iterator; the arguments are those of `flow_from_directory`."""
     options = generator._options()
@@ -273,4 +282,5 @@ def open_directory(
         shard=shard,
         balance=balance,
         verbose=verbose,
+        extensions=extensions,
     )

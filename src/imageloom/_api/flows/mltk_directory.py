@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["categorical", "binary", "sparse", "input"] = "categorical",
     batch_size: int = 32,
@@ -42,6 +42,7 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
 ) -> DirectoryIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
 
 
@@ -50,7 +51,7 @@ def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: None = ...,
     batch_size: int = 32,
@@ -71,6 +72,7 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
 ) -> DirectoryIterator[NDArray[Any]]: ...
 
 
@@ -79,7 +81,7 @@ def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -100,6 +102,7 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
 ) -> DirectoryIterator[Any]: ...
 
 
@@ -107,7 +110,7 @@ def flow_from_directory(
     self: FlowingGenerator,
     directory: str | os.PathLike[str],
     target_size: tuple[int, int] = (256, 256),
-    color_mode: str = "rgb",
+    color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: str | None = "categorical",
     batch_size: int = 32,
@@ -128,6 +131,7 @@ def flow_from_directory(
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
     verbose: bool | int | str = True,
+    extensions: str | Collection[str] | None = None,
 ) -> DirectoryIterator[Any]:
     """As `ImageDataGenerator.flow_from_directory`, in the order of MLTK's arguments."""
     if isinstance(batch_shape, bool):
@@ -159,6 +163,7 @@ def flow_from_directory(
         shard=shard,
         balance=balance,
         verbose=verbose,
+        extensions=extensions,
     )
 
 

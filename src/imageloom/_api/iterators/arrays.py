@@ -14,16 +14,18 @@ from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.keras_base import Iterator
 from imageloom._api.iterators.mistakes import check_arrays
+from imageloom._api.iterators.origins import remembering
 from imageloom._api.iterators.output import OutputAttributes
 from imageloom._api.iterators.plans import ArrayPlan
 from imageloom._api.iterators.settings import (
     check_compositions,
+    check_windows,
     checked_generator,
     coordinate_options,
     output_settings,
     warn_about_geometry,
 )
-from imageloom._api.planning import OutputSettings
+from imageloom._api.planning import OutputSettings, checked_mixing
 from imageloom._checks.coordinates import COORDINATE_MODES
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_choice, check_flag
@@ -31,6 +33,7 @@ from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.annotated_arrays import AnnotatedArrays
 from imageloom._sources.arrays import ArraySource, images_of
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["NumpyArrayIterator"]
@@ -95,6 +98,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
     _plan: ArrayPlan
 
     @explained("NumpyArrayIterator")
+    @remembering
     def __init__(
         self,
         x: ArrayLike | tuple[Any, Any],
@@ -132,6 +136,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
+        check_windows(options)
         check_compositions(options, coordinates)
         settings = OutputSettings(
             **output_settings(
@@ -146,18 +151,20 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
             y,
             sample_weight,
             subset=subset,
-            split=options.split,
+            split=options.validation_share,
+            division=division_of(options, subset),
             ignore_class_split=ignore_class_split,
             data_format=settings.data_format,
         )
         self._begin(ArrayPlan(source, settings), order)
         self.image_data_generator = image_data_generator
         rows, columns = (1, 2) if settings.data_format == "channels_last" else (2, 3)
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, (source.x.shape[rows], source.x.shape[columns]))
 
     @property
-    def x(self) -> NDArray[Any]:
-        """The images."""
+    def x(self) -> Any:
+        """The images; of an array in a file or a store, an object that reads them by slices."""
         return self._plan.source.x
 
     @x.setter

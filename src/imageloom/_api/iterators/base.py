@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from imageloom._adapters.keras import Reader, for_keras, reader_asking
-from imageloom._api.iterators.datasets import ReadByFrameworks
+from imageloom._api.iterators.past import ReadAgain
 from imageloom._api.iterators.views import IteratorViews, class_weights
 from imageloom._api.planning import FrozenGenerator
 from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
@@ -33,7 +33,7 @@ __all__ = ["BatchIterator"]
 
 
 @public
-class BatchIterator(ReadByFrameworks[BatchT_co]):
+class BatchIterator(ReadAgain[BatchT_co]):
     """The base class of all iterators: the protocol of Keras' iterators and of its `PyDataset`.
 
     Attributes that Keras' iterators have may be assigned at any time, and take effect as in Keras.
@@ -173,9 +173,11 @@ class BatchIterator(ReadByFrameworks[BatchT_co]):
 
         With `next`, this is the next batch. Keras' `fit` requests batches before it uses them, so
         there it is the start of the pass (see `ResumeCallback` for positions within a pass). The
-        first call reads the sizes of the files, so that a change of the data can be detected.
+        first call reads the sizes of the files, so that a change of the data can be detected. What
+        `imageloom replay` needs to make the iterator again is in it, too: the folder's path and the
+        arguments, but no functions and no arrays.
         """
-        return self._stream.state(self._fingerprint())
+        return {**self._stream.state(self._fingerprint()), "origin": self._origin()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues at the position of another iterator with the same data and arguments.
@@ -193,14 +195,16 @@ class BatchIterator(ReadByFrameworks[BatchT_co]):
         self._stream.load(state, self._fingerprint())
 
     def _fingerprint(self) -> dict[str, Any]:
+        source = self._plan.source
         if self._data_fingerprint is None:
-            self._data_fingerprint = plain(self._plan.source.fingerprint())
+            self._data_fingerprint = plain(source.fingerprint())
         frozen: FrozenGenerator = self._generator._freeze()
         return {
             **self._data_fingerprint,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "balance": self.balance,
+            **({"split": source.division} if source.division else {}),
             **plain(self._plan.arguments()),
             **described(frozen.options, frozen.statistics),
         }

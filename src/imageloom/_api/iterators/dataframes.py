@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 from imageloom._api.announcing import announce
@@ -11,6 +11,7 @@ from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.files import FileIterator
 from imageloom._api.iterators.mistakes import check_column_names, check_table, checked_classes
+from imageloom._api.iterators.origins import remembering
 from imageloom._api.iterators.plans import FilePlan
 from imageloom._api.iterators.settings import (
     check_compositions,
@@ -19,11 +20,14 @@ from imageloom._api.iterators.settings import (
     file_settings,
     warn_about_geometry,
 )
+from imageloom._api.planning import checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_flag
+from imageloom._imaging.extensions import checked_extensions
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.dataframe import DATAFRAME_CLASS_MODES, DataFrameSource
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["DataFrameIterator"]
@@ -43,7 +47,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         y_col: column of the targets, or a list of columns.
         weight_col: column of the sample weights, which are numbers.
         target_size: (height, width) to resize to.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: class names; rows of other classes are left out.
         class_mode: the targets: `"categorical"`, `"binary"`, `"sparse"`, `"raw"`, `"multi_output"`,
             `"input"`, `"image"`, `"boxes"`, `"keypoints"` or None.
@@ -66,6 +70,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         max_boxes: room for boxes in each row of a batch.
         min_visibility: the share of a box that has to be visible.
         verbose: False or 0 does not print how many images there are.
+        extensions: suffixes of the files that are images, or "all"; None for Keras'.
 
     Attributes:
         classes: class number of each image, or a list of them; only for class modes with classes.
@@ -89,6 +94,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
     _sample_weight: Label[Any] = Label("sample_weight")
 
     @explained("DataFrameIterator")
+    @remembering
     def __init__(
         self,
         dataframe: Any,
@@ -98,7 +104,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         y_col: str | list[str] = "class",
         weight_col: str | None = None,
         target_size: tuple[int, int] = (256, 256),
-        color_mode: str = "rgb",
+        color_mode: str | int = "rgb",
         classes: Sequence[str] | None = None,
         class_mode: str | None = "categorical",
         batch_size: int = 32,
@@ -121,6 +127,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         max_boxes: int | None = None,
         min_visibility: float = 0.0,
         verbose: bool | int | str = True,
+        extensions: str | Collection[str] | None = None,
     ) -> None:
         check_verbose(verbose)
         check_table(dataframe, directory)
@@ -131,6 +138,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         coordinates = coordinate_options(
             class_mode, bounding_box_format, keypoint_format, max_boxes, min_visibility
         )
+        suffixes = checked_extensions(extensions)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
@@ -159,12 +167,14 @@ class DataFrameIterator(FileIterator[BatchT_co]):
             classes=names,
             class_mode=class_mode,
             split=settings.split,
+            division=division_of(options, subset),
             validate_filenames=validate_filenames,
             dtype=settings.dtype,
-            formats=self.white_list_formats,
+            formats=suffixes or self.white_list_formats,
             coordinates=coordinates,
         )
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)
         kind = "validated" if validate_filenames else "non-validated"
         count = len(source.class_indices)

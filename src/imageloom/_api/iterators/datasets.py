@@ -18,6 +18,7 @@ from imageloom._adapters.moving import Mover
 from imageloom._api.iterators.machinery import IteratorMachinery
 from imageloom._api.planning import FrozenGenerator
 from imageloom._checks.values import check_flag
+from imageloom._imaging.mixing import NO_MIXTURE
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["ReadByFrameworks"]
@@ -134,6 +135,7 @@ class ReadByFrameworks(IteratorMachinery, Generic[BatchT_co]):
     def _empty_batch(self) -> BatchT_co:
         """A batch without samples, with the structure, shapes and dtypes of all batches."""
         frozen: FrozenGenerator = self._generator._freeze()
-        layout = self._plan.recipe(frozen, self.batch_size).layout
-        batch: BatchT_co = self._stream.supply.empty_batch(layout)
+        recipe = self._plan.recipe(frozen, self.batch_size)
+        mixture = None if recipe.mixing is None else NO_MIXTURE  # targets are floats nevertheless
+        batch: BatchT_co = self._stream.supply.empty_batch(recipe.layout, mixture)
         return batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 from imageloom._api.announcing import announce
@@ -16,18 +16,22 @@ from imageloom._api.iterators.mistakes import (
     checked_class_counts,
     checked_classes,
 )
+from imageloom._api.iterators.origins import remembering
 from imageloom._api.iterators.plans import FilePlan
 from imageloom._api.iterators.settings import (
     checked_generator,
     file_settings,
     warn_about_geometry,
 )
+from imageloom._api.planning import checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._checks.paths import check_path
 from imageloom._checks.values import check_flag, check_function
+from imageloom._imaging.extensions import checked_extensions
 from imageloom._log import check_verbose
 from imageloom._public import public
 from imageloom._sources.directory import DirectorySource
+from imageloom._sources.splitting import division_of
 from imageloom._stream.supply import BatchT_co
 
 __all__ = ["DirectoryIterator"]
@@ -43,7 +47,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         directory: a folder that has one sub-folder per class.
         image_data_generator: a generator of this library; None for images as they are.
         target_size: (height, width) to resize to.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: sub-folders to read; by default all, sorted by name.
         class_mode: the targets: `"categorical"`, `"binary"`, `"sparse"`, `"input"` or None.
         batch_size: number of images in a batch; -1 for all.
@@ -65,6 +69,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         shard: (index, count) of this process, or "auto".
         balance: draw all classes equally often.
         verbose: False or 0 does not print how many images there are.
+        extensions: suffixes of the files that are images, or "all"; None for Keras'.
 
     Attributes:
         classes: class number of each image, int32 (also `labels`). It may be changed in place, too.
@@ -91,12 +96,13 @@ class DirectoryIterator(FileIterator[BatchT_co]):
     num_classes: int
 
     @explained("DirectoryIterator")
+    @remembering
     def __init__(
         self,
         directory: str | os.PathLike[str],
         image_data_generator: Any,
         target_size: tuple[int, int] = (256, 256),
-        color_mode: str = "rgb",
+        color_mode: str | int = "rgb",
         classes: Sequence[str] | None = None,
         class_mode: str | None = "categorical",
         batch_size: int = 32,
@@ -119,6 +125,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         shard: tuple[int, int] | str | None = None,
         balance: bool = False,
         verbose: bool | int | str = True,
+        extensions: str | Collection[str] | None = None,
     ) -> None:
         check_verbose(verbose)
         folder = check_folder(directory, target_size)
@@ -132,6 +139,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         )
         if shuffle_index_dir is not None:
             shuffle_index_dir = check_path("shuffle_index_dir", shuffle_index_dir, " or None")
+        suffixes = checked_extensions(extensions)
         order = order_options(shuffle, seed, balance, shard)
         generator = checked_generator(image_data_generator)
         options = generator._options()
@@ -158,18 +166,21 @@ class DirectoryIterator(FileIterator[BatchT_co]):
             classes=names,
             class_mode=class_mode,
             split=settings.split,
+            division=division_of(options, subset),
             follow_links=follow_links,
             max_samples_per_class=options.max_samples_per_class,
             dtype=settings.dtype,
             shuffle_index_dir=shuffle_index_dir,
             list_function=list_valid_filenames_in_directory_function,
             seed=order.seed,
-            formats=self.white_list_formats,
+            formats=suffixes or self.white_list_formats,
+            only_formats=suffixes is not None,
         )
         if class_counts is not None:
             class_counts.update(source.class_counts)
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
         self.num_classes = source.num_classes
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)
         announce(f"Found {len(source)} images belonging to {source.num_classes} classes.", verbose)
 

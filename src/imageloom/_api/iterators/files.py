@@ -40,10 +40,11 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
     Attributes:
         directory: the folder that `filenames` are relative to. It is read when the iterator is made.
         target_size: (height, width) of the images in a batch.
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         interpolation: how images are resized; None if they are not resized.
         keep_aspect_ratio: whether images are cropped to the target's aspect ratio before resizing.
-        split: the part of each class that the subset reads, as two fractions; None for all.
+        split: the part of each class that the subset reads, as two fractions; None for all, and
+            for parts that are no slice.
         class_indices: the number of each class, by its name; one-hot rows have as many columns.
         samples: number of samples that were found.
         allowed_class_modes: what `class_mode` may be when the iterator is made.
@@ -54,7 +55,7 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
     allowed_class_modes: ClassVar[set[str | None]]
 
     target_size: Setting[tuple[int, int]] = Setting()
-    color_mode: Setting[str] = Setting()
+    color_mode: Setting[str | int] = Setting()
     interpolation: Setting[str | None] = Setting()
     keep_aspect_ratio: Setting[bool] = Setting()
     split: Setting[tuple[float, float] | None] = Setting()
@@ -84,7 +85,7 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
         self,
         image_data_generator: Any,
         target_size: tuple[int, int],
-        color_mode: str,
+        color_mode: str | int,
         data_format: str,
         save_to_dir: str | None,
         save_prefix: str,
@@ -98,7 +99,7 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
         Args:
             image_data_generator: a generator of this library, or None.
             target_size: (height, width) to resize to.
-            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+            color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
             data_format: `"channels_last"` or `"channels_first"`.
             save_to_dir: the folder for finished images, or None.
             save_prefix: prefix of the saved files' names.

@@ -61,4 +61,4 @@ class InlineBatches:
             call.warnings.update((warning[0], warning) for warning in report.warnings)
         if report.batch is not None:
             return completed(report.batch[0], arrays[0])
-        return assembled(self._source, arrays, indices)
+        return assembled(self._source, arrays, indices, report.mixture)

@@ -28,6 +28,7 @@ from imageloom._adapters.moving import Mover
 from imageloom._api.finishing import unfinished
 from imageloom._api.iterators.attributes import Number, Order
 from imageloom._api.iterators.inline import InlineBatches
+from imageloom._api.iterators.origins import Made
 from imageloom._api.iterators.plans import IteratorPlan
 from imageloom._api.iterators.twins import parts_of
 from imageloom._api.planning import PlanningGenerator
@@ -74,6 +75,7 @@ class IteratorMachinery(KerasSurface):
     __slots__ = (
         "_data_fingerprint",
         "_inline",
+        "_made",
         "_movers",
         "_order",
         "_own_generator",
@@ -81,6 +83,7 @@ class IteratorMachinery(KerasSurface):
         "_stream",
     )
 
+    _made: Made
     _plan: IteratorPlan
     _order: StreamOrder
     _stream: StreamAccess

@@ -10,16 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+import numpy as np
+
 from imageloom._api.planning import FrozenGenerator, OutputSettings, make_recipe
+from imageloom._checks.depth import channels_of, check_color_mode
 from imageloom._checks.values import check_choice, check_dtype, check_flag, in_words
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
+from imageloom._options import INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import Recipe
 from imageloom._sources.arrays import ArraySource
 from imageloom._sources.bare import BareSource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
+from imageloom._sources.records import RecordSource
 from imageloom._storage.urls import absolute, last_part
 
 __all__ = ["ArrayPlan", "BarePlan", "FilePlan", "FileSettings", "IteratorPlan", "check_batch_shape"]
@@ -74,7 +78,7 @@ class FileSettings(OutputSettings):
     """The checked arguments of the flow methods for files; the fields have the arguments' names."""
 
     target_size: tuple[int, int]
-    color_mode: str
+    color_mode: str | int
     batch_shape: tuple[int, ...] | None
     interpolation: str | None
     keep_aspect_ratio: bool
@@ -86,7 +90,7 @@ class FileSettings(OutputSettings):
         Raises:
             InvalidArgumentError, ArgumentTypeError: a size, mode or shape that is not allowed.
         """
-        check_choice("color_mode", self.color_mode, tuple(COLOUR_CHANNELS), called="color mode")
+        check_color_mode(self.color_mode)
         object.__setattr__(self, "target_size", _size(self.target_size))
         if isinstance(self.interpolation, str) and self.interpolation == "none":
             object.__setattr__(self, "interpolation", None)
@@ -98,7 +102,7 @@ class FileSettings(OutputSettings):
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image after loading."""
-        channels = COLOUR_CHANNELS[self.color_mode]
+        channels = channels_of(self.color_mode)
         if self.data_format == "channels_last":
             return (*self.target_size, channels)
         return (channels, *self.target_size)
@@ -108,7 +112,7 @@ class FileSettings(OutputSettings):
 class FilePlan:
     """The plan of an iterator over the files of a folder or a data frame."""
 
-    source: DirectorySource | DataFrameSource
+    source: DirectorySource | DataFrameSource | RecordSource
     settings: FileSettings
 
     @property
@@ -152,6 +156,8 @@ class FilePlan:
                 scaled=frozen.options.decode == "scaled",
                 exact_resize=frozen.options.transform.needs_exact_pixels,
                 differing_share=frozen.options.transform.differing_share,
+                exif_orientation=bool(frozen.options.exif_orientation),
+                native=frozen.options.depth == "native",
             ),
             hook_params={
                 "directory": self.source.directory,
@@ -192,7 +198,7 @@ class ArrayPlan:
     @property
     def row_shape(self) -> tuple[int, ...]:
         """Shape of one image in a batch."""
-        shape: tuple[int, ...] = self.source.x.shape[1:]
+        shape: tuple[int, ...] = self.source.rows.shape[1:]
         return shape
 
     @property
@@ -233,7 +239,7 @@ class ArrayPlan:
 
     def origin(self, named: bool) -> str:
         """The dtype of the array if `named`, otherwise nothing."""
-        return f" out of an array of {self.source.x.dtype}" if named else ""
+        return f" out of an array of {np.dtype(self.source.rows.dtype)}" if named else ""
 
 
 @dataclass(frozen=True, slots=True)

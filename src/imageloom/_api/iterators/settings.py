@@ -18,15 +18,17 @@ from imageloom._checks.values import (
     check_subset,
     check_text,
 )
-from imageloom._errors import ArgumentTypeError
+from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.compositions import check_takes, recognised
 from imageloom._sources.base import subset_split
+from imageloom._sources.splitting import division_of
 from imageloom._warnings import Code, Once, warn_user
 
 __all__ = [
     "FlowingGenerator",
     "check_compositions",
+    "check_windows",
     "checked_generator",
     "coordinate_options",
     "file_settings",
@@ -118,7 +120,10 @@ def file_settings(
     output = output_settings(
         options, batch_size, save_to_dir, save_prefix, save_format, subset, data_format, dtype
     )
-    return FileSettings(**output, **reading, split=subset_split(subset, options.split))
+    split = subset_split(subset, options.validation_share)
+    if division_of(options, subset) is not None:
+        split = None  # no slice
+    return FileSettings(**output, **reading, split=split)
 
 
 def output_settings(
@@ -160,6 +165,17 @@ def output_settings(
         "save_prefix": save_prefix,
         "save_format": save_format,
     }
+
+
+def check_windows(options: GeneratorOptions) -> None:
+    """Raises if `random_crop` cannot cut windows of `target_size`, because there is none."""
+    crop = options.transform.random_crop
+    if crop is not None and crop.scale is None:
+        raise InvalidArgumentError(
+            "`random_crop=True` cuts windows of `target_size` out of larger image files, and the "
+            'images of an array keep their size: pass random_crop={"scale": (0.08, 1.0)}, which cuts '
+            "smaller windows and resizes them to that size."
+        )
 
 
 def warn_about_geometry(

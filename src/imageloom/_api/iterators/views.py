@@ -9,8 +9,8 @@ import numpy as np
 
 from imageloom._api.iterators.plans import IteratorPlan
 from imageloom._api.planning import PlanningGenerator
-from imageloom._errors import BadImageError, ImageLoomError
-from imageloom._pipeline.recipe import Recipe
+from imageloom._errors import BadImageError, ImageLoomError, InvalidArgumentError
+from imageloom._pipeline.recipe import BatchSpec, Recipe
 from imageloom._preview.words import counted, geometry_notes, transforms_in_words
 from imageloom._sources.base import SampleSource
 from imageloom._stream.cursor import Cursor
@@ -108,6 +108,28 @@ class IteratorViews:
             seed=seed,
             title=self.contents(named=False),
             subtitle=transforms_in_words(self.generator),
+            notes=geometry_notes(self.generator),
+        )
+
+    def replay(
+        self, spec: BatchSpec, place: tuple[int, int], *, made_by_class: bool = False
+    ) -> Image.Image:
+        """A picture of one batch, which is batch `place[1]` of epoch `place[0]`."""
+        from imageloom._preview.replayed import replay_sheet  # loads Pillow and OpenCV
+
+        recipe = self._recipe()
+        if made_by_class or recipe.user_code.makes_batches:
+            raise InvalidArgumentError(
+                "A function of yours makes whole batches here, so there are no single images to show. "
+                "Look at the batch itself: it.batch(position)."
+            )
+        epoch, number = place
+        return replay_sheet(
+            recipe,
+            self.plan.source,
+            spec,
+            title=f"Step {spec.position}: batch {number} of epoch {epoch}",
+            subtitle=f"{self.contents(named=False)}; {transforms_in_words(self.generator)}",
             notes=geometry_notes(self.generator),
         )
 

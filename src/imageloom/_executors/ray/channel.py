@@ -86,7 +86,7 @@ class _RayChannel(WorkersCompute):
         max_batches_pending: int,
         batch_timeout: float | None,
     ) -> None:
-        self._remote = RemoteChannel(dispatcher.upload(recipe), batch_timeout)
+        self._remote = RemoteChannel(dispatcher.upload(recipe), batch_timeout, recipe.rows)
         self._max_batches_pending = max_batches_pending
         self._executor = executor  # keeps it alive
         self._dispatcher = dispatcher

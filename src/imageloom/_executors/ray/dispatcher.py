@@ -17,11 +17,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from imageloom._errors import LESS_MEMORY, IteratorClosedError, WorkerDiedError, WorkerError
+from imageloom._errors import (
+    LESS_MEMORY,
+    ImageLoomError,
+    IteratorClosedError,
+    WorkerDiedError,
+    WorkerError,
+)
 from imageloom._executors.base import ComputedBatch, QueuedTask, TaskQueue, timeout_error
 from imageloom._executors.failed import Failed
 from imageloom._executors.failures import revived
@@ -30,6 +37,8 @@ from imageloom._executors.ray.session import RaySession
 from imageloom._executors.ray.task import Arrays, Outcome, RemoteRecipe, compute
 from imageloom._executors.travelling import packed_recipe
 from imageloom._pipeline.recipe import BatchTask, Recipe
+from imageloom._pipeline.rows import ImageRows
+from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._version import __version__
 
 __all__ = ["Dispatcher", "RemoteChannel"]
@@ -57,10 +66,22 @@ class RemoteChannel:
     Attributes:
         recipe: The recipe in the object store; None once the channel is closed.
         batch_timeout: Seconds after which an unfinished batch is an error; None for no limit.
+        rows: The array that the images are rows of; None for files.
     """
 
     recipe: RemoteRecipe | None
     batch_timeout: float | None
+    rows: ImageRows | StoredRows | None = None
+
+    def own_rows(self, task: BatchTask) -> tuple[NDArray[Any], ...]:
+        """The images of a batch, if only this process can read the array that they are rows of.
+
+        Raises:
+            BadImageError: They cannot be read.
+        """
+        if isinstance(self.rows, StoredRows) and not self.rows.reopens:
+            return (self.rows.batch(task.spec.indices),)
+        return ()
 
 
 @dataclass(eq=False, slots=True)
@@ -116,8 +137,9 @@ class Dispatcher:
             CannotTravel: A hook cannot be sent to another process.
         """
         packed = packed_recipe(recipe)
-        must_travel = recipe.rows is not None and not recipe.rows.reopens
-        rows = (self._ray.put(recipe.rows.array),) if must_travel and recipe.rows is not None else ()
+        rows: tuple[object, ...] = ()
+        if isinstance(recipe.rows, ImageRows) and not recipe.rows.reopens:
+            rows = (self._ray.put(recipe.rows.array),)
         return RemoteRecipe(
             key=uuid.uuid4().hex,
             version=__version__,
@@ -194,12 +216,17 @@ class Dispatcher:
             if recipe is None:
                 item.fail(IteratorClosedError("The iterator was closed."))
                 continue
+            try:
+                raw = item.channel.own_rows(item.task)
+            except ImageLoomError as error:
+                item.fail(error)
+                continue
             now, limit = time.monotonic(), item.channel.batch_timeout
             outcome: _Reference[Outcome]
             arrays: _Reference[Arrays]
             try:
                 self.session.check()
-                outcome, arrays = self._compute.remote(recipe, item.task)
+                outcome, arrays = self._compute.remote(recipe, item.task, *raw)
             except Exception as error:
                 item.fail(error)
                 raise

@@ -76,8 +76,13 @@ class Outcome:
 _opened: OrderedDict[str, Pipeline] = OrderedDict()
 
 
-def compute(recipe: RemoteRecipe, task: BatchTask) -> tuple[Outcome, Arrays]:
-    """Computes a batch. An exception of the user's code becomes part of the outcome."""
+def compute(
+    recipe: RemoteRecipe, task: BatchTask, raw: NDArray[Any] | None = None
+) -> tuple[Outcome, Arrays]:
+    """Computes a batch. An exception of the user's code becomes part of the outcome.
+
+    `raw` are its images, if only the driver can read the array that they are rows of.
+    """
     started = time.monotonic()
     arrays: Arrays = ()
     result: BatchReport | Failed
@@ -86,7 +91,7 @@ def compute(recipe: RemoteRecipe, task: BatchTask) -> tuple[Outcome, Arrays]:
         with as_worker():
             pipeline = _pipeline_for(recipe)
             arrays = private_arrays(pipeline.recipe.layout, len(task))
-            raw = _raw_rows(recipe, task)
+            raw = _raw_rows(recipe, task) if raw is None else raw
             with as_in_program(pipeline, task, listener) as pillow:
                 report = pipeline.run(task, arrays, raw)
         result = report.with_warnings(pillow).with_said(listener.said(task))

@@ -22,9 +22,9 @@ from imageloom._imaging.augment.cut_off import cut_off
 from imageloom._imaging.augment.noise import FULL_SCALE, add_noise
 from imageloom._options import Noise, TransformOptions
 
-__all__ = ["apply_geometry", "apply_transform", "scale_warning"]
+__all__ = ["GEOMETRY", "apply_geometry", "apply_transform", "scale_warning"]
 
-_GEOMETRY: Final = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
+GEOMETRY: Final = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
 
 _SCALE_WARNING: Final = (
     "{steps} need pixels on the 0..255 scale; pixels in "
@@ -112,7 +112,7 @@ def apply_geometry(
     It picks the nearest pixel instead of blending, and the value beyond the border is 0. Arguments as
     of `apply_transform`.
     """
-    geometry = {name: params[name] for name in _GEOMETRY if name in params}
+    geometry = {name: params[name] for name in GEOMETRY if name in params}
     return apply_transform(x, geometry, replace(options, interpolation_order=0, cval=0.0), affine)
 
 

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from imageloom._checks.coordinates import is_relative
 from imageloom._imaging.augment.affine import Affine, affine_matrix, is_identity
+from imageloom._imaging.augment.steps.points import move_points
 from imageloom._options import TransformOptions
 
 __all__ = [
+    "HALF",
     "boxes_as_given",
     "corners_of",
     "edges_of",
@@ -32,7 +34,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 Size = tuple[int, int]  # height, width
 
-_HALF: Final = 0.5  # from the border of a pixel to its middle
+HALF: Final = 0.5  # from the border of a pixel to its middle
 
 
 def edges_of(boxes: Floats, form: str, size: Size) -> Floats:
@@ -68,12 +70,12 @@ def positions_of_points(points: Floats, form: str, size: Size) -> Floats:
     found = np.array(points, np.float64).reshape(-1, 2)
     if form.endswith("yx"):
         found = found[:, ::-1]
-    return found * (size[1], size[0]) if is_relative(form) else found + _HALF
+    return found * (size[1], size[0]) if is_relative(form) else found + HALF
 
 
 def points_as_given(positions: Floats, form: str, size: Size) -> Floats:
     """The inverse of `positions_of_points`."""
-    found = positions / (size[1], size[0]) if is_relative(form) else positions - _HALF
+    found = positions / (size[1], size[0]) if is_relative(form) else positions - HALF
     return found[:, ::-1] if form.endswith("yx") else found
 
 
@@ -111,20 +113,20 @@ def moved(
             params, height, width, corrected=options.corrected_geometry
         )
         found = _through(found, matrix, offset)
-    # A step that moves pixels otherwise, such as a crop or a perspective, maps `found` here.
     for axis, side, name in ((0, width, "flip_horizontal"), (1, height, "flip_vertical")):
         if params.get(name):
             found = found.copy()
             found[..., axis] = side - found[..., axis]
-    return found
+    points = move_points(found.reshape(-1, 2) - HALF, params, height, width) + HALF
+    return points.reshape(found.shape)
 
 
 def _through(positions: Floats, matrix: Floats, offset: Floats) -> Floats:
     """Positions after a warp whose matrix maps output pixels (row, column) to input pixels."""
     if np.linalg.det(matrix) == 0:
         return np.full_like(positions, np.nan)
-    pixels = positions[..., ::-1] - _HALF - offset
-    return np.asarray((pixels @ np.linalg.inv(matrix).T)[..., ::-1] + _HALF)
+    pixels = positions[..., ::-1] - HALF - offset
+    return np.asarray((pixels @ np.linalg.inv(matrix).T)[..., ::-1] + HALF)
 
 
 def enclosing(corners: Floats, size: Size) -> Floats:

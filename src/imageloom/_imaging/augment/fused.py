@@ -82,7 +82,7 @@ def fusion_of(
 def can_fuse(options: TransformOptions) -> bool:
     """Whether the options change no colours, and interpolate bilinearly."""
     geometry_only = not options.recolours and not options.channel_shift_range
-    return geometry_only and options.interpolation_order == 1
+    return geometry_only and options.interpolation_order == 1 and not options.has_steps
 
 
 def fits(x: NDArray[Any], out: NDArray[Any]) -> bool:

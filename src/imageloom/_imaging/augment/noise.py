@@ -11,6 +11,7 @@ values are quantiles, so that the distribution is right to one part in 2**16 (no
 
 from __future__ import annotations
 
+import math
 from functools import cache, lru_cache
 from statistics import NormalDist
 from typing import Any, Final
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from imageloom._imaging.opencv import HAS_MORE_DEPTHS, cv2
 from imageloom._options import Noise
 
-__all__ = ["FULL_SCALE", "add_noise"]
+__all__ = ["FULL_SCALE", "add_noise", "normal_numbers"]
 
 FULL_SCALE: Final = 255.0
 _LEVELS: Final = 256
@@ -57,6 +58,15 @@ def add_noise(x: NDArray[Any], noise: Noise, *, in_range: bool = False) -> NDArr
         return _salt_and_pepper(clipped, noise, _draw(bits, image[..., 0].size, "<u4"))
     np.clip(noisy, 0, FULL_SCALE, out=noisy)
     return noisy
+
+
+def normal_numbers(
+    bits: np.random.PCG64, shape: tuple[int, ...], deviation: float = 1.0
+) -> NDArray[np.float32]:
+    """Normally distributed numbers with the mean 0 and this standard deviation."""
+    drawn = _draw(bits, math.prod(shape), "<u2").reshape(shape[0], -1)
+    table = _normal_table(0.0, (deviation / FULL_SCALE) ** 2)
+    return _looked_up(drawn, table).reshape(shape)
 
 
 def _looked_up(drawn: NDArray[np.uint16], table: NDArray[np.float32]) -> NDArray[np.float32]:

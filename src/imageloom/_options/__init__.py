@@ -7,13 +7,15 @@ new record from the attributes and checks it again. Later assignments do not aff
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
+from imageloom._checks.depth import COLOUR_CHANNELS, check_depth
 from imageloom._checks.finishing import check_can_finish
+from imageloom._checks.mixing import check_mixing
 from imageloom._checks.paths import check_path, check_save_format, checked_cache
+from imageloom._checks.splits import Groups, check_split, checked_fold, checked_groups
 from imageloom._checks.values import (
     check_choice,
     check_cores,
@@ -30,7 +32,8 @@ from imageloom._checks.values import (
     zoom_bounds,
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._public import public
+from imageloom._options.steps import STEP_NAMES, StepOption, checked_steps, step_records
+from imageloom._options.transform import NOISE_NAMES, Noise, ShiftRange, TransformOptions
 from imageloom._warnings import Code, warn_user
 
 __all__ = [
@@ -40,158 +43,29 @@ __all__ = [
     "NOISE_NAMES",
     "OPTION_DEFAULTS",
     "OPTION_NAMES",
+    "STEP_NAMES",
     "GeneratorOptions",
     "Noise",
     "ReadOptions",
     "ShiftRange",
+    "StepOption",
     "TransformOptions",
 ]
 
-ShiftRange = float | Sequence[float] | None
 Hook = Callable[..., Any]
 
 FILL_MODES: Final = (
-    "constant",
-    "nearest",
-    "reflect",
-    "wrap",
-    "mirror",
-    "grid-wrap",
-    "grid-mirror",
-    "grid-constant",
-)
-NOISE_NAMES: Final = ("gauss", "poisson", "s&p", "speckle")
+    "constant", "nearest", "reflect", "wrap", "mirror", "grid-wrap", "grid-mirror", "grid-constant",
+)  # fmt: skip
 INTERPOLATIONS: Final = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
-COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
 EXECUTORS: Final = ("processes", "threads", "serial", "ray")
 _MAX_SPLINE_ORDER: Final = 5
-_TWO_LEVELS: Final = 1e-3  # the share of pixels that may be off by two grey levels
-_STEPS: Final = 32  # of brightness, to compute means
 _FLAGS: Final = (
-    "featurewise_center",
-    "samplewise_center",
-    "featurewise_std_normalization",
-    "samplewise_std_normalization",
-    "zca_whitening",
-    "horizontal_flip",
-    "vertical_flip",
-    "debug",
-    "validation_augmentation_enabled",
-    "random_transforms_enabled",
-    "disable_gpu_in_subprocesses",
-)
-
-
-@public
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """One kind of noise, with its parameters, for the `noise` argument.
-
-    Amplitudes are relative to full scale = 1.0: a variance of 0.01 is a standard deviation of a
-    tenth of the range, which is 25.5 grey levels for images of 0..255.
-
-    Attributes:
-        name: `"gauss"` adds normal noise; `"speckle"` adds `x * n` with uniform `n`; `"s&p"`
-            replaces whole pixels with full scale or 0; `"poisson"` draws counts at 255 levels.
-        mean: mean of the noise, for full scale = 1.0 (gauss, speckle).
-        var: variance of the noise, for full scale = 1.0 (gauss, speckle).
-        amount: share of the pixels that are replaced, 0..1 (s&p).
-        salt_share: share of the replaced pixels that become full scale, 0..1 (s&p).
-        seed: seed of the noise values. Leave it at None in the `noise` argument. In a drawn
-            transform it is the seed of the image, so that applying the transform twice gives the
-            same pixels.
-
-    Raises:
-        InvalidArgumentError: an unknown name, a negative variance, or a share outside 0..1.
-        ArgumentTypeError: the name is not a string.
-    """
-
-    name: str
-    mean: float = 0.0
-    var: float = 0.01
-    amount: float = 0.05
-    salt_share: float = 0.5
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise ArgumentTypeError(
-                f"`noise` must be names or `Noise` records; received {self.name!r} "
-                f"of type {type(self.name).__name__}."
-            )
-        check_choice("noise", self.name, NOISE_NAMES)
-        for name in ("mean", "var", "amount", "salt_share"):
-            check_number(f"{name} of noise", getattr(self, name))
-        if self.var < 0:
-            raise InvalidArgumentError(f"The variance of noise must be >= 0, received {self.var!r}.")
-        for name, share in (("amount", self.amount), ("salt_share", self.salt_share)):
-            if not 0 <= share <= 1:
-                raise InvalidArgumentError(f"`{name}` of noise must be in 0..1, received {share!r}.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransformOptions:
-    """The options of random transforms; the fields have the names of the arguments."""
-
-    rotation_range: float
-    width_shift_range: ShiftRange
-    height_shift_range: ShiftRange
-    brightness_range: Sequence[float] | None
-    shear_range: float
-    zoom_range: Sequence[float]
-    channel_shift_range: float
-    horizontal_flip: bool
-    vertical_flip: bool
-    contrast_range: Sequence[float] | None
-    noise: tuple[Noise, ...]
-    random_transforms_enabled: bool
-    fill_mode: str
-    cval: float
-    interpolation_order: int
-    corrected_geometry: bool
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether every image stays as it is, whatever is drawn."""
-        flips = self.horizontal_flip or self.vertical_flip
-        return not self.random_transforms_enabled or (self.only_flips and not flips)
-
-    @property
-    def only_flips(self) -> bool:
-        """Whether images are flipped at most."""
-        shifts = (self.width_shift_range, self.height_shift_range)
-        moves = self.turns_or_scales or any(not isinstance(s, (int, float)) or s != 0 for s in shifts)
-        return not moves and not self.recolours and self.channel_shift_range == 0
-
-    @property
-    def turns_or_scales(self) -> bool:
-        """Whether rotation, shear or zoom may be drawn."""
-        low, high = self.zoom_range
-        return bool(self.rotation_range or self.shear_range or not low == high == 1)
-
-    @property
-    def needs_exact_pixels(self) -> bool:
-        """Whether a step may enlarge a difference of one grey level in any image."""
-        return self.interpolation_order > 1
-
-    @property
-    def differing_share(self) -> float:
-        """The share of pixels that may be off by one grey level before the colour steps.
-
-        Brightness and contrast may make two levels of one. A power of 1/2, so that similar options have
-        the same.
-        """
-        factors = [1.0]
-        for low, high in filter(None, (self.brightness_range, self.contrast_range)):
-            steps = [low + (high - low) * (step + 0.5) / _STEPS for step in range(_STEPS)]
-            factors = [factor * step for factor in factors for step in steps]
-        doubled = sum(min(max(abs(factor) - 1, 0), 1) for factor in factors) / len(factors)
-        return 0.5 ** max(0, math.ceil(math.log2(doubled / _TWO_LEVELS))) if doubled else 1.0
-
-    @property
-    def recolours(self) -> bool:
-        """Whether steps may be drawn that assume values of 0..255."""
-        return bool(self.brightness_range or self.contrast_range or self.noise)
+    "featurewise_center", "samplewise_center", "featurewise_std_normalization",
+    "samplewise_std_normalization", "zca_whitening", "horizontal_flip", "vertical_flip", "debug",
+    "validation_augmentation_enabled", "random_transforms_enabled", "disable_gpu_in_subprocesses",
+    "exif_orientation",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,19 +73,19 @@ class ReadOptions:
     """The options of reading image files.
 
     Attributes:
-        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         target_size: (height, width).
         interpolation: one of `INTERPOLATIONS`; None keeps the size.
-        keep_aspect_ratio: crop images about their centre to the target's aspect ratio before
-            resizing.
-        exact_resize: always resize with Pillow, for steps that enlarge a difference of one grey
-            level.
+        keep_aspect_ratio: crop images about their centre to the target's aspect ratio first.
+        exact_resize: always resize with Pillow, for steps that enlarge small differences.
         differing_share: the share of pixels that may be off by one level from Pillow's resizing.
         scaled: decode JPEG files at the smallest scale that still covers the target.
         as_labels: read the numbers in palette images, not their colours.
+        exif_orientation: turn images as their tag says.
+        native: keep values of more than 8 bits.
     """
 
-    color_mode: str
+    color_mode: str | int
     target_size: tuple[int, int]
     interpolation: str | None
     keep_aspect_ratio: bool
@@ -219,13 +93,18 @@ class ReadOptions:
     differing_share: float = 1.0
     scaled: bool = False
     as_labels: bool = False
+    exif_orientation: bool = False
+    native: bool = False
+
+    def at_own_size(self) -> ReadOptions:
+        """The options of reading images of which a window is cut later."""
+        return replace(self, interpolation=None, scaled=False)
 
     def for_masks(self) -> ReadOptions:
         """The options of reading masks: their numbers, with nearest neighbour interpolation."""
         nearest = None if self.interpolation is None else "nearest"
-        return replace(
-            self, color_mode="grayscale", interpolation=nearest, scaled=False, as_labels=True
-        )
+        grey = replace(self, color_mode="grayscale", native=False)
+        return replace(grey, interpolation=nearest, scaled=False, as_labels=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,11 +157,32 @@ class GeneratorOptions:
     on_bad_image: str = "raise"
     batch_timeout: float | None = None
     finish: str = "host"
+    split: str = "sorted"
+    split_seed: int = 0
+    groups: Groups = None
+    fold: tuple[int, int] | None = None
+    mixup: float | None = None
+    cutmix: float | Sequence[float] | None = None
+    random_crop: StepOption = None
+    perspective: StepOption = None
+    elastic: StepOption = None
+    rand_augment: StepOption = None
+    hue_range: float | Sequence[float] | None = None
+    saturation_range: float | Sequence[float] | None = None
+    grayscale: bool | float | None = None
+    blur: StepOption = None
+    jpeg_quality_range: int | Sequence[int] | None = None
+    random_erasing: StepOption = None
+    exif_orientation: bool = False
+    depth: str = "keras"
 
     def __post_init__(self) -> None:
         """Checks every field, in the same sequence as Keras, and normalises it."""
         check_choice("data_format", self.data_format, ("channels_last", "channels_first"), also="None")
         check_validation_split(self.validation_split)
+        check_split(self.split, self.split_seed)
+        self._set("fold", checked_fold(self.fold, self.validation_split))
+        self._set("groups", checked_groups(self.groups))
         self._set("zoom_range", zoom_bounds(self.zoom_range))
         for name in ("brightness_range", "contrast_range"):
             check_pair(name, getattr(self, name))
@@ -306,9 +206,13 @@ class GeneratorOptions:
             self._set("save_to_dir", check_path("save_to_dir", self.save_to_dir, " or None"))
         check_text("save_prefix", self.save_prefix)
         check_save_format(self.save_format)
+        check_mixing(self)
+        for name, value in checked_steps(self).items():
+            self._set(name, value)
         check_choice("finish", self.finish, ("host", "device"))
         if self.finish == "device":
             check_can_finish(self)
+        check_depth(self)
         self._resolve_normalisation()
 
     def _set(self, name: str, value: object) -> None:
@@ -355,9 +259,14 @@ class GeneratorOptions:
         )
 
     @property
-    def split(self) -> float:
+    def validation_share(self) -> float:
         """The share of samples for validation; 0.0 for none."""
-        return float(self.validation_split or 0.0)
+        return 1 / self.fold[1] if self.fold else float(self.validation_split or 0.0)
+
+    @property
+    def used_steps(self) -> list[str]:
+        """The names of the options of further steps that are on."""
+        return list(step_records(self))
 
     @property
     def transform(self) -> TransformOptions:
@@ -379,6 +288,7 @@ class GeneratorOptions:
             cval=self.cval,
             interpolation_order=self.interpolation_order,
             corrected_geometry=self.geometry == "corrected",
+            **step_records(self),
         )
 
 

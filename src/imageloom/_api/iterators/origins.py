@@ -1,0 +1,175 @@
+"""What an iterator was made with, as plain JSON, so that it can be made again elsewhere.
+
+A state carries it beside the position. Functions, arrays and data frames are not data of this kind;
+they are named, so that whoever rebuilds the iterator can say what is missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from imageloom._api.planning import FrozenGenerator
+from imageloom._errors import InvalidArgumentError
+from imageloom._options import GeneratorOptions, Noise
+from imageloom._stream.order import OrderOptions
+from imageloom._stream.state import IRRELEVANT_OPTIONS
+
+__all__ = ["Made", "decoded", "encoded", "origin", "remembering"]
+
+P = ParamSpec("P")
+S = TypeVar("S")
+_PACKAGE: Final = __name__.partition(".")[0]
+# Options that change the data or the batches although states are not compared by them.
+_OF_DATA: Final = frozenset({"max_samples_per_class", "on_bad_image", "validation_split"})
+_CODE: Final = ("preprocessing_function", "noaug_preprocessing_function", "get_batch_function")
+# Arguments that change no batch, or that are in the state by other ways.
+_LEFT_OUT: Final = frozenset(
+    {
+        "class_counts", "image_data_generator", "save_format", "save_prefix", "save_to_dir", "seed",
+        "verbose",
+    }
+)  # fmt: skip
+
+
+class _NotPlainError(Exception):
+    """A value that JSON cannot have."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Made:
+    """The arguments that an iterator was made with.
+
+    Attributes:
+        arguments: those that are plain, encoded for JSON.
+        others: the names of the other ones.
+    """
+
+    arguments: Mapping[str, Any]
+    others: tuple[str, ...]
+
+
+def remembering(
+    init: Callable[Concatenate[S, P], None],
+) -> Callable[Concatenate[S, P], None]:
+    """Makes a constructor keep its arguments in `_made`; what is not plain is kept by name only."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def remembered(self: S, *args: P.args, **kwargs: P.kwargs) -> None:
+        init(self, *args, **kwargs)
+        given = dict(signature.bind(self, *args, **kwargs).arguments)
+        del given["self"]
+        arguments, others = {}, []
+        for name, value in given.items():
+            if name in _LEFT_OUT or (value is None and signature.parameters[name].default is None):
+                continue
+            try:
+                arguments[name] = encoded(value)
+            except _NotPlainError:
+                others.append(name)
+        self._made = Made(arguments, tuple(others))  # type: ignore[attr-defined]
+
+    return cast("Callable[Concatenate[S, P], None]", remembered)
+
+
+def origin(
+    iterator: Any, made: Made | None, frozen: FrozenGenerator, order: OrderOptions, settings: Any
+) -> dict[str, Any]:
+    """What `imageloom replay` and `imageloom verify` make an iterator of, as plain JSON.
+
+    Attributes of the iterator that were assigned since take the place of its arguments.
+
+    Args:
+        iterator: the iterator.
+        made: what its constructor was given; None if that was not one of this library.
+        frozen: its generator.
+        order: the arguments about the order of samples.
+        settings: the checked arguments of the flow method.
+    """
+    kind = next(filter(_is_own, type(iterator).__mro__), None)
+    code = [name for name in _CODE if getattr(frozen.options, name) is not None]
+    code += sorted(f"the method {name}" for name in frozen.overrides)
+    if kind is not type(iterator):
+        code.append(f"the class {type(iterator).__name__}")
+    arguments = dict(made.arguments) if made is not None else {}
+    if arguments:
+        names = {field.name for field in dataclasses.fields(settings)} - _LEFT_OUT - {"batch_shape"}
+        present = {name: getattr(settings, name) for name in sorted(names & arguments.keys())}
+        present |= {"shuffle": order.shuffle, "shard": order.shard}
+        arguments |= {name: encoded(value) for name, value in present.items()}
+        arguments["batch_size"] = iterator.batch_size
+    if isinstance(arguments.get("directory"), str) and "://" not in arguments["directory"]:
+        arguments["directory"] = os.path.abspath(arguments["directory"])
+    return {
+        "iterator": "" if kind is None else kind.__name__,
+        "arguments": arguments,
+        "options": _options(frozen.options),
+        "missing": [*code, *(made.others if made is not None else ())],
+    }
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == _PACKAGE
+
+
+def _options(options: GeneratorOptions) -> dict[str, Any]:
+    """The options that differ from the defaults and change batches or data."""
+    usual = GeneratorOptions()
+    found = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        relevant = field.name not in IRRELEVANT_OPTIONS or field.name in _OF_DATA
+        if relevant and encoded(value) != encoded(getattr(usual, field.name)):
+            found[field.name] = encoded(value)
+    return found
+
+
+def encoded(value: Any) -> Any:
+    """A value as JSON can have it, from which `decoded` makes the same again.
+
+    Raises:
+        _NotPlainError: it is a function, an array, or another object.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list):
+        return [encoded(item) for item in value]
+    if isinstance(value, tuple):
+        return {"tuple": [encoded(item) for item in value]}
+    if isinstance(value, Noise):
+        return {"noise": dataclasses.asdict(value)}
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: encoded(item) for key, item in value.items()}}
+    raise _NotPlainError
+
+
+def decoded(value: Any) -> Any:
+    """The value that `encoded` has encoded.
+
+    Raises:
+        InvalidArgumentError: this is no such value.
+    """
+    if isinstance(value, list):
+        return [decoded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((kind, inner),) = value.items()
+        if kind == "tuple" and isinstance(inner, list):
+            return tuple(decoded(item) for item in inner)
+        if kind == "noise" and isinstance(inner, dict):
+            return Noise(**inner)
+        if kind == "dict" and isinstance(inner, dict):
+            return {key: decoded(item) for key, item in inner.items()}
+    raise InvalidArgumentError(f"This is not what a state has: {value!r:.80}.")

@@ -1,0 +1,22 @@
+"""Whether the callback finds the batch of an outlier under Keras 2, also where a pass stops early."""
+
+import json
+
+import numpy as np
+import tf_keras
+
+import imageloom
+
+x, y = np.full((40, 4, 4, 1), 100, "uint8"), np.ones(40)
+x[17] = 90
+y[17] = 1000
+generator = imageloom.ImageDataGenerator(executor="serial")
+model = tf_keras.Sequential([tf_keras.layers.Flatten(), tf_keras.layers.Dense(1)])
+model.compile(tf_keras.optimizers.SGD(1e-9), "mae")
+found = []
+for steps in (None, 7):
+    it = generator.flow(x, y, 4, seed=3, shuffle=True)
+    jumps = imageloom.LossJumpCallback(it)
+    model.fit(it, epochs=6, verbose=0, callbacks=[jumps], steps_per_epoch=steps)
+    found.append([17 in jump["files"] for jump in jumps.jumps])
+print("RESULT " + json.dumps({"found": found}))
