@@ -100,8 +100,8 @@ def rebuilt(
     index = arguments.get("shuffle_index_dir")
     if index is not None and not os.path.isdir(os.path.join(index, ".index")):
         raise InvalidArgumentError(
-            f"The order of this data set is in index files, which are not in {index!r}: copy the folder "
-            "`.index` of the run there."
+            f"The order of this data set is in index files, which are not in {index!r}: copy the "
+            "folder `.index` of the run there."
         )
     if directory is not None:
         arguments["directory"] = os.fspath(directory)
