@@ -212,6 +212,27 @@ def test_what_is_no_data_is_named(crops: Path) -> None:
         rebuilt(own, instead="")
 
 
+def test_options_of_subsets_and_of_new_steps_come_along(crops: Path) -> None:
+    """What is no number any more, such as a function of groups, is named."""
+    options: dict[str, Any] = {
+        "split": "random",
+        "split_seed": 3,
+        "fold": (1, 3),
+        "random_crop": {"scale": (0.5, 1.0)},
+        "hue_range": 0.1,
+        "random_erasing": 0.5,
+        "jpeg_quality_range": (30, 90),
+    }
+    it = flow(crops, **options, subset="training")
+    state = through_json(it.state_dict())
+    again = rebuilt(state, instead="", executor="serial")
+    again.load_state_dict(state)
+    assert_same_batches([again.batch(3)], [it.batch(3)])
+    groups = flow(crops, groups=len, split="random", validation_split=0.3).state_dict()
+    with pytest.raises(InvalidArgumentError, match="needs groups"):
+        rebuilt(groups, instead="")
+
+
 def test_a_state_writes_and_imports_nothing(crops: Path, tmp_path: Path) -> None:
     it = flow(crops, save_to_dir=str(tmp_path / "saved"), cache=str(tmp_path / "cache"))
     state = through_json(it.state_dict())

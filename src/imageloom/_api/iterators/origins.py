@@ -27,7 +27,12 @@ P = ParamSpec("P")
 S = TypeVar("S")
 _PACKAGE: Final = __name__.partition(".")[0]
 # Options that change the data or the batches although states are not compared by them.
-_OF_DATA: Final = frozenset({"max_samples_per_class", "on_bad_image", "validation_split"})
+_OF_DATA: Final = frozenset(
+    {
+        "fold", "groups", "max_samples_per_class", "on_bad_image", "split", "split_seed",
+        "validation_split",
+    }
+)  # fmt: skip
 _CODE: Final = ("preprocessing_function", "noaug_preprocessing_function", "get_batch_function")
 # Arguments that change no batch, or that are in the state by other ways.
 _LEFT_OUT: Final = frozenset(
@@ -107,11 +112,15 @@ def origin(
         arguments["batch_size"] = iterator.batch_size
     if isinstance(arguments.get("directory"), str) and "://" not in arguments["directory"]:
         arguments["directory"] = os.path.abspath(arguments["directory"])
+    # Workers do not need `groups`, so the frozen options lack it.
+    generator = getattr(iterator, "image_data_generator", None)
+    groups = getattr(generator, "groups", None)
+    options, others = _options(dataclasses.replace(frozen.options, groups=groups))
     return {
         "iterator": "" if kind is None else kind.__name__,
         "arguments": arguments,
-        "options": _options(frozen.options),
-        "missing": [*code, *(made.others if made is not None else ())],
+        "options": options,
+        "missing": [*code, *others, *(made.others if made is not None else ())],
     }
 
 
@@ -119,16 +128,20 @@ def _is_own(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == _PACKAGE
 
 
-def _options(options: GeneratorOptions) -> dict[str, Any]:
-    """The options that differ from the defaults and change batches or data."""
+def _options(options: GeneratorOptions) -> tuple[dict[str, Any], list[str]]:
+    """The options that differ from the defaults and change batches or data; and those not plain."""
     usual = GeneratorOptions()
-    found = {}
+    found, others = {}, []
     for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        relevant = field.name not in IRRELEVANT_OPTIONS or field.name in _OF_DATA
-        if relevant and encoded(value) != encoded(getattr(usual, field.name)):
-            found[field.name] = encoded(value)
-    return found
+        if field.name in IRRELEVANT_OPTIONS - _OF_DATA:
+            continue
+        try:
+            value = encoded(getattr(options, field.name))
+            if value != encoded(getattr(usual, field.name)):
+                found[field.name] = value
+        except _NotPlainError:
+            others.append(field.name)
+    return found, others
 
 
 def encoded(value: Any) -> Any:
