@@ -53,7 +53,11 @@ nitpick_ignore_regex = [
     # The kinds of attributes that may be assigned.
     ("py:class", r"(imageloom\._api\.iterators\.attributes\.)?(Label|Number|Order|Setting)"),
     # Names that appear in signatures alone.
-    ("py:class", r".*\.(BatchT_co|MeasuredIterator|ResumableIterator|SampleSource)"),
+    (
+        "py:class",
+        r".*\.(BatchT_co|FileSettings|MeasuredIterator|RecordSource|ReplayableIterator|ResumableIterator"
+        r"|SampleSource)",
+    ),
 ]
 
 # The pages are Markdown that GitHub shows too, so nothing of MyST is used but its directives.

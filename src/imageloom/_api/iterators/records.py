@@ -13,6 +13,7 @@ from imageloom._api.iterators.files import FileIterator
 from imageloom._api.iterators.mistakes import check_column_names, checked_classes
 from imageloom._api.iterators.plans import FilePlan, FileSettings
 from imageloom._api.iterators.settings import checked_generator, file_settings, warn_about_geometry
+from imageloom._api.planning import checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._log import check_verbose
 from imageloom._public import public
@@ -120,6 +121,7 @@ class RecordIterator(FileIterator[BatchT_co]):
         )
         source = make_source(settings, names)
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
+        checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)
         count = len(source.class_indices)
         of_classes = "" if source.class_ids is None else f" belonging to {count} classes"
@@ -127,6 +129,6 @@ class RecordIterator(FileIterator[BatchT_co]):
 
     @property
     def labels(self) -> Any:
-        """What the targets are made of: class numbers, an array, or a list of arrays."""
+        """The class numbers, the array, or the list of arrays that the targets are made of."""
         source = self._plan.source
         return source.columns if self.class_mode in ("raw", "multi_output") else source.class_ids
