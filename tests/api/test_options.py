@@ -45,6 +45,8 @@ OWN_DEFAULTS: dict[str, Any] = {
     "fold": None,
     "mixup": None,
     "cutmix": None,
+    "exif_orientation": False,
+    "depth": "keras",
     **dict.fromkeys(STEP_NAMES),
 }
 
