@@ -41,7 +41,21 @@ PLAIN = "plain"
 # As many cases are measured between two runs of what they are compared with.
 _BETWEEN_BASES = 5
 _PREPROCESS = "preprocess_input of "
-_NOT_IN_KERAS = {"contrast_range", "noise", "decode"}
+_FURTHER: dict[str, dict[str, Any]] = {
+    "random crop": {"random_crop": {"scale": (0.5, 1.0)}},
+    "perspective": {"perspective": True},
+    "elastic": {"elastic": True},
+    "rand_augment": {"rand_augment": (2, 0.5)},
+    "hue": {"hue_range": 0.3},
+    "saturation": {"saturation_range": 0.5},
+    "grayscale": {"grayscale": 0.5},
+    "blur": {"blur": True},
+    "JPEG quality": {"jpeg_quality_range": (40, 90)},
+    "erasing": {"random_erasing": True},
+    "mixup": {"mixup": 0.2},
+    "cutmix": {"cutmix": 1.0},
+}
+_NOT_IN_KERAS = {"contrast_range", "noise", "decode"}.union(*_FURTHER.values())
 
 
 @dataclass(frozen=True)
@@ -54,8 +68,9 @@ class Case:
 
     @property
     def cached(self) -> bool:
-        """Whether the cache is measured: how the files were decoded does not matter to it."""
-        return self.size == USUAL_SIZE and "decode" not in self.options
+        """Whether the cache is measured. It keeps no crops, and not how files were decoded."""
+        exact = not {"decode", "random_crop"} & self.options.keys()
+        return self.size == USUAL_SIZE and exact
 
     @property
     def in_keras(self) -> bool:
@@ -128,6 +143,7 @@ CASES: dict[str, Case] = {
     "preprocess_input of resnet": Case({"preprocessing_function": _PREPROCESS + "resnet"}),
     "preprocess_input of mobilenet_v2": Case({"preprocessing_function": _PREPROCESS + "mobilenet_v2"}),
     "all together": Case(_ALL),
+    **{name: Case(options) for name, options in _FURTHER.items()},
     f"scaled {_at(USUAL_SIZE)}": Case({"decode": "scaled"}),
     **{f"exact {_at(size)}": Case({}, f"exact {_at(size)}", size) for size in _LARGER},
     **{
