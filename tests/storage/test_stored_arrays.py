@@ -243,8 +243,15 @@ def test_wrong_shapes(saved: Path) -> None:
         take(it, 2)
 
 
-def test_zarr(tmp_path: Path) -> None:
-    zarr = pytest.importorskip("zarr")
+@pytest.fixture
+def zarr() -> Iterator[Any]:
+    """zarr, whose event loop and its thread would otherwise go on until the program ends."""
+    module = pytest.importorskip("zarr")
+    yield module
+    module.core.sync.cleanup_resources()
+
+
+def test_zarr(zarr: Any, tmp_path: Path) -> None:
     x = zarr.open(str(tmp_path / "z"), mode="w", shape=IMAGES.shape, chunks=(7, 9, 8, 3), dtype="u1")
     x[:] = IMAGES
     assert StoredArray(x).reopens
