@@ -28,6 +28,7 @@ from imageloom._errors import (
     BadImageError,
 )
 from imageloom._imaging.clipping import note_if_clipped
+from imageloom._imaging.file_size import JPEG_MAGIC
 from imageloom._imaging.native import (
     DEEP_MODES,
     as_stored,
@@ -67,7 +68,6 @@ __all__ = [
     "resized_part",
 ]
 
-_JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _JPEG_COLOURS: Final = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
 _CHANNELS: Final = {"GRAY": 1, "RGB": 3}
 # libjpeg-turbo has SIMD code for the scales 1, 2, 4 and 8 of 8, and 3 makes up for it by fewer pixels.
@@ -260,7 +260,7 @@ class _Decoded(NamedTuple):
 
 def _decode(content: bytes, options: ReadOptions) -> _Decoded | None:
     """Decodes a file by a faster decoder; returns None if Pillow has to decode it."""
-    if content.startswith(_JPEG_MAGIC) and not read_by_plugin(content, "JPEG"):
+    if content.startswith(JPEG_MAGIC) and not read_by_plugin(content, "JPEG"):
         orientation = orientation_in(content) if options.exif_orientation else 1
         if is_sideways(orientation):
             height, width = options.target_size

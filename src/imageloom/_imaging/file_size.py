@@ -11,9 +11,9 @@ from imageloom._imaging.opening import open_image
 from imageloom._imaging.orientation import is_sideways, orientation_in, orientation_of
 from imageloom._imaging.png import PNG_MAGIC
 
-__all__ = ["size_in_file"]
+__all__ = ["JPEG_MAGIC", "size_in_file", "size_in_header"]
 
-_JPEG_MAGIC: Final = b"\xff\xd8\xff"
+JPEG_MAGIC: Final = b"\xff\xd8\xff"
 _PNG_SIDES: Final = slice(16, 20), slice(20, 24)  # of the first chunk, which every file begins with
 
 
@@ -28,20 +28,22 @@ def size_in_file(content: bytes, name: str, *, upright: bool = False) -> tuple[i
     Raises:
         BadImageError: The file is damaged, or has no known format; `name` is in the message.
     """
-    size = _size_in_header(content)
+    size, image = size_in_header(content), None
     if size is None:
         image = open_image(content, name)
-        size, orientation = (image.height, image.width), orientation_of(image)
-    else:
-        orientation = orientation_in(content) if upright else 1
-    return size[::-1] if upright and is_sideways(orientation) else size
+        size = image.height, image.width
+    if not upright:
+        return size
+    orientation = orientation_in(content) if image is None else orientation_of(image)
+    return size[::-1] if is_sideways(orientation) else size
 
 
-def _size_in_header(content: bytes) -> tuple[int, int] | None:
+def size_in_header(content: bytes) -> tuple[int, int] | None:
+    """The (height, width) that the header of a JPEG or PNG file says; None for any other file."""
     if content.startswith(PNG_MAGIC):
         width, height = (int.from_bytes(content[side], "big") for side in _PNG_SIDES)
         return height, width
-    if content.startswith(_JPEG_MAGIC):
+    if content.startswith(JPEG_MAGIC):
         with suppress(ValueError):  # Pillow reads what this library does not
             height, width = simplejpeg.decode_jpeg_header(content)[:2]
             return height, width

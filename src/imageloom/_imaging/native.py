@@ -18,6 +18,7 @@ from PIL import Image
 
 from imageloom._checks.depth import channels_of
 from imageloom._errors import BadImageError, MissingDependencyError
+from imageloom._imaging.file_size import size_in_header
 from imageloom._imaging.opencv import cv2
 from imageloom._imaging.opening import check_pixels
 from imageloom._imaging.orientation import TAG, turn
@@ -29,7 +30,7 @@ DEEP_MODES: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 _TIFF_MAGICS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _BIG_TIFF_MAGICS: Final = (b"II+\0", b"MM\0+")
 _PPM_MAGIC: Final = b"P6"
-_PNG_SIZE, _PNG_DEPTH, _PNG_COLOUR = 16, 24, 25  # places of bytes in the header
+_PNG_DEPTH, _PNG_COLOUR = 24, 25  # places of bytes in the header
 _WIDTH, _HEIGHT, _BITS, _COLOURS, _CHANNELS, _PLANES = 256, 257, 258, 262, 277, 284  # tags
 _RGB, _ONE_PLANE = 2, 1  # values of the fourth and the last
 _FORMATS: Final = {3: "H", 4: "I"}  # of a tag's values, by their type
@@ -52,8 +53,9 @@ def decode_native(content: bytes, name: str) -> NDArray[Any] | None:
     if content.startswith(PNG_MAGIC):
         if len(content) <= _PNG_COLOUR or content[_PNG_DEPTH] != 16 or content[_PNG_COLOUR] == 0:
             return None
-        width, height = struct.unpack_from(">II", content, _PNG_SIZE)
-        check_pixels(width, height, name, len(content))
+        size = size_in_header(content)
+        assert size is not None, "the header was looked at"
+        check_pixels(size[1], size[0], name, len(content))
         return _by_opencv(content, name)
     if content.startswith(_PPM_MAGIC):
         pixels = _by_opencv(content, name)

@@ -83,7 +83,7 @@ class Composition:
 
     def words(self, applied: Sequence[str]) -> list[str]:
         """The library and the steps that were applied, for a caption."""
-        return [f"{self.convention.library}:", *(applied or ["nothing"])]
+        return [f"{self.convention.package}:", *(applied or ["nothing"])]
 
 
 def as_bytes(x: NDArray[Any]) -> NDArray[np.uint8]:
@@ -113,6 +113,6 @@ def check_takes(name: str, composition: Composition | None, options: CoordinateO
     if form is None:
         advice = composition.convention.advice[0 if options.is_boxes else 1]
         raise InvalidArgumentError(
-            f"`{name}` is a transform of {composition.convention.library} that takes no "
+            f"`{name}` is a transform of {composition.convention.package} that takes no "
             f'{options.kind}, which class_mode="{options.kind}" has for each image: pass {advice}.'
         )

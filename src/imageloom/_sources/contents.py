@@ -153,10 +153,11 @@ def array_digest(source: SampleSource, *, contents: bool) -> str:
     """A digest of all values of arrays, in blocks; "" for files, or without `contents`."""
     if not contents or not isinstance(source, ArraySource):
         return ""
-    digest = hashlib.sha256(f"{source.x.dtype.str} {source.x.shape}".encode())
-    row = max(1, source.x[:1].nbytes)
+    images = source.x  # of some subsets, a copy
+    digest = hashlib.sha256(f"{images.dtype.str} {images.shape}".encode())
+    row = max(1, images[:1].nbytes)
     step = max(1, _BLOCK // row)
-    for start in range(0, len(source.x), step):
-        digest.update(np.ascontiguousarray(source.x[start : start + step]).tobytes())
+    for start in range(0, len(images), step):
+        digest.update(np.ascontiguousarray(images[start : start + step]).tobytes())
     digest.update(values_digest(source.y, source.sample_weight, *source.x_misc).encode())
     return digest.hexdigest()[:32]

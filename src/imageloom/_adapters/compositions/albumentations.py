@@ -84,7 +84,7 @@ def _call(function: Any, parts: SampleParts) -> SampleParts:
 
 
 CONVENTION: Final = Convention(
-    library="albumentations",
+    package="albumentations",
     call=_call,
     box_format=_box_format,
     point_format=_point_format,

@@ -43,7 +43,7 @@ class Convention:
     """How the compositions of a library are called.
 
     Attributes:
-        library: Its name.
+        package: Its name.
         call: Calls a composition.
         box_format: The format of boxes that a composition wants, by the names of Keras; None if it
             takes none as it was made.
@@ -52,7 +52,7 @@ class Convention:
         draws_from: The generators of the process that its steps draw from.
     """
 
-    library: str
+    package: str
     call: Callable[[Any, SampleParts], SampleParts]
     box_format: Callable[[Any], str | None]
     point_format: Callable[[Any], str | None]

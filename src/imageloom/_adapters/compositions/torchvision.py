@@ -63,7 +63,7 @@ def _image(found: Any) -> Any:
 
 
 CONVENTION: Final = Convention(
-    library="torchvision",
+    package="torchvision",
     call=_call,
     box_format=lambda _: "xyxy",
     point_format=lambda _: "xy",

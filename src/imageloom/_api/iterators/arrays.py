@@ -160,7 +160,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         self.image_data_generator = image_data_generator
         rows, columns = (1, 2) if settings.data_format == "channels_last" else (2, 3)
         checked_mixing(options, source, subset)
-        warn_about_geometry(generator, options, (source.x.shape[rows], source.x.shape[columns]))
+        warn_about_geometry(generator, options, (source.rows.shape[rows], source.rows.shape[columns]))
 
     @property
     def x(self) -> Any:
