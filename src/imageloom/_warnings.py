@@ -124,8 +124,8 @@ def warn_user(message: str, category: type[Warning] = UserWarning, *, code: Code
     if frame is not None:
         for listener in listeners:
             listener(message, frame.f_code.co_filename, frame.f_lineno)
-    if code := code or _code_in(message):
-        message = f"{message}\n{address_line(code)}"
+    if name := code or _code_in(message):
+        message = f"{message}\n{address_line(name)}"
     if issubclass(category, Hint):
         logging.getLogger(__package__).info(message)
         return

@@ -51,7 +51,7 @@ def test_the_package_has_copies_of_the_pages(page: str) -> None:
 
 
 def test_no_section_is_missing_and_none_is_an_orphan() -> None:
-    assert BUILT_IN == {"AttributeError", "IndexError", "NotImplementedError"}
+    assert {"AttributeError", "IndexError", "NotImplementedError"} == BUILT_IN
     assert set(SECTIONS) == {*CODES, *ERRORS, *BUILT_IN}
     for page, names in (("warnings.md", CODES), ("errors.md", {*ERRORS, *BUILT_IN})):
         headings = re.findall(r"^### (.*)$", (COPIES / page).read_text("utf-8"), re.MULTILINE)
