@@ -34,6 +34,12 @@ NOT_RUN = {
         ),
     },
 }
+# Python blocks that run where a package is that the tests do not install: page -> their first line,
+# and the package. Their authors have run them.
+OPTIONAL = {
+    # The wheels of PyPI are built for a torch with CUDA.
+    "docs/coming-from-torch.md": {"# With torchvision:": "torchvision"},
+}
 # The Keras that a page needs, where the oldest supported one is not enough.
 NEEDS_KERAS = {"docs/how-to/data-parallel.md": (3, 11)}
 
@@ -45,7 +51,7 @@ pytestmark = pytest.mark.skipif(not PAGES, reason="an unpacked distribution has 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_block_runs(path: Path, tmp_path: Path) -> None:
     left = run_elsewhere(path, tmp_path)
-    assert sorted(left) == sorted(NOT_RUN.get(name_of(path), {}))
+    assert sorted(left) == sorted([*NOT_RUN.get(name_of(path), {}), *left_out_of(path)])
 
 
 @pytest.mark.long
@@ -53,15 +59,22 @@ def test_the_model_of_readme_is_trained(tmp_path: Path) -> None:
     assert run_elsewhere(ROOT / "README.md", tmp_path, small=False) == []
 
 
+def left_out_of(path: Path) -> list[str]:
+    """The first lines of blocks whose package is not installed."""
+    optional = OPTIONAL.get(name_of(path), {})
+    return [line for line, module in optional.items() if find_spec(module) is None]
+
+
 def run_elsewhere(path: Path, empty: Path, small: bool = True) -> list[str]:
     """Runs a page in a process and in a folder of its own, where nothing is prepared for it."""
-    page = name_of(path)
-    missing = {module for module in imports_of(path) if find_spec(module) is None}
+    page, left_out = name_of(path), left_out_of(path)
+    missing = {module for module in imports_of(path, left_out) if find_spec(module) is None}
     if missing:
         pytest.skip(f"not installed: {missing}")
     if release_of("keras") < NEEDS_KERAS.get(page, ()):
         pytest.skip("needs Keras {}.{} or newer".format(*NEEDS_KERAS[page]))
     options = ["--small"] if small and "keras.applications" in path.read_text(encoding="utf-8") else []
+    options += [word for line in left_out for word in ("--leave-out", line)]
     environment = environment_of({"PYTHONIOENCODING": "utf-8"})
     environment.pop("KERAS_BACKEND", None)
     done = subprocess.run(
@@ -108,7 +121,7 @@ def test_blocks_run_as_the_cells_of_a_notebook(page: str, tmp_path: Path) -> Non
 
 
 def test_blocks_that_do_not_run_are_there() -> None:
-    for page, blocks in NOT_RUN.items():
+    for page, blocks in [*NOT_RUN.items(), *OPTIONAL.items()]:
         assert set(blocks) <= {block.first_line for block in blocks_of(ROOT / page)}
 
 
