@@ -28,6 +28,11 @@ NOT_RUN = {
         "_api         the user's arguments, checked and frozen, become an iterator": "a drawing",
         "__main__": "the list of layers",
     },
+    "docs/how-to/why-is-my-gpu-idle.md": {
+        "print(train.report())  # after some batches, or at the end of `fit`": "the answer in short",
+        "model.fit(train, callbacks=[imageloom.ReportCallback(train), "
+        'keras.callbacks.TensorBoard("logs")])': "the page about TensorBoard runs it",
+    },
     "docs/how-to/data-parallel.md": {
         "data = strategy.distribute_datasets_from_function(lambda context: train.to_tf_dataset())": (
             "several machines with TensorFlow"
