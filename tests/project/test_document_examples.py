@@ -28,6 +28,11 @@ NOT_RUN = {
         "_api         the user's arguments, checked and frozen, become an iterator": "a drawing",
         "__main__": "the list of layers",
     },
+    "docs/how-to/tensorboard-and-wandb.md": {
+        'callbacks = [imageloom.ReportCallback(train), keras.callbacks.TensorBoard("logs")]': (
+            "the answer in short"
+        ),
+    },
     "docs/how-to/why-is-my-gpu-idle.md": {
         "print(train.report())  # after some batches, or at the end of `fit`": "the answer in short",
         "model.fit(train, callbacks=[imageloom.ReportCallback(train), "
@@ -42,6 +47,7 @@ NOT_RUN = {
 # Python blocks that run where a package is that the tests do not install: page -> their first line,
 # and the package. Their authors have run them.
 OPTIONAL = {
+    "docs/how-to/tensorboard-and-wandb.md": {"import wandb": "wandb", "import mlflow": "mlflow"},
     # The wheels of PyPI are built for a torch with CUDA.
     "docs/coming-from-torch.md": {"# With torchvision:": "torchvision"},
 }
