@@ -28,6 +28,9 @@ NOT_RUN = {
         "_api         the user's arguments, checked and frozen, become an iterator": "a drawing",
         "__main__": "the list of layers",
     },
+    "docs/how-to/mixed-precision.md": {
+        'for images, labels in train.to_torch_dataset(device="cuda"):  # uint8': "needs a GPU",
+    },
     "docs/how-to/tensorboard-and-wandb.md": {
         'callbacks = [imageloom.ReportCallback(train), keras.callbacks.TensorBoard("logs")]': (
             "the answer in short"
