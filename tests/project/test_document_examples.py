@@ -28,6 +28,10 @@ NOT_RUN = {
         "_api         the user's arguments, checked and frozen, become an iterator": "a drawing",
         "__main__": "the list of layers",
     },
+    "docs/how-to/kaggle-and-colab.md": {
+        'resume = imageloom.ResumeCallback(train, "/content/drive/MyDrive/run/position.json", '
+        "save_freq=200)": "the page about resuming runs it",
+    },
     "docs/how-to/mixed-precision.md": {
         'for images, labels in train.to_torch_dataset(device="cuda"):  # uint8': "needs a GPU",
     },
