@@ -35,6 +35,10 @@ NOT_RUN = {
     "docs/how-to/mixed-precision.md": {
         'for images, labels in train.to_torch_dataset(device="cuda"):  # uint8': "needs a GPU",
     },
+    "docs/how-to/splits.md": {
+        'train = generator.flow_from_directory("scans", subset="training", seed=1)': "in short",
+        'train = augmented.flow_from_directory("data/train", classes=["ill", "well"])': "folders of yours",
+    },
     "docs/how-to/tensorboard-and-wandb.md": {
         'callbacks = [imageloom.ReportCallback(train), keras.callbacks.TensorBoard("logs")]': (
             "the answer in short"
