@@ -37,7 +37,7 @@ NOT_RUN = {
     },
     "docs/how-to/splits.md": {
         'train = generator.flow_from_directory("scans", subset="training", seed=1)': "in short",
-        'train = augmented.flow_from_directory("data/train", classes=["ill", "well"])': "folders of yours",
+        'train = augmented.flow_from_directory("data/train", classes=["ill", "well"])': "your data",
     },
     "docs/how-to/tensorboard-and-wandb.md": {
         'callbacks = [imageloom.ReportCallback(train), keras.callbacks.TensorBoard("logs")]': (

@@ -49,7 +49,7 @@ class Block:
     @property
     def first_line(self) -> str:
         """By which it is known."""
-        return self.code.splitlines()[0].strip()
+        return self.code.partition("\n")[0].strip()
 
     @property
     def is_directive(self) -> bool:
