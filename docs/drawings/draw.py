@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from timeline import Timelines
+
 INK, GREY, LINE = "#24292f", "#6e7781", "#57606a"
 PLAIN, BLUE, GREEN, YELLOW = "#f6f8fa", "#d6e8fb", "#d7f0dc", "#fdf0c8"
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
@@ -208,6 +210,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for draw in (stream, seeds, workers, image):
         draw().write(folder / f"{draw.__name__}.svg")
+    Timelines().write(folder / "timeline.svg")
 
 
 if __name__ == "__main__":
