@@ -39,11 +39,14 @@ BUILT_IN = {
     and isinstance(node.args[0], ast.Call)
     and isinstance(node.args[0].func, ast.Name)
 }
+of_a_checkout = pytest.mark.skipif(
+    not (ROOT / "docs").exists(), reason="an unpacked distribution has no documents"
+)
 # What no message of ours says: the class that nothing raises itself.
 WITHOUT_WORDS = {"ImageLoomError"}
 
 
-@pytest.mark.skipif(not (ROOT / "docs").exists(), reason="an unpacked distribution has no documents")
+@of_a_checkout
 @pytest.mark.parametrize("page", ["errors.md", "warnings.md"])
 def test_the_package_has_copies_of_the_pages(page: str) -> None:
     """If not: cp docs/errors.md docs/warnings.md src/imageloom/_cli/explanations."""
@@ -164,6 +167,24 @@ def test_examples_are_in_the_words_of_the_code(name: str) -> None:
     # Names, numbers and the words of the system are not in the code.
     assert sum(covered) >= len(example) / 5, f"only values: {left!r}"
     assert max(len(part.split()) for part in re.split(r" {4,}", left)) <= 12, left
+
+
+@of_a_checkout
+def test_a_symptom_has_a_reason_and_what_to_do() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    symptoms = re.split(r"^### ", page.partition("\n## None of these")[0], flags=re.MULTILINE)[1:]
+    assert len(symptoms) > 25
+    for one in symptoms:
+        beginnings = re.findall(r"^\*\*(.+?:)\*\*", one, re.MULTILINE)
+        assert beginnings == ["Why:", "What to do:"], one.splitlines()[0]
+
+
+@of_a_checkout
+def test_a_question_is_a_heading() -> None:
+    page = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
+    questions = re.findall(r"^### (.*)$", page, re.MULTILINE)
+    assert len(questions) > 30
+    assert [question for question in questions if not question.endswith("?")] == []
 
 
 # The command
