@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/how-it-works.md as SVG, without any library.
+"""Draw the pictures of docs/how-it-works.md, and the charts of docs/index.md, as SVG, with no library.
 
     python docs/drawings/draw.py [FOLDER]
 
@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+
+from speed import CHARTS
 
 INK, GREY, LINE = "#24292f", "#6e7781", "#57606a"
 PLAIN, BLUE, GREEN, YELLOW = "#f6f8fa", "#d6e8fb", "#d7f0dc", "#fdf0c8"
@@ -208,6 +210,8 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for draw in (stream, seeds, workers, image):
         draw().write(folder / f"{draw.__name__}.svg")
+    for name, chart in CHARTS.items():
+        chart().write(folder / f"{name}.svg")
 
 
 if __name__ == "__main__":
