@@ -1,31 +1,19 @@
 """The charts of speed on the first page and in README, drawn from `benchmarks/results`.
 
-What was not measured is not drawn. Colours follow those of the reader's system.
+What was not measured is not drawn.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from drawing import Drawing
+
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 WIDTH, STEP, TOP = 288, 37, 62
-FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
-STYLE = """<style>
-.ink {fill: #1f2328}
-.soft {fill: #59636e}
-.ours {fill: #1a7f64}
-.other {fill: #868f99}
-@media (prefers-color-scheme: dark) {
-.ink {fill: #e6edf3}
-.soft {fill: #9da7b1}
-.ours {fill: #2ea987}
-.other {fill: #6b7580}
-}
-</style>"""
 
 
 class Chart:
@@ -45,42 +33,26 @@ class Chart:
         """
         self.title, self.unit, self.bars, self.foot, self.sign = title, unit, bars, foot, sign
 
-    def write(self, path: Path) -> None:
-        """Writes it as SVG."""
+    def drawing(self) -> Drawing:
+        """Draws it."""
         height = TOP + STEP * len(self.bars) + 10
-        words = f"{self.title}, {self.unit}: " + ", ".join(
-            f"{name} {self._shown(value)}" for name, value in self.bars
-        )
-        parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-            f'height="{height}" role="img" font-family="{FONT}">',
-            f"<title>{escape(words)}</title>",
-            STYLE,
-            _text(0, 17, self.title, "ink", 16, bold=True),
-            _text(0, 35, self.unit, "soft", 12),
-        ]
+        words = ", ".join(f"{name} {self._shown(value)}" for name, value in self.bars)
+        picture = Drawing(WIDTH, height, f"{self.title}, {self.unit}: {words}", ground=False)
+        picture.text(0, 17, self.title, size=16, anchor="start", bold=True)
+        picture.text(0, 35, self.unit, size=12, colour="grey", anchor="start")
         most = max(value for _, value in self.bars)
         for number, (name, value) in enumerate(self.bars):
             y = TOP + STEP * number
-            length = max(2.0, (WIDTH - 58) * value / most)
+            length = max(2, round((WIDTH - 58) * value / most))
             ours = name.startswith("imageloom")
-            parts += [
-                _text(0, y, name, "ink", 12.5, bold=ours),
-                f'<rect class="{"ours" if ours else "other"}" x="0" y="{y + 5}" width="{length:.1f}" '
-                'height="13" rx="2"/>',
-                _text(length + 6, y + 16, self._shown(value), "ink", 12.5, bold=ours),
-            ]
-        parts += [_text(0, height - 4, self.foot, "soft", 11), "</svg>"]
-        path.write_text("\n".join(parts) + "\n", encoding="utf-8", newline="\n")
+            picture.text(0, y, name, size=12.5, anchor="start", bold=ours)
+            picture.area(0, y + 5, length, 13, "first" if ours else "line", rounded=2)
+            picture.text(length + 6, y + 16, self._shown(value), size=12.5, anchor="start", bold=ours)
+        picture.text(0, height - 4, self.foot, size=11, colour="grey", anchor="start")
+        return picture
 
     def _shown(self, value: float) -> str:
         return f"{round(value):,}{self.sign}"
-
-
-def _text(x: float, y: float, words: str, kind: str, size: float, *, bold: bool = False) -> str:
-    weight = ' font-weight="600"' if bold else ""
-    place = f'x="{x:.1f}" y="{y:g}" font-size="{size:g}"{weight}'
-    return f'<text class="{kind}" {place}>{escape(words)}</text>'
 
 
 def record(name: str) -> dict[str, Any]:
