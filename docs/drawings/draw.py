@@ -1,4 +1,4 @@
-"""Draw the mark of imageloom, the pictures of docs/how-it-works.md and the charts of docs/index.md as SVG.
+"""Draw the mark, the pictures of docs/how-it-works.md and the charts of docs/index.md as SVG.
 
     python docs/drawings/draw.py [FOLDER]
 
