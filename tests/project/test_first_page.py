@@ -133,6 +133,12 @@ def test_the_record_of_sixteen_cores_is_what_the_page_about_performance_tells() 
     assert told["torch DataLoader, pinned memory"] == f"{training['torch DataLoader, pinned memory']:,}"
 
 
+def test_what_the_charts_leave_out_is_told() -> None:
+    training = record("sixteen_cores")["training"]
+    share = training["imageloom, first epoch"] / training["there already"]
+    assert f"in which imageloom had {100 * share:.0f} % in the first epoch" in FIRST.read_text("utf-8")
+
+
 def test_each_table_compares_the_same_projects() -> None:
     headings = ["### What each is", "### Numbers, workers and failures", "### Data and devices"]
     tables = [rows(section(FIRST, heading)) for heading in headings]
