@@ -12,6 +12,7 @@ from pathlib import Path
 
 from drawing import Drawing
 from speed import CHARTS
+from timeline import Timelines
 
 
 def stream() -> Drawing:
@@ -189,6 +190,7 @@ def main() -> None:
         draw().write(folder / f"{draw.__name__}.svg")
     for name, chart in CHARTS.items():
         chart().drawing().write(folder / f"{name}.svg")
+    Timelines().write(folder / "timeline.svg")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,15 @@ def saved_as(block: Block) -> str | None:
     return name[1] if name else None
 
 
-def imports_of(path: Path) -> set[str]:
-    """The modules that the code of a page imports, Keras' backend included, without standard ones."""
-    code = [block.code for block in blocks_of(path) if block.language == "python"]
+def imports_of(path: Path, left_out: Collection[str] = ()) -> set[str]:
+    """The modules that the code of a page imports, Keras' backend included, without standard ones.
+
+    Args:
+        path: the page.
+        left_out: the first lines of blocks that do not count.
+    """
+    blocks = [block for block in blocks_of(path) if block.first_line not in left_out]
+    code = [block.code for block in blocks if block.language == "python"]
     found = set(re.findall(r'environ\["KERAS_BACKEND"\] = "(\w+)"', "".join(code)))
     for node in (node for text in code for node in ast.walk(ast.parse(text))):
         if isinstance(node, ast.Import):
@@ -93,8 +99,10 @@ def imports_of(path: Path) -> set[str]:
     return found - sys.stdlib_module_names
 
 
-def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
+def run_page(path: Path, names: dict[str, Any], left_out: Collection[str] = ()) -> Iterator[Block]:
     """Runs the blocks of a page in turn, in one namespace; yields those that it does not know to run.
+
+    It yields those whose first line is among `left_out`, too.
 
     Blocks of `text` right behind a Python block say what that one prints. A Python block that begins
     with the name of a file, `# train.py`, is saved there, for commands to run. Of a `diff`, the imports
@@ -104,7 +112,10 @@ def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
     for block in blocks_of(path):
         if block.is_directive:
             continue
-        if name := saved_as(block):
+        if block.first_line in left_out:
+            printed = None
+            yield block
+        elif name := saved_as(block):
             Path(name).write_text(block.code, encoding="utf-8")
             printed = None
         elif block.language == "python":
