@@ -103,7 +103,7 @@ def test_the_first_page_tells_measured_rates() -> None:
     peers = {"imageloom": "imageloom-cache", "torch": None, "tfdata": "tfdata-cache", "keras": None}
 
     def shown(value: float | None, digits: int = 0) -> str:
-        return "" if value is None else f"{value:,.{digits}f}"
+        return "keeps none" if value is None else f"{value:,.{digits}f}"
 
     expected = []
     for work in ("photographs", "cells"):
