@@ -115,6 +115,19 @@ def test_the_first_page_tells_measured_rates() -> None:
         [shown(sixteen[name]) for name in ("imageloom, 16 processes", "torch DataLoader, 16 workers")]
         + 2 * ["not measured"]
     )
+    gpu, earlier = record("gpu")["images_per_second"]["torch"], record("sixteen_cores")["training"]
+    cached, finished = (
+        f"{100 * gpu[name] / gpu['there already']:.0f} %"
+        for name in ("cache, device", "first epoch, finish on the device")
+    )
+    torch = f"{100 * earlier['torch DataLoader, pinned memory'] / earlier['there already']:.0f} %"
+    expected.append(
+        [
+            f"{cached} from the cache, {finished} in the first epoch, with its last steps there",
+            f"{torch}, measured before",
+        ]
+        + 2 * ["not measured"]
+    )
     told = [row[1:] for row in rows(section(FIRST, "### Who is faster where"))]
     assert [[cell.replace("*", "") for cell in row] for row in told] == expected
     floor = rate("photographs", "floor")
@@ -160,6 +173,7 @@ def test_each_source_is_named_once_and_used() -> None:
     assert set(sources) == set(re.findall(r"\]\[([\w-]+)\]", text))
 
 
+@pytest.mark.slow
 def test_the_change_is_all_that_a_script_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = [
         block for page in (README, FIRST) for block in blocks_of(page) if block.language == "diff"
