@@ -28,6 +28,17 @@ NOT_RUN = {
         "_api         the user's arguments, checked and frozen, become an iterator": "a drawing",
         "__main__": "the list of layers",
     },
+    "docs/how-to/kaggle-and-colab.md": {
+        'resume = imageloom.ResumeCallback(train, "/content/drive/MyDrive/run/position.json", '
+        "save_freq=200)": "the page about resuming runs it",
+    },
+    "docs/how-to/mixed-precision.md": {
+        'for images, labels in train.to_torch_dataset(device="cuda"):  # uint8': "needs a GPU",
+    },
+    "docs/how-to/splits.md": {
+        'train = generator.flow_from_directory("scans", subset="training", seed=1)': "in short",
+        'train = augmented.flow_from_directory("data/train", classes=["ill", "well"])': "your data",
+    },
     "docs/how-to/tensorboard-and-wandb.md": {
         'callbacks = [imageloom.ReportCallback(train), keras.callbacks.TensorBoard("logs")]': (
             "the answer in short"

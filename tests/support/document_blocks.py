@@ -50,7 +50,7 @@ class Block:
     @property
     def first_line(self) -> str:
         """By which it is known."""
-        return self.code.splitlines()[0].strip()
+        return self.code.partition("\n")[0].strip()
 
     @property
     def is_directive(self) -> bool:
@@ -266,7 +266,7 @@ def _run_imageloom(arguments: Sequence[str]) -> str:
 
 def _check_pip(arguments: Sequence[str]) -> None:
     """Nothing is installed here; but extras must exist."""
-    assert arguments[0] in ("install", "uninstall"), f"pip {arguments}"
+    assert arguments[0] in ("download", "install", "uninstall"), f"pip {arguments}"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for requirement in arguments[1:]:
         for extra in re.findall(r"imageloom\[(.*?)\]", requirement):
