@@ -6,7 +6,8 @@ Usage::
 
 A block of the page that assigns `strip`, a dictionary of captions and images, becomes a picture
 `docs/gallery/NAME.webp` below the block, where NAME is the heading above it. All other blocks prepare
-something. The same versions of the libraries give the same bytes each time.
+something. In docs/arguments.md, the names that have a heading become links to it. The same versions of
+the libraries give the same bytes each time.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ import io
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "gallery.md"
 FOLDER = PAGE.with_suffix("")
+ARGUMENTS = PAGE.with_name("arguments.md")
 
 _PART = re.compile(
-    r"^#+ (?P<heading>[^\n]*)$|^```python\n(?P<code>.*?)^```\n(?P<image>\n!\[[^\n]*\n)?", re.M | re.DOTALL
+    r"^#+ (?P<heading>[^\n]*)$|^```python\n(?P<code>.*?)^```\n(?P<image>\n!\[[^\n]*\n)?",
+    re.M | re.DOTALL,
 )
 _PHOTOGRAPHS = ("cat", "woman", "rocket", "cup", "scene")
 _QUALITY, _LARGEST_FILE = 72, 36_000
@@ -36,8 +38,7 @@ _PAPER, _INK, _FAINT = "#fafaf7", "#222222", "#6b6b6b"
 _HEIGHT, _GAP, _LINE, _LARGEST = 140, 8, 24, 20
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A block of Python.
 
     Attributes:
@@ -83,11 +84,14 @@ def strips_of(blocks: Iterable[Block]) -> Iterator[tuple[Block, dict[str, Any]]]
                 exec(compile(block.code, f"{PAGE.name}, {block.name}", "exec"), names)
             if block.name:
                 strip = {str(caption): image for caption, image in names["strip"].items()}
-                used = [
-                    node.id for node in ast.walk(ast.parse(block.code)) if isinstance(node, ast.Name)
-                ]
-                first = [names[name] for name in used if name in _PHOTOGRAPHS][:1]
-                yield block, dict.fromkeys(["the photograph"][: len(first)], *first) | strip
+                used = [name for name in _names_in(block.code) if name in _PHOTOGRAPHS]
+                yield block, ({"the photograph": names[used[0]]} if used else {}) | strip
+
+
+def _names_in(code: str) -> list[str]:
+    """The variables that some code uses, in the order in which they stand there."""
+    found = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)]
+    return [node.id for node in sorted(found, key=lambda node: (node.lineno, node.col_offset))]
 
 
 def drawn(strip: dict[str, Any]) -> Image.Image:
@@ -127,17 +131,27 @@ def _font_for(line: str, width: int, size: int) -> Any:
     return font
 
 
-def _save(picture: Image.Image, path: Path) -> int:
+def save(picture: Image.Image, path: Path) -> int:
     """Write a file of at most `_LARGEST_FILE` bytes; noise needs more of them."""
     for quality in range(_QUALITY, 0, -6):
-        picture.save(path, quality=quality, method=6)
+        picture.save(path, quality=quality, method=4)
         if path.stat().st_size <= _LARGEST_FILE:
             break
     return path.stat().st_size
 
 
-def _words(caption: str) -> str:
-    return ", ".join(caption.split("\n")).replace("[", "(").replace("]", ")")
+def line_of(block: Block, strip: Iterable[str]) -> str:
+    """What the page says behind a block: the picture, with its captions in words."""
+    words = "; ".join(strip).replace("\n", ", ").replace("[", "(").replace("]", ")")
+    return f"\n![{words}]({FOLDER.name}/{block.file.name})\n"
+
+
+def linked(arguments: str, names: Iterable[str]) -> str:
+    """The page of all arguments, where the names in tables lead to the headings of the gallery."""
+    for name in names:
+        link = rf"[`{name}`]({PAGE.name}#{name})"
+        arguments = re.sub(rf"^\| `{name}` \|", f"| {link} |", arguments, flags=re.M)
+    return arguments
 
 
 def main() -> None:
@@ -148,13 +162,12 @@ def main() -> None:
         old.unlink()
     pieces, start, size = [], 0, 0
     for block, strip in strips_of(blocks_of(page)):
-        picture = drawn(strip)
-        size += _save(picture, block.file)
-        shown = "; ".join(map(_words, strip))
-        link = f"{FOLDER.name}/{block.file.name}"
-        pieces += [page[start : block.end], f"\n![{shown}]({link})\n"]
+        size += save(drawn(strip), block.file)
+        pieces += [page[start : block.end], line_of(block, strip)]
         start = block.end + len(block.image)
     PAGE.write_text("".join([*pieces, page[start:]]), encoding="utf-8")
+    headings = re.findall(r"^### `(\w+)`$", page, re.M)
+    ARGUMENTS.write_text(linked(ARGUMENTS.read_text(encoding="utf-8"), headings), encoding="utf-8")
     print(f"{len(pieces) // 2} strips, {size / 1024:.0f} KiB")
 
 
