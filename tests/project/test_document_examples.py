@@ -159,6 +159,7 @@ def test_blocks_that_do_not_run_are_there() -> None:
         ("```sh\nimageloom inspect nowhere\n```\n", "nowhere"),
         ("```sh\npip install imageloom[none]\n```\n", r"imageloom\[none\]"),
         ("```sh\nmake nonsense\n```\n", "nonsense"),
+        ("```diff\n-import keras\n+from imageloom import Nothing\n```\n", "no Nothing in imageloom"),
     ],
 )
 def test_what_is_not_true_is_noticed(

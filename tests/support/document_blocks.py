@@ -6,6 +6,7 @@ import ast
 import codeop
 import contextlib
 import doctest
+import importlib
 import io
 import os
 import re
@@ -104,7 +105,8 @@ def run_page(path: Path, names: dict[str, Any], left_out: Collection[str] = ()) 
     It yields those whose first line is among `left_out`, too.
 
     Blocks of `text` right behind a Python block say what that one prints. A Python block that begins
-    with the name of a file, `# train.py`, is saved there, for commands to run.
+    with the name of a file, `# train.py`, is saved there, for commands to run. Of a `diff`, the imports
+    are looked at.
     """
     printed: str | None = None
     for block in blocks_of(path):
@@ -124,6 +126,8 @@ def run_page(path: Path, names: dict[str, Any], left_out: Collection[str] = ()) 
         elif block.language == "text" and printed is not None:
             check_output(block.code, printed, f"{path.name}:{block.line}")
             printed = None
+        elif block.language == "diff":
+            check_change(block)
         else:
             yield block
 
@@ -158,6 +162,23 @@ def check_output(promised: str, printed: str, place: str) -> None:
         printed = printed.replace("\\\\", "/").replace("\\", "/")
     right = doctest.OutputChecker().check_output(promised, printed, _OUTPUT_OPTIONS)
     assert right, f"{place} promises\n{textwrap.indent(promised, '  ')}but it printed\n{printed}"
+
+
+def after_the_change(block: Block) -> str:
+    """The code that a `diff` block leads to."""
+    kept = [line[1:] for line in block.code.splitlines() if not line.startswith("-")]
+    return "\n".join(kept) + "\n"
+
+
+def check_change(block: Block) -> None:
+    """The code after a change is Python, and what it imports is there."""
+    for node in ast.walk(ast.parse(after_the_change(block))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name), (
+                    f"line {block.line}: no {alias.name} in {node.module}"
+                )
 
 
 # Shell commands
