@@ -82,7 +82,7 @@ def test_the_outputs_of_the_tour_are_those_that_are_kept(tour: list[dict[str, An
     assert_kept("tour", tour)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "tour"])
 def test_the_outputs_that_are_kept_are_those_that_a_notebook_gives(name: str, tmp_path: Path) -> None:
     assert_kept(name, execute(name, tmp_path))

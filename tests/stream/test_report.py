@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from typing import Any
 
 import hypothesis
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from imageloom._pipeline.recipe import BatchReport
 from imageloom._pipeline.stages import STAGES
+from imageloom._pipeline.timing import BatchTimes
 from imageloom._stream.reporting.meter import Meter
 from imageloom._stream.reporting.report import Report
 
@@ -189,6 +192,21 @@ def test_the_meter_keeps_sums_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.worker_seconds == 999 * 2
     assert report.idle_share == 0
     assert not any(isinstance(kept, (list, tuple)) for kept in vars(meter).values())
+
+
+def test_while_workers_start_there_is_no_verdict() -> None:
+    here = BatchTimes(os.getpid(), threading.get_ident(), 0.0, 0.0, b"", b"")
+    elsewhere = here._replace(process=os.getpid() + 1)
+    meter = Meter()
+
+    def verdict(times: BatchTimes, batches: int) -> str:
+        for number in range(batches):
+            meter.note(float(number), 4, BatchReport(seconds={"read": 1.0}, times=times))
+        return meter.report(workers=1, cpus=1, restarts=0, bad_images=()).verdict
+
+    assert "itself has computed 5 of 5 batches, while its workers were starting" in verdict(here, 5)
+    assert "5 of 9" in verdict(elsewhere, 4)
+    assert "The model waits" in verdict(elsewhere, 1), "half of them"
 
 
 def test_several_waiting_threads_wait_at_most_all_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

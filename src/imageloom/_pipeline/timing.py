@@ -42,6 +42,11 @@ class BatchTimes(NamedTuple):
     stages: bytes
     ends: bytes
 
+    @property
+    def is_of_this_thread(self) -> bool:
+        """Whether the thread that asks has computed the batch."""
+        return (self.process, self.thread) == (os.getpid(), threading.get_ident())
+
     def spans(self) -> Iterator[tuple[str, float, float]]:
         """Name, start and end of each span, in seconds after `began`."""
         start = 0.0

@@ -85,6 +85,7 @@ class Meter:
         self._nodes: dict[str, int] = {}
         self._away = 0.0
         self._fallback: str | None = None
+        self._by_reader = 0
 
     def note(
         self, asked: float, images: int, batch: BatchReport, *, epoch: int = 0, length: int = 0
@@ -115,6 +116,7 @@ class Meter:
             else:  # it includes the start of the workers, which the following batches do not
                 self._begun, self._to_first = True, now - asked
             self._fallback = batch.fallback or self._fallback
+            self._by_reader += batch.times is not None and batch.times.is_of_this_thread
             self._last, self._last_epoch = now, epoch
         if tally.batches == length and logger.isEnabledFor(logging.INFO):
             _log_epoch(self._epoch_report(epoch, tally, 1))
@@ -155,6 +157,7 @@ class Meter:
                 nodes=dict(self._nodes),
                 away_seconds=self._away,
                 fallback=self._fallback,
+                by_reader=self._by_reader,
                 **further,
             )
 

@@ -45,6 +45,8 @@ class Report(Figures):
         epochs: The same figures for each epoch, of which the last 1,000 are kept.
         serial: Whether the consumer itself computes the batches when it requests them.
         workers_started: False if the work has been too little so far for worker processes.
+        by_reader: The number of batches that the thread that requested them has computed, because
+            no worker was ready.
         decoded_nbytes: The memory that all decoded images would take; None if they are cached
             already or cannot be cached.
         nodes: The number of batches by the node of a cluster that computed them; empty on one
@@ -65,6 +67,7 @@ class Report(Figures):
     epochs: Sequence[EpochReport] = ()
     serial: bool = False
     workers_started: bool = True
+    by_reader: int = 0
     decoded_nbytes: int | None = None
     nodes: Mapping[str, int] = field(default_factory=dict)
     away_seconds: float = 0.0
@@ -97,6 +100,7 @@ class Report(Figures):
             "restarts": self.restarts,
             "serial": self.serial,
             "workers_started": self.workers_started,
+            "by_reader": self.by_reader,
             "decoded_nbytes": self.decoded_nbytes,
             "nodes": dict(self.nodes),
             "away_seconds": self.away_seconds,
