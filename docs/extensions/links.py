@@ -13,6 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import imageloom
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 REPOSITORY = "https://github.com/imageloom/imageloom"
@@ -92,7 +94,18 @@ def lead_to_the_file(
     context["theme_source_view_link"] = f"{REPOSITORY}/blob/main/{place}"
 
 
+def name_no_private_module(app: Sphinx, doctree: nodes.document) -> None:
+    """The types of attributes have names without the module, which nobody imports."""
+    del app
+    for reference in doctree.findall(addnodes.pending_xref):
+        target = reference.get("reftarget", "")
+        if target.startswith("imageloom._"):
+            for text in list(reference.findall(nodes.Text)):
+                text.parent.replace(text, nodes.Text(text.astext().replace(target, target.rpartition(".")[2])))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers them."""
+    app.connect("doctree-read", name_no_private_module)
     app.connect("html-page-context", lead_to_the_file)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

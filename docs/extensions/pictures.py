@@ -67,13 +67,9 @@ def in_page(drawing: str, name: str, alt: str) -> str:
         r"<style[^>]*>(.*?)</style>", lambda found: _style(found[1], own), drawing, flags=re.DOTALL
     )
     drawing = re.sub(r"^\s*<title>.*?</title>\n?", "", drawing, count=1, flags=re.DOTALL | re.MULTILINE)
-    begin = f'<svg id="{own}" class="drawing" role="img" aria-label="{escape(alt)}"'
-    return re.sub(
-        r"<svg\b",
-        begin,
-        re.sub(r' (?:role|aria-label|class)="[^"]*"(?=[^<]*>)', "", drawing, count=1),
-        count=1,
-    ).strip()
+    drawing = re.sub(r' (?:role|aria-label|class)="[^"]*"(?=[^<]*>)', "", drawing, count=1)
+    words = f'role="img" aria-label="{escape(alt)}"' if alt else 'aria-hidden="true"'
+    return re.sub(r"<svg\b", f'<svg id="{own}" class="drawing" {words}', drawing, count=1).strip()
 
 
 def _style(rules: str, own: str) -> str:

@@ -71,10 +71,10 @@ class Marks(SphinxTransform):
     def _tabs(self, name: str, inner: list[nodes.Node], first: nodes.Element) -> nodes.Element:
         made = tabs(name=name)
         for node in inner:
-            words = node[0] if isinstance(node, nodes.paragraph) and len(node) == 1 else None
-            if isinstance(words, nodes.strong):
+            words = [one for one in node.children if one.astext()]  # there may be empty texts beside them
+            if isinstance(node, nodes.paragraph) and [type(one) for one in words] == [nodes.strong]:
                 made += tab()
-                made[-1] += nodes.paragraph("", "", words, classes=["tab-label"])
+                made[-1] += nodes.paragraph("", "", *words, classes=["tab-label"])
             elif len(made):
                 made[-1] += node
             else:
