@@ -1,4 +1,4 @@
-"""Draw the mark of imageloom and the pictures of docs/how-it-works.md as SVG, without any library.
+"""Draw the mark, the pictures of docs/how-it-works.md and the charts of docs/index.md as SVG.
 
     python docs/drawings/draw.py [FOLDER]
 
@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 from drawing import Drawing
+from speed import CHARTS
+from timeline import Timelines
 
 
 def stream() -> Drawing:
@@ -186,6 +188,9 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for draw in (stream, seeds, workers, image, logo):
         draw().write(folder / f"{draw.__name__}.svg")
+    for name, chart in CHARTS.items():
+        chart().drawing().write(folder / f"{name}.svg")
+    Timelines().write(folder / "timeline.svg")
 
 
 if __name__ == "__main__":
