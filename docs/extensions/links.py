@@ -101,7 +101,9 @@ def name_no_private_module(app: Sphinx, doctree: nodes.document) -> None:
         target = reference.get("reftarget", "")
         if target.startswith("imageloom._"):
             for text in list(reference.findall(nodes.Text)):
-                text.parent.replace(text, nodes.Text(text.astext().replace(target, target.rpartition(".")[2])))
+                text.parent.replace(
+                    text, nodes.Text(text.astext().replace(target, target.rpartition(".")[2]))
+                )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

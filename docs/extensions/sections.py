@@ -71,7 +71,9 @@ class Marks(SphinxTransform):
     def _tabs(self, name: str, inner: list[nodes.Node], first: nodes.Element) -> nodes.Element:
         made = tabs(name=name)
         for node in inner:
-            words = [one for one in node.children if one.astext()]  # there may be empty texts beside them
+            words = [
+                one for one in node.children if one.astext()
+            ]  # there may be empty texts beside them
             if isinstance(node, nodes.paragraph) and [type(one) for one in words] == [nodes.strong]:
                 made += tab()
                 made[-1] += nodes.paragraph("", "", *words, classes=["tab-label"])
