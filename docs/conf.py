@@ -1,9 +1,9 @@
 """How Sphinx makes the site of these pages (`make docs`). Neither making nor reading needs the net.
 
-The folder `extensions` has what Sphinx lacks: tabs and cards from marks in the Markdown, tables for narrow
-screens, drawings that follow the colours of the site, links to the source, and what a page says of itself.
-`static` has the look of it all, and the one script. `SITE_ADDRESS` and `SITE_SOURCE` in the environment say
-where the site will be and which branch or tag of the repository it is made from.
+The folder `extensions` has what Sphinx lacks: tabs and cards from marks in the Markdown, tables for
+narrow screens, drawings that follow the colours of the site, links to the source, and what a page says
+of itself. `static` has the look of it all, and the one script. `SITE_ADDRESS` and `SITE_SOURCE` in the
+environment say where the site will be and which branch or tag of the repository it is made from.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draw the picture that others show beside a link to the site: the mark, the name, and augmented photographs.
+"""Draw the picture beside links to the site: the mark, the name, and augmented photographs.
 
     pip install imageloom scikit-image
     python docs/drawings/card.py [FILE]
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import skimage.data
-from imageloom import ImageDataGenerator
 from PIL import Image, ImageDraw, ImageFont
+
+from imageloom import ImageDataGenerator
 
 SIZE = (1200, 630)
 PAPER, INK, GREY = "#131416", "#ffffff", "#c3cad3"
@@ -58,7 +59,10 @@ def draw() -> Image.Image:
     card = ImageDraw.Draw(picture)
     draw_mark(card, 60, 70, 110)
     card.text((195, 80), "imageloom", INK, ImageFont.load_default(76))
-    words = "Keras' ImageDataGenerator,\nwith the work done\nin the background:\nthe same call,\nthe same numbers."
+    words = (
+        "Keras' ImageDataGenerator,\nwith the work done\nin the background:\n"
+        "the same call,\nthe same numbers."
+    )
     card.multiline_text((64, 240), words, GREY, ImageFont.load_default(38), spacing=14)
     for row, pictures in enumerate(versions()):
         for column, one in enumerate(pictures):

@@ -1,4 +1,4 @@
-"""Small repairs of what the theme and Sphinx write, so that everybody finds their way through the pages."""
+"""Repairs of what the theme and Sphinx write, so that everybody finds their way through the pages."""
 
 from __future__ import annotations
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import imageloom
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+
+import imageloom
 
 REPOSITORY = "https://github.com/imageloom/imageloom"
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ CELLS = re.compile(r"^<!-- the cells of (\S+) -->$", re.MULTILINE)
 
 
 def source_of(reference: str) -> Callable[[str, dict[str, str]], str | None]:
-    """What `sphinx.ext.linkcode` asks for: the lines of a name, in a branch or a tag of the repository."""
+    """What `sphinx.ext.linkcode` asks for: the lines of a name, in a branch or a tag."""
 
     def resolve(domain: str, info: dict[str, str]) -> str | None:
         found = lines_of(info["module"], info["fullname"]) if domain == "py" else None

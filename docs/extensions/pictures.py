@@ -1,8 +1,8 @@
 """Pictures: photographs are loaded when they are needed, and drawings follow the colours of the site.
 
-A drawing that follows the colours of the reader's system has a `<style>` with a `prefers-color-scheme`. As a
-file it cannot know of the switch of the site, so it stands in the page itself, where its rules look at the
-switch, too.
+A drawing that follows the colours of the reader's system has a `<style>` with a `prefers-color-scheme`.
+As a file it cannot know of the switch of the site, so it stands in the page itself, where its rules look
+at the switch, too.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _style(rules: str, own: str) -> str:
     light = DARK.sub("", rules)
     by_switch = _scoped(dark, f'body[data-theme="dark"] #{own}')
     by_system = _scoped(dark, f'body:not([data-theme="light"]) #{own}')
-    return f"<style>{_scoped(light, f'#{own}')}@media not print{{{by_switch}@media (prefers-color-scheme: dark) {{{by_system}}}}}</style>"
+    in_dark = f"{by_switch}@media (prefers-color-scheme: dark) {{{by_system}}}"
+    return f"<style>{_scoped(light, f'#{own}')}@media not print{{{in_dark}}}</style>"
 
 
 def _scoped(rules: str, scope: str) -> str:

@@ -1,8 +1,8 @@
 """Marks in the Markdown that become tabs, cards and the like on the site; GitHub shows what is inside.
 
-* `<!-- tabs: NAME -->` ... `<!-- end of tabs -->`: each paragraph of bold words only is the label of a tab,
-  and what follows it is the tab. All tabs of a NAME show the same choice, on all pages.
-* `<!-- KIND -->` ... `<!-- end of KIND -->` for the kinds below: what stands between gets a look of its own.
+* `<!-- tabs: NAME -->` ... `<!-- end of tabs -->`: each paragraph of bold words only is the label of a
+  tab, and what follows it is the tab. All tabs of a NAME show the same choice, on all pages.
+* `<!-- KIND -->` ... `<!-- end of KIND -->` for the kinds below: what stands between gets its own look.
 
 Both marks of a pair stand under the same heading.
 """
@@ -17,18 +17,18 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
-# hero: the first screen of the site. cards: each item of a list is a card. gallery: pictures side by side.
+# hero: the first screen of the site. cards: each item of a list is one. gallery: pictures side by side.
 # wide: as wide as the window allows.
 KINDS = ("hero", "cards", "gallery", "wide")
 BEGIN = re.compile(rf"^<!-- (?:(tabs): ([\w-]+)|({'|'.join(KINDS)})) -->$")
 END = re.compile(rf"^<!-- end of ({'|'.join(('tabs', *KINDS))}) -->$")
 
 
-class tabs(nodes.General, nodes.Element):  # noqa: N801 (docutils calls its nodes so)
+class tabs(nodes.General, nodes.Element):
     """Several tabs, of which a reader sees one."""
 
 
-class tab(nodes.General, nodes.Element):  # noqa: N801
+class tab(nodes.General, nodes.Element):
     """One of them."""
 
 

@@ -1,4 +1,4 @@
-"""Tables whose cells name their columns: on narrow screens, each row becomes a list of names and values."""
+"""Tables whose cells name their columns: on narrow screens, a row is a list of names and values."""
 
 from __future__ import annotations
 

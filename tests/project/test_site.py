@@ -1,4 +1,4 @@
-"""The files of the site: names of the reference, links to the repository, and how much a page weighs."""
+"""The files of the site: names of the reference, links to the repository, the weight of pages."""
 
 from __future__ import annotations
 
