@@ -1,8 +1,8 @@
 """Pictures: photographs are loaded when they are needed, and drawings follow the colours of the site.
 
 A drawing that follows the colours of the reader's system has a `<style>` with a `prefers-color-scheme`.
-As a file it cannot know of the switch of the site, so it stands in the page itself, where its rules look
-at the switch, too.
+As a file it cannot know of the switch of the site, so it stands in the page itself, where its rules
+look at the switch, too.
 """
 
 from __future__ import annotations

@@ -6,9 +6,13 @@ Each page is loaded once and looked at four times. What it looks like is kept in
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
-from importlib.util import find_spec
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from browsers import Browser, browser_at, skip_without_browser
@@ -153,3 +157,36 @@ def test_drawings_follow_the_switch_of_the_site(browser: Browser, site: Path) ->
 def test_code_can_be_copied(browser: Browser, site: Path) -> None:
     open_page(browser, (site / "installation.html").as_uri())
     browser.wait_for("document.querySelectorAll('button.copybtn[aria-label]').length > 5")
+
+
+def test_a_page_leads_to_other_versions_of_itself(browser: Browser, site: Path, tmp_path: Path) -> None:
+    (tmp_path / "built").mkdir()
+    for name in ("index.html", "installation.html", "objects.inv", "404.html"):
+        shutil.copy(site / name, tmp_path / "built")
+    shutil.copytree(site / "_static", tmp_path / "built" / "_static")
+    spec = spec_from_file_location("site_versions", ROOT / "tools" / "site_versions.py")
+    assert spec is not None
+    assert spec.loader is not None
+    site_versions = module_from_spec(spec)
+    spec.loader.exec_module(site_versions)
+    for name in ("1.10.0", "latest", "1.9.0"):
+        versions = site_versions.publish(tmp_path / "built", tmp_path / "all", name)
+    assert [one["folder"] for one in versions] == ["1.10.0", "1.9.0", "latest"]
+    assert 'url=1.10.0/"' in (tmp_path / "all" / "index.html").read_text(encoding="utf-8")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "all"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        open_page(browser, f"http://127.0.0.1:{server.server_port}/1.9.0/installation.html")
+        browser.wait_for("document.querySelectorAll('#version-choice option').length === 3")
+        assert browser.run("document.getElementById('version-choice').value") == "1.9.0"
+        assert "1.10.0" in browser.wait_for("document.querySelector('.other-version')?.textContent")
+        browser.do(
+            "const choice = document.getElementById('version-choice'); choice.value = 'latest';"
+            "choice.dispatchEvent(new Event('change'))"
+        )
+        assert browser.answer() is True, "another page"
+        assert browser.run("location.pathname") == "/latest/installation.html"
+        server.shutdown()
+    open_page(browser, (site / "index.html").as_uri())
+    assert browser.run("document.getElementById('version-choice').hidden"), "a file knows no others"
+    browser.ask("told"), browser.ask("asked")
