@@ -37,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two targets must not install into the same environment at the same time.
 .NOTPARALLEL:
 
-test: lint docs $(VENV)/stamp-test $(VENV)/stamp-tf-keras
+test: lint docs $(VENV)/stamp-test $(VENV)/stamp-tf-keras $(VENV)/stamp-axe
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 # What to run at each save. No framework is installed for it, nor used if one is there.
@@ -78,7 +78,7 @@ coverage: $(VENV)/stamp-test $(VENV)/stamp-tf-keras $(VENV)/stamp-coverage
 
 test-long: test-marked-long test-dist test-oldest
 
-test-marked-long: $(VENV)/stamp-test $(VENV)/stamp-tf-keras
+test-marked-long: docs $(VENV)/stamp-test $(VENV)/stamp-tf-keras $(VENV)/stamp-axe
 	$(PY) -m pytest -m long --timeout 1800 $(PYTEST_ARGS)
 
 # Builds both distributions, checks their files, and runs the main job with each of them.
@@ -159,6 +159,11 @@ $(VENV)/stamp-%: pyproject.toml $(LOCK) $(VENV)/stamp-venv
 # tf_keras requires `tensorflow`, which would overwrite the files of `tensorflow-cpu`.
 $(VENV)/stamp-tf-keras: pyproject.toml $(LOCK) $(VENV)/stamp-venv
 	$(PY) -m pip install --quiet --no-deps --group tf-keras
+	touch $@
+
+# Only its script is needed, not the browser that it would drive.
+$(VENV)/stamp-axe: pyproject.toml $(LOCK) $(VENV)/stamp-venv
+	$(PY) -m pip install --quiet --no-deps --group axe
 	touch $@
 
 $(OLDEST)/stamp: pyproject.toml constraints/oldest.txt $(VENV)/stamp-venv

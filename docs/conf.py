@@ -1,9 +1,9 @@
 """How Sphinx makes the site of these pages (`make docs`). Neither making nor reading needs the net.
 
-The folder `extensions` has what Sphinx lacks: tabs and cards from marks in the Markdown, tables for narrow
-screens, drawings that follow the colours of the site, links to the source, and what a page says of itself.
-`static` has the look of it all, and the one script. `SITE_ADDRESS` and `SITE_SOURCE` in the environment say
-where the site will be and which branch or tag of the repository it is made from.
+The folder `extensions` has what Sphinx lacks: tabs and cards from marks in the Markdown, tables for
+narrow screens, drawings that follow the colours of the site, links to the source, and what a page says
+of itself. `static` has the look of it all, and the one script. `SITE_ADDRESS` and `SITE_SOURCE` in the
+environment say where the site will be and which branch or tag of the repository it is made from.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ extensions = [
     "sphinx.ext.linkcode",
     "sphinx_click",
     "sphinx_copybutton",
+    "access",
     "heads",
     "links",
     "pictures",
@@ -124,6 +125,7 @@ html_theme_options = {
     "source_directory": "docs/",
     "top_of_page_buttons": ["view", "edit"],
     "light_css_variables": {
+        "color-code-background": "#f4f6f9",
         "color-brand-primary": "#0b5394",
         "color-brand-content": "#0b5cad",
         "color-brand-visited": "#6b3fa0",

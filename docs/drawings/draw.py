@@ -165,7 +165,7 @@ def image() -> Drawing:
 
 
 def logo() -> Drawing:
-    """A weave: threads that go over and under one another, with the pixels of a picture between them."""
+    """A weave: threads that go over and under one another, with pixels between them."""
     picture = Drawing(64, 64, "imageloom", ground=False)
     places, thread, gap = (13, 32, 51), 10, 3
     for number, place in enumerate(places):

@@ -1,8 +1,8 @@
 """Drawings as SVG, without any library, in colours that follow what the reader's system prefers.
 
-Each colour is a class, for which the file has a rule for light and one for dark; where no style sheets are
-read, the light colours are in the attributes, too. On the site, `docs/extensions/pictures.py` leads the rules
-to the site's own switch.
+Each colour is a class, for which the file has a rule for light and one for dark; where no style
+sheets are read, the light colours are in the attributes, too. On the site,
+`docs/extensions/pictures.py` leads the rules to the site's own switch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
-# Each colour on light and on dark grounds. Words have the first three, and lie on the others but the last four.
+# Each colour on light and on dark grounds. Words have the first two, and lie on the grounds below.
 COLOURS = {
     "ink": ("#24292f", "#e6edf3"),
     "grey": ("#57606a", "#b1bac4"),
@@ -112,7 +112,8 @@ class Drawing:
         if any("url(#tip)" in part for part in self._parts):
             before.append(
                 '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-                f'markerHeight="7" orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" {self.paint("line")}/>'
+                f'markerHeight="7" orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" '
+                f"{self.paint('line')}/>"
                 "</marker></defs>"
             )
         if self._ground:

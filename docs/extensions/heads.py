@@ -1,4 +1,4 @@
-"""What a page says of itself to those who show a link to it; and the page for addresses that are none."""
+"""What a page says of itself where others link to it; and the page for addresses that are none."""
 
 from __future__ import annotations
 

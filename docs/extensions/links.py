@@ -12,8 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import imageloom
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
+
+import imageloom
 
 REPOSITORY = "https://github.com/imageloom/imageloom"
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +26,7 @@ CELLS = re.compile(r"^<!-- the cells of (\S+) -->$", re.MULTILINE)
 
 
 def source_of(reference: str) -> Callable[[str, dict[str, str]], str | None]:
-    """What `sphinx.ext.linkcode` asks for: the lines of a name, in a branch or a tag of the repository."""
+    """What `sphinx.ext.linkcode` asks for: the lines of a name, in a branch or a tag."""
 
     def resolve(domain: str, info: dict[str, str]) -> str | None:
         found = lines_of(info["module"], info["fullname"]) if domain == "py" else None
@@ -92,7 +95,20 @@ def lead_to_the_file(
     context["theme_source_view_link"] = f"{REPOSITORY}/blob/main/{place}"
 
 
+def name_no_private_module(app: Sphinx, doctree: nodes.document) -> None:
+    """The types of attributes have names without the module, which nobody imports."""
+    del app
+    for reference in doctree.findall(addnodes.pending_xref):
+        target = reference.get("reftarget", "")
+        if target.startswith("imageloom._"):
+            for text in list(reference.findall(nodes.Text)):
+                text.parent.replace(
+                    text, nodes.Text(text.astext().replace(target, target.rpartition(".")[2]))
+                )
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers them."""
+    app.connect("doctree-read", name_no_private_module)
     app.connect("html-page-context", lead_to_the_file)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

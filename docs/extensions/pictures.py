@@ -1,8 +1,8 @@
 """Pictures: photographs are loaded when they are needed, and drawings follow the colours of the site.
 
-A drawing that follows the colours of the reader's system has a `<style>` with a `prefers-color-scheme`. As a
-file it cannot know of the switch of the site, so it stands in the page itself, where its rules look at the
-switch, too.
+A drawing that follows the colours of the reader's system has a `<style>` with a `prefers-color-scheme`.
+As a file it cannot know of the switch of the site, so it stands in the page itself, where its rules
+look at the switch, too.
 """
 
 from __future__ import annotations
@@ -67,13 +67,9 @@ def in_page(drawing: str, name: str, alt: str) -> str:
         r"<style[^>]*>(.*?)</style>", lambda found: _style(found[1], own), drawing, flags=re.DOTALL
     )
     drawing = re.sub(r"^\s*<title>.*?</title>\n?", "", drawing, count=1, flags=re.DOTALL | re.MULTILINE)
-    begin = f'<svg id="{own}" class="drawing" role="img" aria-label="{escape(alt)}"'
-    return re.sub(
-        r"<svg\b",
-        begin,
-        re.sub(r' (?:role|aria-label|class)="[^"]*"(?=[^<]*>)', "", drawing, count=1),
-        count=1,
-    ).strip()
+    drawing = re.sub(r' (?:role|aria-label|class)="[^"]*"(?=[^<]*>)', "", drawing, count=1)
+    words = f'role="img" aria-label="{escape(alt)}"' if alt else 'aria-hidden="true"'
+    return re.sub(r"<svg\b", f'<svg id="{own}" class="drawing" {words}', drawing, count=1).strip()
 
 
 def _style(rules: str, own: str) -> str:
@@ -81,7 +77,8 @@ def _style(rules: str, own: str) -> str:
     light = DARK.sub("", rules)
     by_switch = _scoped(dark, f'body[data-theme="dark"] #{own}')
     by_system = _scoped(dark, f'body:not([data-theme="light"]) #{own}')
-    return f"<style>{_scoped(light, f'#{own}')}@media not print{{{by_switch}@media (prefers-color-scheme: dark) {{{by_system}}}}}</style>"
+    in_dark = f"{by_switch}@media (prefers-color-scheme: dark) {{{by_system}}}"
+    return f"<style>{_scoped(light, f'#{own}')}@media not print{{{in_dark}}}</style>"
 
 
 def _scoped(rules: str, scope: str) -> str:

@@ -1,8 +1,8 @@
 """Marks in the Markdown that become tabs, cards and the like on the site; GitHub shows what is inside.
 
-* `<!-- tabs: NAME -->` ... `<!-- end of tabs -->`: each paragraph of bold words only is the label of a tab,
-  and what follows it is the tab. All tabs of a NAME show the same choice, on all pages.
-* `<!-- KIND -->` ... `<!-- end of KIND -->` for the kinds below: what stands between gets a look of its own.
+* `<!-- tabs: NAME -->` ... `<!-- end of tabs -->`: each paragraph of bold words only is the label of a
+  tab, and what follows it is the tab. All tabs of a NAME show the same choice, on all pages.
+* `<!-- KIND -->` ... `<!-- end of KIND -->` for the kinds below: what stands between gets its own look.
 
 Both marks of a pair stand under the same heading.
 """
@@ -17,18 +17,18 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
-# hero: the first screen of the site. cards: each item of a list is a card. gallery: pictures side by side.
+# hero: the first screen of the site. cards: each item of a list is one. gallery: pictures side by side.
 # wide: as wide as the window allows.
 KINDS = ("hero", "cards", "gallery", "wide")
 BEGIN = re.compile(rf"^<!-- (?:(tabs): ([\w-]+)|({'|'.join(KINDS)})) -->$")
 END = re.compile(rf"^<!-- end of ({'|'.join(('tabs', *KINDS))}) -->$")
 
 
-class tabs(nodes.General, nodes.Element):  # noqa: N801 (docutils calls its nodes so)
+class tabs(nodes.General, nodes.Element):
     """Several tabs, of which a reader sees one."""
 
 
-class tab(nodes.General, nodes.Element):  # noqa: N801
+class tab(nodes.General, nodes.Element):
     """One of them."""
 
 
@@ -71,10 +71,12 @@ class Marks(SphinxTransform):
     def _tabs(self, name: str, inner: list[nodes.Node], first: nodes.Element) -> nodes.Element:
         made = tabs(name=name)
         for node in inner:
-            words = node[0] if isinstance(node, nodes.paragraph) and len(node) == 1 else None
-            if isinstance(words, nodes.strong):
+            words = [
+                one for one in node.children if one.astext()
+            ]  # there may be empty texts beside them
+            if isinstance(node, nodes.paragraph) and [type(one) for one in words] == [nodes.strong]:
                 made += tab()
-                made[-1] += nodes.paragraph("", "", words, classes=["tab-label"])
+                made[-1] += nodes.paragraph("", "", *words, classes=["tab-label"])
             elif len(made):
                 made[-1] += node
             else:

@@ -1,4 +1,4 @@
-"""Tables whose cells name their columns: on narrow screens, each row becomes a list of names and values."""
+"""Tables whose cells name their columns: on narrow screens, a row is a list of names and values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def visit(writer: Any, node: nodes.Element) -> None:
         )
         if number:
             writer.body[index] = begun
-            return
+            break
+    if node.tagname == "entry" and _is_empty_head(node):  # no heading
+        writer.body[index] = writer.body[index].replace("<th", "<td").replace("columnheader", "cell")
+        writer.context[-1] = writer.context[-1].replace("</th>", "</td>")
 
 
 def depart(writer: Any, node: nodes.Element) -> None:
@@ -36,6 +39,10 @@ def depart(writer: Any, node: nodes.Element) -> None:
 
 def _role_of_cell(node: nodes.Element) -> str:
     return "columnheader" if isinstance(node.parent.parent, nodes.thead) else "cell"
+
+
+def _is_empty_head(node: nodes.Element) -> bool:
+    return isinstance(node.parent.parent, nodes.thead) and not node.astext().strip()
 
 
 def _label_of(node: nodes.Element) -> str:

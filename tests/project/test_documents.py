@@ -66,7 +66,9 @@ def test_the_drawings_are_what_their_script_draws(tmp_path: Path) -> None:
 def test_every_public_name_is_in_the_reference() -> None:
     pages = (ROOT / "docs" / "reference").glob("*.rst")
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
-    described = re.findall(r"^\.\. (?:auto|py:)\w+:: imageloom\.(\w+)(?:\(\))?$", text, re.MULTILINE)
+    described = re.findall(
+        r"^\.\. (?:auto|py:)(?!module)\w+:: imageloom\.(\w+)(?:\(\))?$", text, re.MULTILINE
+    )
     assert sorted(described) == sorted(imageloom.__all__)
 
 

@@ -29,6 +29,13 @@ DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUT
 # The block that makes the folder "photos", on the pages that need one.
 SNIPPET = ROOT / "docs" / "snippets" / "photos.py"
 _LAUNCHERS = {"python": [], "torchrun": ["-m", "torch.distributed.run"]}
+# What other installers are told, instead of what pip is.
+_INSTALLERS = {
+    "conda": ("create", "activate"),
+    "pixi": ("add",),
+    "poetry": ("add",),
+    "uv": ("add", "pip install"),
+}
 _SCRIPT_SECONDS = 110
 _OUTPUT_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -210,6 +217,9 @@ def run_commands(block: Block) -> None:
                 check_output(promised, printed, f"line {block.line}: {command}")
         elif program == "pip":
             _check_pip(arguments)
+        elif program in _INSTALLERS:
+            assert " ".join(arguments).startswith(_INSTALLERS[program]), command
+            _check_extras(arguments)
         elif program == "make":
             _check_make(arguments)
         else:
@@ -267,8 +277,12 @@ def _run_imageloom(arguments: Sequence[str]) -> str:
 def _check_pip(arguments: Sequence[str]) -> None:
     """Nothing is installed here; but extras must exist."""
     assert arguments[0] in ("download", "install", "uninstall"), f"pip {arguments}"
+    _check_extras(arguments[1:])
+
+
+def _check_extras(requirements: Sequence[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for requirement in arguments[1:]:
+    for requirement in requirements:
         for extra in re.findall(r"imageloom\[(.*?)\]", requirement):
             assert set(extra.split(",")) <= set(project["optional-dependencies"]), (
                 f"no such extra: {requirement}"

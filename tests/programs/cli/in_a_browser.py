@@ -8,6 +8,8 @@ obeys the lines of standard input, each of which is a JSON list, and answers eac
 * `["shape", WIDTH, HEIGHT]`: another size of the window.
 * `["picture", FILE]`: what the window shows, as a file.
 * `["told"]`: what the console has said since the last time.
+* `["asked"]`: the addresses that pages have asked for since the last time.
+* `["open", ADDRESS]`: another page; the answer is whether it could be loaded.
 """
 
 from __future__ import annotations
@@ -26,7 +28,11 @@ os.environ["QTWEBENGINE_CHROMIUM_FLAGS"] = (
 
 from PySide6.QtCore import QObject, Qt, QThread, QUrl, Signal
 from PySide6.QtTest import QTest
-from PySide6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile
+from PySide6.QtWebEngineCore import (
+    QWebEnginePage,
+    QWebEngineProfile,
+    QWebEngineUrlRequestInterceptor,
+)
 from PySide6.QtWebEngineWidgets import QWebEngineView
 from PySide6.QtWidgets import QApplication
 
@@ -47,6 +53,17 @@ class Page(QWebEnginePage):
     def javaScriptConsoleMessage(self, level: Any, message: str, line: int, source: str) -> None:
         del level
         self.told.append(f"{source}:{line}: {message}")
+
+
+class Listener(QWebEngineUrlRequestInterceptor):
+    """Remembers what is asked for, and lets it happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def interceptRequest(self, info: Any) -> None:
+        self.asked.append(info.requestUrl().toString())
 
 
 class Reader(QThread):
@@ -81,10 +98,17 @@ def obey(text: str) -> None:
     elif word == "told":
         answer(page.told)
         page.told = []
+    elif word == "asked":
+        answer(listener.asked)
+        listener.asked = []
+    elif word == "open":
+        view.load(QUrl(values[0]))  # answers as the first page did
 
 
 application = QApplication(sys.argv[:1])
 profile = QWebEngineProfile()  # of nobody: nothing is stored
+listener = Listener()
+profile.setUrlRequestInterceptor(listener)
 view = QWebEngineView()
 view.resize(1100, 800)
 page = Page(profile, view)
