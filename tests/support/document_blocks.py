@@ -96,11 +96,12 @@ def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
     """Runs the blocks of a page in turn, in one namespace; yields those that it does not know to run.
 
     Blocks of `text` right behind a Python block say what that one prints. A Python block that begins
-    with the name of a file, `# train.py`, is saved there, for commands to run.
+    with the name of a file, `# train.py`, is saved there, for commands to run. Changes of the project
+    (`diff`) are applied by `test_worked_examples`.
     """
     printed: str | None = None
     for block in blocks_of(path):
-        if block.is_directive:
+        if block.is_directive or block.language == "diff":
             continue
         if name := saved_as(block):
             Path(name).write_text(block.code, encoding="utf-8")

@@ -10,6 +10,8 @@ from typing import Final
 from imageloom._checks.values import check_choice, check_number
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options.steps import (
+    COLOURING_STEPS,
+    STEP_NAMES,
     Blur,
     Bounds,
     Crop,
@@ -27,10 +29,6 @@ ShiftRange = float | Sequence[float] | None
 NOISE_NAMES: Final = ("gauss", "poisson", "s&p", "speckle")
 _TWO_LEVELS: Final = 1e-3  # the share of pixels that may be off by two grey levels
 _STEPS: Final = 32  # of brightness, to compute means
-_MOVING: Final = ("perspective", "elastic", "rand_augment")
-_COLOURING: Final = (
-    "hue_range", "saturation_range", "grayscale", "blur", "jpeg_quality_range", "random_erasing",
-)  # fmt: skip
 
 
 @public
@@ -154,7 +152,7 @@ class TransformOptions:
     @property
     def recolours(self) -> bool:
         """Whether steps may be drawn that assume values of 0..255."""
-        own = any(getattr(self, name) is not None for name in (*_COLOURING, "rand_augment"))
+        own = any(getattr(self, name) is not None for name in COLOURING_STEPS)
         return own or bool(self.brightness_range or self.contrast_range or self.noise)
 
     @property
@@ -165,4 +163,4 @@ class TransformOptions:
     @property
     def has_steps(self) -> bool:
         """Whether there are steps that Keras' generator lacks, beside crops, contrast and noise."""
-        return any(getattr(self, name) is not None for name in (*_MOVING, *_COLOURING))
+        return any(getattr(self, name) is not None for name in STEP_NAMES if name != "random_crop")
