@@ -1,4 +1,4 @@
-"""Runs `make quick` with every supported Python that this machine has, each in an environment of its own.
+"""Runs `make quick` with every supported Python of this machine, each in its own environment.
 
     python tools/pythons.py [more paths of interpreters]
 
@@ -61,7 +61,7 @@ def find(versions: Iterable[str], named: Iterable[str] = ()) -> dict[str, str | 
 def main(named: list[str]) -> int:
     """Runs the tests; the status is 1 if any of them fail, or no Python was found."""
     found = find(supported(), named)
-    results = {version: "not there" for version in found}
+    results = dict.fromkeys(found, "not there")
     for version, python in found.items():
         if python is not None:
             print(f"== Python {version}: {python}", flush=True)

@@ -1,4 +1,4 @@
-"""`make test-pythons` finds interpreters, and one page lists which Pythons and systems the tests ran on."""
+"""`make test-pythons` finds interpreters; one page says on which Pythons and systems tests ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worked examples of CONTRIBUTING.md are changes that can be made: they apply, and their tests pass."""
+"""The worked examples of CONTRIBUTING.md can be made: they apply, and their tests pass."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from imageloom._checks.values import check_choice, check_number
@@ -29,6 +30,12 @@ ShiftRange = float | Sequence[float] | None
 NOISE_NAMES: Final = ("gauss", "poisson", "s&p", "speckle")
 _TWO_LEVELS: Final = 1e-3  # the share of pixels that may be off by two grey levels
 _STEPS: Final = 32  # of brightness, to compute means
+_AFTER_THE_CROP: Final = tuple(name for name in STEP_NAMES if name != "random_crop")
+# Asked for each small batch: a loop over names would take longer than its pixels.
+_recolouring: Final = attrgetter(*COLOURING_STEPS)
+_stepping: Final = attrgetter(*_AFTER_THE_CROP)
+_NO_RECOLOURING: Final = (None,) * len(COLOURING_STEPS)
+_NO_STEPS: Final = (None,) * len(_AFTER_THE_CROP)
 
 
 @public
@@ -152,7 +159,7 @@ class TransformOptions:
     @property
     def recolours(self) -> bool:
         """Whether steps may be drawn that assume values of 0..255."""
-        own = any(getattr(self, name) is not None for name in COLOURING_STEPS)
+        own: bool = _recolouring(self) != _NO_RECOLOURING
         return own or bool(self.brightness_range or self.contrast_range or self.noise)
 
     @property
@@ -163,4 +170,5 @@ class TransformOptions:
     @property
     def has_steps(self) -> bool:
         """Whether there are steps that Keras' generator lacks, beside crops, contrast and noise."""
-        return any(getattr(self, name) is not None for name in STEP_NAMES if name != "random_crop")
+        some: bool = _stepping(self) != _NO_STEPS
+        return some
