@@ -47,7 +47,7 @@ every_example = pytest.mark.parametrize("changed", EXAMPLES, indirect=True)
 
 def test_there_is_an_option_an_executor_and_a_source() -> None:
     assert list(EXAMPLES) == ["A new option", "A new executor", "A new source"]
-    places = {name_of(path) for path in DOCUMENTS for b in blocks_of(path) if b.language == "diff"}
+    places = {name_of(path) for path in DOCUMENTS for b in blocks_of(path) if b.is_patch}
     assert places == {"CONTRIBUTING.md"}, "changes elsewhere are applied by nobody"
 
 

@@ -52,7 +52,7 @@ def examples() -> dict[str, Example]:
         if not title.startswith("A new "):
             continue
         patches, arguments = found.setdefault(title, ([], []))
-        if block.language == "diff":
+        if block.is_patch:
             patches.append(block.code)
         elif block.language == "sh":
             (made,) = (word for word in shlex.split(block.code) if word.startswith("PYTEST_ARGS="))
