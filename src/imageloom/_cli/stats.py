@@ -23,7 +23,6 @@ from imageloom._cli.output import OutputFile
 from imageloom._cli.terminal import Failure, heading
 from imageloom._cli.values import CORES, FACTOR
 from imageloom._errors import BadImageError
-from imageloom._options import EXECUTORS
 
 if TYPE_CHECKING:
     from imageloom import DirectoryIterator
@@ -83,7 +82,7 @@ _CHANNELS: Final = 4  # in a line
 )
 @option(
     "--executor",
-    type=click.Choice(EXECUTORS),
+    type=click.Choice(["processes", "threads", "serial", "ray"]),
     default="processes",
     show_default=True,
     help="How to read the images; ray uses the cluster of RAY_ADDRESS, or starts one on this machine.",

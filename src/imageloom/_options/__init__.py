@@ -44,7 +44,6 @@ from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "COLOUR_CHANNELS",
-    "EXECUTORS",
     "FILL_MODES",
     "INTERPOLATIONS",
     "NOISE_NAMES",

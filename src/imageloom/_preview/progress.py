@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import sys
-import threading
 from typing import Any
 
+from imageloom._locks import Lock
 from imageloom._log import tells_news
 
 __all__ = ["progress_bar"]
@@ -39,4 +39,4 @@ def _bar_class() -> Any:
     """
     from tqdm import tqdm
 
-    return tqdm if hasattr(tqdm, "_lock") else type("tqdm", (tqdm,), {"_lock": threading.RLock()})
+    return tqdm if hasattr(tqdm, "_lock") else type("tqdm", (tqdm,), {"_lock": Lock()})
