@@ -32,8 +32,8 @@ DIST := build/dist
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test quick lint format docs coverage test-long test-marked-long test-dist test-oldest demo examples
-.PHONY: bench bench-quick hooks lock changelog clean distclean
+.PHONY: test quick lint format docs coverage test-long test-marked-long test-dist test-oldest test-pythons
+.PHONY: demo examples bench bench-quick hooks lock changelog clean distclean
 # Two targets must not install into the same environment at the same time.
 .NOTPARALLEL:
 
@@ -97,6 +97,10 @@ test-dist: $(VENV)/stamp-dist
 # Old releases of other libraries may warn, so warnings are not errors here.
 test-oldest: $(OLDEST)/stamp
 	KERAS_BACKEND=jax $(OLDEST_PY) -m pytest -W default $(PYTEST_ARGS)
+
+# `make quick` with each supported Python that this machine has.
+test-pythons:
+	$(PYTHON) tools/pythons.py
 
 demo: $(VENV)/stamp-demo
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(PY) examples/demo.py

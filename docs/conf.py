@@ -139,12 +139,19 @@ html_theme_options = {
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
-_INCLUDED = re.compile(r"\]\((?:\.\./)+(ARCHITECTURE|CHANGELOG|CONTRIBUTING)\.md")
+_INCLUDED = re.compile(r"\]\((?:\.\./)*(ARCHITECTURE|CHANGELOG|CONTRIBUTING)\.md")
+_BESIDE = re.compile(r"\]\(((?:changes/README|SECURITY)\.md)\)")
 
 
 def link_to_included_pages(app: Sphinx, docname: str, source: list[str]) -> None:
     """Files beside `docs` are pages of the site, too: links as GitHub needs them are led there."""
     source[0] = _INCLUDED.sub(lambda match: f"](/project/{match[1].lower()}.md", source[0])
+
+
+def link_from_included_pages(app: Sphinx, path: Path, docname: str, source: list[str]) -> None:
+    """The same for what stands in these files; others beside `docs` are on GitHub only."""
+    link_to_included_pages(app, docname, source)
+    source[0] = _BESIDE.sub(rf"]({REPOSITORY}/blob/main/\1)", source[0])
 
 
 def put_notebook_in(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -193,3 +200,4 @@ def setup(app: Sphinx) -> None:
     app.add_role("name-or-code", NameOrCode())
     app.connect("source-read", link_to_included_pages)
     app.connect("source-read", put_notebook_in)
+    app.connect("include-read", link_from_included_pages)

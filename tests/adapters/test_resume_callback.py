@@ -305,6 +305,7 @@ def test_the_file_is_replaced_at_once_or_stays(
     assert json.loads(file.read_text())["epoch"] == 2
 
 
+@pytest.mark.frameworks("keras")  # of which the callback is a class
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"7", b'{"epoch": 1}', b'{"epoch": "x", "iterator": {}}', b"\xff\xfe"]
 )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
+from releases import release_of
 from scipy import ndimage
 from skimage import data
 
@@ -92,7 +93,9 @@ def test_values_that_are_whole_but_for_the_last_bit(
     x = PICTURES["photograph"][:64, :64]
     found, values = bytes_of(x, params, fill_mode, dtype)
     right = np.mean(found == np.floor(values.astype(dtype)))
-    assert right > (0.9999 if dtype == "float32" else 0.98)  # in float64, the last bit decides
+    # In float64, the last bit decides, which SciPy before 1.16 has otherwise.
+    half = 0.98 if release_of("scipy") >= (1, 16) else 0.93
+    assert right > (0.9999 if dtype == "float32" else half)
 
 
 @given(

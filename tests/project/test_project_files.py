@@ -24,6 +24,7 @@ WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 FORMS = sorted(path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config")
 DOCUMENTS = [
     ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", CHANGES / "README.md",
+    *sorted((ROOT / "docs" / "project").glob("*.md")),
 ]  # fmt: skip
 # What `make` is told in a document or a workflow.
 MAKE = re.compile(r"(?:^|[`\s])make ([^`\n#&|;]+)", re.MULTILINE)
@@ -80,7 +81,7 @@ def test_documents_name_targets_that_exist(path: Path) -> None:
 
 
 def test_every_target_is_told_to_contributors() -> None:
-    assert targets() <= made_by(code_of(ROOT / "CONTRIBUTING.md"))
+    assert targets() <= made_by(code_of(ROOT / "docs" / "project" / "commands.md"))
 
 
 def test_every_target_is_made_whatever_files_there_are() -> None:

@@ -69,7 +69,7 @@ def window(it: Any) -> list[int]:
     return list(it._stream.supply._stream._window)
 
 
-@pytest.mark.parametrize("way", ["for", "keras"])
+@pytest.mark.parametrize("way", [pytest.param("for", marks=pytest.mark.frameworks("torch")), "keras"])
 def test_the_next_epoch_is_computed_before_this_one_has_ended(crops: Path, way: str) -> None:
     with flow_with(crops, "threads") as it:
         if way == "for":

@@ -60,6 +60,11 @@ class Block:
         return self.code.partition("\n")[0].strip()
 
     @property
+    def is_patch(self) -> bool:
+        """Whether it is a change of this project's files."""
+        return self.language == "diff" and self.code.startswith("--- ")
+
+    @property
     def is_directive(self) -> bool:
         """Whether it is no code but tells Sphinx what to put here."""
         return self.language.startswith("{")
@@ -113,11 +118,11 @@ def run_page(path: Path, names: dict[str, Any], left_out: Collection[str] = ()) 
 
     Blocks of `text` right behind a Python block say what that one prints. A Python block that begins
     with the name of a file, `# train.py`, is saved there, for commands to run. Of a `diff`, the imports
-    are looked at.
+    are looked at; one with names of files is applied by `test_worked_examples`.
     """
     printed: str | None = None
     for block in blocks_of(path):
-        if block.is_directive:
+        if block.is_directive or block.is_patch:
             continue
         if block.first_line in left_out:
             printed = None

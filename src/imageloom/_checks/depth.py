@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from imageloom._checks.values import as_dtype, check_choice, is_floating
@@ -10,10 +11,7 @@ from imageloom._errors import InvalidArgumentError
 __all__ = ["COLOUR_CHANNELS", "channels_of", "check_color_mode", "check_depth"]
 
 COLOUR_CHANNELS: Final = {"rgb": 3, "rgba": 4, "grayscale": 1}
-_OF_BYTES: Final = (
-    "brightness_range", "contrast_range", "noise", "rand_augment", "hue_range", "saturation_range",
-    "grayscale", "blur", "jpeg_quality_range", "random_erasing",
-)  # fmt: skip
+_OF_BYTES: Final = ("brightness_range", "contrast_range", "noise")
 
 
 def check_color_mode(color_mode: Any) -> None:
@@ -33,8 +31,12 @@ def channels_of(color_mode: str | int) -> int:
     return color_mode if isinstance(color_mode, int) else COLOUR_CHANNELS[color_mode]
 
 
-def check_depth(options: Any) -> None:
+def check_depth(options: Any, colouring: Sequence[str]) -> None:
     """Raises unless the other options suit `depth`.
+
+    Args:
+        options: the generator's options.
+        colouring: the names of the options of further steps that change colours.
 
     Raises:
         InvalidArgumentError: A step of them computes with bytes, which would spoil values beyond 255.
@@ -42,7 +44,7 @@ def check_depth(options: Any) -> None:
     check_choice("depth", options.depth, ("keras", "native"))
     if options.depth == "keras":
         return
-    given = [name for name in _OF_BYTES if getattr(options, name)]
+    given = [name for name in (*_OF_BYTES, *colouring) if getattr(options, name)]
     if given:
         named = " and ".join(f"`{name}`" for name in given)
         raise InvalidArgumentError(

@@ -338,7 +338,9 @@ def check_dtype(dtype: Any) -> None:
             f"`dtype` must be a NumPy dtype, or None for Keras' `floatx`; received {in_words(dtype)}."
         ) from error
     if found.kind not in "iu" and not is_floating(found):
-        raise InvalidArgumentError(f"`dtype` must be a floating or integer type; received {dtype!r}.")
+        raise InvalidArgumentError(
+            f"`dtype` must be a floating or integer type; received {in_words(dtype)}."
+        )
 
 
 def check_batch_size(batch_size: Any, samples: int) -> int:

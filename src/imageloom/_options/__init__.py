@@ -32,7 +32,13 @@ from imageloom._checks.values import (
     zoom_bounds,
 )
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._options.steps import STEP_NAMES, StepOption, checked_steps, step_records
+from imageloom._options.steps import (
+    COLOURING_STEPS,
+    STEP_NAMES,
+    StepOption,
+    checked_steps,
+    step_records,
+)
 from imageloom._options.transform import NOISE_NAMES, Noise, ShiftRange, TransformOptions
 from imageloom._warnings import Code, warn_user
 
@@ -212,7 +218,7 @@ class GeneratorOptions:
         check_choice("finish", self.finish, ("host", "device"))
         if self.finish == "device":
             check_can_finish(self)
-        check_depth(self)
+        check_depth(self, COLOURING_STEPS)
         self._resolve_normalisation()
 
     def _set(self, name: str, value: object) -> None:

@@ -21,6 +21,7 @@ from imageloom._checks.values import check_choice, check_number, in_words
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 
 __all__ = [
+    "COLOURING_STEPS",
     "STEP_NAMES",
     "Blur",
     "Bounds",
@@ -372,5 +373,7 @@ _RECORDS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "random_erasing": _erasing,
 }
 STEP_NAMES: Final = tuple(_RECORDS)
+_ONLY_MOVING: Final = ("random_crop", "perspective", "elastic")
+COLOURING_STEPS: Final = tuple(name for name in STEP_NAMES if name not in _ONLY_MOVING)
 _values: Final = attrgetter(*_RECORDS)
 _UNUSED: Final = (None,) * len(_RECORDS)

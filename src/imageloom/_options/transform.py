@@ -11,6 +11,8 @@ from typing import Final
 from imageloom._checks.values import check_choice, check_number
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._options.steps import (
+    COLOURING_STEPS,
+    STEP_NAMES,
     Blur,
     Bounds,
     Crop,
@@ -28,15 +30,12 @@ ShiftRange = float | Sequence[float] | None
 NOISE_NAMES: Final = ("gauss", "poisson", "s&p", "speckle")
 _TWO_LEVELS: Final = 1e-3  # the share of pixels that may be off by two grey levels
 _STEPS: Final = 32  # of brightness, to compute means
-_MOVING: Final = ("perspective", "elastic", "rand_augment")
-_COLOURING: Final = (
-    "hue_range", "saturation_range", "grayscale", "blur", "jpeg_quality_range", "random_erasing",
-)  # fmt: skip
+_AFTER_THE_CROP: Final = tuple(name for name in STEP_NAMES if name != "random_crop")
 # Asked for each small batch: a loop over names would take longer than its pixels.
-_recolouring: Final = attrgetter(*_COLOURING, "rand_augment")
-_stepping: Final = attrgetter(*_MOVING, *_COLOURING)
-_NO_RECOLOURING: Final = (None,) * (len(_COLOURING) + 1)
-_NO_STEPS: Final = (None,) * (len(_MOVING) + len(_COLOURING))
+_recolouring: Final = attrgetter(*COLOURING_STEPS)
+_stepping: Final = attrgetter(*_AFTER_THE_CROP)
+_NO_RECOLOURING: Final = (None,) * len(COLOURING_STEPS)
+_NO_STEPS: Final = (None,) * len(_AFTER_THE_CROP)
 
 
 @public
