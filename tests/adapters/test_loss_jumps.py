@@ -30,7 +30,9 @@ def outlier(samples: int = 40, odd: tuple[int, ...] = (17,)) -> Any:
 def regression() -> Any:
     import keras
 
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1, kernel_initializer="zeros")])
+    model = keras.Sequential(
+        [keras.layers.Flatten(), keras.layers.Dense(1, kernel_initializer="zeros")]
+    )
     model.compile(keras.optimizers.SGD(1e-7), "mae")
     return model
 

@@ -11,7 +11,9 @@ x, y = np.full((40, 4, 4, 1), 100, "uint8"), np.ones(40)
 x[17] = 90
 y[17] = 1000
 generator = imageloom.ImageDataGenerator(executor="serial")
-model = tf_keras.Sequential([tf_keras.layers.Flatten(), tf_keras.layers.Dense(1, kernel_initializer="zeros")])
+model = tf_keras.Sequential(
+    [tf_keras.layers.Flatten(), tf_keras.layers.Dense(1, kernel_initializer="zeros")]
+)
 model.compile(tf_keras.optimizers.SGD(1e-9), "mae")
 found = []
 for steps in (None, 7):
