@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,16 +35,36 @@ hypothesis.settings.load_profile("imageloom")
 QUICK_WITH_PROCESSES = ("test_executor_contract", "test_hooks_in_workers", "test_cache_files")
 
 
+# Where Ray itself is the subject, and all variants with it run each time.
+ABOUT_RAY = ("test_executor_contract", "test_ray", "test_large_globals")
+VARIANTS_WITH_RAY = 2  # of each other test
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the hundreds of variants of tests with worker processes as slow: each takes a second."""
+    """Marks variants of tests by their executors.
+
+    Hundreds have worker processes, and take a second each: slow. Variants with Ray take up to 20, and
+    go through the same code as those with processes, but for the way to the workers: the first of
+    each test run each time, and the others with the long tests.
+    """
+    with_ray: Counter[str] = Counter()
     for item in items:
-        call = getattr(item, "callspec", None)
-        values = [] if call is None else list(call.params.values())
-        values += [one for value in values if isinstance(value, tuple) for one in value]
-        with_processes = any(isinstance(value, str) and value == "processes" for value in values)
-        if with_processes and item.path.stem not in QUICK_WITH_PROCESSES:
+        executors = _executors_of(item)
+        if "processes" in executors and item.path.stem not in QUICK_WITH_PROCESSES:
             item.add_marker(pytest.mark.slow)
+        if "ray" in executors and item.path.stem not in ABOUT_RAY:
+            test = item.nodeid.partition("[")[0]
+            with_ray[test] += 1
+            if with_ray[test] > VARIANTS_WITH_RAY:
+                item.add_marker(pytest.mark.long)
+
+
+def _executors_of(item: pytest.Item) -> set[str]:
+    call = getattr(item, "callspec", None)
+    values = [] if call is None else list(call.params.values())
+    values += [one for value in values if isinstance(value, tuple) for one in value]
+    return {"processes", "ray"}.intersection(value for value in values if isinstance(value, str))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,7 @@ import pytest
 PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.py"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.frameworks("torch", "jax", "keras")
 @pytest.mark.skipif(not PROGRAM.exists(), reason="an unpacked distribution has no benchmarks")

@@ -171,7 +171,7 @@ class Ways(RuleBasedStateMachine):
             assert self.disturbed or not any(errors)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_long_ways() -> None:
     Ways.TestCase.settings = settings(max_examples=400, stateful_step_count=40)
     Ways.TestCase().runTest()

@@ -132,7 +132,7 @@ def test_keras_is_not_asked_for_what_it_lacks(programs: Programs) -> None:
     assert not cases["scaled 500x375"].in_keras
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_options_in_a_small_form(tmp_path: Path, programs: Programs) -> None:
     pytest.importorskip("sklearn", reason="has some of the photographs")
     words = ["--only", "featurewise", "scaled 1000", "all together"]
@@ -177,7 +177,7 @@ def test_ratios_to_the_original(programs: Programs) -> None:
     assert "FAILED: imageloom, cache: no memory" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "training", [False, pytest.param(True, marks=pytest.mark.frameworks("tf_keras"))]
 )

@@ -182,6 +182,9 @@ def _standing_in(library: str, program: Path) -> Iterator[None]:
     """Makes a library what programs import as Keras' module."""
     import imageloom
 
+    # Keras was imported before the clock starts, too.
+    for name in ("_api.engine", "_api.generator", "image"):
+        importlib.import_module(f"imageloom.{name}")
     with ExitStack() as stack:
         if library == "serial":
             serial = _in_the_foreground(imageloom.ParallelImageDataGenerator)

@@ -53,6 +53,8 @@ class LossJumpCallback(keras.callbacks.Callback):
     it. It is the loss of the batch alone, which is computed from the mean that Keras gives to
     callbacks. Keras asks for the batches of an epoch in an order of its own; the positions are those
     of the batches that it trained on. With `steps_per_execution`, a jump has all steps of a call.
+    Keras 2 (`tf_keras`) with `steps_per_epoch` goes on requesting batches of an epoch that has ended;
+    positions of the next one may then be off by the few that it drops.
 
     Attributes:
         jumps: a dictionary for each jump, the first one first: "epoch" and "batch" as Keras counts

@@ -13,6 +13,7 @@ Which process computes a batch does not change it.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ __all__ = ["AdaptiveChannel"]
 _START_SECONDS: Final = 0.5  # what starting workers costs
 _PASSING_SECONDS: Final = 1e-3  # of one batch, to a worker and back
 _FIRST_USE_SECONDS: Final = 0.1  # at least, what libraries take to set themselves up
+_LATEST: Final = 9  # batches, whose median is the usual time of one
 # Functions of the user need not be made for several threads, and share the global random generators.
 _turn: Final = Lock()
 
@@ -136,7 +138,7 @@ class AdaptiveChannel(ForwardingChannel):
         self._inner: dict[BatchFuture, BatchFuture] = {}  # of these, those that workers may take
         self._use = _Use()
         self._seconds = 0.0  # that batches took here
-        self._computed = 0  # how many these were
+        self._latest: deque[float] = deque(maxlen=_LATEST)
 
     @property
     def _used(self) -> Channel:
@@ -197,11 +199,12 @@ class AdaptiveChannel(ForwardingChannel):
 
         Nothing is won by workers if a batch takes less time than its way to them.
         """
-        if not self._computed:
+        if not self._latest:
             return False
-        mean = self._seconds / self._computed
-        left = max(0, self._epoch - self._use.batches) * mean
-        return mean >= _PASSING_SECONDS and max(left, self._seconds) >= _START_SECONDS
+        # Not the mean: one batch during which the program stood still is not work.
+        usual = sorted(self._latest)[len(self._latest) // 2]
+        left = max(0, self._epoch - self._use.batches) * usual
+        return usual >= _PASSING_SECONDS and max(left, self._seconds) >= _START_SECONDS
 
     def _start_workers(self) -> None:
         with self._lock:
@@ -229,7 +232,7 @@ class AdaptiveChannel(ForwardingChannel):
             seconds -= _FIRST_USE_SECONDS
         if seconds > 0:
             self._seconds += seconds
-            self._computed += 1
+            self._latest.append(seconds)
 
     def _pass_on(self, outer: BatchFuture, workers: Channel, *, urgent: bool) -> None:
         """Lets a worker take a task, as long as nobody works on it here."""

@@ -34,6 +34,7 @@ def needs_own_process(recipe: Recipe) -> bool:
     to_do: list[Any] = [hook.function for hook in (code.noaug_hook, code.hook) if hook is not None]
     to_do += [code.batch_function, code.batch_method]
     to_do += [getattr(recipe.params.image_data_generator, name) for name in code.overrides]
+    to_do = [function for function in to_do if function is not None]
     seen: set[CodeType] = set()
     while to_do and len(seen) < _MOST_FUNCTIONS:
         function, owner = _function_of(to_do.pop())

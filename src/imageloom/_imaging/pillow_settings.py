@@ -61,6 +61,8 @@ class PillowSettings:
 
 
 _TABLES: Final = ("OPEN", "SAVE", "DECODERS", "ENCODERS")
+# The tables when nothing was found in them; to compare them is quicker than to look through them.
+_looked_through: Final[dict[str, dict[str, Any]]] = {}
 
 
 def program_settings() -> PillowSettings | None:
@@ -68,18 +70,27 @@ def program_settings() -> PillowSettings | None:
     image = sys.modules.get("PIL.Image")
     if image is None:
         return None
-    added = tuple(
-        (table, key, value)
-        for table in _TABLES
-        for key, value in getattr(image, table).items()
-        if is_added(value[0] if table == "OPEN" else value)
-    )
+    tables = {table: getattr(image, table) for table in _TABLES}
+    added = () if tables == _looked_through else _added(tables)
     return PillowSettings(
         load_truncated=loads_truncated(),
         max_pixels=image.MAX_IMAGE_PIXELS,
         order=tuple(image.ID) if added else (),
         added=added,
     )
+
+
+def _added(tables: dict[str, dict[str, Any]]) -> tuple[tuple[str, str, Any], ...]:
+    copies = {table: dict(drivers) for table, drivers in tables.items()}
+    added = tuple(
+        (table, key, value)
+        for table, drivers in copies.items()
+        for key, value in drivers.items()
+        if is_added(value[0] if table == "OPEN" else value)
+    )
+    if not added:
+        _looked_through.update(copies)
+    return added
 
 
 def loads_truncated() -> bool:

@@ -11,6 +11,7 @@ import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -146,8 +147,10 @@ def checked_steps(options: Any) -> dict[str, Any]:
 
 def step_records(options: Any) -> dict[str, Any]:
     """The records of the step options that are used, by name; the values have been checked."""
-    given = {name: getattr(options, name) for name in _RECORDS}
-    records = {name: _record(name, value) for name, value in given.items() if value is not None}
+    values = _values(options)
+    if values == _UNUSED:  # as in most programs, which ask for each small flow
+        return {}
+    records = {name: _record(name, value) for name, value in zip(_RECORDS, values, strict=True)}
     return {name: record for name, record in records.items() if record is not None}
 
 
@@ -369,3 +372,5 @@ _RECORDS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "random_erasing": _erasing,
 }
 STEP_NAMES: Final = tuple(_RECORDS)
+_values: Final = attrgetter(*_RECORDS)
+_UNUSED: Final = (None,) * len(_RECORDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from imageloom._checks.values import check_choice, check_number
@@ -31,6 +32,11 @@ _MOVING: Final = ("perspective", "elastic", "rand_augment")
 _COLOURING: Final = (
     "hue_range", "saturation_range", "grayscale", "blur", "jpeg_quality_range", "random_erasing",
 )  # fmt: skip
+# Asked for each small batch: a loop over names would take longer than its pixels.
+_recolouring: Final = attrgetter(*_COLOURING, "rand_augment")
+_stepping: Final = attrgetter(*_MOVING, *_COLOURING)
+_NO_RECOLOURING: Final = (None,) * (len(_COLOURING) + 1)
+_NO_STEPS: Final = (None,) * (len(_MOVING) + len(_COLOURING))
 
 
 @public
@@ -154,7 +160,7 @@ class TransformOptions:
     @property
     def recolours(self) -> bool:
         """Whether steps may be drawn that assume values of 0..255."""
-        own = any(getattr(self, name) is not None for name in (*_COLOURING, "rand_augment"))
+        own: bool = _recolouring(self) != _NO_RECOLOURING
         return own or bool(self.brightness_range or self.contrast_range or self.noise)
 
     @property
@@ -165,4 +171,5 @@ class TransformOptions:
     @property
     def has_steps(self) -> bool:
         """Whether there are steps that Keras' generator lacks, beside crops, contrast and noise."""
-        return any(getattr(self, name) is not None for name in (*_MOVING, *_COLOURING))
+        some: bool = _stepping(self) != _NO_STEPS
+        return some

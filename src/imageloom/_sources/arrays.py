@@ -138,12 +138,13 @@ class ArraySource(SampleSource):
             BatchIndexError: an assigned order or number of samples goes beyond the array.
         """
         indices, count = spec.indices, len(self)
-        if len(indices) and not -count <= indices.min() <= indices.max() < count:
+        low, high = (indices.min(), indices.max()) if len(indices) else (0, -1)
+        if not -count <= low <= high + 1 <= count:
             raise BatchIndexError(
-                f"The batch needs the images {indices.min()} to {indices.max()}, but `x` has {count}: "
+                f"The batch needs the images {low} to {high}, but `x` has {count}: "
                 "assign `x`, `n` or `index_array` so that they fit."
             )
-        if len(indices) and indices.min() < 0:  # counts from the end
+        if low < 0:  # counts from the end
             spec = dataclasses.replace(spec, indices=indices % count)
         return BatchTask(spec=spec)
 

@@ -66,7 +66,8 @@ def overrides(kind: type, name: str) -> bool:
 
 def is_users(function: Any) -> bool:
     """Whether a function is not one of this library."""
-    return str(getattr(function, "__module__", "")).partition(".")[0] != _PACKAGE
+    module = str(getattr(function, "__module__", ""))
+    return module != _PACKAGE and not module.startswith(f"{_PACKAGE}.")
 
 
 class IteratorMachinery(KerasSurface):

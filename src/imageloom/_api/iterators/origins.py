@@ -33,6 +33,7 @@ _OF_DATA: Final = frozenset(
         "validation_split",
     }
 )  # fmt: skip
+_PLAIN: Final = frozenset({bool, float, int, str, type(None)})
 _CODE: Final = ("preprocessing_function", "noaug_preprocessing_function", "get_batch_function")
 # Arguments that change no batch, or that are in the state by other ways.
 _LEFT_OUT: Final = frozenset(
@@ -64,16 +65,19 @@ def remembering(
     init: Callable[Concatenate[S, P], None],
 ) -> Callable[Concatenate[S, P], None]:
     """Makes a constructor keep its arguments in `_made`; what is not plain is kept by name only."""
-    signature = inspect.signature(init)
+    _, *parameters = inspect.signature(init).parameters.values()
+    names = [parameter.name for parameter in parameters]
+    optional = {parameter.name for parameter in parameters if parameter.default is None}
 
     @functools.wraps(init)
     def remembered(self: S, *args: P.args, **kwargs: P.kwargs) -> None:
         init(self, *args, **kwargs)
-        given = dict(signature.bind(self, *args, **kwargs).arguments)
-        del given["self"]
+        # `Signature.bind` takes longer than a small batch; `init` has found the arguments right.
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
         arguments, others = {}, []
-        for name, value in given.items():
-            if name in _LEFT_OUT or (value is None and signature.parameters[name].default is None):
+        for name in filter(given.__contains__, names):
+            value = given[name]
+            if name in _LEFT_OUT or (value is None and name in optional):
                 continue
             try:
                 arguments[name] = encoded(value)
@@ -150,6 +154,8 @@ def encoded(value: Any) -> Any:
     Raises:
         _NotPlainError: it is a function, an array, or another object.
     """
+    if type(value) in _PLAIN:  # most are; the rest of this takes long beside a small flow
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, os.PathLike):

@@ -96,7 +96,7 @@ def affine_matrices(
     centre_x, centre_y = height / 2 - 0.5, width / 2 - 0.5
     if corrected:
         centre_x, centre_y = centre_y, centre_x
-    there, back = np.eye(3), np.eye(3)
+    there, back = _IDENTITY.copy(), _IDENTITY.copy()
     there[:2, 2], back[:2, 2] = (centre_x, centre_y), (-centre_x, -centre_y)
     matrix = there @ (turn @ shift @ slant @ zoom) @ back
     return matrix[:, 1::-1, 1::-1], matrix[:, 1::-1, 2]
