@@ -1,8 +1,15 @@
-"""How Sphinx makes the site of these pages (`make docs`). Neither making nor reading needs the net."""
+"""How Sphinx makes the site of these pages (`make docs`). Neither making nor reading needs the net.
+
+The folder `extensions` has what Sphinx lacks: tabs and cards from marks in the Markdown, tables for narrow
+screens, drawings that follow the colours of the site, links to the source, and what a page says of itself.
+`static` has the look of it all, and the one script. `SITE_ADDRESS` and `SITE_SOURCE` in the environment say
+where the site will be and which branch or tag of the repository it is made from.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -14,6 +21,10 @@ from sphinx.domains.python import PyXRefRole
 from sphinx.util.docutils import SphinxRole
 
 from imageloom import __version__
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+from links import REPOSITORY, source_of
 
 project = "imageloom"
 author = "The imageloom developers"
@@ -35,7 +46,14 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "sphinx.ext.linkcode",
     "sphinx_click",
+    "sphinx_copybutton",
+    "heads",
+    "links",
+    "pictures",
+    "sections",
+    "tables",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns: list[str] = []
@@ -73,12 +91,51 @@ napoleon_use_rtype = False
 python_maximum_signature_line_length = 90
 python_display_short_literal_types = True
 
+linkcode_resolve = source_of(os.environ.get("SITE_SOURCE", "main"))
+
+# What is copied of commands is what a reader types; what a program prints needs no button.
+copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"
+copybutton_prompt_text = "$ "
+
 html_theme = "furo"
-html_title = f"imageloom {__version__}"
+html_title = "imageloom"
+html_baseurl = os.environ.get("SITE_ADDRESS", "https://imageloom.github.io/imageloom/latest/")
 html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["static"]
-html_css_files = ["imageloom.css"]
+html_css_files = ["imageloom.css", "landing.css"]
+html_js_files = [("imageloom.js", {"defer": "defer"})]
+html_favicon = "drawings/logo.svg"
+templates_path = ["templates"]
+html_additional_pages = {"404": "404.html"}
+html_sidebars = {
+    "**": [
+        "brand.html",
+        "versions.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
+html_theme_options = {
+    "source_repository": REPOSITORY,
+    "source_branch": "main",
+    "source_directory": "docs/",
+    "top_of_page_buttons": ["view", "edit"],
+    "light_css_variables": {
+        "color-brand-primary": "#0b5394",
+        "color-brand-content": "#0b5cad",
+        "color-brand-visited": "#6b3fa0",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#8cc4ff",
+        "color-brand-content": "#8cc4ff",
+        "color-brand-visited": "#c9a9f5",
+    },
+}
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 
 _INCLUDED = re.compile(r"\]\((?:\.\./)+(ARCHITECTURE|CHANGELOG|CONTRIBUTING)\.md")
 

@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 # The attribute of each element that makes a browser load a file.
 FETCHED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}
+# What a `link` may be that no browser loads.
+NOT_LOADED = {"canonical", "index", "search", "next", "prev", "author", "copyright"}
 
 
 class Page(HTMLParser):
@@ -26,13 +28,18 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.fetched: list[str] = []
         self.anchors: set[str] = set()
+        self.root = ""
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.anchors |= {value for name in ("id", "name") if (value := given.get(name))}
+        if tag == "html":
+            self.root = given.get("data-content_root") or ""
         if tag == "a" and given.get("href"):
             self.links.append(str(given["href"]))
+        if tag == "link" and given.get("rel") in NOT_LOADED:
+            return
         if given.get(FETCHED.get(tag, "")):
             self.fetched.append(str(given[FETCHED[tag]]))
 
@@ -53,7 +60,10 @@ def problems_of(root: Path) -> list[str]:
                 continue
             if url.scheme:  # mailto:, data:
                 continue
-            file = (path.parent / unquote(url.path)).resolve() if url.path else path
+            folder, place = path.parent, url.path
+            if page.root.startswith("/") and place.startswith(page.root):  # as a server gives it out
+                folder, place = root, place.removeprefix(page.root)
+            file = (folder / unquote(place)).resolve() if place else path
             if not file.exists():
                 problems.append(f"{name} links to {target}, which does not exist")
             elif url.fragment and file in pages and unquote(url.fragment) not in pages[file].anchors:

@@ -27,12 +27,16 @@ Each class derives from `ImageLoomError` and from the built-in class that users 
 
 An exception that the user's own code raises in a worker keeps its type; its `__cause__` is then a
 `WorkerError`. All errors can be pickled, because their arguments are plain strings and numbers.
+
+The last note of each names its section of `docs/errors.md`. It is a note, so that `str(error)` is the
+message alone, which is Keras' for many errors.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from imageloom._addresses import address_line
 from imageloom._public import public
 
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
 ]
 
 
+_PUBLIC: Final = "imageloom"  # the module of public classes
 # What to change where memory is short.
 LESS_MEMORY: Final = (
     "Pass fewer `cores`, or a smaller `cache_limit`, `batch_size` or `max_batches_pending`."
@@ -69,7 +74,23 @@ LESS_MEMORY: Final = (
 
 @public
 class ImageLoomError(Exception):
-    """The base class of all errors of this library."""
+    """The base class of all errors of this library; a note says where each is explained."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        super().add_note(self._where)
+
+    def add_note(self, note: str, /) -> None:
+        """Adds a note before the last one."""
+        super().add_note(note)
+        if self._where in self.__notes__[:-1]:
+            self.__notes__.remove(self._where)
+            self.__notes__.append(self._where)
+
+    @property
+    def _where(self) -> str:
+        """The line that names the section about the nearest public class."""
+        return address_line(next(c.__name__ for c in type(self).__mro__ if c.__module__ == _PUBLIC))
 
     def __str__(self) -> str:
         """The message, with the control characters of file names and of other libraries escaped."""

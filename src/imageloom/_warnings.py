@@ -15,26 +15,30 @@ meaning, and the code of a warning that no longer exists is not used again.
 
 Codes below IL300 are the first word of their messages: `warnings.filterwarnings("ignore", "IL101")`.
 The other messages are older than the codes, and programs filter them by their first words, some of
-which are Keras'. So there the code stands at the end.
+which are Keras'. So there the code stands at the end. A last line of each names its section.
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
+import re
 import warnings
 from collections.abc import Callable
 from enum import StrEnum
 from types import FrameType
 from typing import Final
 
+from imageloom._addresses import address_line
 from imageloom._errors import printable
 
 __all__ = ["Code", "Hint", "Once", "coded", "listeners", "warn_user"]
 
-# Called with each message and the user's file and line, even if the program's filters hide the message.
+# Called with each message, without the line that names its section, and the user's file and line,
+# even if the program's filters hide the message.
 listeners: Final[list[Callable[[str, str, int], None]]] = []
 
+_CODED: Final = re.compile(r"^(IL\d{3}): |\[(IL\d{3})\]$")
 # Modules of the standard library whose frames lie between frames of this package.
 _PASSED_OVER: Final = frozenset({"contextlib", "functools"})
 
@@ -120,6 +124,8 @@ def warn_user(message: str, category: type[Warning] = UserWarning, *, code: Code
     if frame is not None:
         for listener in listeners:
             listener(message, frame.f_code.co_filename, frame.f_lineno)
+    if name := code or _code_in(message):
+        message = f"{message}\n{address_line(name)}"
     if issubclass(category, Hint):
         logging.getLogger(__package__).info(message)
         return
@@ -134,6 +140,12 @@ def warn_user(message: str, category: type[Warning] = UserWarning, *, code: Code
         module=frame.f_globals.get("__name__"),
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
+
+
+def _code_in(message: str) -> str | None:
+    """The code of a coded message."""
+    found = _CODED.search(message)
+    return None if found is None else found[1] or found[2]
 
 
 def _users_frame() -> FrameType | None:

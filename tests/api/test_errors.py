@@ -72,7 +72,9 @@ def test_every_error_survives_pickling_and_copying(name: str) -> None:
         assert type(twin) is type(error)
         assert str(twin) == str(error) == "what was wrong with 'a.png'"
         assert twin.args == error.args
-        assert twin.__notes__ == ["while reading"]
+        assert twin.__notes__ == error.__notes__
+        assert twin.__notes__[0] == "while reading"
+        assert len(twin.__notes__) == 2, "the other one says where it is explained"
 
 
 def test_a_worker_error_keeps_both_its_parts() -> None:

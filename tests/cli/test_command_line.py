@@ -102,12 +102,15 @@ def test_a_folder_without_images(command: str, tmp_path: Path, monkeypatch: Any)
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_what_the_library_finds_fault_with_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_what_the_library_finds_fault_with_is_a_line_and_where_it_is_explained(
+    folder: Path, tmp_path: Path
+) -> None:
     result = run("preview", folder, "-o", tmp_path / "x.png", "--shear-range", "nan", status=1)
     assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
+    line, where = result.stderr.splitlines()
     assert line.startswith("Error: ")
     assert "shear_range" in line
+    assert where.startswith("What to do: imageloom explain InvalidArgumentError, or ")
     assert not (tmp_path / "x.png").exists()
 
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageFile
 from ray_support import needs_ray
 
 from imageloom import ImageDataGenerator
+from imageloom._addresses import address_line
 
 HOLDING = in_closure(cv2.createCLAHE(), lambda clahe: clahe.getClipLimit())
 SIDE = 24
@@ -39,7 +40,7 @@ def test_the_report_says_so(far: str, crops: Path) -> None:
         with pytest.warns(UserWarning, match=STAYS) as caught:
             take(it, 4)
         report = it.report()
-    assert report.fallback == str(caught[0].message)
+    assert f"{report.fallback}\n{address_line('IL501')}" == str(caught[0].message)
     assert report.workers == 2
     assert not report.serial
     *_, last = str(report).splitlines()

@@ -86,19 +86,28 @@ def tool_for_the_block() -> ModuleType:
     return module
 
 
-def test_the_tour_says_what_to_install_and_can_be_found(tmp_path: Path) -> None:
-    tour = ROOT / "examples" / "tour.ipynb"
-    cells = json.loads(tour.read_text(encoding="utf-8"))["cells"]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_says_what_to_install_and_can_be_found(notebook: Path, tmp_path: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     fences = {"markdown": "{}", "code": "```python\n{}\n```"}
-    page = tmp_path / "tour.md"
+    page = tmp_path / "notebook.md"
     page.write_text(
         "\n\n".join(fences[cell["cell_type"]].format("".join(cell["source"])) for cell in cells),
         encoding="utf-8",
     )
     test_a_page_says_what_to_install(page)
-    for place, link in (
-        ("README.md", "(examples/tour.ipynb)"),
-        ("docs/index.md", "(tour.md)"),
-        ("docs/tour.md", "(../examples/tour.ipynb)"),
-    ):
-        assert link in (ROOT / place).read_text(encoding="utf-8")
+    is_tour = notebook.stem == "tour"
+    shown = "tour.md" if is_tour else f"notebooks/{notebook.stem.replace('_', '-')}.md"
+    assert f"({shown})" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / shown).read_text(encoding="utf-8")
+    back = "../" * (shown.count("/") + 1)
+    assert f"({back}examples/{notebook.name})" in text
+    assert f"<!-- the cells of {back}examples/{notebook.name} -->" in text
+    assert told_to_install(page) == told_to_install(ROOT / "docs" / shown)
+
+
+def test_the_tour_is_named_on_the_first_page() -> None:
+    assert "(examples/tour.ipynb)" in (ROOT / "README.md").read_text(encoding="utf-8")

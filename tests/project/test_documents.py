@@ -18,7 +18,7 @@ from imageloom import ImageDataGenerator
 
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
-ROW = re.compile(r"^\| `(\w+)` \|[^|]*(?:\\\|[^|]*)*\| (`[^`]*`|–) \|", re.MULTILINE)
+ROW = re.compile(r"^\| \[?`(\w+)`(?:\]\(\S+\))? \|[^|]*(?:\\\|[^|]*)*\| (`[^`]*`|–) \|", re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="an unpacked distribution has no documents")
 

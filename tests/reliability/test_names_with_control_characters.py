@@ -85,7 +85,11 @@ def test_classes_with_such_names(tmp_path: Path, capsys: pytest.CaptureFixture[s
     with pytest.warns(UserWarning, match="class") as told:
         ImageDataGenerator().flow_from_directory(tmp_path, class_mode="binary")
     assert len(told) == 2
-    assert all(is_harmless(str(one.message), kept="") for one in told)
+    for one in told:
+        message, newline, where = str(one.message).rpartition("\n")  # the one that is ours
+        assert newline
+        assert is_harmless(message, kept="")
+        assert is_harmless(where, kept="")
     assert is_harmless(capsys.readouterr().out)
     frame = pd.DataFrame({"filename": [f"{EVIL}.png"], EVIL: ["cat"]})
     with pytest.raises(KeyError) as caught:

@@ -6,6 +6,7 @@ import ast
 import codeop
 import contextlib
 import doctest
+import importlib
 import io
 import os
 import re
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Block:
     @property
     def first_line(self) -> str:
         """By which it is known."""
-        return self.code.splitlines()[0].strip()
+        return self.code.partition("\n")[0].strip()
 
     @property
     def is_directive(self) -> bool:
@@ -80,9 +81,15 @@ def saved_as(block: Block) -> str | None:
     return name[1] if name else None
 
 
-def imports_of(path: Path) -> set[str]:
-    """The modules that the code of a page imports, Keras' backend included, without standard ones."""
-    code = [block.code for block in blocks_of(path) if block.language == "python"]
+def imports_of(path: Path, left_out: Collection[str] = ()) -> set[str]:
+    """The modules that the code of a page imports, Keras' backend included, without standard ones.
+
+    Args:
+        path: the page.
+        left_out: the first lines of blocks that do not count.
+    """
+    blocks = [block for block in blocks_of(path) if block.first_line not in left_out]
+    code = [block.code for block in blocks if block.language == "python"]
     found = set(re.findall(r'environ\["KERAS_BACKEND"\] = "(\w+)"', "".join(code)))
     for node in (node for text in code for node in ast.walk(ast.parse(text))):
         if isinstance(node, ast.Import):
@@ -92,17 +99,23 @@ def imports_of(path: Path) -> set[str]:
     return found - sys.stdlib_module_names
 
 
-def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
+def run_page(path: Path, names: dict[str, Any], left_out: Collection[str] = ()) -> Iterator[Block]:
     """Runs the blocks of a page in turn, in one namespace; yields those that it does not know to run.
 
+    It yields those whose first line is among `left_out`, too.
+
     Blocks of `text` right behind a Python block say what that one prints. A Python block that begins
-    with the name of a file, `# train.py`, is saved there, for commands to run.
+    with the name of a file, `# train.py`, is saved there, for commands to run. Of a `diff`, the imports
+    are looked at.
     """
     printed: str | None = None
     for block in blocks_of(path):
         if block.is_directive:
             continue
-        if name := saved_as(block):
+        if block.first_line in left_out:
+            printed = None
+            yield block
+        elif name := saved_as(block):
             Path(name).write_text(block.code, encoding="utf-8")
             printed = None
         elif block.language == "python":
@@ -113,6 +126,8 @@ def run_page(path: Path, names: dict[str, Any]) -> Iterator[Block]:
         elif block.language == "text" and printed is not None:
             check_output(block.code, printed, f"{path.name}:{block.line}")
             printed = None
+        elif block.language == "diff":
+            check_change(block)
         else:
             yield block
 
@@ -147,6 +162,23 @@ def check_output(promised: str, printed: str, place: str) -> None:
         printed = printed.replace("\\\\", "/").replace("\\", "/")
     right = doctest.OutputChecker().check_output(promised, printed, _OUTPUT_OPTIONS)
     assert right, f"{place} promises\n{textwrap.indent(promised, '  ')}but it printed\n{printed}"
+
+
+def after_the_change(block: Block) -> str:
+    """The code that a `diff` block leads to."""
+    kept = [line[1:] for line in block.code.splitlines() if not line.startswith("-")]
+    return "\n".join(kept) + "\n"
+
+
+def check_change(block: Block) -> None:
+    """The code after a change is Python, and what it imports is there."""
+    for node in ast.walk(ast.parse(after_the_change(block))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name), (
+                    f"line {block.line}: no {alias.name} in {node.module}"
+                )
 
 
 # Shell commands
@@ -234,7 +266,7 @@ def _run_imageloom(arguments: Sequence[str]) -> str:
 
 def _check_pip(arguments: Sequence[str]) -> None:
     """Nothing is installed here; but extras must exist."""
-    assert arguments[0] in ("install", "uninstall"), f"pip {arguments}"
+    assert arguments[0] in ("download", "install", "uninstall"), f"pip {arguments}"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for requirement in arguments[1:]:
         for extra in re.findall(r"imageloom\[(.*?)\]", requirement):

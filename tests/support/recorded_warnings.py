@@ -39,6 +39,11 @@ def dark() -> np.ndarray[Any, Any]:
 
 
 def without_ours(caught: Iterable[warnings.WarningMessage]) -> list[tuple[type[Warning], str]]:
-    """What Keras warns of, too: without warnings about data and pixels, and without codes."""
+    """What Keras warns of, too: without warnings about data and pixels, and without codes.
+
+    Behind a code is only the line that says where it is explained.
+    """
     told = [(w.category, str(w.message)) for w in caught]
-    return [(c, re.sub(r" \[IL\d{3}\]$", "", text)) for c, text in told if not text.startswith("IL")]
+    return [
+        (c, re.sub(r" \[IL\d{3}\]\n.*$", "", text)) for c, text in told if not text.startswith("IL")
+    ]

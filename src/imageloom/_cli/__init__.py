@@ -18,6 +18,7 @@ from imageloom._cli.bench import bench
 from imageloom._cli.browse import browse
 from imageloom._cli.cache import cache
 from imageloom._cli.check import check
+from imageloom._cli.explain import explain
 from imageloom._cli.inspect import inspect
 from imageloom._cli.preview import preview
 from imageloom._cli.replay import replay
@@ -45,7 +46,9 @@ class _Program(WithExamples, click.Group):
             # Otherwise the interpreter would report the error again when it flushes its buffer at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_NOBODY_READS)
-        except (ImageLoomError, OSError) as error:
+        except ImageLoomError as error:
+            raise Failure(f"{_sentence(error)}\n{error.__notes__[-1]}") from error
+        except OSError as error:
             raise Failure(_sentence(error)) from error
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
@@ -80,6 +83,7 @@ def _sentence(error: BaseException) -> str:
     imageloom browse photos                 look through images, problems and augmentation
     imageloom preview photos -o sheet.png --rotation-range 20 --horizontal-flip
     imageloom check train.py                what is probably not meant in a program
+    imageloom explain IL107                 what a warning or an error means, and what to do
     imageloom stats photos -o stats.npz     mean and deviation, for generator.fit("stats.npz")
     imageloom bench photos                  how many workers to use
     imageloom replay state.json --step 1234 the pictures, files and draws of a step of a run
@@ -102,5 +106,5 @@ def main(traceback: bool) -> None:
     del traceback  # read by the group of commands
 
 
-for command in (inspect, browse, preview, check, stats, bench, replay, verify, cache):
+for command in (inspect, browse, preview, check, explain, stats, bench, replay, verify, cache):
     main.add_command(command)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import click
 
+from imageloom._addresses import address_line
 from imageloom._cli.arguments import (
     SectionedCommand,
     augmentation,
@@ -31,7 +32,6 @@ from imageloom._errors import in_one_line
 __all__ = ["check"]
 
 _IMAGES: Final = 256  # of a folder
-_PAGE: Final = "https://github.com/imageloom/imageloom/blob/main/docs/warnings.md"
 _HINTS: Final = frozenset({"IL108"})
 _CODE: Final = re.compile(r"(?s)(IL\d{3}): (.*)|(.*) \[(IL\d{3})\]")
 
@@ -128,7 +128,7 @@ def check(
             click.echo(str(one))
         codes = sorted({one.code for one in found})
         if codes:
-            click.echo(f"Explained at {_PAGE}#{codes[0].lower()}")
+            click.echo(address_line(codes[0]))
         click.echo(end)
     if failed or any(one.code not in _HINTS for one in found):
         click.get_current_context().exit(1)

@@ -50,7 +50,7 @@ def tolerant_output() -> None:
 
 
 class Failure(click.ClickException):
-    """An error of one line."""
+    """An error of one line; those of the library have a second one, about where it is explained."""
 
     def show(self, file: object = None) -> None:
         """Prints it to standard error."""

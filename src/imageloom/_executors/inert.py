@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from imageloom._adapters.keras import KerasSurface
+from imageloom._addresses import with_address
 from imageloom._errors import IteratorClosedError
 
 __all__ = ["InertIterator", "inert"]
@@ -93,9 +94,11 @@ class InertIterator:
         """Raises for what has not travelled."""
         if name.startswith("_"):
             raise AttributeError(name)
-        raise AttributeError(
-            f"Worker processes know only the plain attributes of a {self._kind}, and {name!r} is not "
-            'one of them. Pass executor="threads" to the generator whose function this is.'
+        raise with_address(
+            AttributeError(
+                f"Worker processes know only the plain attributes of a {self._kind}, and {name!r} is "
+                'not one of them. Pass executor="threads" to the generator whose function this is.'
+            )
         )
 
 

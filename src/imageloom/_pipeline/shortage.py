@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from imageloom._addresses import notes_of
 from imageloom._errors import LESS_MEMORY, BatchMemoryError
 
 __all__ = ["NOTE", "lacks_memory", "memory_told", "no_memory"]
@@ -35,7 +36,7 @@ def no_memory(error: BaseException) -> BatchMemoryError:
         return error
     said = str(error) or type(error).__name__
     told = BatchMemoryError(f"There is not enough memory to compute a batch ({said}). {LESS_MEMORY}")
-    for note in getattr(error, "__notes__", ()):
+    for note in notes_of(error):
         told.add_note(note)
     return told
 

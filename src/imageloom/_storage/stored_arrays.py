@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._addresses import with_address
 from imageloom._errors import BadImageError, ImageLoomError, InvalidArgumentError, MissingImageError
 from imageloom._locks import Lock
 from imageloom._storage.reopening import Place, pickled_if_small
@@ -130,7 +131,9 @@ class StoredArray:
         """Returns a row, or the `StoredArray` of several rows."""
         if isinstance(key, (int, np.integer)):
             if not -len(self) <= key < len(self):
-                raise IndexError(f"{self.what} has {len(self)} rows; row {key} was asked for.")
+                raise with_address(
+                    IndexError(f"{self.what} has {len(self)} rows; row {key} was asked for.")
+                )
             return self.read(np.array([key % len(self)]))[0]
         if isinstance(key, slice):
             return self._of(self._rows[key])

@@ -1,5 +1,9 @@
-"""Runs the blocks of a page, and tells which are not run. `--small` is for the model of README."""
+"""Runs the blocks of a page, and tells which are not run. `--small` is for the model of README.
 
+`--leave-out LINE` names a block that is not run by its first line.
+"""
+
+import argparse
 import inspect
 import os
 import sys
@@ -25,10 +29,15 @@ def with_smaller_model():
     keras.applications.MobileNetV3Small = build_another
 
 
-if "--small" in sys.argv:
+parser = argparse.ArgumentParser()
+parser.add_argument("page", type=Path)
+parser.add_argument("--small", action="store_true")
+parser.add_argument("--leave-out", action="append", default=[])
+arguments = parser.parse_args()
+if arguments.small:
     with_smaller_model()
 # The page finds what an interpreter has at its start: nothing that this program has imported.
-page, main = Path(sys.argv[1]), ModuleType("__main__")
+main = ModuleType("__main__")
 sys.modules["__main__"] = main
-for block in run_page(page, vars(main)):
+for block in run_page(arguments.page, vars(main), arguments.leave_out):
     print(block.first_line)

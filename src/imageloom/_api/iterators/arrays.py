@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imageloom._addresses import with_address
 from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.keras_base import Iterator
@@ -179,7 +180,7 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
         """The number of each class of boxes by its name; not there without names, as in Keras."""
         found = self._plan.source.class_indices
         if not found:
-            raise AttributeError("class_indices", name="class_indices", obj=self)
+            raise with_address(AttributeError("class_indices", name="class_indices", obj=self))
         return found
 
     @property

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
+from imageloom._addresses import with_address
 from imageloom._api.announcing import announce
 from imageloom._api.iterators.arguments import order_options
 from imageloom._api.iterators.attributes import Label
@@ -198,7 +199,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
         """
         ids = self._plan.source.class_ids
         if ids is None:
-            raise AttributeError(f'class_mode="{self.class_mode}" has no classes.')
+            raise with_address(AttributeError(f'class_mode="{self.class_mode}" has no classes.'))
         return ids
 
     @classes.setter
@@ -211,7 +212,9 @@ class DataFrameIterator(FileIterator[BatchT_co]):
     def _targets(self) -> Any:
         targets = self._plan.source.columns
         if targets is None:
-            raise AttributeError(f'class_mode="{self.class_mode}" has no targets but classes.')
+            raise with_address(
+                AttributeError(f'class_mode="{self.class_mode}" has no targets but classes.')
+            )
         return targets
 
     @_targets.setter
@@ -231,7 +234,9 @@ class DataFrameIterator(FileIterator[BatchT_co]):
 
     @labels.setter
     def labels(self, value: Any) -> None:
-        raise AttributeError(
-            "`labels` of a DataFrameIterator cannot be assigned, as in Keras: assign `classes` or "
-            "`_targets`."
+        raise with_address(
+            AttributeError(
+                "`labels` of a DataFrameIterator cannot be assigned, as in Keras: assign `classes` or "
+                "`_targets`."
+            )
         )

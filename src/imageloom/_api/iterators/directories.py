@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
+from imageloom._addresses import with_address
 from imageloom._api.announcing import announce
 from imageloom._api.iterators.arguments import check_directory, order_options
 from imageloom._api.iterators.attributes import Label
@@ -195,6 +196,8 @@ class DirectoryIterator(FileIterator[BatchT_co]):
 
     @labels.setter
     def labels(self, value: Any) -> None:
-        raise AttributeError(
-            "`labels` of a DirectoryIterator cannot be assigned, as in Keras: assign `classes`."
+        raise with_address(
+            AttributeError(
+                "`labels` of a DirectoryIterator cannot be assigned, as in Keras: assign `classes`."
+            )
         )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 
 from numpy.typing import NDArray
 
+from imageloom._addresses import with_address
 from imageloom._api.iterators.attributes import Setting
 from imageloom._api.iterators.keras_base import Iterator
 from imageloom._api.iterators.machinery import is_users
@@ -147,7 +148,7 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
         """The number of each class, by its name; as in Keras, not there without classes."""
         source = self._plan.source
         if source.class_ids is None and source.coordinates is None:
-            raise AttributeError("class_indices", name="class_indices", obj=self)
+            raise with_address(AttributeError("class_indices", name="class_indices", obj=self))
         return source.class_indices
 
     @class_indices.setter
@@ -206,9 +207,11 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
 
     @filepaths.setter
     def filepaths(self, value: Any) -> None:
-        raise AttributeError(
-            f"`filepaths` of a {type(self).__name__} cannot be assigned, as in Keras: assign "
-            "`_filepaths`."
+        raise with_address(
+            AttributeError(
+                f"`filepaths` of a {type(self).__name__} cannot be assigned, as in Keras: assign "
+                "`_filepaths`."
+            )
         )
 
     @property
@@ -222,7 +225,9 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
 
     @sample_weight.setter
     def sample_weight(self, value: NDArray[Any] | None) -> None:
-        raise AttributeError(
-            f"`sample_weight` of a {type(self).__name__} cannot be assigned, as in Keras: use "
-            "flow_from_dataframe with `weight_col`, or assign `_sample_weight` of its iterator."
+        raise with_address(
+            AttributeError(
+                f"`sample_weight` of a {type(self).__name__} cannot be assigned, as in Keras: use "
+                "flow_from_dataframe with `weight_col`, or assign `_sample_weight` of its iterator."
+            )
         )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._addresses import with_address
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.iterators.machinery import overrides
 from imageloom._api.iterators.plans import BarePlan
@@ -137,8 +138,10 @@ class Iterator(BatchIterator[BatchT_co]):
             NotImplementedError: the class has no such method of its own.
         """
         if isinstance(self._plan, BarePlan):
-            raise NotImplementedError(
-                f"{type(self).__name__} needs a method `_get_batches_of_transformed_samples"
-                "(self, index_array)`, which returns the batch of these samples."
+            raise with_address(
+                NotImplementedError(
+                    f"{type(self).__name__} needs a method `_get_batches_of_transformed_samples"
+                    "(self, index_array)`, which returns the batch of these samples."
+                )
             )
         return super()._get_batches_of_transformed_samples(index_array)

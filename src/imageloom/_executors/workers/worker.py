@@ -15,6 +15,7 @@ import sys
 from contextlib import suppress
 from typing import Any, Final
 
+from imageloom._addresses import notes_of
 from imageloom._errors import BatchMemoryError, WorkerError
 from imageloom._executors.elsewhere import as_in_program
 from imageloom._executors.failed import Failed
@@ -171,6 +172,6 @@ def _explained(error: BaseException) -> BaseException:
         return error
     told = WorkerError(f"A debugger was started in a worker process, {_NO_TERMINAL}")
     told.__cause__ = error
-    for note in getattr(error, "__notes__", ()):
+    for note in notes_of(error):
         told.add_note(note)
     return told.with_traceback(error.__traceback__)

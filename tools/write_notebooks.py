@@ -1,23 +1,24 @@
-"""Run the notebook of the tour in an empty folder, and keep it with its outputs.
+"""Run the notebooks of examples/, each in an empty folder, and keep them with their outputs.
 
 Usage::
 
-    python tools/write_tour.py [TARGET]
+    python tools/write_notebooks.py [--into FOLDER] [NAME ...]
 
-Without a target, the notebook itself is replaced: do so after a change of its cells, or of what they
-show. What varies from run to run and is of no use to readers, such as times of execution, is left out.
+Without names, all are run, and without a folder the notebooks themselves are replaced: do so after a
+change of their cells, or of what they show. What varies from run to run and is of no use to readers,
+such as times of execution, is left out.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
-TOUR = Path(__file__).resolve().parent.parent / "examples" / "tour.ipynb"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 def is_noise(output: nbformat.NotebookNode) -> bool:
@@ -32,9 +33,9 @@ def kept(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return output
 
 
-def main(target: Path) -> None:
-    """Run all cells, and write the notebook."""
-    notebook = nbformat.read(TOUR, 4)
+def run(source: Path, target: Path) -> None:
+    """Run all cells of a notebook, and write it."""
+    notebook = nbformat.read(source, 4)
     metadata = dict(notebook.metadata)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
         client = NotebookClient(
@@ -53,5 +54,16 @@ def main(target: Path) -> None:
     nbformat.write(notebook, target)
 
 
+def main() -> None:
+    """Run those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as tour")
+    parser.add_argument("--into", type=Path, default=EXAMPLES, metavar="FOLDER")
+    arguments = parser.parse_args()
+    names = arguments.names or sorted(path.stem for path in EXAMPLES.glob("*.ipynb"))
+    for name in names:
+        run(EXAMPLES / f"{name}.ipynb", arguments.into / f"{name}.ipynb")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TOUR)
+    main()
