@@ -218,6 +218,16 @@ def read(code: str) -> Any:
         },
         {"brightness_low": "0.5", "brightness_high": "1.5", "channel_shift_range": "50.5"},
         {"interpolation": "bilinear", "zoom_range": "0.2", "seed": "3"},
+        {"random_crop_low": "0.2", "interpolation": "bilinear"},
+        {"perspective": "1", "elastic": "1", "rand_augment_ops": "2", "random_erasing": "1"},
+        {
+            "hue_range": "0.5",
+            "saturation_low": "0.1",
+            "saturation_high": "0.9",
+            "blur": "1",
+            "jpeg_quality_low": "10",
+            "grayscale": "0.5",
+        },
     ],
     ids=str,
 )

@@ -249,7 +249,7 @@ def test_previews_and_statistics() -> None:
         (RECORDS, {"x_col": "picture"}, MissingColumnError, "no column 'picture'"),
         (RECORDS, {"y_col": "labels"}, MissingColumnError, "Did you mean y_col='label'"),
         (RECORDS, {"class_mode": "binary"}, InvalidArgumentError, "there must be 2 classes. 3"),
-        (RECORDS, {"class_mode": "image"}, InvalidArgumentError, "`class_mode` must be"),
+        (RECORDS, {"class_mode": "other"}, InvalidArgumentError, "`class_mode` must be"),
         (RECORDS, {"y_col": "weight"}, ArgumentTypeError, "record 1 has 0.5 in 'weight'"),
         (RECORDS, {"y_cols": "weight"}, ArgumentTypeError, "did you mean `y_col`"),
     ],
@@ -285,3 +285,28 @@ def test_parquet(tmp_path: Path) -> None:
         assert_same_batches(batches(table, executor), batches(RECORDS))
     with pytest.raises(MissingFileError, match="There is no file"):
         table_of(tmp_path / "2.parquet")
+
+
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_parquet_by_url(executor: str, tmp_path: Path) -> None:
+    """Workers open a file by its URL; those of a file system in memory get the images."""
+    pa = pytest.importorskip("pyarrow")
+    fsspec = pytest.importorskip("fsspec")
+    from pyarrow import parquet
+
+    table = pa.Table.from_pylist(RECORDS)
+    parquet.write_table(table.slice(0, 5), tmp_path / "0.parquet", row_group_size=3)
+    parquet.write_table(table.slice(5), tmp_path / "1.parquet", row_group_size=3)
+    memory = fsspec.filesystem("memory")
+    for name in ("0.parquet", "1.parquet"):
+        memory.pipe_file(f"/tables/{name}", (tmp_path / name).read_bytes())
+    expected = batches(RECORDS)
+    for root in ("memory://tables", f"file://{tmp_path}"):
+        urls = [f"{root}/0.parquet", f"{root}/1.parquet"]
+        assert_same_batches(batches(urls, executor), expected)
+        with pytest.raises(MissingFileError, match=r"There is no file '.*/2.parquet'"):
+            batches(f"{root}/2.parquet")
+    memory.pipe_file("/tables/3.parquet", b"no table")
+    with pytest.raises(InvalidArgumentError, match="cannot be read as a Parquet file"):
+        batches("memory://tables/3.parquet")
+    memory.rm("/tables", recursive=True)

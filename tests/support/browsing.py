@@ -62,14 +62,18 @@ class Client:
 
 @contextmanager
 def served(
-    place: Path | str, columns: TableColumns | None = None, *, inspects: bool = False
+    place: Path | str,
+    columns: TableColumns | None = None,
+    *,
+    inspects: bool = False,
+    extensions: list[str] | None = None,
 ) -> Iterator[Client]:
     """A data set, served by a thread of this process."""
     columns = columns or TableColumns()
-    listed = list_data(place, columns, None)
+    listed = list_data(place, columns, None, extensions)
     data = BrowsedData(listed)
     inspection = Inspection(place, listed, data.numbers, wanted=inspects)
-    site = Site(place, data, inspection, flow_call(place, columns))
+    site = Site(place, data, inspection, flow_call(place, columns, extensions))
     with warnings.catch_warnings(), LoopbackServer(0, site.answer) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imageloom._api.array_blocks import blocks_of, scaled
 from imageloom._api.array_likes import check_images
 from imageloom._api.iterators.base import BatchIterator
 from imageloom._api.planning import FrozenGenerator, PlanningGenerator, recipe_for_fit
@@ -20,17 +21,21 @@ from imageloom._checks.values import check_flag, check_int, check_seed, computin
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._executors.base import Channel
 from imageloom._imaging.augment.draw import TransformParams
-from imageloom._imaging.moments import check_whitening_fits, statistics_of_array
+from imageloom._imaging.moments import (
+    check_whitening_fits,
+    statistics_of_array,
+    statistics_of_blocks,
+)
 from imageloom._imaging.normalise import FeatureStatistics
 from imageloom._log import check_verbose
 from imageloom._options import GeneratorOptions
 from imageloom._pipeline.hooks import as_image
 from imageloom._pipeline.recipe import Recipe
-from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from, fork, global_state
 from imageloom._pipeline.user_methods import as_params
 from imageloom._sources.arrays import as_array, rank_advice
 from imageloom._sources.base import SampleSource
+from imageloom._storage.stored_arrays import is_stored
 from imageloom._warnings import Code, warn_user
 
 __all__ = ["FittingGenerator", "statistics_for"]
@@ -122,18 +127,27 @@ class _Drawing:
 
     def transformed(self, images: NDArray[Any], rounds: int) -> NDArray[Any]:
         """`rounds` versions of each image."""
-        versions = np.zeros((rounds * len(images), *images.shape[1:]), dtype=images.dtype)
-        params = self.params(images.shape[1:], len(versions), crops=True)
-        for i in range(len(versions)):
-            image = images[i % len(images)]
-            if self.by_user:
-                with drawing_from(self.state):
-                    returned: Any = self._generator.random_transform(image)
-                versions[i] = as_image("random_transform", returned)
-            else:
-                returned = self._generator.apply_transform(image, next(params))
-                versions[i] = as_image("apply_transform", returned)
-        return versions
+        blocks = self.transformed_blocks([images] * rounds, rounds * len(images))
+        versions = np.zeros((rounds, *images.shape), images.dtype)
+        for number, block in enumerate(blocks):
+            versions[number] = block
+        return versions.reshape(-1, *images.shape[1:])
+
+    def transformed_blocks(self, blocks: Iterable[NDArray[Any]], count: int) -> Iterator[NDArray[Any]]:
+        """A version of each image of some blocks, which have `count` images together."""
+        params: Iterator[TransformParams] | None = None
+        for images in blocks:
+            params = params or self.params(images.shape[1:], count, crops=True)
+            versions = np.zeros_like(images)
+            for i, image in enumerate(images):
+                if self.by_user:
+                    with drawing_from(self.state):
+                        returned: Any = self._generator.random_transform(image)
+                    versions[i] = as_image("random_transform", returned)
+                else:
+                    returned = self._generator.apply_transform(image, next(params))
+                    versions[i] = as_image("apply_transform", returned)
+            yield versions
 
     def _own_seed(self, image: int) -> np.random.SeedSequence:
         words = self._own if isinstance(self._own, Sequence) else (self._own,)
@@ -183,27 +197,32 @@ def _of_array(
     _check_images(shape, options.data_format, channel_axis)
     if options.zca_whitening:
         check_whitening_fits(shape[1:], shape[channel_axis])
-    images = _copied(x, computing_dtype(options.dtype))
     # Keras rescales before it transforms here, which makes brightness ranges wrong.
     last = drawing is not None and options.geometry == "corrected"
-    if options.rescale and not last:
-        images *= options.rescale
+    before = 1.0 if last else options.rescale or 1.0
+    after = options.rescale or 1.0 if last else 1.0
+    dtype = computing_dtype(options.dtype)
+    if isinstance(x, np.memmap) or is_stored(x):
+        rounds = 1 if drawing is None else rounds
+        found = _looked_at(blocks_of(x, dtype, before, rounds), options, drawing)
+        if drawing is not None:
+            found = drawing.transformed_blocks(found, rounds * shape[0])
+        return statistics_of_blocks((scaled(b, after) for b in found), options, channel_axis)
+    images = scaled(np.array(x, dtype=dtype), before)
     if drawing is not None:
-        if options.transform.recolours:
-            _warn_of_scale(images[0])
+        (images,) = _looked_at([images], options, drawing)
         images = drawing.transformed(images, rounds)
-    if options.rescale and last:
-        images *= options.rescale
-    return statistics_of_array(images, options, channel_axis)
+    return statistics_of_array(scaled(images, after), options, channel_axis)
 
 
-def _copied(x: ArrayLike, dtype: str) -> NDArray[Any]:
-    if not isinstance(x, np.memmap):
-        return np.array(x, dtype=dtype)
-    rows, images = ImageRows(x), np.empty(x.shape, dtype)
-    for number in range(len(images)):
-        images[number] = rows[number]
-    return images
+def _looked_at(
+    blocks: Iterable[NDArray[Any]], options: GeneratorOptions, drawing: _Drawing | None
+) -> Iterator[NDArray[Any]]:
+    """The blocks; warns if the values of the first image do not suit what is drawn."""
+    for number, block in enumerate(blocks):
+        if number == 0 and drawing is not None and options.transform.recolours:
+            _warn_of_scale(block[0])
+        yield block
 
 
 def _check_augment(augment: Any) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-import numpy as np
-
+from imageloom._api.masks import mask_dtypes_of, mask_shape_of
 from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._checks.values import computing_dtype
-from imageloom._errors import BadImageError, InvalidArgumentError
+from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import KEPT_BATCHES, Channel
 from imageloom._imaging.mixing import MixOptions
 from imageloom._imaging.normalise import FeatureStatistics, StandardizeOptions
@@ -26,7 +24,7 @@ from imageloom._pipeline.compositions import check_takes
 from imageloom._pipeline.hearing import program_hearing
 from imageloom._pipeline.hooks import Hook, ParallelProcessParams
 from imageloom._pipeline.layout import BatchLayout
-from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
+from imageloom._pipeline.recipe import Recipe, ReportOptions, UserCode
 from imageloom._sources.base import SampleSource
 from imageloom._sources.mixed_targets import check_can_mix
 from imageloom._storage.access import present_access
@@ -42,7 +40,6 @@ __all__ = [
     "recipe_for_fit",
 ]
 
-_MASKS_TRIED: Final = 100  # until one can be read
 _WORKER_NBYTES: Final = 64 * 2**20  # of a worker, with the image that it is decoding
 _OVERRIDABLE: Final = (
     "default_transform",
@@ -204,8 +201,8 @@ def make_recipe(
         copies=source.images * (2 if source.repeats_images else 1),
         raw_shape=rows.shape[1:] if is_sent and rows is not None else None,
         raw_dtype=rows.dtype if rows is not None else "uint8",
-        mask_dtypes=() if read is None else _mask_dtypes(source, read, mixing),
-        mask_shape=_mask_shape(row_shape, settings.data_format),
+        mask_dtypes=() if read is None else mask_dtypes_of(source, read, mixing),
+        mask_shape=mask_shape_of(row_shape, settings.data_format),
         coordinates=() if source.coordinates is None else source.coordinates.row_kinds,
     )
     transform = None if unaugmented else options.transform
@@ -215,6 +212,7 @@ def make_recipe(
         read=read,
         rows=rows,
         records=source.records,
+        mask_records=source.mask_records,
         cache=None if cached is None else _cache_plan(options, source, cached, pillow, layout),
         images=source.images,
         masks=source.masks,
@@ -285,11 +283,6 @@ def recipe_for_fit(recipe: Recipe, options: GeneratorOptions, *, augment: bool) 
     )
 
 
-def _mask_shape(row_shape: tuple[int, ...], data_format: str) -> tuple[int, ...]:
-    """The shape of a mask: that of the image, with a single channel."""
-    return (*row_shape[:-1], 1) if data_format == "channels_last" else (1, *row_shape[1:])
-
-
 def _is_unaugmented(options: GeneratorOptions, subset: str | None) -> bool:
     return subset == "validation" and not options.validation_augmentation_enabled
 
@@ -310,29 +303,6 @@ def checked_mixing(
     cutmix = options.cutmix or None
     low, high = cutmix if isinstance(cutmix, (tuple, list)) else (0.0, cutmix or 0.0)
     return MixOptions(float(options.mixup or 0), (float(low), float(high)) if cutmix else None)
-
-
-def _mask_dtypes(source: SampleSource, read: ReadOptions, mixing: MixOptions | None) -> tuple[str, ...]:
-    """The dtype of each of a sample's masks: that of the first one that can be read.
-
-    Sums of masks with weights are floats.
-    """
-    if source.masks == 0:
-        return ()
-    if mixing is not None and mixing.mixup:
-        return ("<f4",) * source.masks
-    from imageloom._imaging.decode import read_stored  # loads Pillow
-
-    found: list[str | None] = [None] * source.masks
-    for index in range(min(len(source), _MASKS_TRIED)):
-        task = source.task(BatchSpec(0, 0, np.array([index], dtype=np.int64), 0, 0))
-        for number, name in enumerate(task.masks[0]):
-            if found[number] is None:
-                with suppress(BadImageError):  # reported when its batch is computed
-                    found[number] = read_stored(task.root, name, read.for_masks()).dtype.str
-        if all(found):
-            break
-    return tuple(dtype or "|u1" for dtype in found)
 
 
 def _free_for_cache(options: GeneratorOptions, layout: BatchLayout) -> int:

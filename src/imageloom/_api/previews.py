@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from imageloom._checks.depth import channels_of, check_color_mode
 from imageloom._checks.keywords import explained
 from imageloom._checks.values import check_choice, check_int, check_seed
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError, MissingFileError
+from imageloom._imaging.extensions import checked_extensions
 from imageloom._options import INTERPOLATIONS, ReadOptions
 from imageloom._pipeline.recipe import BatchSpec, BatchTask, Recipe
 from imageloom._preview.samples import make_preview_images, spread, why_not_augmented
@@ -27,6 +28,7 @@ from imageloom._public import public
 from imageloom._sources.arrays import ArraySource
 from imageloom._sources.base import SampleSource
 from imageloom._sources.directory import DirectorySource
+from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._sources.single_class import class_folders, list_single_class
 from imageloom._storage.fetching import remote_files
 from imageloom._storage.places import folder_exists
@@ -51,6 +53,7 @@ def preview(
     color_mode: str | int = "rgb",
     interpolation: str = "bilinear",
     title: str | None = None,
+    extensions: str | Collection[str] | None = None,
 ) -> Image.Image:
     """Returns a sheet of images and transformed versions of them, with the drawn parameters.
 
@@ -73,6 +76,7 @@ def preview(
         color_mode: how files are read: `"rgb"`, `"rgba"` or `"grayscale"`.
         interpolation: how files are resized, as in `flow_from_directory`.
         title: headline; None makes one that describes the images.
+        extensions: suffixes of the files of a folder that are images, or "all"; None for Keras'.
 
     Returns:
         The picture. Its `info["versions"]` lists all drawn parameters.
@@ -87,6 +91,7 @@ def preview(
             "The first argument of `preview` must be a generator of imageloom, such as "
             f"ImageDataGenerator(rotation_range=20); received {type(gen).__name__}."
         )
+    suffixes = checked_extensions(extensions)
     frozen = gen._freeze().without_cache()
     shown: dict[str, Any] = {"samples": samples, "versions": versions, "seed": seed}
     words: dict[str, Any] = {"subtitle": transforms_in_words(gen), "notes": geometry_notes(gen)}
@@ -109,7 +114,7 @@ def preview(
         )
     if _is_path(images) or (_is_list(images) and all(map(_is_path, images))):
         _check_reading(target_size, color_mode, interpolation)
-        source, found = _files(images)
+        source, found = _files(images, suffixes)
         recipe = file_recipe(frozen, source, target_size, color_mode, interpolation)
         return preview_sheet(
             recipe,
@@ -280,7 +285,7 @@ class FileList(SampleSource):
         return {"files": list(self.filenames)}
 
 
-def _files(images: Any) -> tuple[SampleSource, str]:
+def _files(images: Any, extensions: tuple[str, ...] | None) -> tuple[SampleSource, str]:
     """The data set of the files that `images` names, and a description of it."""
     given = [images] if _is_path(images) else images
     paths = [path if is_url(path) else os.path.abspath(path) for path in given]
@@ -308,9 +313,11 @@ def _files(images: Any) -> tuple[SampleSource, str]:
             follow_links=False,
             max_samples_per_class=-1,
             dtype="float32",
+            formats=extensions or WHITE_LIST_FORMATS,
+            only_formats=extensions is not None,
         )
     else:
-        only = list_single_class(folder)
+        only = list_single_class(folder, extensions)
         source = FileList(only.root, only.files)
     if len(source) == 0:
         raise InvalidArgumentError(f"There are no images in {folder!r}.")

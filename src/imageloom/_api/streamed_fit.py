@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
-import numpy as np
-
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.base import Channel, ComputedBatch
 from imageloom._imaging.augment.draw import TransformParams
@@ -23,6 +21,7 @@ from imageloom._imaging.moments import (
     FeatureMoments,
     OuterProducts,
     check_whitening_fits,
+    per_value,
     statistics_of_moments,
     whitening_of_products,
 )
@@ -115,15 +114,7 @@ class _Tasks:
         assert position == self._next, "the stream requests positions one after the other"
         self._next += 1
         transforms = tuple(islice(self._draws, len(task) * self._images))
-        return BatchTask(
-            spec=task.spec,
-            filenames=task.filenames,
-            root=task.root,
-            class_ids=task.class_ids,
-            transforms=transforms,
-            remote=task.remote,
-            is_looked_at=task.is_looked_at,
-        )
+        return dataclasses.replace(task, transforms=transforms)
 
 
 class _Sums:
@@ -157,10 +148,7 @@ class _Sums:
             self._products.add(images.reshape(len(images), -1))
 
     def _per_value(self, per_channel: Doubles) -> Doubles:
-        shape = [1, 1, 1]
-        shape[self._channel_axis - 1] = -1
-        spread: Doubles = np.broadcast_to(per_channel.reshape(shape), self._row_shape)
-        return spread.reshape(-1)
+        return per_value(per_channel, self._row_shape, self._channel_axis)
 
     def statistics(self) -> FeatureStatistics:
         assert self._moments is not None

@@ -27,6 +27,7 @@ __all__ = [
     "WithExamples",
     "augmentation",
     "directory",
+    "extensions_option",
     "given",
     "json_option",
     "no_images",
@@ -225,12 +226,31 @@ def _affordable(
     return size
 
 
+def extensions_option(command: Command) -> Command:
+    """Adds the option `--extensions`, whose value is that of the argument of the flow methods."""
+    return option(
+        "--extensions",
+        section="Reading",
+        callback=_listed,
+        metavar="NAMES",
+        help="Suffixes of the files that are images, such as png,jpg,webp, or all.  [default: Keras']",
+    )(command)
+
+
+def _listed(ctx: click.Context, param: click.Parameter, names: str | None) -> list[str] | str | None:
+    del ctx, param
+    if names is None or names.strip().lower() == "all":
+        return names and names.strip()
+    return [name.strip() for name in names.split(",")]
+
+
 def reading(size: tuple[int, int] | None) -> Callable[[Command], Command]:
     """Adds the options for reading images; a `size` of None keeps the sizes of the files."""
     shown = "the size of the file" if size is None else f"{size[0]} {size[1]}"
 
     def decorate(command: Command) -> Command:
         for add in (
+            extensions_option,
             option("--interpolation", section="Reading", type=click.Choice(INTERPOLATIONS),
                    default="bilinear", show_default=True, help="Filter for resizing."),
             option("--color-mode", section="Reading",
@@ -279,6 +299,7 @@ def open_folder(
     size: tuple[int, int],
     color_mode: str,
     interpolation: str,
+    extensions: list[str] | str | None = None,
     **options: Any,
 ) -> DirectoryIterator:
     """Returns an iterator over the folder. A folder without sub-folders counts as one class.
@@ -288,11 +309,12 @@ def open_folder(
         ImageLoomError: the library rejects an argument or the folder.
     """
     from imageloom import ImageDataGenerator
+    from imageloom._imaging.extensions import checked_extensions
     from imageloom._sources.single_class import class_folders, list_single_class
 
     root = str(folder)
     if not class_folders(folder):
-        root, name, files = list_single_class(folder)
+        root, name, files = list_single_class(folder, checked_extensions(extensions))
         limit = constructor.get("max_samples_per_class", -1)
         files = files if limit < 0 else files[:limit]
         options["list_valid_filenames_in_directory_function"] = lambda **_: (name, files)
@@ -303,6 +325,7 @@ def open_folder(
             target_size=size,
             color_mode=color_mode,
             interpolation=interpolation,
+            extensions=extensions,
             **options,
         )
     if flow.n == 0:
@@ -314,5 +337,5 @@ def no_images(folder: Path | str) -> Failure:
     """The error for a folder without images."""
     return Failure(
         f"There are no images in {str(folder)!r} or its sub-folders. A file counts by its suffix: "
-        "png, jpg, jpeg, bmp, ppm, tif, tiff or npy."
+        "png, jpg, jpeg, bmp, ppm, tif, tiff or npy, or one of --extensions."
     )

@@ -110,7 +110,7 @@ def bench(
             param_hint="--cores",
         )
     wanted = configurations(cpus, executors, cores, cache=cache)
-    reading = {name: asked.pop(name) for name in ("size", "color_mode", "interpolation")}
+    reading = {name: asked.pop(name) for name in ("size", "color_mode", "interpolation", "extensions")}
     opened = _Opener(
         folder,
         {**asked, "rescale": 1 / 255, "on_bad_image": "replace"},

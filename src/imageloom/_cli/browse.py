@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imageloom._cli.arguments import SectionedCommand, no_images, on_stderr, option
+from imageloom._cli.arguments import (
+    SectionedCommand,
+    extensions_option,
+    no_images,
+    on_stderr,
+    option,
+)
 from imageloom._cli.tables import columns_of, table_options
 from imageloom._cli.terminal import Failure
 from imageloom._cli.values import Place
@@ -46,6 +52,7 @@ __all__ = ["browse"]
     help="Do not look for problems, which reads every file once, in the background.",
 )
 @table_options
+@extensions_option
 def browse(
     place: Path | str,
     port: int | None,
@@ -56,6 +63,7 @@ def browse(
     y_col: tuple[str, ...],
     weight_col: str | None,
     class_mode: str,
+    extensions: list[str] | str | None,
 ) -> None:
     """Look through a data set in your browser.
 
@@ -74,12 +82,12 @@ def browse(
 
     columns = columns_of(directory, x_col, y_col, weight_col, class_mode)
     with on_stderr():
-        listed = list_data(place, columns, None)
+        listed = list_data(place, columns, None, extensions)
         if not listed.names:
             raise _nothing_to_show(place, listed)
         data = BrowsedData(listed)
         inspection = Inspection(place, listed, data.numbers, wanted=not no_inspect)
-        site = Site(place, data, inspection, flow_call(place, columns))
+        site = Site(place, data, inspection, flow_call(place, columns, extensions))
         server = _opened(port, site)
     with server:
         click.echo(server.url)

@@ -12,6 +12,7 @@ import click
 
 from imageloom._cli.arguments import (
     SectionedCommand,
+    extensions_option,
     json_option,
     on_stderr,
     option,
@@ -59,6 +60,7 @@ _NO_PROBLEM: Final = frozenset(("empty-class",))  # the folder may be filled lat
 @click.argument("place", type=Place(files=True), metavar="DIR|TABLE")
 @split_options
 @table_options
+@extensions_option
 @option(
     "--all",
     "everything",
@@ -78,6 +80,7 @@ def inspect(
     y_col: tuple[str, ...],
     weight_col: str | None,
     class_mode: str,
+    extensions: list[str] | str | None,
     everything: bool,
     as_json: bool,
 ) -> None:
@@ -100,7 +103,7 @@ def inspect(
     columns = columns_of(directory, x_col, y_col, weight_col, class_mode)
     options = splitting_of(place, validation_split, split, split_seed, groups, fold)
     with on_stderr():
-        listed = list_data(place, columns, options)
+        listed = list_data(place, columns, options, extensions)
         for mistake in listed.mistakes:
             if mistake.kind in _NO_PROBLEM:
                 click.echo(f"Warning: {in_one_line(mistake.text)}", err=True)

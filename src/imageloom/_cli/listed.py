@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from imageloom._errors import ImageLoomError
+from imageloom._imaging.extensions import checked_extensions
 from imageloom._options import GeneratorOptions
 from imageloom._sources.base import subset_split
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.directory import DirectorySource
+from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.parts_of_sets import parts_among
 from imageloom._sources.single_class import class_folders, list_single_class
@@ -23,6 +25,8 @@ from imageloom._storage.places import find_files
 from imageloom._storage.urls import is_url
 
 __all__ = ["Listed", "TableColumns", "list_data"]
+
+Formats = tuple[str, ...] | None  # the suffixes of images; None for Keras'
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +82,43 @@ def _part(options: GeneratorOptions | None, subset: str) -> _Part:
     return _Part(split, division)
 
 
-def list_data(place: Path | str, columns: TableColumns, options: GeneratorOptions | None) -> Listed:
-    """Lists a data set as a flow method would; `options` say how subsets are found, None for none."""
+def list_data(
+    place: Path | str,
+    columns: TableColumns,
+    options: GeneratorOptions | None,
+    extensions: list[str] | str | None = None,
+) -> Listed:
+    """Lists a data set as a flow method would; `options` say how subsets are found, None for none.
+
+    Raises:
+        InvalidArgumentError, ArgumentTypeError: `extensions` cannot be read.
+    """
+    formats = checked_extensions(extensions)
     if isinstance(place, Path) and place.is_file():
-        return _table(place, columns, options)
-    return _folder(place, _part(options, "validation"))
+        return _table(place, columns, options, formats)
+    return _folder(place, _part(options, "validation"), formats)
 
 
-def _folder(folder: Path | str, part: _Part) -> Listed:
-    source = _directory_source(folder, _Part())
+def _folder(folder: Path | str, part: _Part, formats: Formats) -> Listed:
+    source = _directory_source(folder, _Part(), formats)
     mistakes = list(source.mistakes)
     validation: Sequence[str] = ()
     if part:
-        subset = _directory_source(folder, part)
+        subset = _directory_source(folder, part, formats)
         mistakes += [mistake for mistake in subset.mistakes if mistake.kind == "empty-in-subset"]
         validation = [str(name) for name in subset.filenames]
     root, names = source.root, [str(name) for name in source.filenames]
     classes: Mapping[str, int] = source.class_counts
     class_of = {name: name.replace(os.sep, "/").split("/")[0] for name in names}
     if not class_folders(folder):
-        only = list_single_class(folder)
+        only = list_single_class(folder, formats)
         root, names = only.root, only.files
         if not is_url(root):
             root = os.path.join(only.root, only.name)
             names = [name[len(only.name) + 1 :] for name in only.files]
         classes, class_of = {only.name: len(names)}, {}
         if part:
-            alone = _directory_source(folder, part, classes=["."]).filenames
+            alone = _directory_source(folder, part, formats, classes=["."]).filenames
             validation = [str(name).removeprefix("./") for name in alone]
     parts = set(parts_among(list(classes)))
     subsets_of: Mapping[str, Sequence[str]]
@@ -130,7 +144,7 @@ def _subsets(
 
 
 def _directory_source(
-    folder: Path | str, part: _Part, classes: Sequence[str] | None = None
+    folder: Path | str, part: _Part, formats: Formats, classes: Sequence[str] | None = None
 ) -> DirectorySource:
     return DirectorySource(
         str(folder),
@@ -141,21 +155,25 @@ def _directory_source(
         follow_links=False,
         max_samples_per_class=-1,
         dtype="float32",
+        formats=formats or WHITE_LIST_FORMATS,
+        only_formats=formats is not None,
     )
 
 
-def _table(path: Path, columns: TableColumns, options: GeneratorOptions | None) -> Listed:
+def _table(
+    path: Path, columns: TableColumns, options: GeneratorOptions | None, formats: Formats
+) -> Listed:
     frame = read_table(path)
     try:
-        source = _frame_source(frame, columns, _Part())
+        source = _frame_source(frame, columns, _Part(), formats)
         mistakes = list(source.mistakes)
         subsets_of: Mapping[str, Sequence[str]] = {}
         if part := _part(options, "validation"):
             known = {mistake.kind for mistake in mistakes}
-            subset = _frame_source(frame, columns, part)
+            subset = _frame_source(frame, columns, part, formats)
             mistakes += [m for m in subset.mistakes if m.kind not in known]
             validation = set(map(str, subset.filenames))
-            rest = _frame_source(frame, columns, _part(options, "training")).filenames
+            rest = _frame_source(frame, columns, _part(options, "training"), formats).filenames
             training = set(map(str, rest))
             subsets_of = _subsets(list(training), list(validation), list(training & validation))
     except ImageLoomError as error:
@@ -166,7 +184,7 @@ def _table(path: Path, columns: TableColumns, options: GeneratorOptions | None) 
     return Listed(source.root, names, source.samples_by_class(), class_of, subsets_of, mistakes)
 
 
-def _frame_source(frame: Any, columns: TableColumns, part: _Part) -> DataFrameSource:
+def _frame_source(frame: Any, columns: TableColumns, part: _Part, formats: Formats) -> DataFrameSource:
     return DataFrameSource(
         frame,
         columns.directory,
@@ -179,6 +197,7 @@ def _frame_source(frame: Any, columns: TableColumns, part: _Part) -> DataFrameSo
         division=part.division,
         validate_filenames=True,
         dtype="float32",
+        formats=formats or WHITE_LIST_FORMATS,
     )
 
 

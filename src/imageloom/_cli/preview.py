@@ -93,6 +93,7 @@ def preview(
     size: tuple[int, int] | None,
     color_mode: str,
     interpolation: str,
+    extensions: list[str] | str | None,
     as_json: bool,
     boxes: Path | None,
     points: Path | None,
@@ -115,6 +116,7 @@ def preview(
         count = samples or (_SAMPLES if len(paths) == 1 else min(len(paths), _MOST_SAMPLES))
         if boxes or points:
             reading: dict[str, Any] = {"color_mode": color_mode, "interpolation": interpolation}
+            reading |= {"extensions": extensions} if extensions else {}
             reading |= {"target_size": size} if size else {}
             table = (boxes, points, coordinates, columns, reading)
             shown: dict[str, Any] = {"samples": count, "versions": versions, "seed": seed}
@@ -129,6 +131,7 @@ def preview(
                 target_size=size,
                 color_mode=color_mode,
                 interpolation=interpolation,
+                extensions=extensions,
             )
         with replacing(output) as draft:
             sheet.save(draft)

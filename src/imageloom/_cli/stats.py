@@ -100,6 +100,7 @@ def stats(
     size: tuple[int, int],
     color_mode: str,
     interpolation: str,
+    extensions: list[str] | str | None,
 ) -> None:  # fmt: skip
     """Compute the mean and deviation of each channel.
 
@@ -114,6 +115,7 @@ def stats(
         size=size,
         color_mode=color_mode,
         interpolation=interpolation,
+        extensions=extensions,
         shuffle=False,
     )
     common = {

@@ -27,7 +27,9 @@ __all__ = [
     "FeatureMoments",
     "OuterProducts",
     "check_whitening_fits",
+    "per_value",
     "statistics_of_array",
+    "statistics_of_blocks",
     "statistics_of_moments",
     "whitening_of_products",
 ]
@@ -58,10 +60,15 @@ class FeatureMoments:
         return functools.reduce(cls.merged, (cls.of(images, channel_axis) for images in arrays))
 
     @classmethod
-    def of(cls, images: NDArray[Any], channel_axis: int) -> FeatureMoments:
-        """The moments of images (n, ...), which are read one by one to save memory."""
+    def of(
+        cls, images: NDArray[Any], channel_axis: int, before: FeatureMoments | None = None
+    ) -> FeatureMoments:
+        """The moments of images (n, ...), which are read one by one to save memory.
+
+        With the moments of the images `before` them, those of all, as if they had come at once.
+        """
         channels = images.shape[channel_axis]
-        total = cls(0, np.zeros(channels), np.zeros(channels))
+        total = before or cls(0, np.zeros(channels), np.zeros(channels))
         for image in images:
             if channel_axis == 1:
                 values = image.reshape(channels, -1).T.astype(np.float64)
@@ -143,6 +150,36 @@ def statistics_of_array(
     u, s, _ = np.linalg.svd(flat.T, full_matrices=False)
     matrix = (u * (np.sqrt(len(flat)) / (s + options.zca_epsilon))).dot(u.T)
     return FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix)
+
+
+def statistics_of_blocks(
+    blocks: Iterable[NDArray[Any]], options: GeneratorOptions, channel_axis: int
+) -> FeatureStatistics:
+    """The statistics of images that come in blocks (n, ...), of which one is in memory at a time."""
+    moments: FeatureMoments | None = None
+    products: OuterProducts | None = None
+    row_shape: tuple[int, ...] = ()
+    for block in blocks:
+        moments = FeatureMoments.of(block, channel_axis, moments)
+        row_shape = block.shape[1:]
+        if options.zca_whitening:
+            products = products or OuterProducts(per_value(moments.mean, row_shape, channel_axis))
+            products.add(block.reshape(len(block), -1))
+    assert moments is not None, "there is an image"
+    found = statistics_of_moments(moments, options, channel_axis)
+    if products is None:
+        return found
+    mean = per_value(moments.mean, row_shape, channel_axis)
+    matrix = whitening_of_products(products, mean, options.zca_epsilon)
+    return FeatureStatistics(mean=found.mean, std=found.std, zca_whitening_matrix=matrix)
+
+
+def per_value(per_channel: Doubles, row_shape: tuple[int, ...], channel_axis: int) -> Doubles:
+    """The number of each channel for each value of an image of this shape, (d,)."""
+    shape = [1, 1, 1]
+    shape[channel_axis - 1] = -1
+    spread: Doubles = np.broadcast_to(per_channel.reshape(shape), row_shape)
+    return spread.reshape(-1)
 
 
 def whitening_of_products(products: OuterProducts, mean: Doubles, epsilon: float) -> Doubles:

@@ -20,11 +20,11 @@ from imageloom._imaging.augment.coordinates import (
     corners_of,
     edges_of,
     enclosing,
-    moved,
     points_as_given,
     positions_of_points,
     visible_shares,
 )
+from imageloom._imaging.augment.outlines import outlines_moved, points_moved
 from imageloom._imaging.augment.steps.points import crop_points
 from imageloom._imaging.decode import resized_part
 from imageloom._options import ReadOptions, TransformOptions
@@ -42,8 +42,9 @@ class SampleCoordinates:
     """The boxes or points of one sample, while its image is computed.
 
     Attributes:
-        positions: The corners of each box (n, 4, 2), or the points (n, 1, 2), in the pixels of the
-            image as it is at the moment (see `_imaging.augment.coordinates`).
+        positions: The corners of each box (n, k, 2), which is a convex polygon, or the points
+            (n, 1, 2), in the pixels of the image as it is at the moment (see
+            `_imaging.augment.coordinates`).
         numbers: Which of the sample's boxes or points these are.
         shares: The share of each box that was visible when it was last clipped, 1 before; of a point
             that was outside then, 0.
@@ -96,7 +97,9 @@ class SampleCoordinates:
         self, params: Mapping[str, Any], options: TransformOptions, size: Size, affine: Affine | None
     ) -> None:
         """Follows a transform."""
-        self.positions = moved(self.positions, params, options, size, affine)
+        move = outlines_moved if self.is_boxes else points_moved
+        self.positions, shares = move(self.positions, params, options, size, affine)
+        self.shares = self.shares * shares
 
     def clipped(self, size: Size) -> Floats:
         """The edges (n, 4) of the boxes that are visible enough; the others are forgotten."""

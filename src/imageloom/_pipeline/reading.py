@@ -20,7 +20,6 @@ from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.whereabouts import Whereabouts
 from imageloom._storage.access import use_access
-from imageloom._storage.encoded_tables import EncodedImages
 from imageloom._storage.fetching import Fetcher, RemoteFiles
 from imageloom._storage.local import read_file
 from imageloom._storage.urls import join, last_part
@@ -140,14 +139,17 @@ class BatchReader:
             read = read.at_own_size()
         if self._recipe.coordinates is None:
             return self._read_file(read)
-        name = join(self._task.root, self._at.filename() or "")
+        name = self._at.filename() or ""
+        name = name if self._recipe.records is not None else join(self._task.root, name)
         return read_pixels(name, read, self._content())
 
     def _content(self) -> bytes:
         """Reads the file of an image, and notes the size of the image in it."""
         name = self._at.filename() or ""
         content = None
-        if self._fetcher is not None:
+        if self._recipe.records is not None:
+            content = self._record()
+        elif self._fetcher is not None:
             self._at.enter("fetch")
             content = self._fetcher.content(name)
             self._at.enter("read")
@@ -161,9 +163,8 @@ class BatchReader:
 
     def _read_file(self, read: ReadOptions) -> NDArray[Any]:
         name = self._at.filename() or ""
-        records = self._recipe.records
-        if records is not None:
-            return read_pixels(name, read, self._record(records))
+        if self._recipe.records is not None:
+            return read_pixels(name, read, self._record())
         if self._fetcher is None:
             return read_pixels(os.path.join(self._task.root, name), read)
         self._at.enter("fetch")
@@ -171,11 +172,15 @@ class BatchReader:
         self._at.enter("read")
         return read_pixels(join(self._task.root, name), read, content)
 
-    def _record(self, records: EncodedImages) -> bytes:
-        contents, sample = self._task.contents, self._at.sample
-        if not contents:
-            return records.content(self._indices[sample])
-        content = contents[sample]
+    def _record(self) -> bytes:
+        """The encoded image, or mask, in the current row of the table."""
+        sample, mask, task = self._at.sample, self._at.mask, self._task
+        if task.contents:
+            content = task.contents[sample] if mask < 0 else task.mask_contents[sample][mask]
+        else:
+            records = self._recipe.records if mask < 0 else self._recipe.mask_records[mask]
+            assert records is not None
+            content = records.content(self._indices[sample])
         if isinstance(content, str):
             raise BadImageError(content)
         return content

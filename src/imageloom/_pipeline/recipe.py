@@ -142,6 +142,7 @@ class Recipe:
         hearing: What the program wants to hear of its functions in other processes.
         mixing: How the images of a batch are mixed; None if they are not.
         records: The encoded images of a table; None for files and arrays.
+        mask_records: The encoded masks of a table, one for each mask of a sample.
         unfinished: Whether images stay as they are stored, because a device finishes them; what was
             drawn for them follows in further arrays (see `unfinished`).
         coordinates: How the boxes or points of each sample are computed; None without. Their arrays
@@ -171,6 +172,7 @@ class Recipe:
     mixing: MixOptions | None = None
     coordinates: CoordinateOptions | None = None
     records: EncodedImages | None = None
+    mask_records: tuple[EncodedImages, ...] = ()
 
     @property
     def follows_transform(self) -> bool:
@@ -248,6 +250,7 @@ class BatchTask:
         annotations: The boxes or points of each sample; empty without.
         contents: The encoded images, if only the program can read the table that they are in; a text
             instead says why there is none. Else empty.
+        mask_contents: The encoded masks of each sample, likewise.
     """
 
     spec: BatchSpec
@@ -260,6 +263,7 @@ class BatchTask:
     is_looked_at: bool = False
     annotations: tuple[Annotation, ...] = ()
     contents: tuple[bytes | str, ...] = ()
+    mask_contents: tuple[tuple[bytes | str, ...], ...] = ()
 
     def __len__(self) -> int:
         """The number of samples in the batch."""

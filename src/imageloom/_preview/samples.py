@@ -301,6 +301,9 @@ def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixe
     assert recipe.read is not None
     read: ReadOptions = recipe.read.for_masks()
     (files,) = source.task(_spec(index, 0)).masks
+    if recipe.mask_records:
+        contents = [records.content(index) for records in recipe.mask_records]
+        return [read_pixels(*pair) for pair in zip(files, [read] * len(files), contents, strict=True)]
     return [read_stored(source.root, file, read) for file in files]
 
 

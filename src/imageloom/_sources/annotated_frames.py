@@ -9,7 +9,7 @@ import numpy as np
 
 from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._sources.annotations import Annotations, grouped, read_boxes, read_points
+from imageloom._sources.annotations import Annotations, check_columns, grouped, read_boxes, read_points
 
 __all__ = ["ROW", "annotated"]
 
@@ -66,12 +66,7 @@ def _numbered(frame: Any) -> Any:
 def _boxes(frame: Any, y_col: Any) -> tuple[Sequence[Any], Sequence[Any] | None]:
     """Boxes and labels of each row of the table."""
     columns = y_col if isinstance(y_col, list) else [y_col]
-    if len(columns) not in (1, 2, 4, 5):
-        raise InvalidArgumentError(
-            'With class_mode="boxes", `y_col` is a column of boxes, a list of the columns of boxes and '
-            "of labels, or a list of the four columns of the coordinates and, fifth, that of labels; "
-            f"received {len(columns)} columns."
-        )
+    check_columns(columns, boxes=True)
     labels = frame[columns[-1]].tolist() if len(columns) in (2, 5) else None
     if len(columns) < 4:
         return frame[columns[0]].tolist(), labels
@@ -80,13 +75,9 @@ def _boxes(frame: Any, y_col: Any) -> tuple[Sequence[Any], Sequence[Any] | None]
 
 def _points(frame: Any, y_col: Any) -> Sequence[Any]:
     columns = y_col if isinstance(y_col, list) else [y_col]
+    check_columns(columns, boxes=False)
     if len(columns) == 1:
         return frame[columns[0]].tolist()  # type: ignore[no-any-return]
-    if len(columns) % 2:
-        raise InvalidArgumentError(
-            'With class_mode="keypoints", `y_col` is a column of points, or a list of columns in '
-            f'pairs, such as ["x1", "y1", "x2", "y2"]; received {len(columns)} columns.'
-        )
     return _numbers(frame, columns).reshape(len(frame), -1, 2)  # type: ignore[no-any-return]
 
 

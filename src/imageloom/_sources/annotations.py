@@ -22,9 +22,12 @@ from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.annotation import Annotation
 from imageloom._sources.base import values_digest
 
-__all__ = ["Annotations", "grouped", "read_boxes", "read_points", "targets_of"]
+__all__ = ["Annotations", "check_columns", "grouped", "read_boxes", "read_points", "targets_of"]
 
 Floats = NDArray[np.float64]
+
+_BOX_KEYS: Final = ("boxes", "bbox", "bboxes")
+_LABEL_KEYS: Final = ("labels", "classes", "label", "category", "categories", "category_id")
 
 _NO_BOX: Final = -1  # the label of rows that only fill an array
 _FAR: Final = 2  # times a side, beyond which no share of it was meant
@@ -82,17 +85,20 @@ def read_boxes(
     owners: Sequence[int],
     names: Sequence[str],
     classes: Sequence[str] | None = None,
+    label_names: Sequence[str] | None = None,
 ) -> Annotations:
     """Reads the boxes of a data set.
 
     Args:
         options: how they are given.
         values: for each entry, one box, several, or none (None, NaN or an empty list); or a dictionary
-            of `boxes` and `labels`; or such a thing as a string, as in CSV files.
+            of `boxes` and `labels`, or `bbox` and `category`; or a list of such dictionaries, one for
+            each box; or such a thing as a string, as in CSV files.
         labels: for each entry, the class of its boxes, or a list of them; None for one class.
         owners: the number of the sample that each entry belongs to.
         names: the name of each sample, for errors.
         classes: the names of the classes to keep, in this order; None for all, sorted.
+        label_names: the names of all classes, if labels are their numbers, and `classes` are names.
 
     Raises:
         InvalidArgumentError, ArgumentTypeError: something else is given, or boxes of another format.
@@ -104,18 +110,16 @@ def read_boxes(
         name = names[owners[number]]
         entry = _read_text(value)
         given = None if labels is None else _read_text(labels[number])
-        if isinstance(entry, Mapping):
-            if "boxes" not in entry:
-                raise ArgumentTypeError(
-                    f'The annotation of {name} must have a key "boxes"; received {in_words(value)}.'
-                )
-            entry, given = entry["boxes"], entry.get("labels", entry.get("classes", given))
+        entry, given = _parts_of(entry, given, name)
         found = _rows_of(entry, 4, f"The boxes of {name}", "four numbers each")
         boxes.append(found)
         counts.append(len(found))
         flat_labels += _labels_of(given, len(found), name, is_given=given is not None)
     flat = np.concatenate([np.empty((0, 4)), *boxes])
     owner = np.repeat(np.asarray(owners, np.int64), counts)
+    if label_names is not None:
+        flat_labels = [_named(label, label_names) for label in flat_labels]
+        classes = label_names if classes is None else classes
     class_numbers, indices = _class_numbers(flat_labels, classes)
     kept = class_numbers != _NO_BOX
     flat, owner, class_numbers = flat[kept], owner[kept], class_numbers[kept]
@@ -131,6 +135,27 @@ def read_boxes(
         )
     count = options.count or max(1, most)
     return Annotations(dataclasses.replace(options, count=count), samples, indices)
+
+
+def _parts_of(entry: Any, labels: Any, name: str) -> tuple[Any, Any]:
+    """The boxes and the labels of an entry, which may be a dictionary of them, or a list of such."""
+    if isinstance(entry, (list, tuple, np.ndarray)) and len(entry) and isinstance(entry[0], Mapping):
+        keys = list(entry[0])
+        entry = {key: [one.get(key) for one in entry] for key in keys}
+    if not isinstance(entry, Mapping):
+        return entry, labels
+    boxes = next((entry[key] for key in _BOX_KEYS if key in entry), None)
+    if boxes is None:
+        raise ArgumentTypeError(
+            f'The annotation of {name} must have a key "boxes" (or "bbox"); its keys are '
+            f"{', '.join(map(repr, entry))}."
+        )
+    return boxes, next((entry[key] for key in _LABEL_KEYS if key in entry), labels)
+
+
+def _named(label: Any, names: Sequence[str]) -> Any:
+    number = None if isinstance(label, str) else _whole(label)
+    return names[number] if number is not None and 0 <= number < len(names) else label
 
 
 def read_points(options: CoordinateOptions, values: Sequence[Any], names: Sequence[str]) -> Annotations:
@@ -315,6 +340,25 @@ def _by_owner(
     for number, (first, end) in enumerate(pairwise(borders.tolist())):
         samples[number] = Annotation(boxes[first:end], labels[first:end])
     return samples
+
+
+def check_columns(columns: Sequence[str], *, boxes: bool) -> None:
+    """Raises unless so many columns are those of boxes, or of points.
+
+    Raises:
+        InvalidArgumentError: there are more or fewer.
+    """
+    if boxes and len(columns) not in (1, 2, 4, 5):
+        raise InvalidArgumentError(
+            'With class_mode="boxes", `y_col` is a column of boxes, a list of the columns of boxes and '
+            "of labels, or a list of the four columns of the coordinates and, fifth, that of labels; "
+            f"received {len(columns)} columns."
+        )
+    if not boxes and len(columns) != 1 and len(columns) % 2:
+        raise InvalidArgumentError(
+            'With class_mode="keypoints", `y_col` is a column of points, or a list of columns in '
+            f'pairs, such as ["x1", "y1", "x2", "y2"]; received {len(columns)} columns.'
+        )
 
 
 def grouped(names: Iterable[str]) -> tuple[list[int], list[int]]:

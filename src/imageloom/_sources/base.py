@@ -46,6 +46,7 @@ class SampleSource(ABC):
         stamps: the stamps of remote files, as far as they are known (see `_storage.stamps`).
         rows: the array of images, or None if images are read from files.
         records: the encoded images of a table, or None.
+        mask_records: the encoded masks of a table, one for each mask of a sample.
         mistakes: what cannot be meant in the data.
         division: how a subset was found, in words, if not as a slice; else "".
     """
@@ -56,6 +57,7 @@ class SampleSource(ABC):
     root: str = ""
     rows: ImageRows | StoredRows | None = None
     records: EncodedImages | None = None
+    mask_records: tuple[EncodedImages, ...] = ()
     protocols: frozenset[str] = frozenset()
     stamps: Mapping[str, str] = MappingProxyType({})
     mistakes: Sequence[Mistake] = ()

@@ -17,7 +17,6 @@ from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._sources.annotated_frames import ROW, annotated
-from imageloom._sources.annotations import targets_of
 from imageloom._sources.base import (
     LABEL_MODES,
     files_digest,
@@ -168,22 +167,6 @@ class DataFrameSource(FileSource):
         """The number of masks of each row."""
         return self._mask_columns if self.class_mode == "image" else 0
 
-    @property
-    def coordinates(self) -> CoordinateOptions | None:
-        """How boxes or points are computed, with class_mode `"boxes"` or `"keypoints"`."""
-        found = self.annotations
-        return None if found is None or self.class_mode != found.options.kind else found.options
-
-    def computed_targets(self, arrays: Sequence[Any]) -> Any:
-        """Boxes, points or masks."""
-        options = self.coordinates
-        return super().computed_targets(arrays) if options is None else targets_of(options, arrays)
-
-    def class_name(self, index: int) -> str:
-        """The name of the class of one sample, or all their names with commas between them."""
-        known = self.annotations
-        return super().class_name(index) if known is None else known.class_name(index)
-
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch, with an absolute folder, because workers may work in another one."""
         filenames = self.files_of(spec.indices)
@@ -195,9 +178,7 @@ class DataFrameSource(FileSource):
             class_ids=self.ids_of(spec.indices),
             masks=masks,
             remote=self.remote([*chain(filenames, *masks)]) if self.protocols else None,
-            annotations=()
-            if self.annotations is None or self.coordinates is None
-            else self.annotations.of(spec.indices),
+            annotations=self.annotations_of(spec.indices),
         )
 
     def fingerprint(self) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import InvalidArgumentError
+from imageloom._pipeline.annotation import Annotation
 from imageloom._pipeline.recipe import SampleName
-from imageloom._sources.annotations import Annotations
+from imageloom._sources.annotations import Annotations, targets_of
 from imageloom._sources.base import LABEL_MODES, SampleSource, encode_classes
 from imageloom._storage.fetching import RemoteFiles, remote_files
 from imageloom._storage.urls import absolute, join
@@ -131,8 +133,26 @@ class FileSource(SampleSource):
         counts = Counter(ids)
         return {name: counts[number] for name, number in self.class_indices.items()}
 
+    @property
+    def coordinates(self) -> CoordinateOptions | None:
+        """How boxes or points are computed, with class_mode `"boxes"` or `"keypoints"`."""
+        found = self.annotations
+        return None if found is None or self.class_mode != found.options.kind else found.options
+
+    def annotations_of(self, indices: NDArray[np.int64]) -> tuple[Annotation, ...]:
+        """The boxes or points of some samples; empty without."""
+        found = None if self.coordinates is None else self.annotations
+        return () if found is None else found.of(indices)
+
+    def computed_targets(self, arrays: Sequence[Any]) -> Any:
+        """Boxes, points or masks."""
+        options = self.coordinates
+        return super().computed_targets(arrays) if options is None else targets_of(options, arrays)
+
     def class_name(self, index: int) -> str:
         """The name of the class of one sample, or all their names with commas between them."""
+        if self.annotations is not None:
+            return self.annotations.class_name(index)
         if self.class_ids is None:
             return ""
         ids = _several(self.class_ids[index])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks.coordinates import CoordinateOptions
 from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
+from imageloom._sources.annotated_records import read_annotations
 from imageloom._sources.base import LABEL_MODES, files_digest, values_digest
 from imageloom._sources.columns import missing_column
 from imageloom._sources.files import FileSource
@@ -25,7 +28,9 @@ from imageloom._storage.urls import protocols
 
 __all__ = ["RECORD_CLASS_MODES", "RecordSource", "ShardSource", "TableSource", "record_keys"]
 
-RECORD_CLASS_MODES: Final = ("binary", "categorical", "input", "multi_output", "raw", "sparse")
+RECORD_CLASS_MODES: Final = (
+    "binary", "boxes", "categorical", "image", "input", "keypoints", "multi_output", "raw", "sparse",
+)  # fmt: skip
 _FINGERPRINT_ROWS: Final = 64
 
 
@@ -34,6 +39,12 @@ class RecordSource(FileSource):
 
     directory: str = ""
     mistakes: list[Mistake]
+    mask_files: Sequence[tuple[str, ...]] = ()
+
+    @property
+    def masks(self) -> int:
+        """The number of masks of each record."""
+        return len(self.mask_files[0]) if self.mask_files and self.class_mode == "image" else 0
 
     def _take_labels(
         self,
@@ -46,6 +57,8 @@ class RecordSource(FileSource):
         weights: Sequence[Any] | None,
         division: Division | None,
         keys: Sequence[str],
+        coordinates: CoordinateOptions | None,
+        record_names: Sequence[str],
     ) -> NDArray[np.int64]:
         """Sets the targets, and returns which of the `count` records are in the data set."""
         self.class_indices: dict[str, int] = {}
@@ -77,6 +90,10 @@ class RecordSource(FileSource):
         elif self.class_mode in ("raw", "multi_output"):
             columns = [np.array([values[row] for row in kept.tolist()]) for values in labels.values()]
             self.columns = columns if self.class_mode == "multi_output" else _side_by_side(columns)
+        elif coordinates is not None:
+            found_all = read_annotations(coordinates, labels, record_names, classes, names)
+            self.annotations = found_all.taken(kept)
+            self.class_indices = found_all.class_indices
         if weights is not None:
             self.sample_weight = np.asarray([weights[row] for row in kept.tolist()])
             if self.sample_weight.dtype.kind not in "biuf":
@@ -90,19 +107,23 @@ class RecordSource(FileSource):
     def task(self, spec: BatchSpec) -> BatchTask:
         """Describes the batch."""
         names = self.files_of(spec.indices)
-        remote = self.remote(names) if self.protocols else None  # type: ignore[arg-type]
+        masks = tuple(self.mask_files[i] for i in spec.indices.tolist()) if self.masks else ()
+        files: list[Any] = [*names, *chain.from_iterable(masks)]
         return BatchTask(
             spec=spec,
             filenames=names,
             root=self.root,
             class_ids=self.ids_of(spec.indices),
-            remote=remote,
-            contents=self._contents(spec.indices),
+            masks=masks,
+            remote=self.remote(files) if self.protocols else None,
+            annotations=self.annotations_of(spec.indices),
+            **self._contents(spec.indices),
         )
 
-    def _contents(self, indices: NDArray[np.int64]) -> tuple[bytes | str, ...]:
+    def _contents(self, indices: NDArray[np.int64]) -> dict[str, Any]:
+        """What a task has to carry of the images and masks."""
         del indices
-        return ()
+        return {}
 
     def fingerprint(self) -> dict[str, Any]:
         """The records, the targets and the weights."""
@@ -113,6 +134,7 @@ class RecordSource(FileSource):
             "targets": values_digest(self.class_ids, self.sample_weight, *columns),
             "class_mode": self.class_mode,
             "class_indices": dict(self.class_indices),
+            **({} if self.annotations is None else self.annotations.fingerprint()),
         }
 
     def _digest(self) -> str:
@@ -136,6 +158,7 @@ class TableSource(RecordSource):
         split: tuple[float, float] | None,
         dtype: str,
         division: Division | None = None,
+        coordinates: CoordinateOptions | None = None,
     ) -> None:
         """Reads the labels, and no image.
 
@@ -155,8 +178,10 @@ class TableSource(RecordSource):
             for column in columns:
                 if column not in table.columns:
                     raise missing_column(argument, column, list(table.columns))
-        labels = {column: table.column(column) for column in wanted}
-        names = table.class_names(wanted[0]) if class_mode in LABEL_MODES else None
+        are_masks = class_mode == "image"
+        rows_in_words = [f"row {row}" for row in range(len(table))]
+        labels = {} if are_masks else {column: table.column(column) for column in wanted}
+        names = _class_names(table, wanted) if class_mode in (*LABEL_MODES, "boxes") else None
         rows = self._take_labels(
             labels,
             names,
@@ -167,31 +192,39 @@ class TableSource(RecordSource):
             division=division,
             keys=record_keys(
                 division,
-                [f"row {row}" for row in range(len(table))],
+                rows_in_words,
                 partial(_column, table),
             ),
+            coordinates=coordinates,
+            record_names=rows_in_words,
         )
         self.records = EncodedImages(table, x_col, rows)
+        if are_masks:
+            self.mask_records = tuple(EncodedImages(table, column, rows) for column in wanted)
+            self.mask_files = [
+                tuple(f"row {row} of {column!r}" for column in wanted) for row in rows.tolist()
+            ]
         self.filenames = [f"row {row}" for row in rows.tolist()]
         self.root = f"table {self._digest()[:16]}"  # what a cache tells tables apart by
         self.stamps = _Contents(self.records)
 
-    def _contents(self, indices: NDArray[np.int64]) -> tuple[bytes | str, ...]:
+    def _contents(self, indices: NDArray[np.int64]) -> dict[str, Any]:
         """The images themselves, if only this process can read the table; or why there is none."""
         if self.records.reopens:
-            return ()
-        return tuple(self._content(index) for index in indices.tolist())
-
-    def _content(self, index: int) -> bytes | str:
-        try:
-            return self.records.content(index)
-        except BadImageError as error:
-            return str(error)
+            return {}
+        rows = indices.tolist()
+        return {
+            "contents": tuple(_content(self.records, row) for row in rows),
+            "mask_contents": tuple(
+                tuple(_content(masks, row) for masks in self.mask_records) for row in rows
+            ),
+        }
 
     def _digest(self) -> str:
         count = len(self.records.rows)
         some = np.linspace(0, max(0, count - 1), min(count, _FINGERPRINT_ROWS)).astype(int)
-        contents = [self._content(index) for index in some.tolist()]
+        columns = (self.records, *self.mask_records)
+        contents = [_content(column, index) for column in columns for index in some.tolist()]
         return values_digest(self.records.rows, [hashlib.sha256(_bytes(c)).digest() for c in contents])
 
 
@@ -229,6 +262,7 @@ class ShardSource(RecordSource):
         split: tuple[float, float] | None,
         dtype: str,
         division: Division | None = None,
+        coordinates: CoordinateOptions | None = None,
     ) -> None:
         """Takes what was listed.
 
@@ -237,7 +271,8 @@ class ShardSource(RecordSource):
         """
         self.class_mode, self.dtype, self.root = class_mode, dtype, ""
         wanted = [y_col] if isinstance(y_col, str) else list(y_col)
-        labels = {} if class_mode in (None, "input") else {name: shards.labels(name) for name in wanted}
+        without = class_mode in (None, "input", "image")
+        labels = {} if without else {name: shards.labels(name) for name in wanted}
         rows = self._take_labels(
             labels,
             None,
@@ -247,9 +282,27 @@ class ShardSource(RecordSource):
             weights=None,
             division=division,
             keys=record_keys(division, shards.keys, shards.labels),
+            coordinates=coordinates,
+            record_names=shards.keys,
         )
         self.filenames = [shards.images[row] for row in rows.tolist()]
-        self.protocols = protocols(self.filenames)
+        if class_mode == "image":
+            columns = [shards.masks(name) for name in wanted]
+            self.mask_files = [tuple(files[row] for files in columns) for row in rows.tolist()]
+        self.protocols = protocols([*self.filenames, *chain.from_iterable(self.mask_files)])
+
+
+def _content(records: EncodedImages, index: int) -> bytes | str:
+    """The encoded image, or why there is none."""
+    try:
+        return records.content(index)
+    except BadImageError as error:
+        return str(error)
+
+
+def _class_names(table: Table, columns: Sequence[str]) -> Sequence[str] | None:
+    """The names of the classes, which for boxes are in the last column, or in that of the boxes."""
+    return table.class_names(columns[-1] if len(columns) in (2, 5) else columns[0])
 
 
 def _column(table: Table, name: str) -> Sequence[Any]:

@@ -45,10 +45,10 @@ def list_remote_classes(
     return [found[name] for name in names]
 
 
-def list_remote_folder(url: str) -> list[str]:
+def list_remote_folder(url: str, extensions: tuple[str, ...] | None = None) -> list[str]:
     """The images of the folder at a URL that has no sub-folders for classes, relative to it."""
     paths = [path for path, _ in find_files(url, follow_links=False) if can_be_joined(path)]
-    return _images_of(WHITE_LIST_FORMATS, True, paths)
+    return _images_of(extensions or WHITE_LIST_FORMATS, extensions is None, paths)
 
 
 def _images_of(formats: tuple[str, ...], arrays_instead: bool, paths: Sequence[str]) -> list[str]:

@@ -44,11 +44,13 @@ class Shards:
         images: the URL of each sample's image.
         keys: the name of each sample, with its shard.
         texts: the other files of each sample that may be labels, by suffix.
+        files: the URLs of all files of each sample, by suffix; empty if nobody asks for them.
     """
 
     images: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     texts: list[dict[str, bytes]] = field(default_factory=list)
+    files: list[dict[str, str]] = field(default_factory=list)
 
     def labels(self, name: str) -> list[Any]:
         """The label of each sample: in the file with this suffix, or under this key in its json file.
@@ -58,6 +60,21 @@ class Shards:
             InvalidArgumentError: A json file is damaged.
         """
         return [_label(texts, name, key) for texts, key in zip(self.texts, self.keys, strict=True)]
+
+    def masks(self, name: str) -> list[str]:
+        """The URL of the mask of each sample, which is the file with this suffix.
+
+        Raises:
+            MissingColumnError: A sample has none.
+        """
+        suffix = name.lower().removeprefix(".")
+        for files, key in zip(self.files, self.keys, strict=True):
+            if suffix not in files:
+                raise MissingColumnError(
+                    f"The sample {key!r} has no file with the suffix {suffix!r}, which `y_col` names "
+                    f"as its mask. Its files have the suffixes {', '.join(map(repr, sorted(files)))}."
+                )
+        return [files[suffix] for files in self.files]
 
 
 def _label(texts: dict[str, bytes], name: str, key: str) -> Any:
@@ -88,13 +105,14 @@ def _json(content: bytes, key: str) -> Any:
         ) from error
 
 
-def list_shards(urls: Any, suffixes: Sequence[str]) -> Shards:
+def list_shards(urls: Any, suffixes: Sequence[str], *, with_files: bool = False) -> Shards:
     """Lists the samples of some shards, in the order of the shards and of their files.
 
     Args:
         urls: the path or URL of a tar file, or a list of them; braces stand for several
             (`train-{000..017}.tar`), and in local paths `*` does.
         suffixes: the suffixes of images, the first one that a sample has is read.
+        with_files: whether to note all files of each sample, as masks need it.
 
     Raises:
         ArgumentTypeError: it is something else.
@@ -104,7 +122,7 @@ def list_shards(urls: Any, suffixes: Sequence[str]) -> Shards:
     """
     found = Shards()
     for url in _expanded(urls):
-        _list_shard(url, suffixes, found)
+        _list_shard(url, suffixes, found, with_files)
     return found
 
 
@@ -150,7 +168,7 @@ def _without_braces(pattern: str) -> list[str]:
     return [*itertools.chain.from_iterable(_without_braces(f"{before}{o}{after}") for o in options)]
 
 
-def _list_shard(url: str, suffixes: Sequence[str], found: Shards) -> None:
+def _list_shard(url: str, suffixes: Sequence[str], found: Shards, with_files: bool) -> None:
     samples: dict[str, tuple[dict[str, str], dict[str, bytes]]] = {}
     for name, content in _members(url):
         folder, base = posixpath.split(name)
@@ -161,7 +179,7 @@ def _list_shard(url: str, suffixes: Sequence[str], found: Shards) -> None:
         suffix = suffix.lower()
         if content is not None:
             texts[suffix] = content
-        if suffix in suffixes:
+        if suffix in suffixes or with_files:
             images[suffix] = name
     for key, (images, texts) in samples.items():
         chosen = next((images[suffix] for suffix in suffixes if suffix in images), None)
@@ -169,6 +187,8 @@ def _list_shard(url: str, suffixes: Sequence[str], found: Shards) -> None:
             found.images.append(f"tar://{chosen}::{url}")
             found.keys.append(f"{url}/{key}")
             found.texts.append(texts)
+            if with_files:
+                found.files.append({suffix: f"tar://{name}::{url}" for suffix, name in images.items()})
 
 
 def _members(url: str) -> Iterator[tuple[str, bytes | None]]:

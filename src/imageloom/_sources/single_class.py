@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from imageloom._errors import MissingDirectoryError
-from imageloom._sources.listing import list_class, subfolders
+from imageloom._sources.listing import WHITE_LIST_FORMATS, list_class, subfolders
 from imageloom._sources.remote_listing import list_remote_folder
 from imageloom._storage.places import folder_exists, list_folder
 from imageloom._storage.urls import is_url, last_part
@@ -47,13 +47,24 @@ def class_folders(folder: str | os.PathLike[str]) -> list[str]:
     return [name for name in folders if not name.startswith(".")]
 
 
-def list_single_class(folder: str | os.PathLike[str]) -> SingleClass:
+def list_single_class(
+    folder: str | os.PathLike[str], extensions: tuple[str, ...] | None = None
+) -> SingleClass:
     """Lists a folder that has no sub-folders for classes.
 
+    `extensions` are the suffixes of the files that are images; None for Keras'.
     It uses no index, because that would be the index of the folder above, which holds other things.
     """
     if is_url(folder):
         url = os.fspath(folder)
-        return SingleClass(url, last_part(url.rstrip("/")) or "images", list_remote_folder(url))
+        files = list_remote_folder(url, extensions)
+        return SingleClass(url, last_part(url.rstrip("/")) or "images", files)
     root, name = os.path.split(os.path.abspath(folder))
-    return SingleClass(root, name, list_class(root, name, follow_links=False).files)
+    listing = list_class(
+        root,
+        name,
+        follow_links=False,
+        formats=extensions or WHITE_LIST_FORMATS,
+        arrays_instead=extensions is None,
+    )
+    return SingleClass(root, name, listing.files)

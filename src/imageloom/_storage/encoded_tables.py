@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -21,17 +21,20 @@ from imageloom._errors import (
     InvalidArgumentError,
     MissingDependencyError,
     MissingFileError,
+    StorageError,
 )
 from imageloom._locks import Lock
+from imageloom._storage.access import connect, present_access, storage_errors, use_access
 from imageloom._storage.local import read_file
 from imageloom._storage.reopening import pickled_if_small
+from imageloom._storage.urls import absolute, is_url
 
 __all__ = ["EncodedImages", "Table", "table_of"]
 
 _GROUPS_KEPT: Final = 4  # of the row groups of Parquet files, by each process
 _ALLOWED: Final = (
     "a pyarrow.Table, a data set of Hugging Face with a length, a pandas DataFrame, a list of "
-    "dictionaries, or the path of a Parquet file or a list of such paths"
+    "dictionaries, or the path or URL of a Parquet file or a list of such"
 )
 
 
@@ -104,15 +107,28 @@ class _HuggingFace(_Base):
 
     def class_names(self, name: str) -> Sequence[str] | None:
         features = getattr(self._dataset, "features", None) or {}
-        names = getattr(features.get(name), "names", None)
-        return None if names is None else list(names)
+        return _names_within(features.get(name))
+
+
+def _names_within(feature: Any) -> Sequence[str] | None:
+    """The names of the classes of a `ClassLabel`, which may be part of another feature."""
+    names = getattr(feature, "names", None)
+    if names is not None:
+        return list(names)
+    inner = getattr(feature, "feature", None)  # of a list
+    parts = feature if isinstance(feature, list) else [inner]
+    if isinstance(feature, Mapping):
+        parts = list(feature.values())
+    found = (_names_within(part) for part in parts if part is not None)
+    return next((names for names in found if names is not None), None)
 
 
 class _Parquet(_Base):
-    """Parquet files, of which each process keeps some row groups."""
+    """Parquet files, also by URL, of which each process keeps some row groups."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._paths = list(paths)
+        self._access = present_access() if any(map(is_url, paths)) else None
         self._starts = [0]  # the first row of each row group
         self._groups: list[tuple[int, int]] = []  # the file, and the number in it
         self._files: dict[int, Any] = {}
@@ -128,25 +144,47 @@ class _Parquet(_Base):
         return self._starts[-1]
 
     def __getstate__(self) -> dict[str, Any]:
+        if any(path.startswith("memory:") for path in self._paths):
+            raise TypeError("Only this process has the files of its memory.")
         return {**vars(self), "_files": {}, "_kept": OrderedDict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._access is not None:
+            use_access(self._access)
 
     def _file(self, place: int) -> Any:
         if place not in self._files:
             self._files[place] = _parquet_file(self._paths[place])
         return self._files[place]
 
+    def _read(self, place: int, read: Callable[[Any], Any]) -> Any:
+        """Reads of a file; one by URL is opened again after its storage has failed."""
+        if not is_url(self._paths[place]):
+            return read(self._file(place))
+        try:
+            with storage_errors(self._paths[place], MissingFileError):
+                return read(self._file(place))
+        except StorageError:
+            self._files.pop(place, None)
+            raise
+
     def _group(self, number: int, name: str) -> Any:
         found = self._kept.pop((number, name), None)
         if found is None:
             place, group = self._groups[number]
-            found = self._file(place).read_row_group(group, columns=[name]).column(name)
+            found = self._read(place, lambda file: file.read_row_group(group, columns=[name]))
+            found = found.column(name)
             while len(self._kept) >= _GROUPS_KEPT:
                 self._kept.popitem(last=False)
         self._kept[number, name] = found
         return found
 
     def column(self, name: str) -> list[Any]:
-        files = (self._file(place).read(columns=[name]) for place in range(len(self._paths)))
+        files = [
+            self._read(place, lambda file: file.read(columns=[name]))
+            for place in range(len(self._paths))
+        ]
         return [value for file in files for value in file.column(name).to_pylist()]
 
     def value(self, row: int, name: str) -> Any:
@@ -162,11 +200,21 @@ def _parquet_file(path: str) -> Any:
             f"Reading {path!r} needs pyarrow, which is not installed. Install it with "
             'pip install "imageloom[arrow]".'
         ) from error
+    if is_url(path):
+        with storage_errors(path, MissingFileError):
+            fs, inner = connect(path)
+            if not fs.isfile(inner):
+                raise MissingFileError(f"There is no file {path!r}.")
+            return _opened(lambda: parquet.ParquetFile(fs.open(inner, "rb"), pre_buffer=True), path)
     if not os.path.isfile(path):
         raise MissingFileError(f"There is no file {path!r}.")
+    return _opened(lambda: parquet.ParquetFile(path, memory_map=True), path)
+
+
+def _opened(open_file: Callable[[], Any], path: str) -> Any:
     try:
-        return parquet.ParquetFile(path, memory_map=True)
-    except (MemoryError, ImageLoomError):
+        return open_file()
+    except (MemoryError, ImageLoomError, OSError):
         raise
     except Exception as error:  # pyarrow's errors are of many classes
         raise InvalidArgumentError(f"{path!r} cannot be read as a Parquet file: {error}") from error
@@ -215,9 +263,9 @@ def table_of(table: Any) -> Table:
         MissingDependencyError: It is a Parquet file, and pyarrow is not installed.
     """
     if isinstance(table, (str, os.PathLike)):
-        return _Parquet([os.path.abspath(table)])
+        return _Parquet([absolute(os.fspath(table))])
     if isinstance(table, (list, tuple)) and table and isinstance(table[0], (str, os.PathLike)):
-        return _Parquet([os.path.abspath(path) for path in table])
+        return _Parquet([absolute(os.fspath(path)) for path in table])
     if hasattr(table, "column_names") and hasattr(table, "num_rows") and hasattr(table, "schema"):
         return _ArrowTable(table)
     if hasattr(table, "keys") and hasattr(table, "column_names"):

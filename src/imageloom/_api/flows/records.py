@@ -8,7 +8,7 @@ from typing import Any
 
 from imageloom._api.iterators.plans import FileSettings
 from imageloom._api.iterators.records import RecordIterator
-from imageloom._api.iterators.settings import FlowingGenerator
+from imageloom._api.iterators.settings import FlowingGenerator, coordinate_options
 from imageloom._errors import ArgumentTypeError
 from imageloom._sources.records import RecordSource, ShardSource, TableSource
 from imageloom._sources.shards import IMAGE_SUFFIXES, list_shards
@@ -40,6 +40,10 @@ def flow_from_table(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
 ) -> RecordIterator[Any]:
     """Makes an iterator over the encoded images in a column of a table.
@@ -49,7 +53,7 @@ def flow_from_table(
 
     Args:
         table: a data set of Hugging Face with a length (not `streaming=True`), a `pyarrow.Table`, the
-            path of a Parquet file or a list of such paths, a pandas DataFrame, or a list of
+            path or URL of a Parquet file or a list of such, a pandas DataFrame, or a list of
             dictionaries.
         x_col: the column of images: the bytes of files, or records `{"bytes": ..., "path": ...}`. The
             path is read where there are no bytes.
@@ -62,7 +66,10 @@ def flow_from_table(
         classes: classes to read; the first has class number 0. By default all, sorted.
         class_mode: the targets: `"categorical"` for one-hot rows, `"binary"` and `"sparse"` for class
             numbers, `"raw"` for the values of `y_col`, `"multi_output"` for a list of the columns,
-            `"input"` for the images themselves, None for no targets.
+            `"input"` for the images themselves, None for no targets. `"boxes"` and `"keypoints"` as in
+            `flow_from_dataframe`, of a column, or of columns; a column of records such as
+            `{"bbox": ..., "category": ...}` has boxes and their labels. `"image"` for masks, which are
+            encoded images in `y_col`.
         batch_size: number of images in a batch; -1 for all.
         shuffle: draw a new order every epoch. "fast" computes an order on demand.
         seed: 0..2**32-1, for the same order and the same transforms. For None, the first batch draws a
@@ -76,6 +83,10 @@ def flow_from_table(
         keep_aspect_ratio: crop images to the target's aspect ratio before resizing.
         shard: (index, count) of this process, as in `flow`.
         balance: draw all classes equally often, with replacement within a class.
+        bounding_box_format: what the numbers of a box are, as in `flow_from_dataframe`.
+        keypoint_format: what the numbers of a point are.
+        max_boxes: room for boxes in each row of a batch; None for the most boxes of an image.
+        min_visibility: the share of a box that has to be visible; others are left out.
         verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
 
     Returns:
@@ -89,6 +100,9 @@ def flow_from_table(
         MissingFileError: a Parquet file does not exist.
         MissingDependencyError: pyarrow, which Parquet files need, is not installed.
     """
+    coordinates = coordinate_options(
+        class_mode, bounding_box_format, keypoint_format, max_boxes, min_visibility
+    )
 
     def make_source(settings: FileSettings, names: list[Any] | None) -> RecordSource:
         return TableSource(
@@ -101,6 +115,7 @@ def flow_from_table(
             split=settings.split,
             dtype=settings.dtype,
             division=division_of(self._options(), settings.subset),
+            coordinates=coordinates,
         )
 
     options = self._options()
@@ -150,6 +165,10 @@ def flow_from_webdataset(
     keep_aspect_ratio: bool = False,
     shard: tuple[int, int] | str | None = None,
     balance: bool = False,
+    bounding_box_format: str = "xyxy",
+    keypoint_format: str = "xy",
+    max_boxes: int | None = None,
+    min_visibility: float = 0.0,
     verbose: bool | int | str = True,
 ) -> RecordIterator[Any]:
     """Makes an iterator over the images in the shards of a WebDataset, which are tar files.
@@ -167,7 +186,9 @@ def flow_from_webdataset(
         target_size: (height, width) to resize to.
         color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         classes: classes to read; the first has class number 0. By default all, sorted.
-        class_mode: the targets, as in `flow_from_table`.
+        class_mode: the targets, as in `flow_from_table`. For `"boxes"` and `"keypoints"`, `y_col` names
+            keys of the `json` file, or `"json"` itself; for `"image"`, it is the suffix of the masks,
+            such as `"mask.png"`.
         batch_size: number of images in a batch; -1 for all.
         shuffle: draw a new order every epoch. "fast" computes an order on demand.
         seed: 0..2**32-1, for the same order and the same transforms.
@@ -180,6 +201,10 @@ def flow_from_webdataset(
         keep_aspect_ratio: crop images to the target's aspect ratio before resizing.
         shard: (index, count) of this process, as in `flow`.
         balance: draw all classes equally often, with replacement within a class.
+        bounding_box_format: what the numbers of a box are, as in `flow_from_dataframe`.
+        keypoint_format: what the numbers of a point are.
+        max_boxes: room for boxes in each row of a batch; None for the most boxes of an image.
+        min_visibility: the share of a box that has to be visible; others are left out.
         verbose: False or 0 prints nothing; the line "Found ... images" is printed otherwise.
 
     Returns:
@@ -198,16 +223,24 @@ def flow_from_webdataset(
         raise ArgumentTypeError(
             f'`x_col` must be suffixes of images, such as "jpg;png" or a list; received {x_col!r}.'
         )
+    coordinates = coordinate_options(
+        class_mode, bounding_box_format, keypoint_format, max_boxes, min_visibility
+    )
 
     def make_source(settings: FileSettings, names: list[Any] | None) -> RecordSource:
         return ShardSource(
-            list_shards(urls, [suffix.lower().removeprefix(".") for suffix in suffixes]),
+            list_shards(
+                urls,
+                [suffix.lower().removeprefix(".") for suffix in suffixes],
+                with_files=class_mode == "image",
+            ),
             y_col=y_col,
             classes=names,
             class_mode=class_mode,
             split=settings.split,
             dtype=settings.dtype,
             division=division_of(self._options(), settings.subset),
+            coordinates=coordinates,
         )
 
     options = self._options()

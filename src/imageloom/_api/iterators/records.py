@@ -12,7 +12,12 @@ from imageloom._api.iterators.attributes import Label
 from imageloom._api.iterators.files import FileIterator
 from imageloom._api.iterators.mistakes import check_column_names, checked_classes
 from imageloom._api.iterators.plans import FilePlan, FileSettings
-from imageloom._api.iterators.settings import checked_generator, file_settings, warn_about_geometry
+from imageloom._api.iterators.settings import (
+    check_compositions,
+    checked_generator,
+    file_settings,
+    warn_about_geometry,
+)
 from imageloom._api.planning import checked_mixing
 from imageloom._checks.keywords import explained
 from imageloom._log import check_verbose
@@ -120,6 +125,7 @@ class RecordIterator(FileIterator[BatchT_co]):
             dtype=dtype,
         )
         source = make_source(settings, names)
+        check_compositions(options, source.coordinates)
         self._begin_files(FilePlan(source, settings), order, image_data_generator)
         checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)

@@ -72,6 +72,18 @@ SLIDERS: Final = (
     Slider("channel_shift_range", "Channel shift", "up to, in grey levels", 0, 255, 1, 0),
     Slider("brightness_low", "Brightness, least", "a factor; 1 changes nothing", 0, 3, 0.05, 1),
     Slider("brightness_high", "Brightness, most", "a factor; 1 changes nothing", 0, 3, 0.05, 1),
+    Slider("random_crop_low", "Crop, least", "share of the area; 1 crops nothing", 0.01, 1, 0.01, 1),
+    Slider("perspective", "Perspective", "with up to this probability", 0, 1, 0.05, 0),
+    Slider("elastic", "Elastic", "with up to this probability", 0, 1, 0.05, 0),
+    Slider("rand_augment_ops", "RandAugment, operations", "number of operations", 0, 5, 1, 0),
+    Slider("rand_augment_strength", "RandAugment, strength", "up to", 0, 1, 0.05, 0.5),
+    Slider("hue_range", "Hue", "1 is half a turn", 0, 1, 0.05, 0),
+    Slider("saturation_low", "Saturation, least", "0 is grey, 0.5 changes nothing", 0, 1, 0.05, 0.5),
+    Slider("saturation_high", "Saturation, most", "0.5 changes nothing", 0, 1, 0.05, 0.5),
+    Slider("grayscale", "Grayscale", "with this probability", 0, 1, 0.05, 0),
+    Slider("blur", "Blur", "with up to this probability", 0, 1, 0.05, 0),
+    Slider("jpeg_quality_low", "JPEG quality, least", "100 changes nothing", 1, 100, 1, 100),
+    Slider("random_erasing", "Erasing", "with up to this probability", 0, 1, 0.05, 0),
     Slider("cval", "Fill value", "for the fill mode constant", 0, 255, 1, 0),
     Slider("height", "Height", "of target_size, in pixels", 8, 1024, 8, 256),
     Slider("width", "Width", "of target_size, in pixels", 8, 1024, 8, 256),
@@ -88,7 +100,7 @@ CHOICES: Final = (
 )
 _OF_THE_CONSTRUCTOR: Final = (
     "rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range",
-    "channel_shift_range",
+    "channel_shift_range", "perspective", "elastic", "hue_range", "grayscale", "blur", "random_erasing",
 )  # fmt: skip
 
 
@@ -118,9 +130,7 @@ class Settings:
         numbers = {slider.name: _number(slider, fields) for slider in SLIDERS}
         chosen = {choice.name: _choice(choice, fields) for choice in CHOICES}
         options: dict[str, Any] = {name: numbers[name] for name in _OF_THE_CONSTRUCTOR if numbers[name]}
-        brightness = numbers["brightness_low"], numbers["brightness_high"]
-        if brightness != (1, 1):
-            options["brightness_range"] = brightness
+        options |= _pairs(numbers)
         options |= {name: True for name, _ in SWITCHES if fields.get(name) == "true"}
         if chosen["fill_mode"] != "nearest":
             options["fill_mode"] = chosen["fill_mode"]
@@ -128,6 +138,25 @@ class Settings:
             options["cval"] = numbers["cval"]
         size = int(numbers["height"]), int(numbers["width"])
         return cls(options, size, chosen["interpolation"], int(numbers["seed"]))
+
+
+def _pairs(numbers: Mapping[str, float]) -> dict[str, Any]:
+    """The arguments that are two numbers, as far as they change anything."""
+    pairs = {
+        "brightness_range": (numbers["brightness_low"], numbers["brightness_high"]),
+        "random_crop": (numbers["random_crop_low"], 1),
+        "rand_augment": (numbers["rand_augment_ops"], numbers["rand_augment_strength"]),
+        "saturation_range": (numbers["saturation_low"], numbers["saturation_high"]),
+        "jpeg_quality_range": (numbers["jpeg_quality_low"], 100),
+    }
+    changes_nothing = {
+        "brightness_range": (1, 1),
+        "random_crop": (1, 1),
+        "rand_augment": (0, numbers["rand_augment_strength"]),
+        "saturation_range": (0.5, 0.5),
+        "jpeg_quality_range": (100, 100),
+    }
+    return {name: pair for name, pair in pairs.items() if pair != changes_nothing[name]}
 
 
 def _number(slider: Slider, fields: Mapping[str, str]) -> int | float:
@@ -182,8 +211,14 @@ class Augmenting:
         frozen = generator._freeze().without_cache()
         with self._turn, _collected_warnings() as texts:
             image, clipped = self._read(number, settings)
-            source, recipe = array_recipe(frozen, image)
-            (found,) = make_preview_images(recipe, source, [0], versions=_VERSIONS, seed=settings.seed)
+            source, recipe, place = *array_recipe(frozen, image), 0
+            if "random_crop" in settings.options:  # out of the image at its own size
+                size, interpolation = settings.target_size, settings.interpolation
+                source, place = self._source, number
+                recipe = file_recipe(frozen, source, size, "rgb", interpolation)
+            (found,) = make_preview_images(
+                recipe, source, [place], versions=_VERSIONS, seed=settings.seed
+            )
         found = replace(found, clipped=clipped)
         drawn = [phrases(version.params) for version in found.versions]
         notes = [*texts, *about_values([found], None), *geometry_notes(generator)]

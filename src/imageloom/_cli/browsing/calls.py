@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,18 @@ def _constructor(options: Mapping[str, Any]) -> str:
     return f"ImageDataGenerator(\n{''.join(lines)})"
 
 
-def flow_call(place: Path | str, columns: TableColumns) -> FlowCall:
+def flow_call(
+    place: Path | str, columns: TableColumns, extensions: list[str] | str | None = None
+) -> FlowCall:
     """The call for a folder, a flat folder, a URL or a table."""
     if isinstance(place, Path) and place.is_file():
-        return _of_table(place, columns)
-    flat = () if class_folders(place) else ('classes=["."]',)
-    return FlowCall((), "flow_from_directory", (_quoted(str(place)), *flat))
+        call = _of_table(place, columns)
+    else:
+        flat = () if class_folders(place) else ('classes=["."]',)
+        call = FlowCall((), "flow_from_directory", (_quoted(str(place)), *flat))
+    if extensions is None:
+        return call
+    return replace(call, arguments=(*call.arguments, f"extensions={_in_code(extensions)}"))
 
 
 def _of_table(place: Path, columns: TableColumns) -> FlowCall:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from imageloom._checks.coordinates import is_relative
 from imageloom._imaging.augment.affine import Affine, affine_matrix, is_identity
+from imageloom._imaging.augment.polygons import area_of, cut_to_frame
 from imageloom._imaging.augment.steps.points import move_points
 from imageloom._options import TransformOptions
 
@@ -26,6 +27,7 @@ __all__ = [
     "edges_of",
     "enclosing",
     "moved",
+    "moved_by_geometry",
     "points_as_given",
     "positions_of_points",
     "visible_shares",
@@ -106,6 +108,19 @@ def moved(
     Returns:
         The new positions; NaN for an image that is nothing but one of its lines.
     """
+    found = moved_by_geometry(positions, params, options, size, affine)
+    points = move_points(found.reshape(-1, 2) - HALF, params, *size) + HALF
+    return points.reshape(found.shape)
+
+
+def moved_by_geometry(
+    positions: Floats,
+    params: Mapping[str, Any],
+    options: TransformOptions,
+    size: Size,
+    affine: Affine | None = None,
+) -> Floats:
+    """Where rotation, shifts, shear, zoom and flips move positions; arguments as of `moved`."""
     height, width = size
     found = positions
     if not is_identity(params):
@@ -117,8 +132,7 @@ def moved(
         if params.get(name):
             found = found.copy()
             found[..., axis] = side - found[..., axis]
-    points = move_points(found.reshape(-1, 2) - HALF, params, height, width) + HALF
-    return points.reshape(found.shape)
+    return found
 
 
 def _through(positions: Floats, matrix: Floats, offset: Floats) -> Floats:
@@ -130,11 +144,17 @@ def _through(positions: Floats, matrix: Floats, offset: Floats) -> Floats:
 
 
 def enclosing(corners: Floats, size: Size) -> Floats:
-    """The edges (n, 4) of the smallest upright boxes around corners (n, k, 2), clipped to the image."""
-    limits = (size[1], size[0])
-    low = np.clip(corners.min(axis=1), 0, limits)
-    high = np.clip(corners.max(axis=1), 0, limits)
-    return np.concatenate([low, high], axis=1)
+    """The edges (n, 4) of the smallest upright boxes around what is seen of convex polygons (n, k, 2).
+
+    A corner outside of the image does not count, but the points where the border cuts the polygon.
+    """
+    limits = np.array((size[1], size[0]), np.float64)
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    for number in np.flatnonzero(((low < 0) | (high > limits)).any(axis=1)):
+        part = cut_to_frame(corners[number], limits)
+        if len(part) > 1:
+            low[number], high[number] = part.min(axis=0), part.max(axis=0)
+    return np.concatenate([np.clip(low, 0, limits), np.clip(high, 0, limits)], axis=1)
 
 
 def visible_shares(corners: Floats, size: Size) -> Floats:
@@ -145,31 +165,8 @@ def visible_shares(corners: Floats, size: Size) -> Floats:
     outside = np.asarray((corners <= 0).all(axis=1) | (corners >= limits).all(axis=1))
     beyond = np.asarray(outside.any(axis=1))
     finite = np.isfinite(corners).all(axis=(1, 2))
-    whole = np.array([_area(polygon) for polygon in corners])
+    whole = np.array([area_of(polygon) for polygon in corners])
     shares[inside & (whole > 0)] = 1
     for number in np.flatnonzero(finite & ~inside & ~beyond & (whole > 0)):
-        shares[number] = _area(_cut(corners[number], limits)) / whole[number]
+        shares[number] = area_of(cut_to_frame(corners[number], limits)) / whole[number]
     return np.minimum(shares, 1)
-
-
-def _area(polygon: Floats) -> float:
-    x, y = polygon[:, 0], polygon[:, 1]
-    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
-
-
-def _cut(polygon: Floats, limits: Floats) -> Floats:
-    """The part of a convex polygon within the image (Sutherland and Hodgman, CACM 17(1), 1974)."""
-    for axis in (0, 1):
-        for sign, limit in ((1.0, 0.0), (-1.0, -float(limits[axis]))):
-            depth = sign * polygon[:, axis] - limit  # not negative on the visible side of the border
-            following, ahead = np.roll(polygon, -1, axis=0), np.roll(depth, -1)
-            kept: list[Floats] = []
-            for point, then, here, there in zip(polygon, following, depth, ahead, strict=True):
-                if here >= 0:
-                    kept.append(point)
-                if here * there < 0:
-                    kept.append(point + (then - point) * here / (here - there))
-            if not kept:
-                return np.zeros((1, 2))
-            polygon = np.array(kept)
-    return polygon
