@@ -36,8 +36,8 @@ def sentence_about(report: Report) -> str:
         )
     if not report.serial and 2 * report.by_reader > report.batches:
         return (
-            f"The program itself has computed {report.by_reader} of {report.batches} batches, while its "
-            "workers were starting: too few for a verdict."
+            f"The program itself has computed {report.by_reader} of {report.batches} batches, while "
+            "its workers were starting: too few for a verdict."
         )
     waits = f"The model waits {report.waiting_share:.0%} of the time for data"
     if report.waiting_share < _NEGLIGIBLE_WAITING:
