@@ -4,7 +4,7 @@ There are two workloads, colour photographs and small grey pictures. The first e
 images; in later epochs, the best of which counts, some peers use decoded images that they have
 kept. Each peer runs in a new process per round. The peers take turns, so that a change of the
 machine's load affects all of them. The results are printed as tables, and written to the output
-folder as JSON and as a chart::
+folder as JSON, of which `python docs/drawings/draw.py` makes charts::
 
     python benchmarks/compare.py --images 2000 --rounds 3
 """
@@ -23,7 +23,7 @@ from typing import Any
 from fresh import RunFailed, result_of
 from machine import RESULTS, keep
 from peers import PEERS
-from report import Runs, Summary, draw_chart, summarise, table
+from report import Runs, summarise, table
 from tqdm import tqdm
 from workload import WORKLOADS, Measurement, Workload, make_workload
 
@@ -85,7 +85,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=3, help="runs per peer (default: 3)")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="default: all")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for JSON and chart")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for JSON")
     options = parser.parse_args(arguments)
     if not Workload.batch_size < options.images <= _MOST_IMAGES or options.rounds < 1:
         parser.error(f"needs {Workload.batch_size + 1} to {_MOST_IMAGES} images, at least one round")
@@ -96,19 +96,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison; the status is 0 unless every peer failed."""
     options = _parse(arguments)
     records: dict[str, Any] = {}
-    summaries: dict[str, dict[str, Summary]] = {}
+    measured = False
     for name in options.workloads:
         workload = make_workload(name, options.images)
         runs, failures = run_rounds(options.peers, workload, options.rounds)
         records[name] = record_of(workload, runs, failures)
-        if any(runs.values()):
-            summaries[workload.title] = summarise(runs)
+        measured = measured or any(runs.values())
         print(f"\n{workload.title}\n\n{table(summarise(runs), failures)}\n")
-    if not summaries:
+    if not measured:
         return 1
     path = keep("comparison", {"workloads": records}, options.output)
-    draw_chart(summaries, path.with_suffix(".png"))
-    print(f"Written: {path} and {path.with_suffix('.png').name}")
+    print(f"Written: {path}")
     return 0
 
 

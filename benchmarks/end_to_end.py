@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from fresh import result_of, tell
@@ -101,31 +100,8 @@ def run(backend: str, feed: str, workload: Workload) -> dict[str, float]:
     return rates
 
 
-def draw(medians: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
-    """Draw the training rates as bars, in front of the rates without waiting."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, grid = pyplot.subplots(1, len(medians), figsize=(14, 3.4), layout="constrained")
-    for axes, (backend, feeds) in zip(grid, medians.items(), strict=True):
-        names = list(feeds)[::-1]
-        free = [feeds[name]["without_waiting"] for name in names]
-        fed = [feeds[name]["images_per_second"] for name in names]
-        colours = ["#1f77b4" if name.startswith("imageloom") else "#8c9bab" for name in names]
-        axes.barh(names, free, color="#eeeeee")
-        bars = axes.barh(names, fed, color=colours)
-        axes.bar_label(bars, [f"{rate:,.0f}" for rate in fed], padding=4)
-        axes.set_title(f"Keras on {backend}")
-        axes.set_xlabel("images per second while training (pale: with batches that are there)")
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
 def main() -> None:
-    """Measure, print, draw and save the results."""
+    """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", choices=FEEDS, help=argparse.SUPPRESS)
     parser.add_argument("--workload", type=json.loads, help=argparse.SUPPRESS)
@@ -161,8 +137,7 @@ def main() -> None:
         for feed, one in feeds.items()
     ]
     print(markdown(rows, names=2))
-    path = keep("end_to_end", {"rounds": ROUNDS, "medians": medians})
-    draw(medians, path.with_suffix(".png"))
+    keep("end_to_end", {"rounds": ROUNDS, "medians": medians})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How the rate depends on the number of workers, classes and files, and on image and batch size.
 
-Each quantity has a curve, measured on photographs, in one picture. Each point is the median of
-several rounds, and the points of a curve take turns::
+Each quantity has a curve, measured on photographs, which `python docs/drawings/draw.py` draws. Each
+point is the median of several rounds, and the points of a curve take turns::
 
     python benchmarks/growth.py
 """
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS, keep
+from machine import keep
 from tqdm import tqdm
 from workload import Workload, make_workload
 
@@ -84,32 +84,6 @@ def link_folder(root: Path, sources: list[Path], files: int, classes: int) -> st
     return str(target)
 
 
-def draw(curves: list[Curve], path: Path) -> None:
-    """Draw all curves into one picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, grid = pyplot.subplots(2, 3, figsize=(15, 8), layout="constrained")
-    for axes, curve in zip(grid.flat, curves, strict=False):
-        points, rates = list(curve.rates), list(curve.rates.values())
-        axes.plot(points, rates, marker="o", color="#1f77b4")
-        if max(points) / min(points) > 16:
-            axes.set_xscale("log")
-        axes.set_ylim(0, 1.1 * max(rates))
-        axes.set_xticks(points, [f"{point:,}" for point in points], minor=False)
-        axes.minorticks_off()
-        axes.set_xlabel(curve.unit)
-        axes.set_ylabel("images per second")
-        axes.set_title(f"by {curve.name}\n{curve.limit}", fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in grid.flat[len(curves) :]:
-        axes.set_axis_off()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)
-
-
 def measure_all(files: Sequence[int], root: Path) -> list[Curve]:
     """Measure all curves."""
     work = make_workload("photographs", 1000)
@@ -151,7 +125,7 @@ def measure_all(files: Sequence[int], root: Path) -> list[Curve]:
 
 
 def main() -> None:
-    """Measure, draw and save the results."""
+    """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most-files", type=int, default=1_000_000)
     options = parser.parse_args()
@@ -161,7 +135,6 @@ def main() -> None:
         for curve in curves:
             print(curve.name, curve.rates)
         keep("growth", {"rounds": ROUNDS, "curves": [asdict(curve) for curve in curves]})
-        draw(curves, RESULTS / "growth.png")
 
 
 if __name__ == "__main__":

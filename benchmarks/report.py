@@ -1,11 +1,13 @@
-"""Turn the measurements of all rounds into a summary, a table and a bar chart."""
+"""Turn the measurements of all rounds into a summary and a table.
+
+`python docs/drawings/draw.py` makes charts of them.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from peers import PEERS
@@ -169,44 +171,3 @@ def _cells(summary: Summary) -> tuple[str, ...]:
 def _optional(value: float | None, decimals: int) -> str:
     """Return a number as text; it may be missing."""
     return "-" if value is None else f"{value:.{decimals}f}"
-
-
-def draw_chart(summaries: Mapping[str, Mapping[str, Summary]], path: Path) -> None:
-    """Draw the rates as bars: workloads side by side, the first epoch above later ones."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, grid = pyplot.subplots(
-        2, len(summaries), figsize=(8 * len(summaries), 7), layout="constrained", squeeze=False
-    )
-    for column, (title, peers) in enumerate(summaries.items()):
-        augmenting = {peer: s for peer, s in peers.items() if PEERS[peer].augments}
-        decoding = {peer: s for peer, s in peers.items() if s.first is not None}
-        _draw_bars(grid[0][column], decoding, lambda summary: summary.first or 0.0)
-        grid[0][column].set_title(f"{title}\nfirst epoch")
-        _draw_bars(grid[1][column], augmenting, lambda summary: summary.later)
-        grid[1][column].set_title("best later epoch")
-        grid[1][column].set_xlabel("images per second (medians), augmented, batches of 32")
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
-def _draw_bars(axes: Any, peers: Mapping[str, Summary], value: Callable[[Summary], float]) -> None:
-    shown = list(peers.items())[::-1]
-    bars = axes.barh(
-        [summary.label for _, summary in shown],
-        [value(summary) for _, summary in shown],
-        color=[_colour(peer) for peer, _ in shown],
-    )
-    axes.bar_label(bars, fmt="{:,.0f}", padding=4)
-    axes.margins(x=0.12)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _colour(peer: str) -> str:
-    """Return a bar's colour: strong for ours, pale for decoding without augmentation."""
-    if not PEERS[peer].augments:
-        return "#cccccc"
-    return "#1f77b4" if peer.startswith("imageloom") else "#8c9bab"

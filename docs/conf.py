@@ -125,7 +125,7 @@ html_theme_options = {
     "source_directory": "docs/",
     "top_of_page_buttons": ["view", "edit"],
     "light_css_variables": {
-        "color-code-background": "#f4f6f9",
+        "color-code-background": "#eff3f8",
         "color-brand-primary": "#0b5394",
         "color-brand-content": "#0b5cad",
         "color-brand-visited": "#6b3fa0",

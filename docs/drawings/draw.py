@@ -1,4 +1,4 @@
-"""Draw the mark, the pictures of docs/how-it-works.md and the charts of docs/index.md as SVG.
+"""Draw the mark, the pictures of the pages and their charts as SVG.
 
     python docs/drawings/draw.py [FOLDER]
 
@@ -10,16 +10,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import rates
+import speed
 from drawing import Drawing
-from speed import CHARTS
+from splits import splits
 from timeline import Timelines
+
+WIDTH = 360  # the column of a phone
 
 
 def stream() -> Drawing:
     """Epochs end to end, and the window ahead of the reader."""
-    picture = Drawing(760, 250, "The stream of batches and the window ahead of the reader")
-    left, top, width = 20, 70, 45
+    picture = Drawing(WIDTH, 300, "The stream of batches and the window ahead of the reader")
+    left, step, tops = 6, 44, (40, 130)
     for position in range(16):
+        epoch, place = divmod(position, 8)
         fill = (
             "plain"
             if position < 9
@@ -29,17 +34,15 @@ def stream() -> Drawing:
             if position < 14
             else "paper"
         )
-        picture.box(left + width * position, top, width - 5, 46, [str(position)], fill=fill)
-    for epoch in range(2):
-        x = left + 8 * width * epoch
-        picture.line((x, 52), (x + 8 * width - 5, 52))
-        picture.text(x + 4 * width - 2, 42, f"epoch {epoch}: positions {8 * epoch} to {8 * epoch + 7}",
-                     colour="grey")  # fmt: skip
-    reader = left + 9 * width - 2.5
-    picture.arrow((reader, 170), (reader, 122))
-    picture.text(reader - 8, 166, "next(it) reads here", anchor="end", bold=True)
-    picture.line((reader + 8, 134), (left + 14 * width - 5, 134))
-    picture.text(reader + 5 * width / 2 + 3, 152, "the window, computed ahead", anchor="middle")
+        picture.box(left + step * place, tops[epoch], step - 4, 42, [str(position)], fill=fill)
+    for epoch, top in enumerate(tops):
+        words = f"epoch {epoch}: positions {8 * epoch} to {8 * epoch + 7}"
+        picture.text(left, top - 12, words, anchor="start", colour="grey")
+    reader = left + step - 2
+    picture.arrow((reader, 206), (reader, 175))
+    picture.text(left, 222, "next(it) reads here", anchor="start", bold=True)
+    picture.line((reader + 8, 182), (left + 6 * step - 4, 182))
+    picture.text(left + 3.5 * step, 199, "the window, computed ahead")
     legend = [
         ("plain", "handed out"),
         ("green", "ready, waiting"),
@@ -47,120 +50,118 @@ def stream() -> Drawing:
         ("paper", "later"),
     ]
     for number, (fill, words) in enumerate(legend):
-        x = 60 + 175 * number
-        picture.box(x, 204, 22, 22, fill=fill)
-        picture.text(x + 30, 220, words, anchor="start")
+        x, y = left + 180 * (number % 2), 240 + 29 * (number // 2)
+        picture.box(x, y, 20, 20, fill=fill)
+        picture.text(x + 28, y + 15, words, anchor="start")
     return picture
 
 
 def seeds() -> Drawing:
     """From a position to a batch."""
-    picture = Drawing(760, 330, "How a position becomes a batch")
-    picture.box(20, 130, 120, 64, ["position 19", "seed 1"], fill="blue")
-    picture.box(190, 40, 210, 64, ["epoch 2, batch 3", "19 = 2 × 8 + 3"])
-    picture.box(450, 40, 290, 64, ["order of the epoch", "RandomState(1 + 16).permutation(128)"])
-    picture.box(190, 220, 210, 64, ["numbers of the batch", "RandomState(1 + 19)"])
-    picture.box(
-        450, 220, 290, 64, ["angles, shifts, flips, ...", "drawn image by image, in Keras' order"]
-    )
-    picture.box(520, 130, 150, 64, ["the batch", "16 images"], fill="green")
-    picture.arrow((140, 148), (165, 148), (165, 72), (188, 72))
-    picture.arrow((140, 176), (165, 176), (165, 252), (188, 252))
-    picture.arrow((400, 72), (448, 72))
-    picture.arrow((400, 252), (448, 252))
-    picture.arrow((595, 104), (595, 128))
-    picture.text(583, 121, "which samples: places 48 to 63", anchor="end", size=12, colour="grey")
-    picture.arrow((595, 220), (595, 196))
-    picture.text(583, 213, "their transforms", anchor="end", size=12, colour="grey")
-    example = "128 samples in batches of 16: 8 batches an epoch, so epoch 2 begins at position 16"
-    picture.text(380, 316, example, colour="grey", size=12)
+    picture = Drawing(WIDTH, 418, "How a position becomes a batch")
+    picture.box(110, 10, 140, 52, ["position 19", "seed 1"], fill="blue")
+    for left, first, second in (
+        (
+            6,
+            ["epoch 2, batch 3", "19 = 2 × 8 + 3"],
+            ["order of the epoch", "RandomState(1 + 16)", ".permutation(128)"],
+        ),
+        (
+            186,
+            ["numbers of the batch", "RandomState(1 + 19)"],
+            ["angles, shifts, ...", "image by image,", "in Keras' order"],
+        ),
+    ):
+        middle = left + 84
+        picture.arrow((150 if left < 180 else 210, 62), (middle, 98))
+        picture.box(left, 100, 168, 54, first)
+        picture.arrow((middle, 154), (middle, 186))
+        picture.box(left, 188, 168, 70, second)
+    picture.arrow((90, 258), (90, 322), (108, 322))
+    picture.arrow((270, 258), (270, 322), (252, 322))
+    picture.text(98, 278, "which samples:", anchor="start", size=12, colour="grey")
+    picture.text(98, 293, "places 48 to 63", anchor="start", size=12, colour="grey")
+    picture.text(278, 278, "their", anchor="start", size=12, colour="grey")
+    picture.text(278, 293, "transforms", anchor="start", size=12, colour="grey")
+    picture.box(110, 302, 140, 50, ["the batch", "16 images"], fill="green")
+    for number, words in enumerate(
+        ("128 samples in batches of 16: 8 batches an epoch,", "so epoch 2 begins at position 16")
+    ):
+        picture.text(WIDTH / 2, 382 + 18 * number, words, colour="grey", size=12)
     return picture
 
 
 def workers() -> Drawing:
     """Who computes, and where the pixels lie."""
-    picture = Drawing(760, 400, "Worker processes write into memory that the program maps, too")
-    picture.box(15, 40, 300, 345, dashed=True, fill="paper")
-    picture.text(165, 30, "your program", bold=True)
-    picture.box(35, 60, 260, 54, ["model.fit, or your loop"], fill="blue")
-    picture.box(35, 150, 260, 62, ["iterator", "a window of positions"])
-    picture.box(35, 250, 260, 62, ["dispatcher, a thread", "starts, feeds and replaces workers"])
-    picture.arrow((120, 114), (120, 148))
-    picture.text(128, 136, "next(it)", anchor="start", size=12, colour="grey")
-    picture.arrow((120, 212), (120, 248))
-    picture.text(128, 236, "tasks: a position, file names", anchor="start", size=12, colour="grey")
-    for number in range(3):
-        y = 60 + 70 * number
-        name = f"worker {number + 1}" if number < 2 else "..."
-        picture.box(585, y, 160, 48, [name, "reads, warps, writes"] if number < 2 else [name])
-    picture.text(665, 30, "worker processes", bold=True)
-    picture.box(370, 60, 150, 188, fill="paper")
-    picture.text(445, 30, "shared memory", bold=True)
-    for number, (fill, words) in enumerate(
-        [
-            ("green", "slot: ready"),
-            ("yellow", "slot: written"),
-            ("yellow", "slot: written"),
-            ("plain", "slot: free"),
-        ]
+    picture = Drawing(WIDTH, 536, "Worker processes write into memory that the program maps, too")
+    picture.text(98, 20, "your program", bold=True)
+    picture.box(4, 30, 188, 280, dashed=True, fill="paper")
+    picture.box(14, 42, 168, 52, ["model.fit,", "or your loop"], fill="blue")
+    picture.box(14, 130, 168, 52, ["iterator", "a window of positions"])
+    picture.box(14, 236, 168, 62, ["dispatcher, a thread", "starts, feeds and", "replaces workers"])
+    picture.arrow((44, 94), (44, 128))
+    picture.text(52, 116, "next(it)", anchor="start", size=12, colour="grey")
+    picture.arrow((44, 182), (44, 234))
+    picture.text(52, 205, "tasks: a position,", anchor="start", size=12, colour="grey")
+    picture.text(52, 220, "file names", anchor="start", size=12, colour="grey")
+    picture.text(302, 20, "shared memory", bold=True)
+    picture.box(248, 30, 108, 188, fill="paper")
+    slots = [("green", "ready"), ("yellow", "written"), ("yellow", "written"), ("plain", "free")]
+    for number, (fill, words) in enumerate(slots):
+        picture.box(256, 40 + 43 * number, 92, 38, [f"slot: {words}"], fill=fill)
+    picture.arrow((256, 59), (184, 59))
+    picture.text(220, 52, "no copy", size=12, colour="grey")
+    for number, x in enumerate((4, 126, 248)):
+        lines = [f"worker {number + 1}", "reads, warps,", "writes"] if number < 2 else ["..."]
+        picture.box(x, 380, 108, 68, lines)
+    picture.text(4, 466, "worker processes", anchor="start", bold=True)
+    picture.arrow((58, 378), (58, 300), both=True)
+    picture.text(66, 332, 'tasks out, "done" back:', anchor="start", size=12, colour="grey")
+    picture.text(66, 347, "about 2 kB", anchor="start", size=12, colour="grey")
+    picture.arrow((150, 378), (150, 364), (222, 364), (222, 102), (254, 102))
+    picture.arrow((200, 378), (236, 364), (236, 145), (254, 145))
+    for number, words in enumerate(
+        (
+            "A slot is free when its array is gone.",
+            "A worker that dies leaves its slot; a new one",
+            "computes the same task again: the same bytes.",
+        )
     ):
-        picture.box(382, 72 + 43 * number, 126, 34, [words], fill=fill)
-    picture.arrow((583, 84), (510, 132))
-    picture.arrow((583, 154), (510, 172))
-    picture.arrow((382, 88), (297, 88))
-    picture.text(340, 80, "no copy", size=12, colour="grey")
-    picture.arrow((295, 290), (665, 290), (665, 250), both=True)
-    picture.text(470, 282, 'tasks out, "done" back: about 2 kB', size=12, colour="grey")
-    picture.box(35, 335, 260, 36, ["a slot is free when its array is gone"], fill="paper", size=12)
-    picture.text(
-        345,
-        340,
-        "A worker that dies leaves its slot; a new one",
-        anchor="start",
-        colour="grey",
-        size=12,
-    )
-    picture.text(
-        345,
-        357,
-        "computes the same task again: the same bytes.",
-        anchor="start",
-        colour="grey",
-        size=12,
-    )
+        picture.text(4, 488 + 18 * number, words, anchor="start", colour="grey", size=12)
     return picture
 
 
 def image() -> Drawing:
-    """What happens to one image."""
-    picture = Drawing(760, 214, "The steps that an image goes through")
-    upper = [
-        ("read", "decode"),
-        ("resize", ""),
-        ("cache", "if any"),
-        ("noaug_", "function"),
-        ("warp, flips", "one resampling"),
+    """What happens to one image: down on the left, and then down on the right."""
+    picture = Drawing(WIDTH, 414, "The steps that an image goes through")
+    columns = [
+        [
+            ("read", "decode"),
+            ("resize",),
+            ("cache", "if any"),
+            ("noaug_", "function"),
+            ("warp, flips", "one resampling"),
+        ],
+        [
+            ("colour", "noise"),
+            ("preprocessing", "_function"),
+            ("rescale",),
+            ("normalise",),
+            ("slot", "of the batch"),
+        ],
     ]
-    lower = [
-        ("colour", "noise"),
-        ("preprocessing", "_function"),
-        ("rescale", ""),
-        ("normalise", ""),
-        ("slot", "of the batch"),
-    ]
-    for row, steps in enumerate((upper, lower)):
+    fills = {"cache": "yellow", "slot": "green", "noaug_": "blue", "preprocessing": "blue"}
+    for column, steps in enumerate(columns):
         for number, words in enumerate(steps):
-            x, y = 20 + 148 * number, 24 + 100 * row
-            fill = {"cache": "yellow", "slot": "green", "noaug_": "blue", "preprocessing": "blue"}.get(
-                words[0], "plain"
-            )
-            picture.box(x, y, 124, 56, [word for word in words if word], fill=fill)
+            x, y = 6 + 196 * column, 8 + 70 * number
+            picture.box(x, y, 152, 46, words, fill=fills.get(words[0], "plain"))
             if number:
-                picture.arrow((x - 24, y + 28), (x - 2, y + 28))
-    picture.arrow((674, 80), (674, 102), (82, 102), (82, 122))
-    picture.text(20, 203, "blue: your functions", anchor="start", colour="grey", size=12)
-    skipped = "yellow: from the second epoch on, everything before it is skipped"
-    picture.text(180, 203, skipped, anchor="start", colour="grey", size=12)
+                picture.arrow((x + 76, y - 24), (x + 76, y - 2))
+    picture.arrow((158, 311), (180, 311), (180, 31), (200, 31))
+    for number, words in enumerate(
+        ("blue: your functions", "yellow: from the second epoch on, all before is skipped")
+    ):
+        picture.text(6, 366 + 22 * number, words, anchor="start", colour="grey", size=12)
     return picture
 
 
@@ -186,10 +187,12 @@ def logo() -> Drawing:
 def main() -> None:
     """Writes all of them."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-    for draw in (stream, seeds, workers, image, logo):
+    for draw in (stream, seeds, workers, image, splits, logo):
         draw().write(folder / f"{draw.__name__}.svg")
-    for name, chart in CHARTS.items():
+    for name, chart in {**speed.CHARTS, **rates.CHARTS}.items():
         chart().drawing().write(folder / f"{name}.svg")
+    for number, name in enumerate(rates.GROWTH):
+        rates.growth(number).write(folder / f"growth-{name}.svg")
     Timelines().write(folder / "timeline.svg")
 
 

@@ -1,4 +1,4 @@
-"""The charts of speed on the first page and in README, drawn from `benchmarks/results`.
+"""Charts of speed: those of the first page and README, drawn from `benchmarks/results`.
 
 What was not measured is not drawn.
 """
@@ -21,8 +21,9 @@ class Chart:
     """Horizontal bars, each below its name, in a drawing that is narrow enough for a phone."""
 
     def __init__(
-        self, title: str, unit: str, bars: Sequence[tuple[str, float]], foot: str, sign: str = ""
-    ) -> None:
+        self, title: str, unit: str, bars: Sequence[tuple[str, float]], foot: str, sign: str = "",
+        *, width: float = WIDTH, behind: Sequence[float] = (), pale: str = "",
+    ) -> None:  # fmt: skip
         """Lays it out.
 
         Args:
@@ -31,24 +32,34 @@ class Chart:
             bars: names and values, the largest first. Those of imageloom have its colour.
             foot: when and on what it was measured.
             sign: what stands behind each value.
+            width: of the drawing.
+            behind: a longer value for each bar, which is pale and lies behind it.
+            pale: how the name of a bar begins that is pale itself.
         """
         self.title, self.unit, self.bars, self.foot, self.sign = title, unit, bars, foot, sign
+        self.behind, self._pale, self._width = behind, pale, width
 
     def drawing(self) -> Drawing:
         """Draws it."""
         height = TOP + STEP * len(self.bars) + 10
         words = ", ".join(f"{name} {self._shown(value)}" for name, value in self.bars)
-        picture = Drawing(WIDTH, height, f"{self.title}, {self.unit}: {words}", ground=False)
+        picture = Drawing(self._width, height, f"{self.title}, {self.unit}: {words}", ground=False)
         picture.text(0, 17, self.title, size=16, anchor="start", bold=True)
         picture.text(0, 35, self.unit, size=12, colour="grey", anchor="start")
-        most = max(value for _, value in self.bars)
+        most = max(*(value for _, value in self.bars), *self.behind)
         for number, (name, value) in enumerate(self.bars):
             y = TOP + STEP * number
-            length = max(2, round((WIDTH - 58) * value / most))
+            length = max(2, round((self._width - 58) * value / most))
             ours = name.startswith("imageloom")
+            pale = bool(self._pale) and name.startswith(self._pale)
             picture.text(0, y, name, size=12.5, anchor="start", bold=ours)
-            picture.area(0, y + 5, length, 13, "first" if ours else "line", rounded=2)
-            picture.text(length + 6, y + 16, self._shown(value), size=12.5, anchor="start", bold=ours)
+            end = length
+            if self.behind:
+                end = max(length, round((self._width - 58) * self.behind[number] / most))
+                picture.area(0, y + 5, end, 13, "faint", rounded=2)
+            colour = "first" if ours else "faint" if pale else "line"
+            picture.area(0, y + 5, length, 13, colour, rounded=2)
+            picture.text(end + 6, y + 16, self._shown(value), size=12.5, anchor="start", bold=ours)
         picture.text(0, height - 4, self.foot, size=11, colour="grey", anchor="start")
         return picture
 
