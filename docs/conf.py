@@ -1,14 +1,14 @@
 """How Sphinx makes the site of these pages (`make docs`). Neither making nor reading needs the net.
 
 The folder `extensions` has what Sphinx lacks: tabs and cards from marks in the Markdown, tables for
-narrow screens, drawings that follow the colours of the site, links to the source, and what a page says
-of itself. `static` has the look of it all, and the one script. `SITE_ADDRESS` and `SITE_SOURCE` in the
-environment say where the site will be and which branch or tag of the repository it is made from.
+narrow screens, drawings that follow the colours of the site, cells of notebooks, links to the source,
+and what a page says of itself. `static` has the look of it all, and the one script. `SITE_ADDRESS` and
+`SITE_SOURCE` in the environment say where the site will be and which branch or tag of the repository
+it is made from.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -52,6 +52,7 @@ extensions = [
     "access",
     "heads",
     "links",
+    "notebooks",
     "pictures",
     "sections",
     "tables",
@@ -154,37 +155,6 @@ def link_from_included_pages(app: Sphinx, path: Path, docname: str, source: list
     source[0] = _BESIDE.sub(rf"]({REPOSITORY}/blob/main/\1)", source[0])
 
 
-def put_notebook_in(app: Sphinx, docname: str, source: list[str]) -> None:
-    """On the site, `<!-- the cells of FILE -->` becomes the cells of a notebook, and what they show."""
-    page = Path(app.env.doc2path(docname))
-    source[0] = re.sub(
-        r"^<!-- the cells of (\S+) -->$",
-        lambda match: _cells_as_markdown(page.parent / match[1]),
-        source[0],
-        flags=re.MULTILINE,
-    )
-
-
-def _cells_as_markdown(path: Path) -> str:
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    parts = []
-    for cell in cells[1:]:  # the first has the title
-        text = "".join(cell["source"])
-        parts.append(f"```python\n{text}\n```" if cell["cell_type"] == "code" else text)
-        for output in cell.get("outputs", []):
-            data = {kind: "".join(part) for kind, part in output.get("data", {}).items()}
-            if "image/jpeg" in data:
-                shown = (
-                    f'<img alt="" src="data:image/jpeg;base64,{"".join(data["image/jpeg"].split())}">'
-                )
-                parts.append(f"```{{raw}} html\n{shown}\n```")
-            elif "text/html" in data:
-                parts.append(f"```{{raw}} html\n{data['text/html']}\n```")
-            else:
-                parts.append(f"```text\n{''.join(output.get('text', '')).rstrip()}\n```")
-    return "\n\n".join(parts)
-
-
 class NameOrCode(SphinxRole):
     """What docstrings have in single backticks: a link if it is a name described here, else code."""
 
@@ -199,5 +169,4 @@ def setup(app: Sphinx) -> None:
     """Registers what stands above."""
     app.add_role("name-or-code", NameOrCode())
     app.connect("source-read", link_to_included_pages)
-    app.connect("source-read", put_notebook_in)
     app.connect("include-read", link_from_included_pages)

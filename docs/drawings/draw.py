@@ -118,8 +118,8 @@ def workers() -> Drawing:
     picture.arrow((58, 378), (58, 300), both=True)
     picture.text(66, 332, 'tasks out, "done" back:', anchor="start", size=12, colour="grey")
     picture.text(66, 347, "about 2 kB", anchor="start", size=12, colour="grey")
-    picture.arrow((150, 378), (150, 364), (222, 364), (222, 102), (254, 102))
-    picture.arrow((200, 378), (236, 364), (236, 145), (254, 145))
+    picture.arrow((200, 378), (200, 360), (220, 360), (220, 102), (254, 102))
+    picture.arrow((302, 378), (302, 360), (236, 360), (236, 145), (254, 145))
     for number, words in enumerate(
         (
             "A slot is free when its array is gone.",

@@ -47,19 +47,23 @@ class Chart:
         picture.text(0, 17, self.title, size=16, anchor="start", bold=True)
         picture.text(0, 35, self.unit, size=12, colour="grey", anchor="start")
         most = max(*(value for _, value in self.bars), *self.behind)
+        room = self._width - (88 if self.behind else 58)
         for number, (name, value) in enumerate(self.bars):
             y = TOP + STEP * number
-            length = max(2, round((self._width - 58) * value / most))
+            length = max(2, round(room * value / most))
             ours = name.startswith("imageloom")
             pale = bool(self._pale) and name.startswith(self._pale)
             picture.text(0, y, name, size=12.5, anchor="start", bold=ours)
             end = length
             if self.behind:
-                end = max(length, round((self._width - 58) * self.behind[number] / most))
+                end = max(length, round(room * self.behind[number] / most))
                 picture.area(0, y + 5, end, 13, "faint", rounded=2)
             colour = "first" if ours else "faint" if pale else "line"
             picture.area(0, y + 5, length, 13, colour, rounded=2)
-            picture.text(end + 6, y + 16, self._shown(value), size=12.5, anchor="start", bold=ours)
+            shown = self._shown(value)
+            if self.behind:
+                shown += f" of {self._shown(self.behind[number])}"
+            picture.text(end + 6, y + 16, shown, size=12.5, anchor="start", bold=ours)
         picture.text(0, height - 4, self.foot, size=11, colour="grey", anchor="start")
         return picture
 

@@ -69,6 +69,27 @@ def test_charts_are_described_with_their_figures(page: Path, monkeypatch: pytest
         assert told <= values | cores, name
 
 
+def test_charts_of_growth_are_described_with_their_figures() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    described = re.findall(r"!\[([^]]*)\]\(drawings/growth-[\w-]+\.svg\)", text)
+    curves = record("growth")["curves"]
+    assert len(described) == len(curves)
+    for words, curve in zip(described, curves, strict=True):
+        told = re.findall(r"([\d,]+)\sgives\s([\d,]+)(?:,\s|$)", words)
+        assert told == [(f"{int(point):,}", f"{rate:,.0f}") for point, rate in curve["rates"].items()]
+
+
+def test_charts_of_all_libraries_show_what_the_tables_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn(monkeypatch)
+    rates = importlib.import_module("rates")
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    for name, make in rates.CHARTS.items():
+        assert f"(drawings/{name}.svg)" in text
+        chart = make()
+        for bar, value in chart.bars:
+            assert re.search(rf"^\|.*\b{re.escape(bar)} \|.* {value:,.0f} \|", text, re.MULTILINE), bar
+
+
 def test_readme_tells_measured_figures() -> None:
     fast = re.search(
         r"^\* \*\*Fast\*\*: (.*?)(?=^\S)", README.read_text("utf-8"), re.DOTALL | re.MULTILINE

@@ -117,6 +117,20 @@ def test_cells_know_their_columns(site: Path) -> None:
     assert re.search(r'<td role="cell" data-label="for">', text)
 
 
+def test_notebooks_look_as_all_pages(site: Path) -> None:
+    """The names of columns and of the index stand in one row, and pictures are described."""
+    text = (site / "notebooks" / "slow-run.html").read_text(encoding="utf-8")
+    assert "dataframe" not in re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL)
+    assert text.count('<th role="columnheader" class="head">name</th>') == 1
+    assert (
+        '<td role="cell" data-label="name">batch</td><td role="cell" data-label="count">20</td>' in text
+    )
+    for page in (site / "tour.html", *(site / "notebooks").glob("*.html")):
+        for tag in re.findall(r'<img[^>]*src="data:image/jpeg[^>]*>', page.read_text("utf-8")):
+            if "width=" not in tag:  # else it is a small one in a table, whose row describes it
+                assert len(re.findall(r'alt="([^"]*)"', tag)[0]) > 20, page
+
+
 def test_tabs_come_from_plain_words(site: Path) -> None:
     text = (site / "installation.html").read_text(encoding="utf-8")
     assert text.count('<div class="tabs" data-name="installer">') == 2
