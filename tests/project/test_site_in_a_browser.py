@@ -24,7 +24,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 DESK, PHONE = 1280, 390
 SHOTS = ROOT / "build" / "screenshots"
 # Pages of each kind; `make test-long` looks at all.
-REPRESENTATIVE = ["index", "installation", "how-to/devices", "reference/errors", "search"]
+REPRESENTATIVE = [
+    "index",
+    "installation",
+    "how-to/devices",
+    "performance",
+    "notebooks/slow-run",
+    "reference/errors",
+    "search",
+]
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important }"
 
 
