@@ -108,6 +108,6 @@ def _picture(image: Image.Image, title: str) -> str:
     width, height = round(small.width * scale), round(small.height * scale)
     hard = ";image-rendering:pixelated" if exact else ""
     return (
-        f"<img title='{title}' width='{width}' height='{height}' style='margin:0{hard}' "
+        f"<img alt='{title}' title='{title}' width='{width}' height='{height}' style='margin:0{hard}' "
         f"src='data:image/{kind};base64,{data}'>"
     )
