@@ -73,6 +73,7 @@ class Code(StrEnum):
     MASKS_AS_CLASSES = "IL213"
     MISSING_VALUES = "IL214"
     SUBSETS_DIFFER = "IL215"
+    CHANGED_LABELS = "IL216"
 
     # Arguments
     NOT_FITTED = "IL301"

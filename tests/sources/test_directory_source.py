@@ -198,6 +198,11 @@ def test_tiff_files_get_the_warning_of_keras_once(tmp_path: Path) -> None:
     assert_same_samples(iterator, keras(folder))
 
 
+def test_tiff_files_of_native_depth_are_not_warned_of(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path, {"cat": ["a.tiff", "b.tif", "c.png"]})
+    assert len(ours(folder, constructor={"depth": "native"})) == 1
+
+
 @pytest.fixture(scope="module")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A linked file, a linked class and a linked folder inside a class."""

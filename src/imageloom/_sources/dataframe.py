@@ -37,6 +37,7 @@ from imageloom._sources.frame_mistakes import (
 from imageloom._sources.listing import WHITE_LIST_FORMATS
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.splitting import Division
+from imageloom._sources.target_mistakes import changed_labels
 from imageloom._sources.unfound_files import names_without_files, not_found
 from imageloom._storage.refusals import is_file
 from imageloom._storage.stamps import stamps_of
@@ -223,6 +224,7 @@ class DataFrameSource(FileSource):
                 frame[self._x_col].tolist(), frame[y_col].tolist(), frame.index
             )
             self.mistakes += subset_mistakes(frame, columns, split, classes=True)
+            self.mistakes += changed_labels(self.class_indices, self.class_mode, self.dtype)
         elif self.class_mode in ("raw", "multi_output"):
             self.mistakes += target_mistakes(frame, columns, "y_col")
             self.mistakes += subset_mistakes(frame, columns, split, classes=False)

@@ -29,6 +29,7 @@ from imageloom._sources.mistakes import Mistake
 from imageloom._sources.remote_listing import list_remote_classes
 from imageloom._sources.shuffled_index import list_classes_shuffled
 from imageloom._sources.splitting import Division
+from imageloom._sources.target_mistakes import changed_labels
 from imageloom._storage.places import list_folder
 from imageloom._storage.refusals import telling
 from imageloom._storage.urls import absolute, is_url, protocols
@@ -68,11 +69,13 @@ class DirectorySource(FileSource):
         formats: Sequence[str] = WHITE_LIST_FORMATS,
         division: Division | None = None,
         only_formats: bool = False,
+        keeps_bands: bool = False,
     ) -> None:
         """Lists the folder; `formats` are the suffixes of the files that are images.
 
         A subset is the slice `split` of each class, or else what `division` says. With `only_formats`,
-        a class without any image does not consist of its `.npy` files.
+        a class without any image does not consist of its `.npy` files. With `keeps_bands`, TIFF files
+        are not distorted, and not warned of.
 
         Raises:
             FileNotFoundError: The folder does not exist.
@@ -104,6 +107,12 @@ class DirectorySource(FileSource):
             if only_formats or tuple(formats) != WHITE_LIST_FORMATS:
                 look_for = (tuple(formats), not only_formats)
             listings = self._listed(names, follow_links, shuffle_index_dir, seed, look_for)
+            if not keeps_bands and any(listing.has_tiff for listing in listings):
+                warn_user(
+                    'Using ".tiff" files with multiple bands will cause distortion. '
+                    "Please verify your output.",
+                    code=Code.MULTIBAND_TIFF,
+                )
             parts = [_take(listing.files, split) for listing in listings]
         else:
             wanted = [*formats] if only_formats else [*WHITE_LIST_FORMATS, "npy"]
@@ -130,7 +139,7 @@ class DirectorySource(FileSource):
             self.mistakes += self._mistakes_of_folder(names, listings, top, split, formats)
         else:
             self.mistakes += classes_without_samples(directory, names, [len(part) for part in parts])
-        self.mistakes += lost
+        self.mistakes += [*lost, *changed_labels(self.class_indices, class_mode, dtype)]
 
     def _mistakes_of_folder(
         self,
@@ -185,12 +194,6 @@ class DirectorySource(FileSource):
         else:
             listings = list_classes_shuffled(
                 self.root, names, index_dir, follow_links=follow_links, seed=seed
-            )
-        if any(listing.has_tiff for listing in listings):
-            warn_user(
-                'Using ".tiff" files with multiple bands will cause distortion. '
-                "Please verify your output.",
-                code=Code.MULTIBAND_TIFF,
             )
         if is_url(self.root):
             self.stamps = {path: s for listing in listings for path, s in listing.stamps.items()}

@@ -24,6 +24,7 @@ _CODES: Final = {
     "masks-as-classes": Code.MASKS_AS_CLASSES,
     "missing-values": Code.MISSING_VALUES,
     "subsets-differ": Code.SUBSETS_DIFFER,
+    "changed-labels": Code.CHANGED_LABELS,
     "empty-class": Code.EMPTY_CLASS,
     "binary": Code.NOT_BINARY,
     "files-not-found": Code.MISSING_FILES,

@@ -22,6 +22,7 @@ from imageloom._sources.labels import class_numbers_of
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.shards import Shards
 from imageloom._sources.splitting import Division, group_keys
+from imageloom._sources.target_mistakes import changed_labels
 from imageloom._sources.words import counted
 from imageloom._storage.encoded_tables import EncodedImages, Table
 from imageloom._storage.urls import protocols
@@ -71,6 +72,7 @@ class RecordSource(FileSource):
                 values, class_mode=str(self.class_mode), classes=classes, names=names, column=column
             )
             self.class_indices, kept, ids = found
+            self.mistakes += changed_labels(self.class_indices, self.class_mode, self.dtype)
             if len(kept) < count:
                 gone = counted(count - len(kept), "record")
                 text = f"{gone} without one of the `classes` in {column!r} will be ignored."

@@ -1,4 +1,4 @@
-"""What cannot be meant in targets and weights: missing values, and subsets with other classes.
+"""What cannot be meant in targets: missing values, changed class numbers, subsets that differ.
 
 The functions look at the columns of a data frame and at arrays alike.
 """
@@ -6,17 +6,19 @@ The functions look at the columns of a data frame and at arrays alike.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._checks.values import as_dtype
 from imageloom._sources.mistakes import Mistake
 from imageloom._sources.words import counted
 
-__all__ = ["lost_classes", "missing_in", "missing_values", "row_name", "sorted_rows"]
+__all__ = ["changed_labels", "lost_classes", "missing_in", "missing_values", "row_name", "sorted_rows"]
 
+_ALWAYS_KEPT: Final = 128  # every dtype has the whole numbers below it
 _LARGEST: Final = 2**22  # values; of more, rows from everywhere are looked at
 _MISSING_TYPES: Final = ("NAType", "NaTType", "NoneType")
 _FEW_ROWS: Final = 4  # of each class, on average; numbers that occur less often are quantities
@@ -97,6 +99,40 @@ def _first_missing(row: Any) -> str:
         found = [value for value in row.reshape(-1).tolist() if missing_in(value)]
     value = found[0] if found else row
     return str(value)
+
+
+# Class numbers
+
+
+def changed_labels(
+    class_indices: Mapping[str, int], class_mode: str | None, dtype: Any
+) -> list[Mistake]:
+    """Says which class numbers a dtype does not keep: uint8 turns 299 into 43, as in Keras.
+
+    Args:
+        class_indices: the number of each class by its name.
+        class_mode: only `"sparse"` and `"binary"` have class numbers as targets.
+        dtype: the dtype of the targets, which is the iterator's.
+    """
+    if class_mode not in ("binary", "sparse") or len(class_indices) <= _ALWAYS_KEPT:
+        return []
+    kind = as_dtype(dtype)
+    numbers = np.fromiter(class_indices.values(), np.int64, len(class_indices))
+    with np.errstate(all="ignore"):  # float16 makes infinity of large ones
+        found = numbers.astype(kind).astype(np.float64)
+    changed = found != numbers
+    if not changed.any():
+        return []
+    name, number = list(class_indices.items())[int(changed.nonzero()[0][-1])]
+    return [
+        Mistake(
+            "changed-labels",
+            f'dtype="{kind.name}" changes {counted(int(changed.sum()), "label")} of the '
+            f'{len(class_indices):,} classes of class_mode="{class_mode}", as in Keras: that of '
+            f'{name!r} is {number}, and batches have {found[changed][-1]:g}. Pass dtype="float32", or '
+            'class_mode="categorical", whose targets are zeros and ones.',
+        )
+    ]
 
 
 # Subsets

@@ -176,6 +176,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
             seed=order.seed,
             formats=suffixes or self.white_list_formats,
             only_formats=suffixes is not None,
+            keeps_bands=options.depth == "native",
         )
         if class_counts is not None:
             class_counts.update(source.class_counts)

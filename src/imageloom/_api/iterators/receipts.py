@@ -190,7 +190,9 @@ def _of_batches(iterator: Any, batches: Iterable[tuple[int, list[str]]]) -> Iter
                 for place, pair in enumerate(zip(found, parts, strict=True))
                 if len({*pair}) > 1
             ]
-            yield f"batch {position}: {' and '.join(wrong)} differ from those of the receipt"
+            single = len(wrong) == 1 and wrong[0] != "the images"
+            end = "differs from that" if single else "differ from those"
+            yield f"batch {position}: {' and '.join(wrong)} {end} of the receipt"
 
 
 def _of_versions(theirs: Mapping[str, Any]) -> list[str]:
