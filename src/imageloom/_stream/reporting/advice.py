@@ -34,11 +34,6 @@ def sentence_about(report: Report) -> str:
             f"The program itself has computed the batches so far, in {report.worker_seconds:.1f} s: "
             "workers start when there is more to do than their start takes."
         )
-    if not report.serial and 2 * report.by_reader > report.batches:
-        return (
-            f"The program itself has computed {report.by_reader} of {report.batches} batches, while "
-            "its workers were starting: too few for a verdict."
-        )
     waits = f"The model waits {report.waiting_share:.0%} of the time for data"
     if report.waiting_share < _NEGLIGIBLE_WAITING:
         return f"{waits}, so faster loading would gain nothing."
@@ -66,13 +61,17 @@ def _advice(report: Report, stage: str) -> str:
 
 def _more(report: Report, stage: str) -> str:
     """What helps whatever takes the time."""
-    wanted = _workers_wanted(report)
     if report.fallback is not None:
         return "let the generator's own workers compute the batches, as the last line says"
     if report.serial:
         return (
             "let workers compute the batches ahead, in the background "
-            f'(executor="processes", cores={min(wanted, report.cpus)})'
+            f'(executor="processes", cores={min(_workers_wanted(report), report.cpus)})'
+        )
+    if 2 * report.by_reader > report.batches:
+        return (
+            "look again after more batches, because the program itself has computed "
+            f"{report.by_reader} of {report.batches} so far, while its workers were starting"
         )
     if report.idle_share >= _NEGLIGIBLE_IDLENESS:
         more = f" (max_batches_pending={2 * report.pending})" if report.pending else ""
@@ -80,7 +79,12 @@ def _more(report: Report, stage: str) -> str:
             f"raise max_batches_pending{more}, because the consumer requests several batches at once "
             f"and workers are idle {report.idle_share:.0%} of the time"
         )
-    wanted = max(wanted, report.workers + 1)  # because those that there are, are busy
+    return _more_workers(report, stage)
+
+
+def _more_workers(report: Report, stage: str) -> str:
+    """What helps where all workers are busy."""
+    wanted = max(_workers_wanted(report), report.workers + 1)
     if report.workers < report.cpus:
         usable = min(wanted, report.cpus)
         return f"use {counted(usable - report.workers, 'more worker')} (cores={usable})"
