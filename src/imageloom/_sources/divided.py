@@ -200,7 +200,7 @@ def _is_whole(value: Any) -> bool:
 def _classes_of_targets(y: NDArray[Any] | None) -> Classes:
     """The classes of targets that are class numbers, names, or rows of zeros and ones."""
     if y is None:
-        raise _without_classes("`y` is None")
+        raise _without_classes("`y` is None, or has boxes or points")
     if y.ndim == 2 and y.shape[1] > 1:
         if y.dtype.kind not in "biuf" or not np.all((y == 0) | (y == 1)):
             raise _without_classes("`y` has rows with other values than 0 and 1")
