@@ -103,6 +103,7 @@ html_theme = "furo"
 html_title = "imageloom"
 html_baseurl = os.environ.get("SITE_ADDRESS", "https://imageloom.github.io/imageloom/latest/")
 html_copy_source = False
+html_domain_indices = False  # it would list one module, and be too wide for a phone
 html_show_sourcelink = False
 html_static_path = ["static"]
 html_css_files = ["imageloom.css", "landing.css"]
