@@ -62,6 +62,8 @@ OPTIONAL = {
     # The wheels of PyPI are built for a torch with CUDA.
     "docs/coming-from-torch.md": {"# With torchvision:": "torchvision"},
 }
+# Pages that train for long, or in several processes.
+TRAINING = ("docs/how-to/tinyml.md", "docs/how-to/data-parallel.md", "docs/how-to/splits.md")
 # The Keras that a page needs, where the oldest supported one is not enough.
 NEEDS_KERAS = {"docs/how-to/data-parallel.md": (3, 11)}
 
@@ -70,8 +72,21 @@ pytestmark = pytest.mark.skipif(not PAGES, reason="an unpacked distribution has 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+@pytest.mark.parametrize(
+    "path", [path for path in DOCUMENTS if name_of(path) not in TRAINING], ids=name_of
+)
 def test_every_block_runs(path: Path, tmp_path: Path) -> None:
+    assert_blocks_run(path, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if name_of(path) in TRAINING], ids=name_of)
+def test_every_block_of_a_page_that_trains_runs(path: Path, tmp_path: Path) -> None:
+    assert_blocks_run(path, tmp_path)
+
+
+def assert_blocks_run(path: Path, tmp_path: Path) -> None:
     left = run_elsewhere(path, tmp_path)
     assert sorted(left) == sorted([*NOT_RUN.get(name_of(path), {}), *left_out_of(path)])
 

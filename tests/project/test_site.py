@@ -13,7 +13,7 @@ from sites import ROOT, built_site
 import imageloom
 import imageloom.image
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first one may build the site
 
 # Bytes of a page with all that it loads, uncompressed, and of the page alone. The script of the search
 # and the pictures of a gallery, which are loaded when they come into sight, have limits of their own.
