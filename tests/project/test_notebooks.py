@@ -103,6 +103,8 @@ def outline(cell: dict[str, Any]) -> dict[str, str]:
             found[kind] = "a picture"
         elif "varies" in cell["metadata"].get("tags", []):
             beginning = " ".join(text.split()[:3])
+            if beginning in ("The model waits", "The program itself"):
+                beginning = "a verdict"  # on a quick machine, workers may not be worth their start
             lines = [" ".join(line.split()) for line in text.splitlines()[1:]]  # columns are as wide as
             lines = [line for line in lines if not re.search(r"\d", line)]  # their numbers
             found[kind] = "\n".join([re.sub(r"\d", "9", beginning), *lines])
