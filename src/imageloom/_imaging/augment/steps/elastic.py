@@ -76,7 +76,7 @@ def distort_by(
 ) -> NDArray[Any]:
     """Reads each pixel of an image so far to the right and below."""
     height, width = x.shape[:2]
-    columns = np.add(across, np.arange(width), dtype=np.float32, casting="same_kind")
-    rows = np.add(down, np.arange(height)[:, None], dtype=np.float32, casting="same_kind")
+    columns = np.add(across, np.arange(width, dtype=np.float32), dtype=np.float32)
+    rows = np.add(down, np.arange(height, dtype=np.float32)[:, None], dtype=np.float32)
     read = pick_at if nearest else read_at
     return read(x, columns, rows, fill_mode=fill_mode, fill_value=fill_value)
