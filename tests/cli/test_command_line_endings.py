@@ -155,7 +155,9 @@ def test_ctrl_c(many: Path, tmp_path: Path) -> None:
             children = program.children(recursive=True)
             os.killpg(process.pid, signal.SIGINT)
             out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 130, err
+        # Python itself ends by the signal, which shells report as 130, too, if it came while a text was
+        # executed, as `dataclasses` does during an import.
+        assert process.returncode in (130, -signal.SIGINT), err
         assert out == ""
         assert err == "Interrupted.\n"
         _, alive = psutil.wait_procs(children, PATIENCE)
