@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -28,15 +28,21 @@ def blocks_of(x: Any, dtype: str, factor: float, rounds: int) -> Iterator[NDArra
     """
     row_nbytes = max(1, math.prod(x.shape[1:]) * np.dtype(dtype).itemsize)
     count = max(1, _NBYTES // row_nbytes)
-    stored = x if isinstance(x, (np.memmap, StoredArray)) else StoredArray(x)
+    read = _read_rows(x) if isinstance(x, np.memmap) else _read_slice(x)
     for _ in range(rounds):
         for first in range(0, x.shape[0], count):
-            if isinstance(stored, np.memmap):
-                rows = ImageRows(stored)  # reads, so that the file does not fill the memory
-                block = np.stack([rows[n] for n in range(first, min(first + count, len(stored)))])
-            else:
-                block = np.asarray(stored[first : first + count])
+            block = read(first, min(first + count, x.shape[0]))
             yield scaled(np.array(block, dtype=dtype), factor)
+
+
+def _read_rows(x: np.memmap[Any, Any]) -> Callable[[int, int], NDArray[Any]]:
+    rows = ImageRows(x)  # reads, so that the file does not fill the memory
+    return lambda first, end: np.stack([rows[n] for n in range(first, end)])
+
+
+def _read_slice(x: Any) -> Callable[[int, int], NDArray[Any]]:
+    stored = x if isinstance(x, StoredArray) else StoredArray(x)
+    return lambda first, end: np.asarray(stored[first:end])
 
 
 def scaled(images: NDArray[Any], factor: float) -> NDArray[Any]:
