@@ -81,6 +81,12 @@ class BatchWork:
         self._progress = np.empty(1, np.int64) if progress is None else progress
         self._targets = SampleTargets(recipe, task, self._reader, self._steps, self.at)
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
+        # Bytes take less time to move than the floats that they stand for. The user's code gets floats.
+        self._takes_bytes = recipe.user_code.hook is None and not methods.standardizes
+        self._keeps_bytes = (
+            self._takes_bytes if not self._transforms_images
+            else not (methods.transforms or methods.applies)
+        ) and recipe.working_dtype == "float32"
         self._composes = recipe.user_code.composes
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
@@ -271,7 +277,8 @@ class BatchWork:
             self._leave_unfinished(x, row)
             return
         self._from_bytes = x.dtype == np.uint8 and recipe.rescale_first is None
-        x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
+        if not (self._from_bytes and self._keeps_bytes):
+            x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
         if recipe.rescale_first:
             x = x * np.asarray(recipe.rescale_first, x.dtype)
         if self._transforms_images:
@@ -358,7 +365,6 @@ class BatchWork:
             self._transforms.append(self._steps.with_window(params))
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
-        to_bytes = row.dtype == np.uint8 and not self._recipe.follows_transform
         return apply_all(
             x,
             params,
@@ -366,14 +372,15 @@ class BatchWork:
             affine,
             scaling=self._scaling(x, row),
             from_bytes=self._from_bytes,
-            to_bytes=to_bytes,
+            to_bytes=self._takes_bytes,
         )
 
     def _scaling(self, x: NDArray[Any], row: NDArray[Any]) -> Scaling | None:
         """The step behind the transform if it is a multiplication, and the last one."""
         factor = self._recipe.standardize.sole_factor
         single = not (self._recipe.user_code or self._recipe.channels_first)
-        fits = x.shape == row.shape and row.dtype == np.float32 == x.dtype
+        single = single and (self._from_bytes or x.dtype == np.float32)
+        fits = x.shape == row.shape and row.dtype == np.float32
         return Scaling(factor, row) if factor is not None and single and fits else None
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
@@ -399,13 +406,18 @@ class BatchWork:
             self.at.enter("hook")
             x = self._call(recipe.user_code.hook, x)
         self.at.enter("standardize")
-        if x.dtype.kind != "f" and recipe.standardize.active:
-            x = x.astype(np.float32)
         x, factor = self._in_user_layout(x), recipe.standardize.sole_factor
-        if factor is not None and x.shape == row.shape and row.dtype != np.float16:
+        if x.shape != row.shape or not recipe.standardize.active:
+            return standardize(x, recipe.standardize)
+        if row.dtype == np.float32 and x.dtype in (np.uint8, np.float32):
+            # In the batch, where the result belongs, the steps need no further memory.
+            np.copyto(row, x)
+            finished = standardize(row, recipe.standardize)
+            return row if finished is row else finished
+        if factor is not None and row.dtype != np.float16:
             np.multiply(x, factor, out=row, casting="unsafe")
             return row
-        return standardize(x, recipe.standardize)
+        return standardize(x.astype(np.float32) if x.dtype.kind != "f" else x, recipe.standardize)
 
     def _about(self) -> SampleCall:
         """What hooks and the user's methods may ask about the current sample."""

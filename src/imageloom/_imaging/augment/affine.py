@@ -110,6 +110,7 @@ def warp(
     fill_mode: str = "nearest",
     cval: float = 0.0,
     order: int = 1,
+    as_floats: bool = False,
 ) -> Image:
     """Resamples an image (height, width, channels); the values of integer images are rounded.
 
@@ -122,14 +123,19 @@ def warp(
         order: the interpolation order. Order 0 picks the nearest pixel. Order 1 is OpenCV's bilinear
             warp in float32, which agrees with SciPy's to 0.005 grey levels for values up to 255. Higher
             orders are SciPy's splines.
+        as_floats: whether bytes stand for float32, in which the result is; or in bytes, if it has no
+            fractions.
 
     Raises:
         MissingDependencyError: The order is above 1, and SciPy is not installed.
     """
+    height, width, channels = x.shape
+    blends = order == 1 and max(height, width) <= MAX_SIDE
+    if as_floats and not blends and not (order == 0 and cval in range(256)):
+        x = x.astype(np.float32)
     if order == 0:
         return _pick(x, matrix, offset, fill_mode, cval)
-    height, width, channels = x.shape
-    if order > 1 or max(height, width) > MAX_SIDE:
+    if not blends:
         return _spline(x, matrix, offset, _SCIPY_MODES[fill_mode], cval, order)
     linear, border = opencv_matrix(matrix, offset), BORDERS[fill_mode]
     source = x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
@@ -146,6 +152,8 @@ def warp(
             outside_of_grid(matrix, offset, height, width).view(np.uint8),
             warped,
         )
+    if as_floats:
+        return warped
     blends_bytes = x.dtype == np.uint8 and "constant" not in fill_mode
     return _as_dtype(warped, x.dtype, in_range=blends_bytes)
 

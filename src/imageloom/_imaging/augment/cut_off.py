@@ -1,9 +1,9 @@
 """The bytes of a warped image whose fractions are cut off, as exact arithmetic has them.
 
 OpenCV's warp in float32 is off by some thousandths of a grey level. Where the fraction of a value is
-cut off next, a value that is almost whole could so lose a whole level. Those values, one in a thousand,
-are computed again in float64. Which ones they are follows from the bytes of the image with the error
-added and taken off, so that most of the work is done on bytes.
+cut off next, a value that is almost whole could so lose a whole level. Where a later step would enlarge
+that, those values, one in a thousand, are computed again in float64. Which ones they are follows from
+the bytes of the image with the error added and taken off, so that most of the work is done on bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def cut_off(
     *,
     fill_mode: str,
     cval: float,
+    exact: bool = True,
 ) -> NDArray[np.uint8]:
     """Returns the bytes of an image whose values are all in 0..255.
 
@@ -46,7 +47,11 @@ def cut_off(
         offset: likewise.
         fill_mode: how the image is continued beyond its border.
         cval: the value beyond the border, with the fill mode "constant".
+        exact: whether a level more or less matters, in one value of some thousands. Whole values keep
+            their level in any case.
     """
+    if not exact:
+        return _shifted(warped, _ERROR)
     error = _ERROR + _ERROR_OF_POSITION * max(x.shape[:2])
     pixels = _shifted(warped, error)
     uncertain = pixels != _shifted(warped, -error)
@@ -60,10 +65,12 @@ def cut_off(
     pixel = near // channels
     line = pixel // width
     row, column = positions_of(matrix, offset, line, pixel - line * width)
-    exact = _blended(x, row, column, near - pixel * channels, fill_mode)
+    blended = _blended(x, row, column, near - pixel * channels, fill_mode)
     if fill_mode == "constant":
-        exact[outside(row, column, height, width)] = cval
-    pixels.reshape(-1)[near] = exact.astype(x.dtype).astype(np.uint8)  # SciPy's result has that dtype
+        blended[outside(row, column, height, width)] = cval
+    # SciPy's result has the dtype of the image, for which bytes stand for here.
+    dtype = np.float32 if x.dtype == np.uint8 else x.dtype
+    pixels.reshape(-1)[near] = blended.astype(dtype).astype(np.uint8)
     return pixels
 
 
