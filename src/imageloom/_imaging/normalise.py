@@ -15,6 +15,7 @@ __all__ = [
     "FeatureStatistics",
     "MeasuredImages",
     "StandardizeOptions",
+    "in_lines",
     "standardize",
     "warn_if_unfitted",
 ]
@@ -85,12 +86,12 @@ class StandardizeOptions:
     @property
     def active(self) -> bool:
         """Whether any step would change pixels."""
-        return bool(self.rescale) or self._normalises
+        return bool(self.rescale) or self.normalises
 
     @property
     def sole_factor(self) -> float | None:
         """The factor, if the only step is a multiplication; else None."""
-        return None if self._normalises else self.rescale or None
+        return None if self.normalises else self.rescale or None
 
     @property
     def first_normalisation(self) -> str | None:
@@ -108,7 +109,8 @@ class StandardizeOptions:
         return next((name for name, taken in steps.items() if taken), None)
 
     @property
-    def _normalises(self) -> bool:
+    def normalises(self) -> bool:
+        """Whether there is a step beside `rescale`."""
         return (
             self.samplewise_center
             or self.samplewise_std_normalization
@@ -136,10 +138,10 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
             x /= deviation(x) + EPSILON
     known = options.statistics
     if options.featurewise_center and known.mean is not None:
-        pixels, mean_of_each = _in_lines(x, known.mean)
+        pixels, mean_of_each = in_lines(x, known.mean)
         pixels -= mean_of_each
     if options.featurewise_std_normalization and known.std is not None:
-        pixels, std_of_each = _in_lines(x, known.std + EPSILON)
+        pixels, std_of_each = in_lines(x, known.std + EPSILON)
         pixels /= std_of_each
     if options.zca_whitening and known.zca_whitening_matrix is not None:
         flat = x.reshape(-1, int(np.prod(x.shape[-3:])))
@@ -147,7 +149,7 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
     return x
 
 
-def _in_lines(x: Floats, of_channels: Floats) -> tuple[Floats, Floats]:
+def in_lines(x: Floats, of_channels: Floats) -> tuple[Floats, Floats]:
     """A view of an image (height, width, channels), and a value for each of its elements.
 
     NumPy computes lines of all channels in a seventh of the time of three channels after three others.

@@ -284,7 +284,7 @@ class BatchWork:
         if self._transforms_images:
             self.at.enter("transform")
             x = self._transform(x, row)
-            if x is row:
+            if x is row and not self._recipe.standardize.normalises:
                 return
         if self._methods.standardizes:
             self.at.enter("standardize")
@@ -311,14 +311,19 @@ class BatchWork:
             if not fusion.fits(x, single):
                 return False
             self._fitting = kind
+        if self._look is not None and fusion.recolours:
+            self._look.before_transform(x)
         self.at.enter("transform")
-        warp, draws = _UNMOVED, self._draws
+        warp, draws, colours = _UNMOVED, self._draws, None
         if draws is not None and self._targets.follow_every_image:
             params, affine = self._draw(x)
             warp = MirroredWarp.of(params, affine, x.shape[0], x.shape[1])
+            colours = params if fusion.recolours else None
+        elif draws is not None and fusion.recolours:
+            warp, colours = draws.warp_and_colours_of(self._image_number(), x.shape[0], x.shape[1])
         elif draws is not None:
             warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
-        fusion.write(x, warp, single)
+        fusion.write(x, warp, single, colours)
         if halves:
             write_row(single, row)
         return True
@@ -353,7 +358,7 @@ class BatchWork:
         return np.moveaxis(x, -1, 0) if self._recipe.channels_first and x.ndim == 3 else x
 
     def _transform(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
-        """Returns the transformed image, or `row` itself if the finished image was written there."""
+        """Returns the transformed image, or `row` itself if it was written there, and multiplied."""
         options = self._recipe.transform
         assert options is not None
         if self._look is not None:
@@ -376,12 +381,12 @@ class BatchWork:
         )
 
     def _scaling(self, x: NDArray[Any], row: NDArray[Any]) -> Scaling | None:
-        """The step behind the transform if it is a multiplication, and the last one."""
-        factor = self._recipe.standardize.sole_factor
+        """The batch's row, if the image may be written there, and the factor if only that follows."""
+        factor = self._recipe.standardize.sole_factor or 1.0
         single = not (self._recipe.user_code or self._recipe.channels_first)
         single = single and (self._from_bytes or x.dtype == np.float32)
         fits = x.shape == row.shape and row.dtype == np.float32
-        return Scaling(factor, row) if factor is not None and single and fits else None
+        return Scaling(factor, row) if single and fits else None
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         params, affine = self._drawn_for(x)
@@ -411,7 +416,8 @@ class BatchWork:
             return standardize(x, recipe.standardize)
         if row.dtype == np.float32 and x.dtype in (np.uint8, np.float32):
             # In the batch, where the result belongs, the steps need no further memory.
-            np.copyto(row, x)
+            if x is not row:
+                np.copyto(row, x)
             finished = standardize(row, recipe.standardize)
             return row if finished is row else finished
         if factor is not None and row.dtype != np.float16:

@@ -50,7 +50,7 @@ def apply_transform(
         params: keys as in `default_transform`; a step whose key is missing is left out.
         options: only the fill mode and value, the interpolation order and the geometry are used.
         affine: the matrix and offset of these parameters, if they are known already.
-        scaling: the next step, which a change of brightness or contrast takes over if it is the last.
+        scaling: the next step, which brightness, contrast or noise take over if they are the last.
         from_bytes: whether it is known that all values are in 0..255. If `x` consists of bytes, they
             stand for numbers of float32, which take longer to move.
         to_bytes: whether the result may consist of bytes: the caller cuts fractions off, or does not
@@ -98,7 +98,9 @@ def apply_transform(
         x = adjust_contrast(x, contrast, last, in_range=in_range)
     if noise is not None:
         record = noise if isinstance(noise, Noise) else Noise(noise)
-        x = add_noise(x, record, in_range=in_range)
+        x = add_noise(x, record, in_range=in_range, out=None if scaling is None else scaling.out)
+        if scaling is not None and scaling.factor != 1:
+            x *= np.float32(scaling.factor)
     return x.astype(np.float32) if becomes_single and x.dtype == np.uint8 and not to_bytes else x
 
 

@@ -82,6 +82,18 @@ class BatchTransforms:
         self._numbers: list[NDArray[Any]] | None = None  # a column for each draw
         self._prepared: dict[tuple[int, int], _Prepared] = {}
 
+    def warp_and_colours_of(
+        self, image: int, height: int, width: int
+    ) -> tuple[MirroredWarp, TransformParams]:
+        """The geometry of an image, and at least those parameters that change its colours."""
+        if self._prepare(height, width) is None:
+            params, affine = self.of(image, height, width)
+            return MirroredWarp.of(params, affine, height, width), params
+        shift: Any = self._prepared[height, width].columns["channel_shift_intensity"]
+        params = {"channel_shift_intensity": None if shift is None else shift[image].item()}
+        draw_own(params, self._options, self._own_stream(image))
+        return self.warp_of(image, height, width), params
+
     def of(self, image: int, height: int, width: int) -> tuple[TransformParams, Affine | None]:
         """The parameters of an image, and its matrix and offset, or None if they are the identity.
 

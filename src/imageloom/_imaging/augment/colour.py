@@ -57,10 +57,10 @@ def flip(x: NDArray[Any], *, horizontal: bool, vertical: bool) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """A multiplication that is done together with the last step of a transform.
+    """Where the result of a transform goes, and a multiplication that is done with its last step.
 
     Attributes:
-        factor: what the pixels are multiplied by.
+        factor: what the pixels are multiplied by; 1 for nothing.
         out: a contiguous float32 array of the image's shape for the result.
     """
 

@@ -32,7 +32,11 @@ _POISSON_TABLES: Final = 2 ** (_POISSON_BITS - 8)
 
 
 def add_noise(
-    x: NDArray[Any], noise: Noise, *, in_range: bool = False
+    x: NDArray[Any],
+    noise: Noise,
+    *,
+    in_range: bool = False,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32] | NDArray[np.uint8]:
     """Returns an image (height, width, channels) with noise, clipped to 0..255.
 
@@ -40,33 +44,43 @@ def add_noise(
         x: the image.
         noise: the kind of noise, and its seed.
         in_range: whether it is known that all values are in 0..255.
+        out: a contiguous array of the image's shape for the result; it may be `x`.
 
     Returns:
-        Bytes if the kind of noise makes whole numbers of this image; else float32.
+        `out`. Without it, bytes if the kind of noise makes whole numbers of this image, else float32.
     """
     bits = np.random.PCG64(noise.seed)
     in_range |= x.dtype == np.uint8
     if noise.name == "poisson":
-        return _poisson(x, bits, in_range=in_range)
+        counts = _poisson(x, bits, in_range=in_range)
+        if out is None:
+            return counts
+        np.copyto(out, counts)
+        return out
     if noise.name == "s&p":
-        single = x if x.dtype == np.uint8 else np.asarray(x, np.float32)
-        # Contiguous, because it is written to by pixels.
-        clipped = single.copy() if in_range else np.clip(single, 0, FULL_SCALE, order="C")
-        return _salt_and_pepper(clipped, noise, bits)
+        if out is None:  # contiguous, because it is written to by pixels
+            dtype = np.uint8 if x.dtype == np.uint8 else np.float32
+            out = np.empty(x.shape, dtype)
+        if not in_range:
+            x.clip(0, FULL_SCALE, out=out, casting="same_kind")
+        elif out is not x:
+            np.copyto(out, x, casting="same_kind")
+        return _salt_and_pepper(out, noise, bits)
     image = np.asarray(x, dtype=np.float32)
     drawn = _draw(bits, image.size, "<u2")
     if noise.name == "gauss":
         table = _normal_table(noise.mean, noise.var)
         noisy = _looked_up(drawn.reshape(len(image), -1), table).reshape(image.shape)
-        noisy += image
+        out = noisy if out is None else out
+        np.add(noisy, image, out=out)
     else:
         reach = (3 * noise.var) ** 0.5  # a uniform variable on mean +- reach has this variance
         noisy = drawn.astype(np.float32).reshape(image.shape)
         noisy *= np.float32(2 * reach / 2**16)
         noisy += np.float32(1 + noise.mean - reach + reach / 2**16)
-        noisy *= image
-    noisy.clip(0, FULL_SCALE, out=noisy)
-    return noisy
+        out = noisy if out is None else out
+        np.multiply(noisy, image, out=out)
+    return out.clip(0, FULL_SCALE, out=out)
 
 
 def normal_numbers(
