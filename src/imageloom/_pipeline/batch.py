@@ -83,10 +83,10 @@ class BatchWork:
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
         # Bytes take less time to move than the floats that they stand for. The user's code gets floats.
         self._takes_bytes = recipe.user_code.hook is None and not methods.standardizes
-        self._keeps_bytes = (
-            self._takes_bytes if not self._transforms_images
-            else not (methods.transforms or methods.applies)
-        ) and recipe.working_dtype == "float32"
+        keeps = self._takes_bytes
+        if self._transforms_images:
+            keeps = not (methods.transforms or methods.applies)
+        self._keeps_bytes = keeps and recipe.working_dtype == "float32"
         self._composes = recipe.user_code.composes
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
@@ -376,7 +376,7 @@ class BatchWork:
             options,
             affine,
             scaling=self._scaling(x, row),
-            from_bytes=self._from_bytes,
+            from_bytes=self._from_bytes and (x.dtype != np.uint8 or self._keeps_bytes),
             to_bytes=self._takes_bytes,
         )
 
@@ -384,8 +384,7 @@ class BatchWork:
         """The batch's row, if the image may be written there, and the factor if only that follows."""
         factor = self._recipe.standardize.sole_factor or 1.0
         single = not (self._recipe.user_code or self._recipe.channels_first)
-        single = single and (self._from_bytes or x.dtype == np.float32)
-        fits = x.shape == row.shape and row.dtype == np.float32
+        fits = x.shape == row.shape and self._recipe.working_dtype == "float32" == row.dtype
         return Scaling(factor, row) if single and fits else None
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:

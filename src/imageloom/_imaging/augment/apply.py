@@ -26,6 +26,9 @@ __all__ = ["GEOMETRY", "apply_geometry", "apply_transform", "scale_warning"]
 
 GEOMETRY: Final = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
 
+_FEW_ERRORS: Final = (
+    256  # pixels of a side, up to which `cut_off` errs in a value of a thousand at most
+)
 _SCALE_WARNING: Final = (
     "{steps} need pixels on the 0..255 scale; pixels in "
     "{low:.4g}..{high:.4g} were found in {name}. Scale with `rescale`, which runs after these "
@@ -79,7 +82,8 @@ def apply_transform(
             x, matrix, offset, fill_mode=fill_mode, cval=cval, order=order, as_floats=as_floats
         )
         if recolours and shift is None and _may_cut_off(x, warped, options, in_range=in_range):
-            exact = brightness is not None and abs(brightness) > 1
+            # Keras' pixels are met within 1.5 levels, unless the next step makes several of one.
+            exact = abs(brightness or 0) > 1 and max(x.shape[:2]) > _FEW_ERRORS
             warped = cut_off(warped, x, matrix, offset, fill_mode=fill_mode, cval=cval, exact=exact)
         x = warped
     if shift is not None:

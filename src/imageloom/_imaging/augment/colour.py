@@ -152,13 +152,14 @@ def _blended(
     exact = _RAMP - np.float32(grey)
     exact *= np.float32(factor)
     exact += np.float32(grey)
-    table = np.trunc(exact.clip(0, 255))
+    levels = exact.clip(0, 255).astype(np.uint8)
     has_alpha = pixels.shape[2] == 4
-    stays = span is None and scaling is None
-    if stays and not has_alpha and pixels.size > _FEW:
-        blended = _blended_by_formula(pixels, exact, table, grey, factor)
-        if blended is not None:
-            return blended
+    if span is None and scaling is None and not has_alpha:
+        blended = None
+        if pixels.size > _FEW:
+            blended = _blended_by_formula(pixels, exact, levels, grey, factor)
+        return _looked_up(pixels, levels) if blended is None else blended
+    table = levels.astype(np.float32)
     if has_alpha:  # Pillow's enhancers do not change alpha
         table = np.stack([table, table, table, _RAMP], axis=-1)
     if span is not None:
@@ -166,14 +167,18 @@ def _blended(
     if scaling is not None:
         cv2.LUT(pixels, table[None] * np.float32(scaling.factor), dst=scaling.out)
         return scaling.out
-    looked_up: Any = cv2.LUT(pixels, table[None].astype(np.uint8 if stays else np.float32))
-    return looked_up.reshape(pixels.shape)  # type: ignore[no-any-return]
+    return _looked_up(pixels, table if span is not None else table.astype(np.uint8))
+
+
+def _looked_up(pixels: NDArray[np.uint8], table: NDArray[Any]) -> NDArray[Any]:
+    found: Any = cv2.LUT(pixels, table[None])
+    return found.reshape(pixels.shape)  # type: ignore[no-any-return]
 
 
 def _blended_by_formula(
     pixels: NDArray[np.uint8],
     exact: NDArray[np.float32],
-    table: NDArray[np.float32],
+    levels: NDArray[np.uint8],
     grey: int,
     factor: float,
 ) -> NDArray[np.uint8] | None:
@@ -183,7 +188,7 @@ def _blended_by_formula(
         None if rounding could give another byte than the table for some value, or if OpenCV, which
         takes the absolute value, could make a negative one positive.
     """
-    if factor < 0 or np.any((exact - table > 1 - _MARGIN) & (exact < 256)):
+    if factor < 0 or np.any((exact - levels > 1 - _MARGIN) & (exact < 256)):
         return None
     darkest = 0
     if exact[0] < 0:

@@ -1,9 +1,9 @@
 """The bytes of a warped image whose fractions are cut off, as exact arithmetic has them.
 
 OpenCV's warp in float32 is off by some thousandths of a grey level. Where the fraction of a value is
-cut off next, a value that is almost whole could so lose a whole level. Where a later step would enlarge
-that, those values, one in a thousand, are computed again in float64. Which ones they are follows from
-the bytes of the image with the error added and taken off, so that most of the work is done on bytes.
+cut off next, a value that is almost whole could so lose a whole level. Where that matters, those values,
+one in a thousand, are computed again in float64. Which ones they are follows from the bytes of the image
+with the error added and taken off, so that most of the work is done on bytes.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def cut_off(
         offset: likewise.
         fill_mode: how the image is continued beyond its border.
         cval: the value beyond the border, with the fill mode "constant".
-        exact: whether a level more or less matters, in one value of some thousands. Whole values keep
-            their level in any case.
+        exact: whether almost whole values matter. Without it, less than one value in a thousand is off
+            by a level in photographs of any size, and in images of up to 256 pixels whatever they show.
     """
     if not exact:
-        return _shifted(warped, _ERROR)
+        return _shifted(warped, 2 * _ROUNDING)  # whole values keep their level
     error = _ERROR + _ERROR_OF_POSITION * max(x.shape[:2])
     pixels = _shifted(warped, error)
     uncertain = pixels != _shifted(warped, -error)
