@@ -35,7 +35,7 @@ def scale_in_place(scaling: ImageNetScaling, x: NDArray[np.float32]) -> None:
     elif scaling.mode == "torch":
         x /= 255.0
         _subtract(x, TORCH_MEAN)
-        lines, deviations = in_lines(x, np.float32([[TORCH_STD]]))
+        lines, deviations = in_lines(x, np.array([[TORCH_STD]], np.float32))
         lines /= deviations
     elif scaling.mode == "caffe":
         cv2.cvtColor(x, cv2.COLOR_RGB2BGR, dst=x)
@@ -43,5 +43,5 @@ def scale_in_place(scaling: ImageNetScaling, x: NDArray[np.float32]) -> None:
 
 
 def _subtract(x: NDArray[np.float32], means: tuple[float, ...]) -> None:
-    lines, of_each = in_lines(x, np.float32([[means]]))
+    lines, of_each = in_lines(x, np.array([[means]], np.float32))
     lines -= of_each

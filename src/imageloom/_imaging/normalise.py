@@ -17,6 +17,7 @@ __all__ = [
     "StandardizeOptions",
     "in_lines",
     "standardize",
+    "standardize_into",
     "warn_if_unfitted",
 ]
 
@@ -147,6 +148,32 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
         flat = x.reshape(-1, int(np.prod(x.shape[-3:])))
         x = np.dot(flat, known.zca_whitening_matrix).reshape(x.shape)
     return x
+
+
+def standardize_into(row: Floats, x: Floats, options: StandardizeOptions) -> Floats:
+    """Normalises an image, in a row of the batch where possible.
+
+    Args:
+        row: the image's place in the batch, of any dtype; or `x` itself.
+        x: the image, which may be overwritten unless it consists of whole numbers.
+        options: the steps.
+
+    Returns:
+        `row` if the result is there; else another array.
+    """
+    if not options.active:
+        return x
+    if x.shape == row.shape:
+        if row.dtype == np.float32 and x.dtype in (np.uint8, np.float32):
+            # There the steps need no further memory.
+            if x is not row:
+                np.copyto(row, x)
+            return standardize(row, options)
+        factor = options.sole_factor
+        if factor is not None and row.dtype != np.float16:
+            np.multiply(x, factor, out=row, casting="unsafe")
+            return row
+    return standardize(x if x.dtype.kind == "f" else x.astype(np.float32), options)
 
 
 def in_lines(x: Floats, of_channels: Floats) -> tuple[Floats, Floats]:

@@ -18,7 +18,7 @@ from imageloom._imaging.augment.fused import Fusion
 from imageloom._imaging.augment.steps.apply import apply_all
 from imageloom._imaging.half import write_row
 from imageloom._imaging.moments import FeatureMoments
-from imageloom._imaging.normalise import standardize
+from imageloom._imaging.normalise import standardize_into
 from imageloom._imaging.opencv import clash_warning
 from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
@@ -276,15 +276,11 @@ class BatchWork:
         if recipe.unfinished:
             self._leave_unfinished(x, row)
             return
-        self._from_bytes = x.dtype == np.uint8 and recipe.rescale_first is None
-        if not (self._from_bytes and self._keeps_bytes):
-            x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
-        if recipe.rescale_first:
-            x = x * np.asarray(recipe.rescale_first, x.dtype)
+        x = self._in_working_dtype(x)
         if self._transforms_images:
             self.at.enter("transform")
             x = self._transform(x, row)
-            if x is row and not self._recipe.standardize.normalises:
+            if x is row and not recipe.standardize.normalises:
                 return
         if self._methods.standardizes:
             self.at.enter("standardize")
@@ -295,6 +291,15 @@ class BatchWork:
             return
         self._check_shape(x, row)
         write_row(x, row)
+
+    def _in_working_dtype(self, x: NDArray[Any]) -> NDArray[Any]:
+        """A copy of the stored pixels, which may be shared; or themselves, if they stay bytes."""
+        recipe = self._recipe
+        self._from_bytes = x.dtype == np.uint8 and recipe.rescale_first is None
+        if self._from_bytes and self._keeps_bytes:
+            return x
+        x = x.astype(recipe.working_dtype)
+        return x * np.asarray(recipe.rescale_first, x.dtype) if recipe.rescale_first else x
 
     def _cropped(self, x: NDArray[Any]) -> NDArray[Any]:
         self.at.enter("transform")
@@ -410,19 +415,7 @@ class BatchWork:
             self.at.enter("hook")
             x = self._call(recipe.user_code.hook, x)
         self.at.enter("standardize")
-        x, factor = self._in_user_layout(x), recipe.standardize.sole_factor
-        if x.shape != row.shape or not recipe.standardize.active:
-            return standardize(x, recipe.standardize)
-        if row.dtype == np.float32 and x.dtype in (np.uint8, np.float32):
-            # In the batch, where the result belongs, the steps need no further memory.
-            if x is not row:
-                np.copyto(row, x)
-            finished = standardize(row, recipe.standardize)
-            return row if finished is row else finished
-        if factor is not None and row.dtype != np.float16:
-            np.multiply(x, factor, out=row, casting="unsafe")
-            return row
-        return standardize(x.astype(np.float32) if x.dtype.kind != "f" else x, recipe.standardize)
+        return standardize_into(row, self._in_user_layout(x), recipe.standardize)
 
     def _about(self) -> SampleCall:
         """What hooks and the user's methods may ask about the current sample."""

@@ -18,7 +18,7 @@ from imageloom._imaging.augment.colour import (
     flip,
     shift_channels,
 )
-from imageloom._imaging.augment.cut_off import cut_off
+from imageloom._imaging.augment.cut_off import cut_off, is_regular
 from imageloom._imaging.augment.noise import FULL_SCALE, add_noise
 from imageloom._options import Noise, TransformOptions
 
@@ -83,7 +83,9 @@ def apply_transform(
         )
         if recolours and shift is None and _may_cut_off(x, warped, options, in_range=in_range):
             # Keras' pixels are met within 1.5 levels, unless the next step makes several of one.
-            exact = abs(brightness or 0) > 1 and max(x.shape[:2]) > _FEW_ERRORS
+            exact = abs(brightness or 0) > 1 and (
+                max(x.shape[:2]) > _FEW_ERRORS or is_regular(matrix, offset)
+            )
             warped = cut_off(warped, x, matrix, offset, fill_mode=fill_mode, cval=cval, exact=exact)
         x = warped
     if shift is not None:

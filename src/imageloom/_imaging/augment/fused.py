@@ -1,9 +1,10 @@
 """Warps, flips and rescales an image in two passes over its pixels instead of five.
 
 It covers what most scripts need: byte images, bilinear interpolation, and nothing between the geometry
-and a multiplication but a channel shift and noise, which change the result where it is. The result differs from that of the single steps only by rounding in float32: of
-the values (3e-7 of the largest) and, because flips are part of the matrix here, of the warp's positions
-(0.01 grey levels in photographs). Which pixels are beyond a constant border, is the same.
+and a multiplication but a channel shift and noise, which change the result where it is. The result
+differs from that of the single steps only by rounding in float32: of the values (3e-7 of the largest)
+and, because flips are part of the matrix here, of the warp's positions (0.01 grey levels in
+photographs). Which pixels are beyond a constant border, is the same.
 """
 
 from __future__ import annotations
