@@ -43,6 +43,7 @@ _SCIPY_MODES: Final[dict[str, str]] = {
     "grid-constant": "grid-constant",
 }
 _IDENTITY: Final = np.eye(3)
+_COLOURS: Final = 3  # channels
 
 
 def is_identity(params: Mapping[str, Any]) -> Any:
@@ -164,14 +165,25 @@ def _pick(
     """Resamples by picking the nearest pixel, for any number of channels and any dtype."""
     height, width = x.shape[:2]
     row, column = positions(matrix, offset, height, width)
-    picked = x[nearest(row, height, fill_mode), nearest(column, width, fill_mode)]
-    fill = _as_dtype(np.array(cval), x.dtype)
+    place = nearest(row, height, fill_mode)
+    place *= width
+    place += nearest(column, width, fill_mode)
+    picked = _taken(x, place)
     if fill_mode == "constant":
-        picked[outside(row, column, height, width)] = fill
+        picked[outside(row, column, height, width)] = _as_dtype(np.array(cval), x.dtype)
     elif fill_mode == "grid-constant":
         gone = (row < -0.5) | (row >= height - 0.5) | (column < -0.5) | (column >= width - 0.5)
-        picked[gone] = fill
+        picked[gone] = _as_dtype(np.array(cval), x.dtype)
     return picked
+
+
+def _taken(x: Image, place: NDArray[np.intp]) -> Image:
+    """The pixels at places, which count the pixels of an image row by row."""
+    if x.dtype == np.uint8 and x.shape[2] == _COLOURS and x.size:
+        # Words of four bytes are taken in a tenth of the time of three bytes.
+        words = cv2.cvtColor(x, cv2.COLOR_RGB2RGBA).view(np.uint32).reshape(-1).take(place)
+        return cv2.cvtColor(words[..., None].view(np.uint8), cv2.COLOR_RGBA2RGB)
+    return x.reshape(-1, x.shape[2]).take(place, axis=0)
 
 
 def _spline(

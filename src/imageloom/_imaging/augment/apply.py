@@ -91,6 +91,8 @@ def apply_transform(
     if shift is not None:
         x = x.astype(np.float32, copy=False) if as_floats else x
         x = shift_channels(x, shift, in_place=x is not given and x.dtype == np.float32)
+        if recolours and in_range:  # these cut fractions off, and bytes are flipped in less time
+            x = x.astype(np.uint8)
     if params.get("flip_horizontal") or params.get("flip_vertical"):
         x = flip(
             x,
