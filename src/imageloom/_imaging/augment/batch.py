@@ -26,7 +26,6 @@ _FEW: Final = 4  # images that are drawn one by one, because columns take longer
 
 Stream = Callable[[], np.random.Generator]
 _ANY_SIZE: Final = 1
-_TRIAL: Final = np.random.RandomState(0)  # to make one takes as long as ten images
 
 
 class MirroredWarp(NamedTuple):
@@ -216,6 +215,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.draws: list[_Draw] = []
+        self._trial: np.random.RandomState | None = None
 
     def uniform(self, low: float, high: float, size: int | None = None) -> Any:
         self.draws += [_Draw(low, high)] * (1 if size is None else size)
@@ -225,7 +225,9 @@ class _Recorder:
         return float(self.uniform(0.0, 1.0))
 
     def choice(self, values: Any) -> Any:
-        found = _TRIAL.choice(values)  # it knows from what cannot be chosen
+        if self._trial is None:  # to make one takes as long as an image; it locks, so no others use it
+            self._trial = np.random.RandomState(0)
+        found = self._trial.choice(values)  # it knows from what cannot be chosen
         self.draws.append(_Draw(values=np.arange(values) if np.ndim(values) == 0 else np.array(values)))
         return found
 
