@@ -171,7 +171,12 @@ def _salt_and_pepper(image: NDArray[Any], noise: Noise, bits: np.random.PCG64) -
     # Their numbers get fractions, so that shares may be small.
     number = drawn[places] + bits.random_raw(len(places)) * 2.0**-64
     replaced = number < share
-    white = (number < share * noise.salt_share)[replaced].astype(image.dtype)
+    if not replaced.all():
+        places, number = places[replaced], number[replaced]
+    white = (number < share * noise.salt_share).astype(image.dtype)
     white *= image.dtype.type(FULL_SCALE)
-    image.reshape(-1, image.shape[2])[places[replaced]] = white[:, None]
+    if image.shape[2] == 1:
+        image.reshape(-1)[places] = white
+    else:
+        image.reshape(-1, image.shape[2])[places] = white[:, None]
     return image
