@@ -192,8 +192,7 @@ def test_what_is_beyond_a_constant_border_is_the_same(
         {"interpolation_order": 3},
         {"brightness_range": (0.8, 1.2)},
         {"contrast_range": (0.8, 1.2)},
-        {"noise": "gauss"},
-        {"channel_shift_range": 10},
+        {"brightness_range": (0.8, 1.2), "noise": "gauss"},
     ],
     ids=str,
 )

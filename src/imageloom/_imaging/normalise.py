@@ -15,7 +15,9 @@ __all__ = [
     "FeatureStatistics",
     "MeasuredImages",
     "StandardizeOptions",
+    "in_lines",
     "standardize",
+    "standardize_into",
     "warn_if_unfitted",
 ]
 
@@ -85,12 +87,12 @@ class StandardizeOptions:
     @property
     def active(self) -> bool:
         """Whether any step would change pixels."""
-        return bool(self.rescale) or self._normalises
+        return bool(self.rescale) or self.normalises
 
     @property
     def sole_factor(self) -> float | None:
         """The factor, if the only step is a multiplication; else None."""
-        return None if self._normalises else self.rescale or None
+        return None if self.normalises else self.rescale or None
 
     @property
     def first_normalisation(self) -> str | None:
@@ -108,7 +110,8 @@ class StandardizeOptions:
         return next((name for name, taken in steps.items() if taken), None)
 
     @property
-    def _normalises(self) -> bool:
+    def normalises(self) -> bool:
+        """Whether there is a step beside `rescale`."""
         return (
             self.samplewise_center
             or self.samplewise_std_normalization
@@ -136,13 +139,52 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
             x /= deviation(x) + EPSILON
     known = options.statistics
     if options.featurewise_center and known.mean is not None:
-        x -= known.mean
+        pixels, mean_of_each = in_lines(x, known.mean)
+        pixels -= mean_of_each
     if options.featurewise_std_normalization and known.std is not None:
-        x /= known.std + EPSILON
+        pixels, std_of_each = in_lines(x, known.std + EPSILON)
+        pixels /= std_of_each
     if options.zca_whitening and known.zca_whitening_matrix is not None:
         flat = x.reshape(-1, int(np.prod(x.shape[-3:])))
         x = np.dot(flat, known.zca_whitening_matrix).reshape(x.shape)
     return x
+
+
+def standardize_into(row: Floats, x: Floats, options: StandardizeOptions) -> Floats:
+    """Normalises an image, in a row of the batch where possible.
+
+    Args:
+        row: the image's place in the batch, of any dtype; or `x` itself.
+        x: the image, which may be overwritten unless it consists of whole numbers.
+        options: the steps.
+
+    Returns:
+        `row` if the result is there; else another array.
+    """
+    if not options.active:
+        return x
+    if x.shape == row.shape:
+        if row.dtype == np.float32 and x.dtype in (np.uint8, np.float32):
+            # There the steps need no further memory.
+            if x is not row:
+                np.copyto(row, x)
+            return standardize(row, options)
+        factor = options.sole_factor
+        if factor is not None and row.dtype != np.float16:
+            np.multiply(x, factor, out=row, casting="unsafe")
+            return row
+    return standardize(x if x.dtype.kind == "f" else x.astype(np.float32), options)
+
+
+def in_lines(x: Floats, of_channels: Floats) -> tuple[Floats, Floats]:
+    """A view of an image (height, width, channels), and a value for each of its elements.
+
+    NumPy computes lines of all channels in a seventh of the time of three channels after three others.
+    """
+    if x.ndim != 3 or np.shape(of_channels) != (1, 1, x.shape[2]) or not x.flags.c_contiguous:
+        return x, of_channels
+    line = np.broadcast_to(of_channels, (1, *x.shape[1:])).reshape(-1)
+    return x.reshape(len(x), -1), line.astype(x.dtype, copy=False)
 
 
 def warn_if_unfitted(options: StandardizeOptions) -> None:

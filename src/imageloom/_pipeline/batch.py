@@ -18,7 +18,7 @@ from imageloom._imaging.augment.fused import Fusion
 from imageloom._imaging.augment.steps.apply import apply_all
 from imageloom._imaging.half import write_row
 from imageloom._imaging.moments import FeatureMoments
-from imageloom._imaging.normalise import standardize
+from imageloom._imaging.normalise import standardize_into
 from imageloom._imaging.opencv import clash_warning
 from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
@@ -81,6 +81,12 @@ class BatchWork:
         self._progress = np.empty(1, np.int64) if progress is None else progress
         self._targets = SampleTargets(recipe, task, self._reader, self._steps, self.at)
         self._transforms: list[Mapping[str, Any]] = []  # of all images, if the recipe asks for them
+        # Bytes take less time to move than the floats that they stand for. The user's code gets floats.
+        self._takes_bytes = recipe.user_code.hook is None and not methods.standardizes
+        keeps = self._takes_bytes
+        if self._transforms_images:
+            keeps = not (methods.transforms or methods.applies)
+        self._keeps_bytes = keeps and recipe.working_dtype == "float32"
         self._composes = recipe.user_code.composes
         self._bad: list[tuple[int, str, str]] = []  # samples that cannot be read, with file and reason
         looks = task.is_looked_at and not recipe.unfinished
@@ -270,14 +276,11 @@ class BatchWork:
         if recipe.unfinished:
             self._leave_unfinished(x, row)
             return
-        self._from_bytes = x.dtype == np.uint8 and recipe.rescale_first is None
-        x = x.astype(recipe.working_dtype)  # always a copy: the stored pixels may be shared
-        if recipe.rescale_first:
-            x = x * np.asarray(recipe.rescale_first, x.dtype)
+        x = self._in_working_dtype(x)
         if self._transforms_images:
             self.at.enter("transform")
             x = self._transform(x, row)
-            if x is row:
+            if x is row and not recipe.standardize.normalises:
                 return
         if self._methods.standardizes:
             self.at.enter("standardize")
@@ -288,6 +291,15 @@ class BatchWork:
             return
         self._check_shape(x, row)
         write_row(x, row)
+
+    def _in_working_dtype(self, x: NDArray[Any]) -> NDArray[Any]:
+        """A copy of the stored pixels, which may be shared; or themselves, if they stay bytes."""
+        recipe = self._recipe
+        self._from_bytes = x.dtype == np.uint8 and recipe.rescale_first is None
+        if self._from_bytes and self._keeps_bytes:
+            return x
+        x = x.astype(recipe.working_dtype)
+        return x * np.asarray(recipe.rescale_first, x.dtype) if recipe.rescale_first else x
 
     def _cropped(self, x: NDArray[Any]) -> NDArray[Any]:
         self.at.enter("transform")
@@ -304,14 +316,19 @@ class BatchWork:
             if not fusion.fits(x, single):
                 return False
             self._fitting = kind
+        if self._look is not None and fusion.recolours:
+            self._look.before_transform(x)
         self.at.enter("transform")
-        warp, draws = _UNMOVED, self._draws
+        warp, draws, colours = _UNMOVED, self._draws, None
         if draws is not None and self._targets.follow_every_image:
             params, affine = self._draw(x)
             warp = MirroredWarp.of(params, affine, x.shape[0], x.shape[1])
+            colours = params if fusion.recolours else None
+        elif draws is not None and fusion.recolours:
+            warp, colours = draws.warp_and_colours_of(self._image_number(), x.shape[0], x.shape[1])
         elif draws is not None:
             warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
-        fusion.write(x, warp, single)
+        fusion.write(x, warp, single, colours)
         if halves:
             write_row(single, row)
         return True
@@ -346,7 +363,7 @@ class BatchWork:
         return np.moveaxis(x, -1, 0) if self._recipe.channels_first and x.ndim == 3 else x
 
     def _transform(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
-        """Returns the transformed image, or `row` itself if the finished image was written there."""
+        """Returns the transformed image, or `row` itself if it was written there, and multiplied."""
         options = self._recipe.transform
         assert options is not None
         if self._look is not None:
@@ -358,23 +375,22 @@ class BatchWork:
             self._transforms.append(self._steps.with_window(params))
         if self._methods.applies:
             return self._methods.apply(self._about(), x, params)
-        to_bytes = row.dtype == np.uint8 and not self._recipe.follows_transform
         return apply_all(
             x,
             params,
             options,
             affine,
             scaling=self._scaling(x, row),
-            from_bytes=self._from_bytes,
-            to_bytes=to_bytes,
+            from_bytes=self._from_bytes and (x.dtype != np.uint8 or self._keeps_bytes),
+            to_bytes=self._takes_bytes,
         )
 
     def _scaling(self, x: NDArray[Any], row: NDArray[Any]) -> Scaling | None:
-        """The step behind the transform if it is a multiplication, and the last one."""
-        factor = self._recipe.standardize.sole_factor
+        """The batch's row, if the image may be written there, and the factor if only that follows."""
+        factor = self._recipe.standardize.sole_factor or 1.0
         single = not (self._recipe.user_code or self._recipe.channels_first)
-        fits = x.shape == row.shape and row.dtype == np.float32 == x.dtype
-        return Scaling(factor, row) if factor is not None and single and fits else None
+        fits = x.shape == row.shape and self._recipe.working_dtype == "float32" == row.dtype
+        return Scaling(factor, row) if single and fits else None
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
         params, affine = self._drawn_for(x)
@@ -399,13 +415,7 @@ class BatchWork:
             self.at.enter("hook")
             x = self._call(recipe.user_code.hook, x)
         self.at.enter("standardize")
-        if x.dtype.kind != "f" and recipe.standardize.active:
-            x = x.astype(np.float32)
-        x, factor = self._in_user_layout(x), recipe.standardize.sole_factor
-        if factor is not None and x.shape == row.shape and row.dtype != np.float16:
-            np.multiply(x, factor, out=row, casting="unsafe")
-            return row
-        return standardize(x, recipe.standardize)
+        return standardize_into(row, self._in_user_layout(x), recipe.standardize)
 
     def _about(self) -> SampleCall:
         """What hooks and the user's methods may ask about the current sample."""

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imageloom._adapters.applications import ImageNetScaling, stand_in
 from imageloom._errors import WorkerError
 from imageloom._imaging.augment.fused import Fusion, fusion_of
 from imageloom._pipeline.batch import BatchWork
@@ -72,17 +74,31 @@ class Pipeline:
         self._fusion = self._possible_fusion()
 
     def _possible_fusion(self) -> Fusion | None:
-        """What is done at once, if the recipe only moves pixels and multiplies them."""
-        recipe, standardize = self.recipe, self.recipe.standardize
-        plain = not (
-            recipe.user_code or recipe.channels_first or recipe.masks or recipe.report.transforms
-        )
+        """What is done at once, if the recipe does nothing that needs single steps."""
+        recipe, normalises = self.recipe, self.recipe.standardize
+        plain = not (recipe.channels_first or recipe.masks or recipe.report.transforms)
         if not plain or recipe.rescale_first is not None or recipe.unfinished:
             return None
-        if standardize.active and standardize.sole_factor is None:
+        imagenet = self._scaling()
+        if (recipe.user_code and imagenet is None) or normalises.zca_whitening:
             return None
-        to_bytes = recipe.layout.dtype == "uint8" and recipe.working_dtype == "float32"
-        return fusion_of(recipe.transform, standardize.sole_factor, to_bytes=to_bytes)
+        if imagenet is None and (not normalises.active or normalises.sole_factor is not None):
+            to_bytes = recipe.layout.dtype == "uint8" and recipe.working_dtype == "float32"
+            return fusion_of(recipe.transform, normalises.sole_factor, to_bytes=to_bytes)
+        if recipe.working_dtype != "float32":
+            return None
+        fusion = fusion_of(recipe.transform, 1.0)
+        further = normalises if normalises.active else None
+        return None if fusion is None else replace(fusion, imagenet=imagenet, standardize=further)
+
+    def _scaling(self) -> ImageNetScaling | None:
+        """What the only function of the user does, if it is a known one of Keras."""
+        code = self.recipe.user_code
+        if code.hook is None or code.noaug_hook is not None or code.makes_batches or code.overrides:
+            return None
+        function: Any = code.hook.function
+        # In another process, it has been replaced already.
+        return function if isinstance(function, ImageNetScaling) else stand_in(function)
 
     def _names_samples(self, work: BatchWork) -> AbstractContextManager[Any]:
         """Names the sample in what functions log, and to who shows what they warn of."""

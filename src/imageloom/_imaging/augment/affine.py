@@ -43,6 +43,7 @@ _SCIPY_MODES: Final[dict[str, str]] = {
     "grid-constant": "grid-constant",
 }
 _IDENTITY: Final = np.eye(3)
+_COLOURS: Final = 3  # channels
 
 
 def is_identity(params: Mapping[str, Any]) -> Any:
@@ -110,6 +111,7 @@ def warp(
     fill_mode: str = "nearest",
     cval: float = 0.0,
     order: int = 1,
+    as_floats: bool = False,
 ) -> Image:
     """Resamples an image (height, width, channels); the values of integer images are rounded.
 
@@ -122,14 +124,19 @@ def warp(
         order: the interpolation order. Order 0 picks the nearest pixel. Order 1 is OpenCV's bilinear
             warp in float32, which agrees with SciPy's to 0.005 grey levels for values up to 255. Higher
             orders are SciPy's splines.
+        as_floats: whether bytes stand for float32, in which the result is; or in bytes, if it has no
+            fractions.
 
     Raises:
         MissingDependencyError: The order is above 1, and SciPy is not installed.
     """
+    height, width, channels = x.shape
+    blends = order == 1 and max(height, width) <= MAX_SIDE
+    if as_floats and not blends and not (order == 0 and cval in range(256)):
+        x = x.astype(np.float32)
     if order == 0:
         return _pick(x, matrix, offset, fill_mode, cval)
-    height, width, channels = x.shape
-    if order > 1 or max(height, width) > MAX_SIDE:
+    if not blends:
         return _spline(x, matrix, offset, _SCIPY_MODES[fill_mode], cval, order)
     linear, border = opencv_matrix(matrix, offset), BORDERS[fill_mode]
     source = x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
@@ -146,6 +153,8 @@ def warp(
             outside_of_grid(matrix, offset, height, width).view(np.uint8),
             warped,
         )
+    if as_floats:
+        return warped
     blends_bytes = x.dtype == np.uint8 and "constant" not in fill_mode
     return _as_dtype(warped, x.dtype, in_range=blends_bytes)
 
@@ -156,14 +165,25 @@ def _pick(
     """Resamples by picking the nearest pixel, for any number of channels and any dtype."""
     height, width = x.shape[:2]
     row, column = positions(matrix, offset, height, width)
-    picked = x[nearest(row, height, fill_mode), nearest(column, width, fill_mode)]
-    fill = _as_dtype(np.array(cval), x.dtype)
+    place = nearest(row, height, fill_mode)
+    place *= width
+    place += nearest(column, width, fill_mode)
+    picked = _taken(x, place)
     if fill_mode == "constant":
-        picked[outside(row, column, height, width)] = fill
+        picked[outside(row, column, height, width)] = _as_dtype(np.array(cval), x.dtype)
     elif fill_mode == "grid-constant":
         gone = (row < -0.5) | (row >= height - 0.5) | (column < -0.5) | (column >= width - 0.5)
-        picked[gone] = fill
+        picked[gone] = _as_dtype(np.array(cval), x.dtype)
     return picked
+
+
+def _taken(x: Image, place: NDArray[np.intp]) -> Image:
+    """The pixels at places, which count the pixels of an image row by row."""
+    if x.dtype == np.uint8 and x.shape[2] == _COLOURS and x.size:
+        # Words of four bytes are taken in a tenth of the time of three bytes.
+        words = cv2.cvtColor(x, cv2.COLOR_RGB2RGBA).view(np.uint32).reshape(-1).take(place)
+        return cv2.cvtColor(words[..., None].view(np.uint8), cv2.COLOR_RGBA2RGB)
+    return x.reshape(-1, x.shape[2]).take(place, axis=0)
 
 
 def _spline(

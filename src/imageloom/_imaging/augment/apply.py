@@ -18,7 +18,7 @@ from imageloom._imaging.augment.colour import (
     flip,
     shift_channels,
 )
-from imageloom._imaging.augment.cut_off import cut_off
+from imageloom._imaging.augment.cut_off import cut_off, is_regular
 from imageloom._imaging.augment.noise import FULL_SCALE, add_noise
 from imageloom._options import Noise, TransformOptions
 
@@ -26,6 +26,9 @@ __all__ = ["GEOMETRY", "apply_geometry", "apply_transform", "scale_warning"]
 
 GEOMETRY: Final = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
 
+_FEW_ERRORS: Final = (
+    256  # pixels of a side, up to which `cut_off` errs in a value of a thousand at most
+)
 _SCALE_WARNING: Final = (
     "{steps} need pixels on the 0..255 scale; pixels in "
     "{low:.4g}..{high:.4g} were found in {name}. Scale with `rescale`, which runs after these "
@@ -50,9 +53,11 @@ def apply_transform(
         params: keys as in `default_transform`; a step whose key is missing is left out.
         options: only the fill mode and value, the interpolation order and the geometry are used.
         affine: the matrix and offset of these parameters, if they are known already.
-        scaling: the next step, which a change of brightness or contrast takes over if it is the last.
-        from_bytes: whether it is known that all values are in 0..255.
-        to_bytes: whether the caller cuts off fractions, so that the result may consist of bytes.
+        scaling: the next step, which brightness, contrast or noise take over if they are the last.
+        from_bytes: whether it is known that all values are in 0..255. If `x` consists of bytes, they
+            stand for numbers of float32, which take longer to move.
+        to_bytes: whether the result may consist of bytes: the caller cuts fractions off, or does not
+            care how numbers without a fraction are stored.
 
     Returns:
         The transformed image, which may be a view, or `x` itself if no step changes it. It is
@@ -62,21 +67,38 @@ def apply_transform(
     shift = params.get("channel_shift_intensity")
     in_range = from_bytes and options.interpolation_order <= 1
     in_range &= "constant" not in options.fill_mode or 0 <= options.cval <= FULL_SCALE
+    noise = params.get("noise")
+    as_floats = from_bytes and x.dtype == np.uint8
+    recolours = not (brightness is None and contrast is None)
+    becomes_single = as_floats or recolours or noise is not None
+    given = x
     if not is_identity(params):
         affine = affine or affine_matrix(
             params, x.shape[0], x.shape[1], corrected=options.corrected_geometry
         )
-        cuts_off = shift is None and not (brightness is None and contrast is None)
-        x = _warped(x, affine, options, cuts_off=cuts_off, in_range=in_range)
+        matrix, offset = affine
+        fill_mode, cval, order = options.fill_mode, options.cval, options.interpolation_order
+        warped = warp(
+            x, matrix, offset, fill_mode=fill_mode, cval=cval, order=order, as_floats=as_floats
+        )
+        if recolours and shift is None and _may_cut_off(x, warped, options, in_range=in_range):
+            # Keras' pixels are met within 1.5 levels, unless the next step makes several of one.
+            exact = abs(brightness or 0) > 1 and (
+                max(x.shape[:2]) > _FEW_ERRORS or is_regular(matrix, offset)
+            )
+            warped = cut_off(warped, x, matrix, offset, fill_mode=fill_mode, cval=cval, exact=exact)
+        x = warped
     if shift is not None:
-        x = shift_channels(x, shift)
+        x = x.astype(np.float32, copy=False) if as_floats else x
+        x = shift_channels(x, shift, in_place=x is not given and x.dtype == np.float32)
+        if recolours and in_range:  # these cut fractions off, and bytes are flipped in less time
+            x = x.astype(np.uint8)
     if params.get("flip_horizontal") or params.get("flip_vertical"):
         x = flip(
             x,
             horizontal=bool(params.get("flip_horizontal")),
             vertical=bool(params.get("flip_vertical")),
         )
-    noise = params.get("noise")
     last = None if noise is not None else scaling
     if brightness is not None:
         x = adjust_brightness(x, brightness, last if contrast is None else None, in_range=in_range)
@@ -84,24 +106,20 @@ def apply_transform(
         x = adjust_contrast(x, contrast, last, in_range=in_range)
     if noise is not None:
         record = noise if isinstance(noise, Noise) else Noise(noise)
-        x = add_noise(x, record, in_range=in_range)
-    recoloured = brightness is not None or contrast is not None
-    return x.astype(np.float32) if recoloured and x.dtype == np.uint8 and not to_bytes else x
+        x = add_noise(x, record, in_range=in_range, out=None if scaling is None else scaling.out)
+        if scaling is not None and scaling.factor != 1:
+            x *= np.float32(scaling.factor)
+    return x.astype(np.float32) if becomes_single and x.dtype == np.uint8 and not to_bytes else x
 
 
-def _warped(
-    x: NDArray[Any], affine: Affine, options: TransformOptions, *, cuts_off: bool, in_range: bool
-) -> NDArray[Any]:
-    """The image after the affine step; bytes, if the next step cuts off fractions and there are any."""
-    matrix, offset = affine
-    fill_mode, cval, order = options.fill_mode, options.cval, options.interpolation_order
-    warped = warp(x, matrix, offset, fill_mode=fill_mode, cval=cval, order=order)
-    blended = order == 1 and max(x.shape[:2]) <= MAX_SIDE and x.dtype.kind == "f"
-    if not (cuts_off and blended and fill_mode != "grid-constant"):
-        return warped
-    if not in_range and (warped.min() < 0 or warped.max() > FULL_SCALE):
-        return warped
-    return cut_off(warped, x, matrix, offset, fill_mode=fill_mode, cval=cval)
+def _may_cut_off(
+    x: NDArray[Any], warped: NDArray[Any], options: TransformOptions, *, in_range: bool
+) -> bool:
+    """Whether the next step cuts off fractions, and `cut_off` knows those of the warped image."""
+    blended = options.interpolation_order == 1 and max(x.shape[:2]) <= MAX_SIDE
+    if not blended or warped.dtype.kind != "f" or options.fill_mode == "grid-constant":
+        return False
+    return in_range or (warped.min() >= 0 and warped.max() <= FULL_SCALE)
 
 
 def apply_geometry(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -82,6 +82,18 @@ class BatchTransforms:
         self._numbers: list[NDArray[Any]] | None = None  # a column for each draw
         self._prepared: dict[tuple[int, int], _Prepared] = {}
 
+    def warp_and_colours_of(
+        self, image: int, height: int, width: int
+    ) -> tuple[MirroredWarp, TransformParams]:
+        """The geometry of an image, and at least those parameters that change its colours."""
+        if self._prepare(height, width) is None:
+            params, affine = self.of(image, height, width)
+            return MirroredWarp.of(params, affine, height, width), params
+        shift: Any = self._prepared[height, width].columns["channel_shift_intensity"]
+        params = {"channel_shift_intensity": None if shift is None else shift[image].item()}
+        draw_own(params, self._options, self._own_stream(image))
+        return self.warp_of(image, height, width), params
+
     def of(self, image: int, height: int, width: int) -> tuple[TransformParams, Affine | None]:
         """The parameters of an image, and its matrix and offset, or None if they are the identity.
 
@@ -94,10 +106,7 @@ class BatchTransforms:
             if is_identity(params):
                 return params, None
             return params, affine_matrix(params, height, width, corrected=corrected)
-        params = {
-            name: value[image].item() if isinstance(value, np.ndarray) else value
-            for name, value in prepared.columns.items()
-        }
+        params = dict(zip(prepared.columns, prepared.rows[image], strict=True))
         draw_own(params, self._options, self._own_stream(image))
         if not prepared.moves[image]:
             return params, None
@@ -138,7 +147,7 @@ class BatchTransforms:
         return prepared
 
 
-@dataclass(slots=True)
+@dataclass
 class _Prepared:
     """The parameters of all images, as columns, and their geometry if they have a certain size."""
 
@@ -148,6 +157,16 @@ class _Prepared:
     offsets: NDArray[np.float64]
     flips: NDArray[np.bool_]
     warps: list[MirroredWarp] | None = None
+
+    @cached_property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The parameters of each image, because to pick numbers out of arrays takes longer."""
+        images = len(self.moves)
+        columns = (
+            value.tolist() if isinstance(value, np.ndarray) else [value] * images
+            for value in self.columns.values()
+        )
+        return list(zip(*columns, strict=True))
 
     def all_warps(self, height: int, width: int) -> list[MirroredWarp]:
         """The geometry of all images, because to pick numbers out of arrays takes longer for each."""
@@ -196,6 +215,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.draws: list[_Draw] = []
+        self._trial: np.random.RandomState | None = None
 
     def uniform(self, low: float, high: float, size: int | None = None) -> Any:
         self.draws += [_Draw(low, high)] * (1 if size is None else size)
@@ -205,7 +225,9 @@ class _Recorder:
         return float(self.uniform(0.0, 1.0))
 
     def choice(self, values: Any) -> Any:
-        found = np.random.RandomState(0).choice(values)  # it knows from what cannot be chosen
+        if self._trial is None:  # to make one takes as long as an image; it locks, so no others use it
+            self._trial = np.random.RandomState(0)
+        found = self._trial.choice(values)  # it knows from what cannot be chosen
         self.draws.append(_Draw(values=np.arange(values) if np.ndim(values) == 0 else np.array(values)))
         return found
 
@@ -242,12 +264,14 @@ def _draw_columns(
         lows, highs = [draw.low for draw in draws], [draw.high for draw in draws]
         return list(rng.uniform(lows, highs, (images, len(draws))).T)
     # A `RandomState` chooses by such an index, with checks that take five times as long.
-    calls = [
-        partial(rng.uniform, draw.low, draw.high)
-        if draw.values is None
-        else partial(rng.randint, 0, len(draw.values))
-        for draw in draws
-    ]
+    calls: list[Callable[[], Any]] = []
+    for draw in draws:
+        if draw.values is not None:
+            calls.append(partial(rng.randint, 0, len(draw.values)))
+        elif (draw.low, draw.high) == (0.0, 1.0):
+            calls.append(rng.random_sample)  # the same number in a sixth of the time
+        else:
+            calls.append(partial(rng.uniform, draw.low, draw.high))
     drawn = zip(*([call() for call in calls] for _ in range(images)), strict=True)
     return [
         np.array(column) if draw.values is None else draw.values[np.array(column)]

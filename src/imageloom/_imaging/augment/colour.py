@@ -23,19 +23,24 @@ _RAMP: Final = np.arange(256, dtype=np.float32)
 _CHANNELS: Final = (1, 3, 4)
 _TO_GREY: Final = {3: cv2.COLOR_RGB2GRAY, 4: cv2.COLOR_RGBA2GRAY}
 _MARGIN: Final = 2**-11  # of a level; the blending of two bytes in float32 has less than a tenth
+_FEW: Final = 2**15  # pixels that are looked up while a formula would be checked
 _DECIDED: Final = 0.01  # farther from half a level than the other greys can move the mean
 
 
-def shift_channels(x: NDArray[Any], intensity: float) -> NDArray[Any]:
-    """Adds a value to all channels, and clips to the range (minimum, maximum) of the image."""
-    shifted: NDArray[Any] = x + intensity
+def shift_channels(x: NDArray[Any], intensity: float, *, in_place: bool = False) -> NDArray[Any]:
+    """Adds a value to all channels, and clips to the range (minimum, maximum) of the image.
+
+    Args:
+        x: the image, of any numeric dtype.
+        intensity: what is added.
+        in_place: whether `x`, which is floating then, may be overwritten.
+    """
     if not x.size:
-        return shifted
-    out = shifted if shifted.dtype == x.dtype else None
-    if intensity > 0:  # then no value comes below the minimum
-        clipped: NDArray[Any] = np.minimum(shifted, x.max(), out=out)
-    else:
-        clipped = np.maximum(shifted, x.min(), out=out)
+        return x + intensity
+    # A positive value takes no pixel below the minimum.
+    limit, clip = (x.max(), np.minimum) if intensity > 0 else (x.min(), np.maximum)
+    shifted: NDArray[Any] = np.add(x, intensity, out=x if in_place else None)
+    clipped: NDArray[Any] = clip(shifted, limit, out=shifted if shifted.dtype == x.dtype else None)
     return clipped
 
 
@@ -52,10 +57,10 @@ def flip(x: NDArray[Any], *, horizontal: bool, vertical: bool) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """A multiplication that is done together with the last step of a transform.
+    """Where the result of a transform goes, and a multiplication that is done with its last step.
 
     Attributes:
-        factor: what the pixels are multiplied by.
+        factor: what the pixels are multiplied by; 1 for nothing.
         out: a contiguous float32 array of the image's shape for the result.
     """
 
@@ -75,9 +80,10 @@ def adjust_brightness(
         in_range: whether it is known that all values are in 0..255.
 
     Returns:
-        Bytes if `x` consists of bytes, else float32; `scaling.out` if there is one.
+        Bytes, because no value has a fraction; float32 for an image beyond 0..255. `scaling.out` if
+        there is one.
     """
-    return _blended(*_to_bytes(x, in_range), 0, factor, scaling, stays=x.dtype == np.uint8)
+    return _blended(*_to_bytes(x, in_range), 0, factor, scaling)
 
 
 def adjust_contrast(
@@ -89,7 +95,7 @@ def adjust_contrast(
     """
     pixels, low, span = _to_bytes(x, in_range)
     grey = _mean_grey(pixels)
-    return _blended(pixels, low, span, grey, factor, scaling, stays=x.dtype == np.uint8)
+    return _blended(pixels, low, span, grey, factor, scaling)
 
 
 def _to_bytes(x: NDArray[Any], in_range: bool) -> tuple[NDArray[np.uint8], float, float | None]:
@@ -141,17 +147,19 @@ def _blended(
     grey: int,
     factor: float,
     scaling: Scaling | None,
-    *,
-    stays: bool,
 ) -> NDArray[Any]:
     """Blends bytes with a grey as Pillow does, and takes back that they were stretched."""
-    exact = np.float32(grey) + np.float32(factor) * (_RAMP - np.float32(grey))
-    table = np.trunc(np.clip(exact, 0, 255))
+    exact = _RAMP - np.float32(grey)
+    exact *= np.float32(factor)
+    exact += np.float32(grey)
+    levels = exact.clip(0, 255).astype(np.uint8)
     has_alpha = pixels.shape[2] == 4
-    if stays and scaling is None and not has_alpha:
-        blended = _blended_by_formula(pixels, exact, table, grey, factor)
-        if blended is not None:
-            return blended
+    if span is None and scaling is None and not has_alpha:
+        blended = None
+        if pixels.size > _FEW:
+            blended = _blended_by_formula(pixels, exact, levels, grey, factor)
+        return _looked_up(pixels, levels) if blended is None else blended
+    table = levels.astype(np.float32)
     if has_alpha:  # Pillow's enhancers do not change alpha
         table = np.stack([table, table, table, _RAMP], axis=-1)
     if span is not None:
@@ -159,14 +167,18 @@ def _blended(
     if scaling is not None:
         cv2.LUT(pixels, table[None] * np.float32(scaling.factor), dst=scaling.out)
         return scaling.out
-    looked_up: Any = cv2.LUT(pixels, table[None].astype(np.uint8 if stays else np.float32))
-    return looked_up.reshape(pixels.shape)  # type: ignore[no-any-return]
+    return _looked_up(pixels, table if span is not None else table.astype(np.uint8))
+
+
+def _looked_up(pixels: NDArray[np.uint8], table: NDArray[Any]) -> NDArray[Any]:
+    found: Any = cv2.LUT(pixels, table[None])
+    return found.reshape(pixels.shape)  # type: ignore[no-any-return]
 
 
 def _blended_by_formula(
     pixels: NDArray[np.uint8],
     exact: NDArray[np.float32],
-    table: NDArray[np.float32],
+    levels: NDArray[np.uint8],
     grey: int,
     factor: float,
 ) -> NDArray[np.uint8] | None:
@@ -176,7 +188,7 @@ def _blended_by_formula(
         None if rounding could give another byte than the table for some value, or if OpenCV, which
         takes the absolute value, could make a negative one positive.
     """
-    if factor < 0 or np.any((exact - table > 1 - _MARGIN) & (exact < 256)):
+    if factor < 0 or np.any((exact - levels > 1 - _MARGIN) & (exact < 256)):
         return None
     darkest = 0
     if exact[0] < 0:

@@ -1,9 +1,9 @@
 """The bytes of a warped image whose fractions are cut off, as exact arithmetic has them.
 
 OpenCV's warp in float32 is off by some thousandths of a grey level. Where the fraction of a value is
-cut off next, a value that is almost whole could so lose a whole level. Those values, one in a thousand,
-are computed again in float64. Which ones they are follows from the bytes of the image with the error
-added and taken off, so that most of the work is done on bytes.
+cut off next, a value that is almost whole could so lose a whole level. Where that matters, those
+values, one in a thousand, are computed again in float64. Which ones they are follows from the bytes of
+the image with the error added and taken off, so that most of the work is done on bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imageloom._imaging.augment.grid import outside, pixel_at, positions_of
 from imageloom._imaging.opencv import cv2
 
-__all__ = ["cut_off"]
+__all__ = ["cut_off", "is_regular"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -36,6 +36,7 @@ def cut_off(
     *,
     fill_mode: str,
     cval: float,
+    exact: bool = True,
 ) -> NDArray[np.uint8]:
     """Returns the bytes of an image whose values are all in 0..255.
 
@@ -46,11 +47,15 @@ def cut_off(
         offset: likewise.
         fill_mode: how the image is continued beyond its border.
         cval: the value beyond the border, with the fill mode "constant".
+        exact: whether almost whole values matter. Without it, less than one value in a thousand is off
+            by a level in photographs of any size, and in images of up to 256 pixels whatever they show.
     """
+    if not exact:  # whole values keep their level
+        return _shifted(warped, 2 * _ROUNDING)
     error = _ERROR + _ERROR_OF_POSITION * max(x.shape[:2])
     pixels = _shifted(warped, error)
     uncertain = pixels != _shifted(warped, -error)
-    if np.count_nonzero(uncertain) > _FEW * x.size and not _is_regular(matrix, offset):
+    if np.count_nonzero(uncertain) > _FEW * x.size and not is_regular(matrix, offset):
         # Whole values lie in areas of one colour, which may be large, and they have no error.
         uncertain &= _shifted(warped, _ROUNDING) == _shifted(warped, -_ROUNDING)
     near = np.flatnonzero(uncertain)
@@ -60,14 +65,16 @@ def cut_off(
     pixel = near // channels
     line = pixel // width
     row, column = positions_of(matrix, offset, line, pixel - line * width)
-    exact = _blended(x, row, column, near - pixel * channels, fill_mode)
+    blended = _blended(x, row, column, near - pixel * channels, fill_mode)
     if fill_mode == "constant":
-        exact[outside(row, column, height, width)] = cval
-    pixels.reshape(-1)[near] = exact.astype(x.dtype).astype(np.uint8)  # SciPy's result has that dtype
+        blended[outside(row, column, height, width)] = cval
+    # SciPy's result has the dtype of the image, for which bytes stand for here.
+    dtype = np.float32 if x.dtype == np.uint8 else x.dtype
+    pixels.reshape(-1)[near] = blended.astype(dtype).astype(np.uint8)
     return pixels
 
 
-def _is_regular(matrix: Floats, offset: Floats) -> bool:
+def is_regular(matrix: Floats, offset: Floats) -> bool:
     """Whether all positions are simple fractions, as after a turn by 90 degrees or a shift by 2.4.
 
     Then many values are whole, give or take the last bit, without lying in an area of one colour.

@@ -8,12 +8,12 @@ the other parameters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from imageloom._options import ShiftRange, TransformOptions
+from imageloom._options.transform import seeded
 
 __all__ = ["TransformParams", "default_transform", "draw_as_keras", "draw_own", "draw_transform"]
 
@@ -105,7 +105,7 @@ def draw_own(
         low, high = options.contrast_range
         params["contrast"] = low + (high - low) * contrast
     if options.noise:
-        params["noise"] = replace(options.noise[int(picked * len(options.noise))], seed=seed)
+        params["noise"] = seeded(options.noise[int(picked * len(options.noise))], seed)
 
 
 def _draw_shift(rng: Any, shift: ShiftRange, size: int) -> float:

@@ -4,7 +4,7 @@ Amplitudes refer to a range of 1.0, so that a variance of 0.01 means a standard 
 the range, 25.5 grey levels. Results are clipped to 0..255.
 
 To draw normal and Poisson numbers one by one takes longer than to decode the image. Here random bits,
-of which a generator makes four values at a time, choose among equally likely values in a table. The
+of which a generator makes several values at a time, choose among equally likely values in a table. The
 values are quantiles, so that the distribution is right to one part in 2**16 (normal) and 2**12
 (Poisson).
 """
@@ -27,37 +27,60 @@ __all__ = ["FULL_SCALE", "add_noise", "normal_numbers"]
 FULL_SCALE: Final = 255.0
 _LEVELS: Final = 256
 _NORMAL_BITS: Final = 16
-_POISSON_BITS: Final = 12  # the table then has 1 MiB, which a core keeps at hand
+_POISSON_BITS: Final = 12  # of which the pixel draws eight, and the image four
+_POISSON_TABLES: Final = 2 ** (_POISSON_BITS - 8)
 
 
-def add_noise(x: NDArray[Any], noise: Noise, *, in_range: bool = False) -> NDArray[np.float32]:
-    """Returns an image (height, width, channels) with noise, as float32 clipped to 0..255.
+def add_noise(
+    x: NDArray[Any],
+    noise: Noise,
+    *,
+    in_range: bool = False,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """Returns an image (height, width, channels) with noise, clipped to 0..255.
 
     Args:
         x: the image.
         noise: the kind of noise, and its seed.
         in_range: whether it is known that all values are in 0..255.
+        out: a contiguous array of the image's shape for the result; it may be `x`.
+
+    Returns:
+        `out`. Without it, bytes if the kind of noise makes whole numbers of this image, else float32.
     """
     bits = np.random.PCG64(noise.seed)
+    in_range |= x.dtype == np.uint8
+    if noise.name == "poisson":
+        counts = _poisson(x, bits, in_range=in_range)
+        if out is None:
+            return counts
+        np.copyto(out, counts)
+        return out
+    if noise.name == "s&p":
+        if out is None:  # contiguous, because it is written to by pixels
+            dtype = np.uint8 if x.dtype == np.uint8 else np.float32
+            out = np.empty(x.shape, dtype)
+        if not in_range:
+            x.clip(0, FULL_SCALE, out=out, casting="same_kind")
+        elif out is not x:
+            np.copyto(out, x, casting="same_kind")
+        return _salt_and_pepper(out, noise, bits)
     image = np.asarray(x, dtype=np.float32)
+    drawn = _draw(bits, image.size, "<u2")
     if noise.name == "gauss":
-        drawn = _draw(bits, image.size, "<u2").reshape(len(image), -1)
-        noisy = _looked_up(drawn, _normal_table(noise.mean, noise.var)).reshape(image.shape)
-        noisy += image
-    elif noise.name == "speckle":
+        table = _normal_table(noise.mean, noise.var)
+        noisy = _looked_up(drawn.reshape(len(image), -1), table).reshape(image.shape)
+        out = noisy if out is None else out
+        np.add(noisy, image, out=out)
+    else:
         reach = (3 * noise.var) ** 0.5  # a uniform variable on mean +- reach has this variance
-        noisy = _draw(bits, image.size, "<u2").astype(np.float32).reshape(image.shape)
+        noisy = drawn.astype(np.float32).reshape(image.shape)
         noisy *= np.float32(2 * reach / 2**16)
         noisy += np.float32(1 + noise.mean - reach + reach / 2**16)
-        noisy *= image
-    elif noise.name == "poisson":
-        return _poisson(image, _draw(bits, image.size, "<u4").reshape(image.shape))
-    else:
-        # Contiguous, because it is written to by pixels.
-        clipped = image.copy() if in_range else np.clip(image, 0, FULL_SCALE, order="C")
-        return _salt_and_pepper(clipped, noise, _draw(bits, image[..., 0].size, "<u4"))
-    np.clip(noisy, 0, FULL_SCALE, out=noisy)
-    return noisy
+        out = noisy if out is None else out
+        np.multiply(noisy, image, out=out)
+    return out.clip(0, FULL_SCALE, out=out)
 
 
 def normal_numbers(
@@ -69,7 +92,7 @@ def normal_numbers(
     return _looked_up(drawn, table).reshape(shape)
 
 
-def _looked_up(drawn: NDArray[np.uint16], table: NDArray[np.float32]) -> NDArray[np.float32]:
+def _looked_up(drawn: NDArray[np.uint16], table: NDArray[Any]) -> NDArray[Any]:
     found: Any = cv2.LUT(drawn, table[None]) if HAS_MORE_DEPTHS else table.take(drawn)
     return found  # type: ignore[no-any-return]
 
@@ -99,48 +122,61 @@ def _normal_quantiles() -> NDArray[np.float64]:
 
 
 @cache
-def _poisson_table() -> NDArray[np.uint8]:
+def _poisson_tables() -> NDArray[np.uint8]:
     """Quantiles of the Poisson distributions with the means 0 to 255, clipped to a byte.
 
-    The numbers of each mean are one row, in the middle of equal shares.
+    Each table has 256 numbers for each mean, one out of each of 256 equal shares; another table has
+    others. So a number from a random place in a random table is right to one part in 2**12, and an
+    image can be looked up in one table, which the processor keeps at hand.
+
+    Returns:
+        An array (16, 65,536); the place of a number is 256 times the mean, and eight random bits.
     """
     shares = 2**_POISSON_BITS
     middles = (np.arange(shares) + 0.5) / shares
     counts = np.arange(_LEVELS)
     log_factorials = np.concatenate([[0.0], np.log(counts[1:]).cumsum()])
-    table = np.zeros((_LEVELS, shares), np.uint8)
+    quantiles = np.zeros((_LEVELS, shares), np.uint8)
     for mean in range(1, _LEVELS):
         cumulative = np.exp(counts * np.log(mean) - mean - log_factorials).cumsum()
-        table[mean] = np.searchsorted(cumulative[:-1], middles)
-    return table
+        quantiles[mean] = np.searchsorted(cumulative[:-1], middles)
+    # If all shares of a table gave their lowest numbers, its mean would be too low.
+    order = np.random.PCG64(0).random_raw(_LEVELS) >> np.uint64(32)
+    number = np.arange(_POISSON_TABLES, dtype=np.uint64)[:, None] + order
+    places = np.arange(_LEVELS) * _POISSON_TABLES + (number % _POISSON_TABLES).astype(np.intp)
+    return np.ascontiguousarray(quantiles[:, places].swapaxes(0, 1)).reshape(_POISSON_TABLES, -1)
 
 
-def _poisson(image: NDArray[np.float32], drawn: NDArray[np.uint32]) -> NDArray[np.float32]:
-    """Poisson numbers whose means are the pixels.
+def _poisson(x: NDArray[Any], bits: np.random.PCG64, *, in_range: bool) -> NDArray[np.uint8]:
+    """Poisson numbers whose means are the pixels; a fraction of a pixel is drawn, too."""
+    table = _poisson_tables()[int(bits.random_raw()) % _POISSON_TABLES]
+    drawn = _draw(bits, x.size, "u1").reshape(len(x), -1)
+    lines = x.reshape(len(x), -1)
+    if x.dtype == np.uint8:
+        place = lines.astype(np.uint16)
+        place <<= 8
+    else:
+        place = np.multiply(lines if in_range else lines.clip(0, FULL_SCALE), _LEVELS).astype(np.uint16)
+        place += _draw(bits, x.size, "u1").reshape(len(x), -1)
+        place &= 0xFF00
+    place |= drawn
+    return _looked_up(place, table).reshape(x.shape)
 
-    Of each draw, twelve bits choose between the whole means below and above that of a pixel, and
-    twelve others a number of that mean.
-    """
-    parts = 2**_POISSON_BITS
-    means = np.clip(image, 0, FULL_SCALE - 1 / parts)
-    means *= parts
-    means += np.float32(0.5)
-    place = means.astype(np.int32)
-    place += (drawn >> (32 - _POISSON_BITS)).view(np.int32)
-    place &= -parts
-    place |= (drawn & np.uint32(parts - 1)).view(np.int32)
-    return _poisson_table().reshape(-1).take(place).astype(np.float32)
 
-
-def _salt_and_pepper(
-    image: NDArray[np.float32], noise: Noise, drawn: NDArray[np.uint32]
-) -> NDArray[np.float32]:
+def _salt_and_pepper(image: NDArray[Any], noise: Noise, bits: np.random.PCG64) -> NDArray[Any]:
     """Makes some pixels of an image white, and some black, in all their channels, and returns it."""
-    replaced = round(noise.amount * 2**32) - 1  # the largest number that replaces a pixel
-    salt = round(noise.amount * noise.salt_share * 2**32) - 1
-    if replaced < 0:
-        return image
-    places = np.flatnonzero(drawn <= np.uint32(replaced))
-    white = drawn[places].astype(np.int64) <= salt
-    image.reshape(-1, image.shape[2])[places] = np.where(white, FULL_SCALE, 0.0)[:, None]
+    drawn = _draw(bits, image.shape[0] * image.shape[1], "<u2")
+    share = noise.amount * 2**16
+    places = np.flatnonzero(drawn <= np.uint16(min(share, 2**16 - 1)))
+    # Their numbers get fractions, so that shares may be small.
+    number = drawn[places] + bits.random_raw(len(places)) * 2.0**-64
+    replaced = number < share
+    if not replaced.all():
+        places, number = places[replaced], number[replaced]
+    white = (number < share * noise.salt_share).astype(image.dtype)
+    white *= image.dtype.type(FULL_SCALE)
+    if image.shape[2] == 1:
+        image.reshape(-1)[places] = white
+    else:
+        image.reshape(-1, image.shape[2])[places] = white[:, None]
     return image

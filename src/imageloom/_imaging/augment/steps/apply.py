@@ -59,6 +59,8 @@ def apply_all(
         return apply_transform(
             x, params, options, affine, scaling=scaling, from_bytes=from_bytes, to_bytes=to_bytes
         )
+    if from_bytes and x.dtype == np.uint8:
+        x = x.astype(np.float32)
     dtype = x.dtype
     if not moves:
         x = apply_transform(x, params, options, affine, from_bytes=from_bytes)
