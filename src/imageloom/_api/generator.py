@@ -397,6 +397,10 @@ class ImageDataGenerator(MltkSurface):
             MissingFileError: the file does not exist.
         """
         found = statistics_for(self, x, augment=augment, rounds=rounds, seed=seed, verbose=verbose)
+        self._take(found)
+
+    def _take(self, found: FeatureStatistics) -> None:
+        """Takes over the statistics that were found."""
         self.mean = found.mean if found.mean is not None else self.mean
         self.std = found.std if found.std is not None else self.std
         if found.zca_whitening_matrix is not None:
