@@ -172,8 +172,8 @@ class ImageDataGenerator(MltkSurface):
             `RandAugment` (`num_ops`, `factor`).
         hue_range: largest change of the hue in either direction, or two bounds; 1.0 is half a turn,
             as in Keras' `RandomHue`.
-        saturation_range: two bounds of a factor, or the upper one; 0.0 is grey, 0.5 changes nothing,
-            1.0 is full colour, as in Keras' `RandomSaturation`.
+        saturation_range: two bounds of a factor, or the upper one, the other being 0; 0.0 is grey,
+            0.5 changes nothing, 1.0 is full colour, as Keras describes `RandomSaturation`.
         grayscale: probability of making an image grey, as Keras' `RandomGrayscale`; True is 0.5.
         blur: blur, as Keras' `RandomGaussianBlur` (`factor`, `kernel_size`, `sigma`).
         jpeg_quality_range: compress as a JPEG file of a quality between two whole numbers in
