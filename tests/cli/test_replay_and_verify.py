@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from box_support import GEOMETRY, box_frame, boxes_of, corrected
+from box_support import SIZE as BOX_SIZE
 from command_line import run
 from executor_support import AUGMENTED, BATCH, SIZE, file_at, flow, take
 from PIL import Image
@@ -103,6 +105,41 @@ def test_masks_and_channels_first(crops: Path) -> None:
     flow = it.flow_from_dataframe(frame, y_col="mask", class_mode="image", target_size=SIZE, seed=1)
     sheet = flow.replay(2)
     assert sheet.height > len(files) * 2 * 200, "each image, and its mask below"
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("mode", ["boxes", "keypoints"])
+def test_boxes_and_points_are_shown_where_they_are_in_the_batch(
+    data_format: str, mode: str, tmp_path: Path
+) -> None:
+    from imageloom._preview import replayed
+
+    frame = box_frame(tmp_path)
+    options: dict[str, Any] = {"rescale": 1 / 255, "data_format": data_format}
+    generator = corrected(**GEOMETRY, **options)
+    columns = "points" if mode == "keypoints" else "boxes"
+    it = boxes_of(frame, tmp_path, generator, class_mode=mode, y_col=columns)
+    past = it._past_batch(3)
+    recipe = it._views()._recipe()
+    images = replayed._batch_images(recipe, it._plan.source, past.spec, [""] * 4)
+    words = [version["target"] for version in it.replay(3).info["versions"]]
+    targets = past.batch[1]
+    for row, image in enumerate(images):
+        marks = image.versions[0].marks
+        assert marks is not None
+        assert image.marks is not None
+        if mode == "boxes":
+            there = targets["labels"][row] >= 0
+            np.testing.assert_allclose(marks.boxes, targets["boxes"][row][there], atol=1e-4)
+            assert len(image.marks.boxes) == len(frame["boxes"][past.spec.indices[row]])
+        else:
+            there = targets[row, :, 2] == 1
+            np.testing.assert_allclose(marks.points, targets[row, there, :2] + 0.5, atol=1e-4)
+        count, kind = int(there.sum()), "box" if mode == "boxes" else "point"
+        assert words[row] in ("", f"{count} {kind}", f"{count} {kind}es", f"{count} {kind}s")
+        assert (words[row] == "") == (count == 0)
+        shape = image.versions[0].image.shape
+        assert shape == (*BOX_SIZE, 1)
 
 
 def test_whole_batches_of_functions_are_not_shown(crops: Path) -> None:

@@ -112,9 +112,8 @@ def test_a_cluster_gives_the_same(frame: pd.DataFrame, folder: Path) -> None:
     """With all that moves boxes, some that are left out, and a state half-way."""
     given = frame.assign(boxes=[[[0.1, 0.1, 0.5, 0.6], [0.4, 0.2, 0.9, 0.8]]] * len(frame))
     given["labels"] = [["cat", "dog"]] * len(frame)
-    options: dict[str, Any] = {
-        "bounding_box_format": "rel_yxyx", "min_visibility": 0.4, "keep_aspect_ratio": True, "shuffle": True
-    }  # fmt: skip
+    options: dict[str, Any] = {"bounding_box_format": "rel_yxyx", "min_visibility": 0.4}
+    options |= {"keep_aspect_ratio": True, "shuffle": True}
     steps: dict[str, Any] = {**MOVED, "random_crop": {"scale": (0.5, 1.0)}, "perspective": True}
     serial = ImageDataGenerator(executor="serial", **steps)
     expected = take(boxes_of(given, folder, serial, **options), 6)
