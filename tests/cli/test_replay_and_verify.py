@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -326,3 +327,6 @@ def test_other_functions_are_named(crops: Path, tmp_path: Path) -> None:
         assert ".<lambda>), noaug_preprocessing_function" in error
         assert f"noaug_preprocessing_function ({name}). In Python" in error
         assert ", where they are, make the iterator as there and call it.verify" in error
+    grouped = flow(crops, groups=os.path.basename, validation_split=0.2).state_dict()
+    path.write_text(json.dumps({**flow(crops).receipt(1), "state": grouped}))
+    assert f"needs groups ({os.path.__name__}.basename)" in run("verify", path, crops, status=1).stderr

@@ -175,7 +175,8 @@ def _options(options: GeneratorOptions) -> tuple[dict[str, Any], list[str]]:
             if value != encoded(getattr(usual, field.name)):
                 found[field.name] = value
         except _NotPlainError:
-            others.append(field.name)
+            value = getattr(options, field.name)
+            others.append(f"{field.name} ({_name_of(value)})" if callable(value) else field.name)
     return found, others
 
 
