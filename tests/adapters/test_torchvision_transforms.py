@@ -13,11 +13,14 @@ import pytest
 from box_support import SIZE, box_frame, boxes_of, corrected
 from executor_support import take
 
+from imageloom import InvalidArgumentError
+
 torch = pytest.importorskip("torch")
 
 from torchvision_stand_in import (  # noqa: E402  # which needs torch
     Compose,
-    DropBoxes,
+    ConvertBoxes,
+    Drop,
     RandomHorizontalFlip,
     ToDtype,
     installed,
@@ -64,8 +67,34 @@ def test_everything_of_a_sample_is_given(frame: pd.DataFrame, folder: Path) -> N
 
 
 def test_boxes_that_it_leaves_out_are_gone(frame: pd.DataFrame, folder: Path) -> None:
-    y = next(boxes_of(frame, folder, corrected(preprocessing_function=DropBoxes())))[1]
-    assert y["labels"].tolist() == [[0, -1, -1]] * 4
+    plain = next(boxes_of(frame, folder))[1]["labels"]
+    y = next(boxes_of(frame, folder, corrected(preprocessing_function=Drop())))[1]
+    assert y["labels"].tolist() == [[row[row >= 0][-1], -1, -1] for row in plain]
+
+
+def test_points_that_it_leaves_out_are_hidden(frame: pd.DataFrame, folder: Path) -> None:
+    options: dict[str, Any] = {"class_mode": "keypoints", "y_col": "points"}
+    plain = next(boxes_of(frame, folder, **options))[1]
+    y = next(boxes_of(frame, folder, corrected(preprocessing_function=Drop()), **options))[1]
+    assert not y[:, 0].any()
+    np.testing.assert_allclose(y[:, 1], plain[:, 1], atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["boxes", "keypoints"])
+def test_what_is_left_out_without_its_label_is_an_error(
+    mode: str, frame: pd.DataFrame, folder: Path
+) -> None:
+    generator = corrected(preprocessing_function=Drop(labels_getter=None))
+    options = {"class_mode": mode, "y_col": "points" if mode == "keypoints" else ["boxes", "labels"]}
+    with pytest.raises(InvalidArgumentError, match=r'v2\.Sanitize\w+\(labels_getter="default"\)'):
+        next(boxes_of(frame, folder, generator, **options))
+
+
+def test_boxes_in_another_format_are_read_in_it(frame: pd.DataFrame, folder: Path) -> None:
+    plain = next(boxes_of(frame, folder))[1]["boxes"]
+    converting = corrected(preprocessing_function=ConvertBoxes())
+    found = next(boxes_of(frame, folder, converting))[1]["boxes"]
+    np.testing.assert_allclose(found, plain, atol=1e-4)
 
 
 def test_floats_of_a_unit_stay(frame: pd.DataFrame, folder: Path) -> None:

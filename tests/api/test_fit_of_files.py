@@ -95,6 +95,18 @@ def test_another_size_is_an_error_of_whitening(crops: Path, tmp_path: Path) -> N
         first(fitted, crops)
 
 
+def test_whitening_of_channels_first_is_that_of_channels_last(crops: Path, tmp_path: Path) -> None:
+    matrix = np.random.default_rng(0).normal(size=(72, 72))
+    save_statistics(dataclasses.replace(STATISTICS, zca_whitening_matrix=matrix), tmp_path / "s.npz")
+    batches = []
+    for data_format in ("channels_last", "channels_first"):
+        options = {"featurewise_std_normalization": False, "zca_whitening": True}
+        fitted = generator(data_format=data_format, **options)
+        fitted.fit(tmp_path / "s.npz")
+        batches.append(first(fitted, crops))
+    np.testing.assert_allclose(np.moveaxis(batches[1], 1, -1), batches[0], rtol=1e-4, atol=1e-2)
+
+
 def test_what_the_user_assigns_later_is_no_matter_of_the_file(crops: Path, tmp_path: Path) -> None:
     fitted = generator()
     fitted.fit(written(tmp_path, target_size=(5, 4)))

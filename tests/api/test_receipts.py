@@ -197,10 +197,12 @@ def test_an_iterator_is_made_again_from_its_state(kind: str, crops: Path, tmp_pa
 
 def test_what_is_no_data_is_named(crops: Path) -> None:
     hooked = flow(crops, preprocessing_function=np.flipud).state_dict()
-    with pytest.raises(InvalidArgumentError, match=r"needs preprocessing_function. In Python, do it"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"\(numpy.flipud\). In Python, where they are, do it"
+    ):
         rebuilt(hooked, instead="do it")
     arrays = ImageDataGenerator().flow(X, None).state_dict()
-    with pytest.raises(InvalidArgumentError, match=r"needs x. In Python, do it"):
+    with pytest.raises(InvalidArgumentError, match=r"needs x. In Python, where they are, do it"):
         rebuilt(through_json(arrays), instead="do it")
 
     class Own(ImageDataGenerator):

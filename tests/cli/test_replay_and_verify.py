@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from box_support import GEOMETRY, box_frame, boxes_of, corrected
+from box_support import SIZE as BOX_SIZE
 from command_line import run
 from executor_support import AUGMENTED, BATCH, SIZE, file_at, flow, take
 from PIL import Image
+from programs import run_program
 
 from imageloom import ImageDataGenerator, InvalidArgumentError
 
@@ -103,6 +108,41 @@ def test_masks_and_channels_first(crops: Path) -> None:
     assert sheet.height > len(files) * 2 * 200, "each image, and its mask below"
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("mode", ["boxes", "keypoints"])
+def test_boxes_and_points_are_shown_where_they_are_in_the_batch(
+    data_format: str, mode: str, tmp_path: Path
+) -> None:
+    from imageloom._preview import replayed
+
+    frame = box_frame(tmp_path)
+    options: dict[str, Any] = {"rescale": 1 / 255, "data_format": data_format}
+    generator = corrected(**GEOMETRY, **options)
+    columns = "points" if mode == "keypoints" else "boxes"
+    it = boxes_of(frame, tmp_path, generator, class_mode=mode, y_col=columns)
+    past = it._past_batch(3)
+    recipe = it._views()._recipe()
+    images = replayed._batch_images(recipe, it._plan.source, past.spec, [""] * 4)
+    words = [version["target"] for version in it.replay(3).info["versions"]]
+    targets = past.batch[1]
+    for row, image in enumerate(images):
+        marks = image.versions[0].marks
+        assert marks is not None
+        assert image.marks is not None
+        if mode == "boxes":
+            there = targets["labels"][row] >= 0
+            np.testing.assert_allclose(marks.boxes, targets["boxes"][row][there], atol=1e-4)
+            assert len(image.marks.boxes) == len(frame["boxes"][past.spec.indices[row]])
+        else:
+            there = targets[row, :, 2] == 1
+            np.testing.assert_allclose(marks.points, targets[row, there, :2] + 0.5, atol=1e-4)
+        count, kind = int(there.sum()), "box" if mode == "boxes" else "point"
+        assert words[row] in ("", f"{count} {kind}", f"{count} {kind}es", f"{count} {kind}s")
+        assert (words[row] == "") == (count == 0)
+        shape = image.versions[0].image.shape
+        assert shape == (*BOX_SIZE, 1)
+
+
 def test_whole_batches_of_functions_are_not_shown(crops: Path) -> None:
     def whole(index: int, names: Any, classes: Any, params: Any) -> Any:
         return index, (np.zeros((len(names), *SIZE, 3)), np.zeros(len(names)))
@@ -146,7 +186,7 @@ def test_functions_are_replayed_in_python(crops: Path, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text(json.dumps(flow(crops, preprocessing_function=np.flipud).state_dict()))
     error = run("replay", path, "--step", 0, status=1).stderr
-    assert "needs preprocessing_function. In Python" in error
+    assert "needs preprocessing_function (numpy.flipud). In Python, where they are," in error
     assert "it.replay(step)" in error
 
 
@@ -189,12 +229,104 @@ def test_a_table_is_verified(crops: Path, tmp_path: Path) -> None:
     assert "class_indices was" in run("verify", path, crops, "--table", table, status=1).stdout
 
 
-def test_a_whitening_matrix_is_no_part_of_a_receipt(crops: Path, tmp_path: Path) -> None:
-    generator = ImageDataGenerator(zca_whitening=True, featurewise_center=True, executor="serial")
-    it = generator.flow_from_directory(crops, target_size=(4, 4), seed=1)
+@pytest.mark.parametrize("epsilon", [1e-6, 0.1])
+def test_whitening_is_verified_with_its_statistics(epsilon: float, crops: Path, tmp_path: Path) -> None:
+    options = {"zca_whitening": True, "zca_epsilon": epsilon, "featurewise_center": True}
+    generator = ImageDataGenerator(executor="serial", rescale=0.5, **options)
+    it = generator.flow_from_directory(crops, target_size=(4, 4), seed=1, interpolation="bilinear")
     generator.fit(it, verbose=False)
+    receipt, statistics = tmp_path / "receipt.json", tmp_path / "statistics.npz"
+    receipt.write_text(json.dumps(it.receipt(1)))
+    assert it.verify(json.loads(receipt.read_text())) == []
+    error = run("verify", receipt, crops, status=1).stderr
+    assert "imageloom stats --zca" in error
+    assert "with --statistics. Or in Python, make the iterator" in error
+    run("replay", receipt, "--step", 0, "-o", tmp_path / "sheet.png")
+
+    words = ["--size", 4, 4, "--rescale", "1/2", "--cores", 1, "--executor", "serial"]
+    run("stats", crops, "-o", statistics, *words, "--zca", "--zca-epsilon", epsilon)
+    verdict = run("verify", receipt, crops, "--statistics", statistics).stdout
+    assert verdict == "The same: 23 images, and 1 batch computed again.\n"
+    run("stats", crops, "-o", statistics, *words, "--zca", "--zca-epsilon", 7)
+    lines = run("verify", receipt, crops, "--statistics", statistics, status=1).stdout.splitlines()
+    assert lines[0].startswith("fitted zca_whitening_matrix was ")
+    assert lines[1].startswith("batch 0: the images differ")
+    run("stats", crops, "-o", statistics, *words)
+    error = run("verify", receipt, crops, "--statistics", statistics, status=1).stderr
+    assert "does not have the statistics that `zca_whitening` needs" in error
+
+
+def test_means_of_a_file_take_the_place_of_those_of_the_receipt(crops: Path, tmp_path: Path) -> None:
+    it = flow(crops, featurewise_center=True)
+    it.image_data_generator.fit(it, verbose=False)
+    receipt, statistics = tmp_path / "receipt.json", tmp_path / "statistics.npz"
+    receipt.write_text(json.dumps(it.receipt(1)))
+    size = ("--size", *SIZE, "--cores", 1, "--executor", "serial")
+    run("stats", crops, "-o", statistics, *size, "--interpolation", "nearest")
+    run("verify", receipt, crops, "--statistics", statistics)
+    run("stats", crops, "-o", statistics, *size, "--interpolation", "lanczos")
+    lines = run("verify", receipt, crops, "--statistics", statistics, status=1).stdout.splitlines()
+    assert lines[0].startswith("fitted mean was ")
+
+
+@pytest.mark.parametrize("model", ["resnet", "mobilenet", "densenet", "convnext"])
+def test_functions_of_keras_models_are_verified(model: str, crops: Path, tmp_path: Path) -> None:
+    applications = pytest.importorskip("keras").applications
+    function = getattr(applications, model).preprocess_input
+    it = flow(crops, **{**AUGMENTED, "rescale": None}, preprocessing_function=function)
     path = tmp_path / "receipt.json"
-    path.write_text(json.dumps(it.receipt(1)))
-    assert "whitening matrix" in run("verify", path, crops, status=1).stderr
-    assert it.verify(json.loads(path.read_text())) == []
+    found = it.receipt(1)
+    path.write_text(json.dumps(found))
+    assert found["state"]["origin"]["missing"] == []
+    same = "The same: 23 images, and 1 batch computed again.\n"
+    assert run("verify", path, crops).stdout == same
+    if model == "resnet":
+        done = run_program("cli/verify_without_keras.py", path, crops, cwd=tmp_path)
+        assert (done.stdout, done.stderr) == (same, "")
     run("replay", path, "--step", 0, "-o", tmp_path / "sheet.png")
+
+    other = json.loads(path.read_text())
+    scaling = other["state"]["origin"]["options"]["preprocessing_function"]["preprocess_input"]
+    assert scaling["model"] == model
+    scaling["model"] = "inception_v3" if model != "mobilenet" else "vgg16"
+    path.write_text(json.dumps(other))
+    assert "batch 0: the images differ" in run("verify", path, crops, status=1).stdout
+    for wrong in ({**scaling, "model": "os"}, {**scaling, "floatx": "O"}, {**scaling, "model": 3}, {}):
+        other["state"]["origin"]["options"]["preprocessing_function"] = {"preprocess_input": wrong}
+        path.write_text(json.dumps(other))
+        assert "is not what a state has" in run("verify", path, crops, status=1).stderr
+
+
+class Scale:
+    """A function as an object."""
+
+    def __call__(self, x: Any, by: float = 1) -> Any:
+        return x * by
+
+
+class Odd(Scale):
+    """An object that cannot be asked for everything."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("__name__", "__qualname__"):
+            raise ValueError(name)
+        raise AttributeError(name)
+
+
+def test_other_functions_are_named(crops: Path, tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    for function, name in (
+        (Scale(), "test_replay_and_verify.Scale"),
+        (functools.partial(Scale(), by=2), "test_replay_and_verify.Scale"),
+        (Odd(), "test_replay_and_verify.Odd"),
+        (np.flipud, "numpy.flipud"),
+    ):
+        it = flow(crops, preprocessing_function=lambda x: x, noaug_preprocessing_function=function)
+        path.write_text(json.dumps({**flow(crops).receipt(1), "state": it.state_dict()}))
+        error = run("verify", path, crops, status=1).stderr
+        assert ".<lambda>), noaug_preprocessing_function" in error
+        assert f"noaug_preprocessing_function ({name}). In Python" in error
+        assert ", where they are, make the iterator as there and call it.verify" in error
+    grouped = flow(crops, groups=os.path.basename, validation_split=0.2).state_dict()
+    path.write_text(json.dumps({**flow(crops).receipt(1), "state": grouped}))
+    assert f"needs groups ({os.path.__name__}.basename)" in run("verify", path, crops, status=1).stderr

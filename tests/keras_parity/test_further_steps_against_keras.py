@@ -62,6 +62,20 @@ def test_saturation(image: NDArray[Any], factor: float) -> None:
     assert_close(applied(image, saturation=drawn), 255 * theirs)
 
 
+def test_saturation_is_drawn_as_keras_describes_it() -> None:
+    """A number is the upper bound, with 0 as the lower one; Keras 3.15 itself goes below."""
+    layer = keras.layers.RandomSaturation(factor=(0.0, 0.3), seed=1)
+    theirs = np.asarray(layer.get_random_transformation(np.zeros((4000, 2, 2, 3)))["factor"])
+    for option in (0.3, (0.0, 0.3)):
+        generator = ImageDataGenerator(saturation_range=option)
+        ours = [generator.get_random_transform(SHAPE, seed)["saturation"] for seed in range(4000)]
+        assert 0 <= min(ours) <= max(ours) <= 0.3 / 0.7
+        quantiles = np.linspace(0, 1, 11)
+        np.testing.assert_allclose(
+            np.quantile(ours, quantiles), np.quantile(theirs, quantiles), atol=0.02
+        )
+
+
 def test_grayscale(image: NDArray[Any]) -> None:
     layer = keras.layers.RandomGrayscale(factor=1.0, data_format="channels_last")
     applies = np.ones((1, 1, 1, 1), bool)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from box_support import GEOMETRY, SIZE, box_frame, boxes_of, corrected, extent
 from executor_support import take
+from ray_support import needs_ray
 
 from imageloom import ImageDataGenerator, InvalidArgumentError
 from imageloom._imaging.augment.coordinates import boxes_as_given, edges_of
@@ -102,6 +103,28 @@ def test_every_executor_gives_the_same(
         found += take(it, 2)
         assert_same(found, expected[:4])
         assert_same([it[0]], expected[4:])
+
+
+@needs_ray
+@pytest.mark.long
+@pytest.mark.usefixtures("ray_on_two_cpus")
+def test_a_cluster_gives_the_same(frame: pd.DataFrame, folder: Path) -> None:
+    """With all that moves boxes, some that are left out, and a state half-way."""
+    given = frame.assign(boxes=[[[0.1, 0.1, 0.5, 0.6], [0.4, 0.2, 0.9, 0.8]]] * len(frame))
+    given["labels"] = [["cat", "dog"]] * len(frame)
+    options: dict[str, Any] = {"bounding_box_format": "rel_yxyx", "min_visibility": 0.4}
+    options |= {"keep_aspect_ratio": True, "shuffle": True}
+    steps: dict[str, Any] = {**MOVED, "random_crop": {"scale": (0.5, 1.0)}, "perspective": True}
+    serial = ImageDataGenerator(executor="serial", **steps)
+    expected = take(boxes_of(given, folder, serial, **options), 6)
+    assert any((y["labels"] < 0).any() for _, y in expected)
+    generator = ImageDataGenerator(executor="ray", **steps)
+    with boxes_of(given, folder, generator, **options) as it:
+        found = take(it, 3)
+        state = it.state_dict()
+    with boxes_of(given, folder, generator, **options) as it:
+        it.load_state_dict(state)
+        assert_same(found + take(it, 3), expected)
 
 
 def assert_same(found: Any, expected: Any) -> None:

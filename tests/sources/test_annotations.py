@@ -136,6 +136,11 @@ def test_an_iterator_says_what_it_has(folder: Path) -> None:
     ("changes", "words"),
     [
         ({"bounding_box_format": "xxyy"}, "Did you mean 'xyxy'|'xyxy', 'yxyx'"),
+        ({"bounding_box_format": "CXCYWH"}, "Did you mean 'center_xywh'"),
+        ({"bounding_box_format": "coco"}, "Did you mean 'xywh'"),
+        ({"bounding_box_format": "yolo"}, "Did you mean 'rel_center_xywh'"),
+        ({"bounding_box_format": "pascal_voc"}, "Did you mean 'xyxy'"),
+        ({"bounding_box_format": "albumentations"}, "Did you mean 'rel_xyxy'"),
         ({"keypoint_format": "xyz", "class_mode": "keypoints"}, "`keypoint_format` must be 'xy'"),
         ({"max_boxes": 1}, r"`max_boxes` is 1, but '0\.png' has 2 boxes.*max_boxes=2"),
         ({"max_boxes": 0}, "at least 1"),

@@ -7,17 +7,28 @@ takes a structure of tensors, moves each by its kind, and draws from torch's gen
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from types import ModuleType
 from typing import Any
 
 import torch
 
-__all__ = ["Compose", "DropBoxes", "RandomHorizontalFlip", "ToDtype", "installed"]
+__all__ = ["Compose", "ConvertBoxes", "Drop", "RandomHorizontalFlip", "ToDtype", "installed"]
+
+
+class BoundingBoxFormat(Enum):
+    """Formats of boxes."""
+
+    XYXY = "XYXY"
+    XYWH = "XYWH"
 
 
 class _Kind:
     def __init__(self, data: Any, **about: Any) -> None:
         self.data, self.about = data, about
+
+    def __len__(self) -> int:
+        return len(self.data)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         found = self.data.numpy()
@@ -37,6 +48,10 @@ class Mask(_Kind):
 
 class BoundingBoxes(_Kind):
     """(n, 4)."""
+
+    @property
+    def format(self) -> BoundingBoxFormat:
+        return BoundingBoxFormat(self.about["format"])
 
 
 class KeyPoints(_Kind):
@@ -79,13 +94,35 @@ class RandomHorizontalFlip(Transform):
         return value
 
 
-class DropBoxes(Transform):
-    """Leaves out all boxes but the first, with their labels, as `SanitizeBoundingBoxes` does."""
+class Drop(Transform):
+    """Leaves out all boxes or points but the last, as `SanitizeBoundingBoxes` leaves out some."""
+
+    def __init__(self, labels_getter: str | None = "default") -> None:
+        super().__init__()
+        self.labels_getter = labels_getter
+
+    def forward(self, sample: dict[str, Any]) -> dict[str, Any]:
+        name = "boxes" if "boxes" in sample else "points"
+        given = sample[name]
+        found = {**sample, name: type(given)(given.data[-1:], **given.about)}
+        return found if self.labels_getter is None else {**found, "labels": sample["labels"][-1:]}
+
+
+class ConvertBoxes(Transform):
+    """Changes the format of boxes to `"XYWH"`, as `ConvertBoundingBoxFormat` does."""
 
     def forward(self, sample: dict[str, Any]) -> dict[str, Any]:
         boxes = sample["boxes"]
-        kept = BoundingBoxes(boxes.data[:1], **boxes.about)
-        return {**sample, "boxes": kept, "labels": sample["labels"][:1]}
+        data = torch.cat([boxes.data[:, :2], boxes.data[:, 2:] - boxes.data[:, :2]], 1)
+        return {**sample, "boxes": BoundingBoxes(data, **{**boxes.about, "format": "XYWH"})}
+
+
+def convert_bounding_box_format(
+    boxes: BoundingBoxes, *, new_format: BoundingBoxFormat
+) -> BoundingBoxes:
+    assert (boxes.format, new_format) == (BoundingBoxFormat.XYWH, BoundingBoxFormat.XYXY)
+    data = torch.cat([boxes.data[:, :2], boxes.data[:, :2] + boxes.data[:, 2:]], 1)
+    return BoundingBoxes(data, **{**boxes.about, "format": "XYXY"})
 
 
 class ToDtype(Transform):
@@ -112,10 +149,13 @@ def installed() -> dict[str, ModuleType]:
     """The modules that the library would have, with their names."""
     tensors = ModuleType("torchvision.tv_tensors")
     vars(tensors).update(Image=Image, Mask=Mask, BoundingBoxes=BoundingBoxes, KeyPoints=KeyPoints)
-    for kind in (Transform, RandomHorizontalFlip, DropBoxes, ToDtype, Compose):
+    functional = ModuleType("torchvision.transforms.v2.functional")
+    vars(functional).update(convert_bounding_box_format=convert_bounding_box_format)
+    for kind in (Transform, RandomHorizontalFlip, Drop, ConvertBoxes, ToDtype, Compose):
         kind.__module__ = "torchvision.transforms.v2._transform"
     own = sys.modules[__name__]
     return {
         "torchvision.tv_tensors": tensors,
+        "torchvision.transforms.v2.functional": functional,
         "torchvision.transforms.v2._transform": own,
     }

@@ -29,6 +29,7 @@ __all__ = [
     "TORCH_STD",
     "ImageNetScaling",
     "known_scaling",
+    "scaling_of_model",
     "stand_in",
 ]
 
@@ -53,6 +54,8 @@ _MODES: Final[dict[str, str | None]] = {
     "vgg19": "caffe",
     "xception": "tf",
 }
+_DATA_FORMATS: Final = ("channels_first", "channels_last")
+_FLOATS: Final = ("float16", "float32", "float64")
 TORCH_MEAN: Final = (0.485, 0.456, 0.406)
 TORCH_STD: Final = (0.229, 0.224, 0.225)
 CAFFE_MEAN: Final = (103.939, 116.779, 123.68)
@@ -82,6 +85,19 @@ def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
     except Exception:  # then it is not the known function
         return None
     return replacement if same else None
+
+
+def scaling_of_model(model: str, data_format: str, floatx: str) -> ImageNetScaling | None:
+    """The replacement of a model's `preprocess_input`, for arrays; None if there is none.
+
+    Args:
+        model: the name of its module in `keras.applications`, such as "resnet".
+        data_format: what is configured in Keras.
+        floatx: likewise.
+    """
+    if model not in _MODES or data_format not in _DATA_FORMATS or floatx not in _FLOATS:
+        return None
+    return ImageNetScaling(f"keras.applications.{model}", _MODES[model], data_format, floatx)
 
 
 def known_scaling(function: object) -> str | None:
@@ -159,12 +175,17 @@ class ImageNetScaling:
     data_format: str
     floatx: str
 
+    @property
+    def model(self) -> str:
+        """The name of the module in `keras.applications`, such as "resnet"."""
+        return self.module.rpartition(".")[2]
+
     def __call__(self, x: Any, data_format: str | None = None, mode: str | None = None) -> Any:
         """Scales an image or a batch with values of 0..255, in place if the dtype is floating."""
         if self.mode is None:
             return x
         mode, data_format = mode or self.mode, data_format or self.data_format
-        known = mode in ("tf", "torch", "caffe") and data_format in ("channels_first", "channels_last")
+        known = mode in ("tf", "torch", "caffe") and data_format in _DATA_FORMATS
         if not isinstance(x, np.ndarray) or not known:
             original = importlib.import_module(self.module).preprocess_input
             named = {} if mode == self.mode else {"mode": mode}

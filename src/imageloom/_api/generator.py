@@ -172,8 +172,8 @@ class ImageDataGenerator(MltkSurface):
             `RandAugment` (`num_ops`, `factor`).
         hue_range: largest change of the hue in either direction, or two bounds; 1.0 is half a turn,
             as in Keras' `RandomHue`.
-        saturation_range: two bounds of a factor, or the upper one; 0.0 is grey, 0.5 changes nothing,
-            1.0 is full colour, as in Keras' `RandomSaturation`.
+        saturation_range: two bounds of a factor, or the upper one, the other being 0; 0.0 is grey,
+            0.5 changes nothing, 1.0 is full colour, as Keras describes `RandomSaturation`.
         grayscale: probability of making an image grey, as Keras' `RandomGrayscale`; True is 0.5.
         blur: blur, as Keras' `RandomGaussianBlur` (`factor`, `kernel_size`, `sigma`).
         jpeg_quality_range: compress as a JPEG file of a quality between two whole numbers in
@@ -397,6 +397,10 @@ class ImageDataGenerator(MltkSurface):
             MissingFileError: the file does not exist.
         """
         found = statistics_for(self, x, augment=augment, rounds=rounds, seed=seed, verbose=verbose)
+        self._take(found)
+
+    def _take(self, found: FeatureStatistics) -> None:
+        """Takes over the statistics that were found."""
         self.mean = found.mean if found.mean is not None else self.mean
         self.std = found.std if found.std is not None else self.std
         if found.zca_whitening_matrix is not None:

@@ -6,6 +6,7 @@ are taken from them, nothing is imported, and nothing is written where they say.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +18,7 @@ from imageloom._api.iterators.dataframes import DataFrameIterator
 from imageloom._api.iterators.directories import DirectoryIterator
 from imageloom._api.iterators.origins import decoded
 from imageloom._api.iterators.receipts import is_receipt
+from imageloom._api.statistics_file import statistics_of_file
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
 from imageloom._sources.tables import read_table
 
@@ -42,7 +44,7 @@ def state_in(found: Any) -> Mapping[str, Any]:
     if isinstance(found, Mapping):
         key = "state" if is_receipt(found) else "iterator"
         state = found.get(key, found)
-        if isinstance(state, Mapping) and "fingerprint" in state:
+        if isinstance(state, Mapping) and isinstance(state.get("fingerprint"), Mapping):
             return state
     raise InvalidArgumentError(
         "There is no state of an iterator in this file. Write one with json.dump(it.state_dict(), "
@@ -54,6 +56,7 @@ def rebuilt(
     saved: Any,
     directory: str | os.PathLike[str] | None = None,
     table: str | os.PathLike[str] | None = None,
+    statistics: str | os.PathLike[str] | None = None,
     *,
     instead: str,
     pictures: bool = False,
@@ -65,6 +68,8 @@ def rebuilt(
         saved: what the JSON file has.
         directory: the folder of the images, if not the one that the state names.
         table: the file of the data frame, for `flow_from_dataframe`.
+        statistics: the file that `imageloom stats` has written, for whitening; what it has counts
+            instead of what a receipt has.
         instead: what to do in Python where this cannot be done, in words for the error.
         pictures: leave out the normalisation over the data set, whose statistics a state lacks.
         background: options of the generator about who computes batches.
@@ -89,13 +94,17 @@ def rebuilt(
         raise InvalidArgumentError("The state is damaged: its `origin` lacks something.") from error
     if pictures:
         options = {name: value for name, value in options.items() if name not in _NORMALISATION}
-    elif state["fingerprint"].get(_NORMALISATION[-1]) is not None:
-        missing.append("the whitening matrix of the generator")
     if kind is None or missing:
         what = ", ".join(map(str, missing)) or f"the data of a {origin['iterator']:.40}"
         raise InvalidArgumentError(
             f"A state holds no functions, classes and arrays, and this one needs {what}. In Python, "
-            f"{instead}."
+            f"where they are, {instead}."
+        )
+    if not pictures and statistics is None and _fitted(state, "zca_whitening_matrix"):
+        raise InvalidArgumentError(
+            "The generator whitens images, and a receipt has no room for the matrix: name the file of "
+            "statistics that the generator was fitted with, as `imageloom stats --zca` writes it, with "
+            f"--statistics. Or in Python, {instead}."
         )
     index = arguments.get("shuffle_index_dir")
     if index is not None and not os.path.isdir(os.path.join(index, ".index")):
@@ -110,6 +119,8 @@ def rebuilt(
     try:
         generator = ImageDataGenerator(**{**options, **background})
         _take_statistics(generator, saved)
+        if statistics is not None:
+            _take_file(generator, statistics, state)
         made: FileIterator = kind(
             **arguments, image_data_generator=generator, seed=state.get("seed"), verbose=False
         )
@@ -147,3 +158,17 @@ def _take_statistics(generator: ImageDataGenerator, saved: Any) -> None:
         if name in statistics:
             found = statistics[name]
             setattr(generator, name, np.array(found["values"], dtype=np.dtype(found["dtype"])))
+
+
+def _take_file(
+    generator: ImageDataGenerator, path: str | os.PathLike[str], state: Mapping[str, Any]
+) -> None:
+    """Gives a generator those statistics of a file that the one of the state had."""
+    found = statistics_of_file(path, generator._options())
+    names = ("mean", "std", "zca_whitening_matrix")
+    unused = {name: None for name in names if not _fitted(state, name)}
+    generator._take(dataclasses.replace(found, **unused))
+
+
+def _fitted(state: Mapping[str, Any], name: str) -> bool:
+    return state["fingerprint"].get(f"fitted {name}") is not None

@@ -48,7 +48,10 @@ def statistics_of_file(path: str | os.PathLike[str], options: GeneratorOptions) 
             "`rescale`."
         )
     return dataclasses.replace(
-        found, mean=_laid_out(found.mean, options), std=_laid_out(found.std, options)
+        found,
+        mean=_laid_out(found.mean, options),
+        std=_laid_out(found.std, options),
+        zca_whitening_matrix=_matrix_laid_out(found, options),
     )
 
 
@@ -57,6 +60,16 @@ def _laid_out(array: NDArray[Any] | None, options: GeneratorOptions) -> NDArray[
         return None
     shape = (-1, 1, 1) if options.data_format == "channels_first" else (1, 1, -1)
     return array.reshape(shape).astype(np.dtype(computing_dtype(options.dtype)), copy=False)
+
+
+def _matrix_laid_out(found: FeatureStatistics, options: GeneratorOptions) -> NDArray[Any] | None:
+    """The matrix for images in the generator's layout; that of the file is for channels last."""
+    matrix, mean = found.zca_whitening_matrix, found.mean
+    if matrix is None or mean is None or options.data_format == "channels_last":
+        return matrix
+    size, channels = len(matrix), mean.size
+    parts = matrix.reshape(size // channels, channels, size // channels, channels)
+    return np.ascontiguousarray(parts.transpose(1, 0, 3, 2)).reshape(size, size)
 
 
 def check_images(statistics: FeatureStatistics, recipe: Recipe) -> None:

@@ -16,6 +16,7 @@ _VALUES: Final = {
     "bilinear": "linear",
     "box": "area",
     "categorical": "onehot one_hot multiclass multi_class multilabel multi_label",
+    "center_xywh": "cxcywh",
     "channels_first": "nchw first th channel_first torch pytorch",
     "channels_last": "nhwc last tf channel_last tensorflow",
     "constant": "zeros zero black pad",
@@ -30,6 +31,9 @@ _VALUES: Final = {
     "raise": "error fail strict",
     "raw": "regression float values other",
     "reflect": "symmetric",
+    "rel_center_xywh": "yolo rel_cxcywh xywhn cxcywhn",
+    "rel_xyxy": "albumentations xyxyn",
+    "rel_yxyx": "tf tensorflow",
     "replace": "skip ignore drop",
     "s&p": "salt_and_pepper salt&pepper salt_pepper sp",
     "serial": "sync synchronous single none main debug",
@@ -38,6 +42,8 @@ _VALUES: Final = {
     "training": "train",
     "validation": "val valid test eval",
     "wrap": "circular tile periodic",
+    "xywh": "coco ltwh",
+    "xyxy": "pascal_voc voc ltrb",
 }
 
 

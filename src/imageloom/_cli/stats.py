@@ -58,6 +58,13 @@ _CHANNELS: Final = 4  # in a line
     help="Also compute the whitening matrix (for small images only).",
 )
 @option(
+    "--zca-epsilon",
+    section="Statistics",
+    type=FACTOR,
+    metavar="X",
+    help="The zca_epsilon of the generator that will use the file.  [default: 1e-06]",
+)
+@option(
     "--rescale",
     section="Statistics",
     type=FACTOR,
@@ -92,6 +99,7 @@ def stats(
     folder: Path | str,
     output: Path,
     zca: bool,
+    zca_epsilon: float | None,
     rescale: float | None,
     on_bad_image: str,
     cores: float,
@@ -129,7 +137,8 @@ def stats(
 
     found, matrix = _fitted(flow), None
     if zca:  # a second pass, because whitening excludes the division by the deviation
-        matrix = _fitted(opened({**common, "featurewise_center": True, "zca_whitening": True}))
+        whitening = {"featurewise_center": True, "zca_whitening": True, "zca_epsilon": zca_epsilon}
+        matrix = _fitted(opened({**common, **whitening}))
     images = MeasuredImages(
         rescale=rescale, target_size=size, color_mode=color_mode, dtype=str(flow.dtype)
     )

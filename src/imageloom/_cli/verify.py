@@ -22,6 +22,7 @@ __all__ = ["verify"]
     python -c 'import train, json; print(json.dumps(train.flow.receipt()))' > receipt.json
     imageloom verify receipt.json photos
     imageloom verify receipt.json photos --table train.csv --json
+    imageloom verify receipt.json digits --statistics digits.npz
     """,
 )
 @click.argument(
@@ -35,6 +36,12 @@ __all__ = ["verify"]
     help="The table of flow_from_dataframe, .csv or .tsv.",
 )
 @option(
+    "--statistics",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What the generator was fitted with, as written by imageloom stats; needed for zca_whitening.",
+)
+@option(
     "--cores",
     type=CORES,
     default="1",
@@ -42,12 +49,21 @@ __all__ = ["verify"]
     help="Number of workers for the batches.  [default: 1]",
 )
 @json_option
-def verify(receipt: Path, folder: Path | str, table: Path | None, cores: float, as_json: bool) -> None:
+def verify(
+    receipt: Path,
+    folder: Path | str,
+    table: Path | None,
+    statistics: Path | None,
+    cores: float,
+    as_json: bool,
+) -> None:
     """Tell whether the images in DIR give the same batches as elsewhere.
 
     RECEIPT is a JSON file of it.receipt(). The files are compared, and the batches of the receipt
     are computed again. Everything that differs is printed: files, arguments, bytes of batches, and
     then also versions. The exit status is 0 if all is the same, and 1 if anything differs.
+    A preprocess_input of Keras is known, without Keras. Runs with functions of yours are verified in
+    Python: it.verify(receipt).
     """
     from imageloom._api.iterators.receipts import is_receipt
     from imageloom._api.rebuilding import rebuilt
@@ -62,6 +78,7 @@ def verify(receipt: Path, folder: Path | str, table: Path | None, cores: float, 
             found,
             folder,
             table,
+            statistics,
             instead="make the iterator as there and call it.verify(receipt)",
             cores=cores,
             executor="serial" if cores == 1 else "processes",

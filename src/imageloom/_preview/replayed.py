@@ -11,10 +11,12 @@ from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchSpec, Recipe
 from imageloom._preview.captions import phrases
+from imageloom._preview.marks import Marks, marks_of
 from imageloom._preview.samples import (
     PreviewImage,
     Version,
     not_normalised,
+    stored_marks,
     stored_sample,
     without_copies,
 )
@@ -64,7 +66,7 @@ def replay_sheet(
         across=min(_MOST_ACROSS, -(-len(images) // _ROWS)),
     )
     for place, (version, image) in enumerate(zip(sheet.info["versions"], images, strict=True)):
-        version["target"] = targets[place // recipe.images]
+        version["target"] = targets[place // recipe.images] or _marks_in_words(image.versions[0].marks)
         version["drawn"] = phrases(image.versions[0].params)
     return sheet
 
@@ -79,17 +81,23 @@ def _batch_images(
     pipeline = Pipeline(shown)
     with pipeline.randomness.seeded(task, restore=True):  # as in workers
         report = pipeline.run(task, arrays)
-    parts = recipe.images
+    single = without_copies(not_normalised(recipe), 1)
+    parts, masked = recipe.images, recipe.images + recipe.masks
     drawn = report.transforms or [None] * (rows * parts)
     found = []
     for row, index in enumerate(spec.indices.tolist()):
-        batch = [array[row] for array in arrays]
+        batch = [array[row] for array in arrays[:masked]]
         if recipe.channels_first:
             batch = [np.moveaxis(each, 0, -1) for each in batch]
+        marks = None
+        if recipe.coordinates is not None:
+            rows_of_marks = [array[row] for array in arrays[masked:]]
+            height, width = batch[0].shape[:2]
+            marks = marks_of(recipe.coordinates, rows_of_marks, (height, width), source.class_indices)
         stored, masks = stored_sample(recipe, source, index)
         for part, (name, image) in enumerate(stored):
             params = drawn[row * parts + part]
-            version = Version(batch[part], batch[parts:], params, spec.seed)
+            version = Version(batch[part], batch[parts:], params, spec.seed, marks)
             found.append(
                 PreviewImage(
                     name,
@@ -98,6 +106,7 @@ def _batch_images(
                     masks,
                     [version],
                     class_number=source.class_indices.get(source.class_name(index)),
+                    marks=stored_marks(single, source, index),
                 )
             )
     return found
@@ -117,6 +126,14 @@ def _target(source: SampleSource, spec: BatchSpec, row: int) -> str:
     if weights is not None:
         words.append(f"weight {_in_words(weights[0])}")
     return ", ".join(words)
+
+
+def _marks_in_words(marks: Marks | None) -> str:
+    """The number of boxes or points that the batch has; "" without any."""
+    if marks is None or not marks.numbers.size:
+        return ""
+    count, kind = len(marks.numbers), "box" if len(marks.boxes) else "point"
+    return f"{count} {kind}" if count == 1 else f"{count} {kind}{'es' if kind == 'box' else 's'}"
 
 
 def _in_words(value: Any) -> str:

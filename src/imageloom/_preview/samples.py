@@ -28,8 +28,8 @@ from imageloom._warnings import warn_user
 
 __all__ = [
     "PreviewImage", "Version", "clipped_share", "make_preview_images", "not_normalised",
-    "pick_samples", "spread", "stored_image", "stored_sample", "why_not_augmented",
-    "without_copies",
+    "pick_samples", "spread", "stored_image", "stored_marks", "stored_sample",
+    "why_not_augmented", "without_copies",
 ]  # fmt: skip
 
 Pixels = NDArray[Any]
@@ -214,7 +214,7 @@ def _of_sample(
         stored = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
         masks = _stored_masks(recipe, source, index)
         shown = _shown(recipe, stored[0].shape if natural_size else None)
-        marks = _stored_marks(shown, source, index)
+        marks = stored_marks(shown, source, index)
         computed = [_versions_of(shown, source, index, each) for each in seeds]
     except BadImageError as error:
         empty = np.empty((0, 0, 3), np.uint8)
@@ -307,8 +307,8 @@ def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixe
     return [read_stored(source.root, file, read) for file in files]
 
 
-def _stored_marks(shown: Recipe, source: SampleSource, index: int) -> Marks | None:
-    """The boxes or points of an image as it is stored."""
+def stored_marks(shown: Recipe, source: SampleSource, index: int) -> Marks | None:
+    """The boxes or points of a stored image; `shown` is the recipe of a batch of one sample."""
     if shown.coordinates is None:
         return None
     plain = dataclasses.replace(shown, transform=None, user_code=UserCode())

@@ -24,6 +24,7 @@ from imageloom._errors import (
     MissingFileError,
 )
 from imageloom._storage.access import connect, storage_errors
+from imageloom._storage.archives import reading_parts
 from imageloom._storage.urls import is_url
 
 __all__ = ["IMAGE_SUFFIXES", "Shards", "list_shards"]
@@ -197,7 +198,10 @@ def _members(url: str) -> Iterator[tuple[str, bytes | None]]:
         fs, path = connect(url)
         with fs.open(path, "rb") as file:
             try:
-                with tarfile.open(fileobj=file, mode="r:") as archive:
+                with (
+                    reading_parts(file, url),
+                    tarfile.open(fileobj=file, mode="r:") as archive,
+                ):
                     for member in archive:
                         if member.isfile():
                             name = posixpath.normpath(member.name).lstrip("/")

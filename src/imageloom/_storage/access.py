@@ -46,6 +46,12 @@ __all__ = [
 ]
 
 
+_KINDS: Final[dict[type[ImageLoomError], str]] = {
+    MissingDirectoryError: "folder",
+    MissingImageError: "image file",
+}
+
+
 class Access(NamedTuple):
     """How a process reads files by URL, for its workers.
 
@@ -236,7 +242,7 @@ def storage_errors(url: str, missing: type[ImageLoomError] = MissingImageError) 
     except (ImageLoomError, MemoryError):
         raise
     except FileNotFoundError as error:
-        kind = "folder" if missing is MissingDirectoryError else "image file"
+        kind = _KINDS.get(missing, "file")
         raise missing(f"The {kind} {url!r} does not exist.") from error.with_traceback(None)
     except IsADirectoryError as error:
         raise BadImageError(f"{url!r} is a folder, not an image file.") from error

@@ -12,6 +12,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from imageloom._errors import BadImageError, InvalidArgumentError, StorageError
@@ -31,7 +32,7 @@ from imageloom._warnings import Code, warn_user
 if TYPE_CHECKING:
     import zipfile
 
-__all__ = ["ARCHIVES", "read_index", "unpacked"]
+__all__ = ["ARCHIVES", "read_index", "reading_parts", "unpacked"]
 
 _STORED, _DEFLATED, _BZIPPED, _IN_A_TAR = 0, 8, 12, -1  # zip's numbers of compression methods
 _MAGIC: Final = b"PK\3\4"  # a file in a zip archive begins with these bytes
@@ -39,6 +40,7 @@ _HEADER: Final = struct.Struct("<26xHH")  # it ends with the lengths of the name
 _ENCRYPTED_FLAG: Final = 1
 _MAC_FORKS: Final = "__MACOSX/"  # macOS stores metadata there, in files with the images' own names
 _BLOCK_SIZES: Final = {"zip": 2**20, "tar": 2**23}  # bytes to read at once for the index
+_NO_PARTS: Final = ("Cannot seek streaming", "range requests")  # in the words of fsspec
 _LONGEST_LINK: Final = 4096  # bytes, as in Linux
 
 
@@ -47,13 +49,15 @@ def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
 
     Raises:
         InvalidArgumentError: The file is no archive of this kind, or it is compressed as a whole.
+        StorageError: Its storage cannot return parts of it.
     """
     import tarfile  # loading these two takes longer than reading most indexes
     import zipfile
 
     with fs.open(path, "rb", **_opening(fs, kind)) as file:
         try:
-            index = make_index(stamp, ARCHIVES[kind](file))
+            with reading_parts(file, path):
+                index = make_index(stamp, ARCHIVES[kind](file))
         except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError) as error:
             compressed = kind == "tar" and path.endswith((".gz", ".tgz", ".bz2", ".xz", ".zst"))
             advice = (
@@ -70,6 +74,31 @@ def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
             code=Code.LEFT_OUT_ENTRIES,
         )
     return index
+
+
+@contextmanager
+def reading_parts(file: IO[bytes], name: str) -> Iterator[None]:
+    """Reads the index of an archive within this; says what to do if it cannot be read in parts.
+
+    Raises:
+        StorageError: The storage can only return the archive as a whole, as some HTTP servers do.
+    """
+    try:
+        file.seek(1)  # which a stream of fsspec refuses
+        file.seek(0)
+        yield
+    except ValueError as error:
+        if any(words in str(error) for words in _NO_PARTS):
+            raise _no_parts(name) from error
+        raise
+
+
+def _no_parts(name: str) -> StorageError:
+    return StorageError(
+        f"The storage of {name!r} does not return parts of files (an HTTP server does so if it knows "
+        "range requests), and each image is a part of its archive. Download the archive, or put "
+        "`simplecache::` before its URL, so that each process downloads it once."
+    )
 
 
 def _opening(fs: Any, kind: str) -> dict[str, Any]:
@@ -162,9 +191,11 @@ def unpacked(member: Member, content: bytes, name: str) -> bytes:
         name: the file's name, for errors.
 
     Raises:
-        StorageError: The archive has changed since its index was read.
+        StorageError: The archive has changed since its index was read, or came as a whole.
         BadImageError: The file is damaged.
     """
+    if len(content) > member.end - member.start:
+        raise _no_parts(name)
     if len(content) != member.end - member.start:
         raise _changed_archive(name)
     if member.method == _IN_A_TAR:
@@ -184,10 +215,7 @@ def unpacked(member: Member, content: bytes, name: str) -> bytes:
 
 
 def _changed_archive(name: str) -> StorageError:
-    return StorageError(
-        f"The archive that contains {name!r} has changed since it was listed, or its storage cannot "
-        "return parts of files."
-    )
+    return StorageError(f"The archive that contains {name!r} has changed since it was listed.")
 
 
 def _decompress_bzip2(packed: bytes, size: int) -> bytes:

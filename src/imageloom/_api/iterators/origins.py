@@ -6,15 +6,18 @@ they are named, so that whoever rebuilds the iterator can say what is missing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
 import os
+import types
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 
+from imageloom._adapters.applications import ImageNetScaling, scaling_of_model, stand_in
 from imageloom._api.planning import FrozenGenerator
 from imageloom._errors import InvalidArgumentError
 from imageloom._options import GeneratorOptions, Noise
@@ -34,7 +37,8 @@ _OF_DATA: Final = frozenset(
     }
 )  # fmt: skip
 _PLAIN: Final = frozenset({bool, float, int, str, type(None)})
-_CODE: Final = ("preprocessing_function", "noaug_preprocessing_function", "get_batch_function")
+_LONGEST: Final = 80  # name of a function, in characters
+_HOOKS: Final = ("preprocessing_function", "noaug_preprocessing_function")
 # Arguments that change no batch, or that are in the state by other ways.
 _LEFT_OUT: Final = frozenset(
     {
@@ -103,7 +107,7 @@ def origin(
         settings: the checked arguments of the flow method.
     """
     kind = next(filter(_is_own, type(iterator).__mro__), None)
-    code = [name for name in _CODE if getattr(frozen.options, name) is not None]
+    scalings, code = _functions(frozen.options)
     code += sorted(f"the method {name}" for name in frozen.overrides)
     if kind is not type(iterator):
         code.append(f"the class {type(iterator).__name__}")
@@ -123,13 +127,40 @@ def origin(
     return {
         "iterator": "" if kind is None else kind.__name__,
         "arguments": arguments,
-        "options": options,
+        "options": {**options, **scalings},
         "missing": [*code, *others, *(made.others if made is not None else ())],
     }
 
 
 def _is_own(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == _PACKAGE
+
+
+def _functions(options: GeneratorOptions) -> tuple[dict[str, Any], list[str]]:
+    """The hooks that are a known `preprocess_input`, encoded; and the other functions, in words."""
+    scalings: dict[str, Any] = {}
+    others = []
+    for name in (*_HOOKS, "get_batch_function"):
+        function = getattr(options, name)
+        if function is None:
+            continue
+        scaling = stand_in(function) if isinstance(function, types.FunctionType) else function
+        if not isinstance(scaling, ImageNetScaling) or name not in _HOOKS:
+            others.append(f"{name} ({_name_of(function)})")
+        else:
+            scalings[name] = encoded(scaling)
+    return scalings, others
+
+
+def _name_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    for named in (function, type(function)):
+        # Objects of the user may do anything when they are asked for an attribute.
+        with contextlib.suppress(Exception):
+            if isinstance(named.__qualname__, str) and isinstance(named.__module__, str):
+                return f"{named.__module__}.{named.__qualname__}"[:_LONGEST]
+    return "a function"
 
 
 def _options(options: GeneratorOptions) -> tuple[dict[str, Any], list[str]]:
@@ -144,7 +175,8 @@ def _options(options: GeneratorOptions) -> tuple[dict[str, Any], list[str]]:
             if value != encoded(getattr(usual, field.name)):
                 found[field.name] = value
         except _NotPlainError:
-            others.append(field.name)
+            value = getattr(options, field.name)
+            others.append(f"{field.name} ({_name_of(value)})" if callable(value) else field.name)
     return found, others
 
 
@@ -166,11 +198,18 @@ def encoded(value: Any) -> Any:
         return [encoded(item) for item in value]
     if isinstance(value, tuple):
         return {"tuple": [encoded(item) for item in value]}
-    if isinstance(value, Noise):
-        return {"noise": dataclasses.asdict(value)}
+    if isinstance(value, (Noise, ImageNetScaling)):
+        return _record(value)
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"dict": {key: encoded(item) for key, item in value.items()}}
     raise _NotPlainError
+
+
+def _record(value: Noise | ImageNetScaling) -> dict[str, Any]:
+    if isinstance(value, Noise):
+        return {"noise": dataclasses.asdict(value)}
+    scaling = {"model": value.model, "data_format": value.data_format, "floatx": value.floatx}
+    return {"preprocess_input": scaling}
 
 
 def decoded(value: Any) -> Any:
@@ -191,4 +230,14 @@ def decoded(value: Any) -> Any:
             return Noise(**inner)
         if kind == "dict" and isinstance(inner, dict):
             return {key: decoded(item) for key, item in inner.items()}
+        if kind == "preprocess_input" and isinstance(inner, dict):
+            scaling = _scaling(inner)
+            if scaling is not None:
+                return scaling
     raise InvalidArgumentError(f"This is not what a state has: {value!r:.80}.")
+
+
+def _scaling(parts: Mapping[str, Any]) -> ImageNetScaling | None:
+    words = [parts.get(name) for name in ("model", "data_format", "floatx")]
+    model, data_format, floatx = (word if isinstance(word, str) else "" for word in words)
+    return scaling_of_model(model, data_format, floatx)
