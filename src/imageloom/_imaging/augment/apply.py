@@ -84,7 +84,7 @@ def apply_transform(
         if recolours and shift is None and _may_cut_off(x, warped, options, in_range=in_range):
             # Keras' pixels are met within 1.5 levels, unless the next step makes several of one.
             exact = abs(brightness or 0) > 1 and (
-                max(x.shape[:2]) > _FEW_ERRORS or is_regular(matrix, offset)
+                max(x.shape[:2]) > _FEW_ERRORS or is_regular(matrix, offset, x.shape[:2])
             )
             warped = cut_off(warped, x, matrix, offset, fill_mode=fill_mode, cval=cval, exact=exact)
         x = warped

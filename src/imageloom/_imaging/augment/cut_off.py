@@ -25,6 +25,7 @@ _ERROR: Final = 2**-12  # of the blending of bytes in float32
 _ERROR_OF_POSITION: Final = 2**-19  # for each pixel of the longer side; larger ones are rare
 _ROUNDING: Final = 2**-15  # of whole values, which the warp computes almost exactly
 _STEPS, _SHIFTS, _DUST = 16, 120, 1e-6  # parts of a pixel, and what sines leave of a zero
+_NEAR: Final = 1.0  # step by which positions leave simple fractions in all of the image
 _FEW: Final = 2**-7  # of all values; to look which of them are whole would take as long
 
 
@@ -55,7 +56,7 @@ def cut_off(
     error = _ERROR + _ERROR_OF_POSITION * max(x.shape[:2])
     pixels = _shifted(warped, error)
     uncertain = pixels != _shifted(warped, -error)
-    if np.count_nonzero(uncertain) > _FEW * x.size and not is_regular(matrix, offset):
+    if np.count_nonzero(uncertain) > _FEW * x.size and not is_regular(matrix, offset, x.shape[:2]):
         # Whole values lie in areas of one colour, which may be large, and they have no error.
         uncertain &= _shifted(warped, _ROUNDING) == _shifted(warped, -_ROUNDING)
     near = np.flatnonzero(uncertain)
@@ -74,14 +75,17 @@ def cut_off(
     return pixels
 
 
-def is_regular(matrix: Floats, offset: Floats) -> bool:
-    """Whether all positions are simple fractions, as after a turn by 90 degrees or a shift by 2.4.
+def is_regular(matrix: Floats, offset: Floats, size: tuple[int, int]) -> bool:
+    """Whether many values may be whole, give or take a little, without lying in an area of one colour.
 
-    Then many values are whole, give or take the last bit, without lying in an area of one colour.
+    That is so if all positions are simple fractions, as after a turn by 90 degrees or a shift by 2.4;
+    and if rows or columns almost keep their places, as after a shear by a hundredth of a degree.
     """
-    parts = [_STEPS * share for share in matrix.ravel().tolist()]
-    parts += [_SHIFTS * shift for shift in offset.tolist()]
-    return all(abs(part - round(part)) < _DUST for part in parts)
+    drifts = []
+    for shares, shift in zip(matrix.tolist(), offset.tolist(), strict=True):
+        parts = [*(_STEPS * share for share in shares), _SHIFTS * shift]
+        drifts.append(max(abs(part - round(part)) for part in parts))
+    return max(drifts) < _DUST or any(_DUST <= drift < _NEAR / max(size) for drift in drifts)
 
 
 def _shifted(warped: NDArray[np.float32], shift: float) -> NDArray[np.uint8]:
