@@ -14,15 +14,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from imageloom._errors import IteratorClosedError
-from imageloom._executors.base import BatchFuture, Channel, WorkersCompute, discard_finished
+from imageloom._executors.base import (
+    BatchFuture,
+    Channel,
+    ComputedBatch,
+    WorkersCompute,
+    discard_finished,
+)
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.here import computed_here
@@ -144,6 +150,19 @@ class AdaptiveChannel(ForwardingChannel):
     def _used(self) -> Channel:
         return self._workers or self._no_workers
 
+    def at_once(self, task: BatchTask) -> ComputedBatch | None:
+        """Computes a batch here, as long as no workers were started, nor are to be."""
+        if self._workers is not None or self._is_worth_workers() or not _take_turn(self._recipe):
+            return None
+        self._use.batches += 1
+        begun = time.perf_counter()
+        try:
+            return self._computed(task)
+        finally:
+            _end_turn(self._recipe)
+            self._note(time.perf_counter() - begun)
+            self._start_for_what_follows()
+
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         """Submits a task to workers, or keeps it for `work_on`."""
         if self._workers is None and self._is_worth_workers():
@@ -172,17 +191,17 @@ class AdaptiveChannel(ForwardingChannel):
         inner = self._inner.get(future)
         if task is None or (inner is not None and not inner.cancel()):
             return  # it is finished, or a worker has just begun it
-        with _own_turn(self._recipe) as mine:
-            if mine:
+        if _take_turn(self._recipe):
+            try:
                 self._compute(future, task)
-            else:  # another thread computes here, perhaps in a function that waits for this one
-                self._tasks[future] = task
-                self._start_workers()
-                if self._workers is not None:
-                    self._pass_on(future, self._workers, urgent=True)
-        if self._workers is None and self._is_worth_workers() and _Program.reads_on:
-            with suppress(Exception):  # the next `submit` tries again, and raises it
-                self._start_workers()  # while this batch is used
+            finally:
+                _end_turn(self._recipe)
+        else:  # another thread computes here, perhaps in a function that waits for this one
+            self._tasks[future] = task
+            self._start_workers()
+            if self._workers is not None:
+                self._pass_on(future, self._workers, urgent=True)
+        self._start_for_what_follows()
 
     def close(self) -> None:
         """Gives up what is not computed, and closes the channel to the workers."""
@@ -206,6 +225,12 @@ class AdaptiveChannel(ForwardingChannel):
         left = max(0, self._epoch - self._use.batches) * usual
         return usual >= _PASSING_SECONDS and max(left, self._seconds) >= _START_SECONDS
 
+    def _start_for_what_follows(self) -> None:
+        """Starts the workers while the batch that was computed here is used."""
+        if self._workers is None and self._is_worth_workers() and _Program.reads_on:
+            with suppress(Exception):  # the next `submit` tries again, and raises it
+                self._start_workers()
+
     def _start_workers(self) -> None:
         with self._lock:
             if self._use.closers.closed:
@@ -220,11 +245,14 @@ class AdaptiveChannel(ForwardingChannel):
             return
         begun = time.perf_counter()
         try:
-            self._pipeline = pipeline = self._pipeline or Pipeline(self._recipe)
-            outer.set_result(computed_here(pipeline, task))
+            outer.set_result(self._computed(task))
         except Exception as error:
             outer.set_exception(error)
         self._note(time.perf_counter() - begun)
+
+    def _computed(self, task: BatchTask) -> ComputedBatch:
+        self._pipeline = pipeline = self._pipeline or Pipeline(self._recipe)
+        return computed_here(pipeline, task)
 
     def _note(self, seconds: float) -> None:
         if not _Program.is_set_up:
@@ -257,12 +285,12 @@ class AdaptiveChannel(ForwardingChannel):
             inner.cancel()
 
 
-@contextmanager
-def _own_turn(recipe: Recipe) -> Iterator[bool]:
-    """Holds the lock that functions of the user need here; False if another thread holds it."""
-    mine = not recipe.user_code or _turn.acquire(blocking=False)
-    try:
-        yield mine
-    finally:
-        if mine and recipe.user_code:
-            _turn.release()
+def _take_turn(recipe: Recipe) -> bool:
+    """Takes the lock that functions of the user need here; False if another thread holds it."""
+    return not recipe.user_code or _turn.acquire(blocking=False)
+
+
+def _end_turn(recipe: Recipe) -> None:
+    """Gives it back."""
+    if recipe.user_code:
+        _turn.release()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
@@ -60,15 +60,15 @@ class HookRandomness:
         )
         self.needs_turns = bool(found.carried or found.used or found.not_loaded)
 
-    @contextmanager
-    def seeded(self, task: BatchTask, *, restore: bool) -> Iterator[None]:
+    def seeded(self, task: BatchTask, *, restore: bool) -> AbstractContextManager[None]:
         """Seeds the generators for a batch that this process computes with nothing beside it.
 
         With `restore`, they have their former states afterwards.
         """
-        if not self._roots:
-            yield
-            return
+        return self._seeded(task, restore=restore) if self._roots else nullcontext()
+
+    @contextmanager
+    def _seeded(self, task: BatchTask, *, restore: bool) -> Iterator[None]:
         # In the program, TensorFlow's generator may belong to a training.
         used = {*_ALWAYS, *(_OFTEN if restore else _FRAMEWORKS), *self._found.used}
         states = _States(self._sources(task, used))
