@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import math
 import os
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 from imageloom._errors import InvalidArgumentError
@@ -41,16 +41,22 @@ class Engine:
     with the generator's first channel and end with its last one.
 
     Attributes:
-        shared: the executor of this generator.
         lent: an executor to use in the place of any other.
     """
 
     def __init__(self) -> None:
         """Starts nothing."""
-        self.shared = SharedExecutor()
         self.lent: SharedExecutor | None = None
-        self._here = SharedExecutor()
         self._owner: int | None = None
+
+    @cached_property
+    def shared(self) -> SharedExecutor:
+        """The executor of this generator; many generators, such as copies for hooks, need none."""
+        return SharedExecutor()
+
+    @cached_property
+    def _here(self) -> SharedExecutor:
+        return SharedExecutor()
 
     def open(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
         """Opens a channel for the batches of one iterator.

@@ -92,6 +92,8 @@ class MovedAhead:
 
     def keep(self, plan: Iterable[int]) -> Iterable[int]:
         """Drops what was moved ahead of another plan; returns the rest of this one."""
+        if not self._batches:
+            return plan
         upcoming = iter(plan)
         first = list(islice(upcoming, _AHEAD))
         with self._lock:

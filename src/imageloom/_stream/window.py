@@ -86,9 +86,10 @@ class BatchStream:
             IteratorClosedError: The stream is closed, or this is a forked child.
             Exception: What the computation of the batch has raised.
         """
-        at_once = self._at_once(position, task)
-        if at_once is not None:
-            return at_once
+        if task is not None and not self._window:
+            at_once = self._at_once(position, task)
+            if at_once is not None:
+                return at_once
         with self._lock:
             self._check_usable()
             future = self._window.pop(position, None)
@@ -107,18 +108,15 @@ class BatchStream:
             waiter = self._new_waiter()
         return self._wait(future, waiter)
 
-    def _at_once(self, position: int, task: BatchTask | None) -> ComputedBatch | None:
+    def _at_once(self, position: int, task: BatchTask) -> ComputedBatch | None:
         """Returns the batch if the calling thread computes it, without a future; else None.
 
         Futures, and the locks that they take, would be a tenth of the time of a small batch.
         """
-        if self._window:
-            return None
         with self._lock:
             self._check_usable()
             if self._peek() == position:
                 self._upcoming = None
-            task = self._task_at(position) if task is None else task
         computed = self._channel.at_once(task)
         if computed is None:
             return None
