@@ -130,8 +130,11 @@ class Engine:
 
         if not own_workers or not _may_compute_here(recipe, options):
             return open_any()
+        # Before the first batch: functions often make what cannot be sent when they are first called.
+        stays = recipe.carries_code and not can_travel(recipe)
         epoch = math.ceil(samples / recipe.layout.rows)
-        return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=partial(_count, options))
+        count = partial(_count, options)
+        return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=count, stays=stays)
 
 
 def _can_have_workers() -> bool:
@@ -150,12 +153,9 @@ def _count(options: GeneratorOptions) -> int:
 def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
     """Whether the thread that reads may compute batches: no function of the user speaks against it.
 
-    Nothing could end a batch that takes too long. What cannot be sent to workers has to be told at
-    once.
+    Nothing could end a batch that takes too long.
     """
-    if options.batch_timeout is not None or needs_own_process(recipe):
-        return False
-    return not recipe.carries_code or can_travel(recipe)
+    return options.batch_timeout is None and not needs_own_process(recipe)
 
 
 def _log_workers(options: GeneratorOptions, kind: str) -> None:

@@ -8,6 +8,10 @@ the next one of another: Keras, which computes in the program, needs no time to 
     a worker is ready         all batches come from the workers
 
 Which process computes a batch does not change it.
+
+Where the functions of the user *stay*, because what they hold cannot be sent, threads of the program are
+the workers (see `fallback`). Then one lock keeps all such functions of the program apart, whoever
+computes; else their objects, and the random generators of the process, would be used by two at once.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from imageloom._executors.base import (
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.here import computed_here
+from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
 from imageloom._locks import Lock
 from imageloom._machine import available_cpus
 from imageloom._pipeline.pipeline import Pipeline
@@ -123,6 +128,7 @@ class AdaptiveChannel(ForwardingChannel):
         *,
         epoch: int,
         workers: Callable[[], int],
+        stays: bool = False,
     ) -> None:
         """Starts nothing.
 
@@ -131,8 +137,10 @@ class AdaptiveChannel(ForwardingChannel):
             open_workers: Opens the channel to the workers.
             epoch: The number of batches in an epoch.
             workers: Returns how many workers there will be.
+            stays: Whether it is known that other processes cannot compute them.
         """
         self._recipe = recipe
+        self._stays: Final = Turn(TURNS_OF_THE_PROGRAM) if stays else None
         self._open_workers = open_workers
         self._epoch = epoch
         self._pipeline: Pipeline | None = None
@@ -152,14 +160,14 @@ class AdaptiveChannel(ForwardingChannel):
 
     def at_once(self, task: BatchTask) -> ComputedBatch | None:
         """Computes a batch here, as long as no workers were started, nor are to be."""
-        if self._workers is not None or self._is_worth_workers() or not _take_turn(self._recipe):
+        if self._workers is not None or self._is_worth_workers() or not self._take_turn():
             return None
         self._use.batches += 1
         begun = time.perf_counter()
         try:
             return self._computed(task)
         finally:
-            _end_turn(self._recipe)
+            self._end_turn()
             self._note(time.perf_counter() - begun)
             self._start_for_what_follows()
 
@@ -191,11 +199,11 @@ class AdaptiveChannel(ForwardingChannel):
         inner = self._inner.get(future)
         if task is None or (inner is not None and not inner.cancel()):
             return  # it is finished, or a worker has just begun it
-        if _take_turn(self._recipe):
+        if self._take_turn():
             try:
                 self._compute(future, task)
             finally:
-                _end_turn(self._recipe)
+                self._end_turn()
         else:  # another thread computes here, perhaps in a function that waits for this one
             self._tasks[future] = task
             self._start_workers()
@@ -224,6 +232,23 @@ class AdaptiveChannel(ForwardingChannel):
         usual = sorted(self._latest)[len(self._latest) // 2]
         left = max(0, self._epoch - self._use.batches) * usual
         return usual >= _PASSING_SECONDS and max(left, self._seconds) >= _START_SECONDS
+
+    def _take_turn(self) -> bool:
+        """Takes the lock that functions of the user need here; False if workers should compute."""
+        if not self._recipe.user_code:
+            return True
+        if self._stays is not None:  # who would compute in another thread has to wait, too
+            self._stays.__enter__()
+            return True
+        return _turn.acquire(blocking=False)
+
+    def _end_turn(self) -> None:
+        """Gives it back."""
+        if self._recipe.user_code:
+            if self._stays is not None:
+                self._stays.__exit__(None, None, None)
+            else:
+                _turn.release()
 
     def _start_for_what_follows(self) -> None:
         """Starts the workers while the batch that was computed here is used."""
@@ -284,13 +309,3 @@ class AdaptiveChannel(ForwardingChannel):
         if inner is not None:
             inner.cancel()
 
-
-def _take_turn(recipe: Recipe) -> bool:
-    """Takes the lock that functions of the user need here; False if another thread holds it."""
-    return not recipe.user_code or _turn.acquire(blocking=False)
-
-
-def _end_turn(recipe: Recipe) -> None:
-    """Gives it back."""
-    if recipe.user_code:
-        _turn.release()

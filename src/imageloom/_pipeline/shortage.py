@@ -50,9 +50,9 @@ class _Told(ContextDecorator):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and lacks_memory(error):
-            if not isinstance(error, BatchMemoryError):
-                raise no_memory(error) from error
+        told = isinstance(error, BatchMemoryError) or not isinstance(error, Exception)
+        if error is not None and not told and lacks_memory(error):
+            raise no_memory(error) from error
 
 
 _TOLD: Final = _Told()
