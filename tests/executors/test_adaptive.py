@@ -129,9 +129,7 @@ def test_what_is_computed_at_once_starts_workers_for_the_rest(crops: Path, worth
     assert setting.workers.submitted[1].cancelled()
 
 
-def test_what_is_computed_at_once_takes_no_future(
-    crops: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_computed_at_once_takes_no_future(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setting = Setting(crops)
     monkeypatch.setattr(setting.channel, "submit", lambda *_, **__: pytest.fail("a future"))
     for position in range(3):

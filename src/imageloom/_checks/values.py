@@ -63,9 +63,7 @@ def _is_real(value: Any) -> bool:
 def is_integer(value: Any) -> bool:
     """Whether a value is a whole number, and no truth value."""
     # To ask an abstract class takes ten times as long.
-    return type(value) is int or (
-        isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    )
+    return type(value) is int or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
 
 
 def check_choice(

@@ -9,8 +9,8 @@ the next one of another: Keras, which computes in the program, needs no time to 
 
 Which process computes a batch does not change it.
 
-Where the functions of the user *stay*, because what they hold cannot be sent, threads of the program are
-the workers (see `fallback`). Then one lock keeps all such functions of the program apart, whoever
+Where the functions of the user *stay*, because what they hold cannot be sent, threads of the program
+are the workers (see `fallback`). Then one lock keeps all such functions of the program apart, whoever
 computes; else their objects, and the random generators of the process, would be used by two at once.
 """
 
@@ -308,4 +308,3 @@ class AdaptiveChannel(ForwardingChannel):
         inner = self._inner.get(outer) if outer.cancelled() else None
         if inner is not None:
             inner.cancel()
-

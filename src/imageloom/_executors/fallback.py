@@ -200,4 +200,3 @@ def _roots(recipe: Recipe) -> Iterator[tuple[str, Any]]:
     yield from _functions(recipe)
     yield from _plugins(recipe)
     yield "the generator", recipe.params.image_data_generator
-

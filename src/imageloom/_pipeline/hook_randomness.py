@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._pipeline.batch_method import BATCH_METHOD
-from imageloom._pipeline.carried import find_generators
+from imageloom._pipeline.carried import Found, find_generators
 from imageloom._pipeline.random_sources import GLOBAL_NAMES, Source, global_source
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.seeds import StreamPurpose
@@ -46,9 +46,8 @@ class HookRandomness:
 
     def __init__(self, recipe: Recipe) -> None:
         """Looks through the functions of the recipe."""
-        self._roots = tuple(_roots(recipe))
-        self._found = find_generators(self._roots)
-        found = self._found
+        self._roots = tuple(_roots(recipe)) if recipe.user_code else ()
+        self._found = found = find_generators(self._roots) if self._roots else Found()
         self.warnings = tuple(
             (f"generator {path}", _in_words(path, kind), UserWarning)
             for path, kind in found.unruly.items()
