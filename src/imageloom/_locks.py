@@ -28,7 +28,8 @@ class _Concerned(Protocol):
         """Forgets the threads that are not there. Nothing that it does may wait."""
 
 
-_concerned: Final[weakref.WeakSet[_Concerned]] = weakref.WeakSet()
+# No `WeakSet`, whose Python code takes longer than to make a lock: a short flow makes many.
+_concerned: Final[set[weakref.ref[_Concerned]]] = set()
 
 
 class _Forks:
@@ -43,7 +44,7 @@ class _Forks:
 
 def tell_of_forks(concerned: _Concerned) -> None:
     """Lets `in_forked_child` of an object be called in each child, as long as the object lives."""
-    _concerned.add(concerned)
+    _concerned.add(weakref.ref(concerned, _concerned.discard))
 
 
 def forks() -> int:
@@ -96,8 +97,10 @@ def _before_fork() -> None:
 
 
 def _in_child() -> None:
-    for one in tuple(_concerned):
-        one.in_forked_child()
+    for reference in tuple(_concerned):
+        one = reference()
+        if one is not None:
+            one.in_forked_child()
 
 
 if hasattr(os, "register_at_fork"):

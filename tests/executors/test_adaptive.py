@@ -89,6 +89,10 @@ class Setting:
     def read(self, position: int) -> tuple[Any, ...]:
         return self.window.get(position).hand_out()
 
+    def read_as_iterators_do(self, position: int) -> tuple[Any, ...]:
+        """With the task, so that a batch that is computed here takes no future."""
+        return self.window.get(position, self.window._task_at(position)).hand_out()
+
 
 @pytest.fixture(autouse=True)
 def program(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +115,35 @@ def test_small_work_opens_nothing(crops: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (setting.channel.lookahead, setting.channel.workers) == (0, 2)
     setting.window.close()
     assert not setting.workers.closed
+
+
+def test_what_is_computed_at_once_starts_workers_for_the_rest(crops: Path, worth_it: None) -> None:
+    setting = Setting(crops)
+    setting.read_as_iterators_do(0)
+    assert setting.opened == 1
+    assert list(setting.workers.submitted) == [1, 2, 3]
+    assert len(setting.read_as_iterators_do(1)) == 1
+    assert setting.workers.submitted[1].cancelled()
+
+
+def test_what_is_computed_at_once_takes_no_future(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting(crops)
+    monkeypatch.setattr(setting.channel, "submit", lambda *_, **__: pytest.fail("a future"))
+    for position in range(3):
+        assert len(setting.read_as_iterators_do(position)) == 1
+    setting.window.close()
+    with pytest.raises(IteratorClosedError):
+        setting.read_as_iterators_do(3)
+
+
+def test_an_iterator_that_is_closed_while_it_computes_says_so(crops: Path) -> None:
+    def close(x: Any) -> Any:
+        setting.window.close()
+        return x
+
+    setting = Setting(crops, preprocessing_function=close)
+    with pytest.raises(IteratorClosedError):
+        setting.read_as_iterators_do(0)
 
 
 def test_workers_are_asked_for_what_follows_the_first_batch(crops: Path, worth_it: None) -> None:

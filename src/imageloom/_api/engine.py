@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import math
 import os
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 from imageloom._errors import InvalidArgumentError
@@ -41,16 +41,22 @@ class Engine:
     with the generator's first channel and end with its last one.
 
     Attributes:
-        shared: the executor of this generator.
         lent: an executor to use in the place of any other.
     """
 
     def __init__(self) -> None:
         """Starts nothing."""
-        self.shared = SharedExecutor()
         self.lent: SharedExecutor | None = None
-        self._here = SharedExecutor()
         self._owner: int | None = None
+
+    @cached_property
+    def shared(self) -> SharedExecutor:
+        """The executor of this generator; many generators, such as copies for hooks, need none."""
+        return SharedExecutor()
+
+    @cached_property
+    def _here(self) -> SharedExecutor:
+        return SharedExecutor()
 
     def open(self, options: GeneratorOptions, source: SampleSource, recipe: Recipe) -> Channel:
         """Opens a channel for the batches of one iterator.
@@ -124,8 +130,11 @@ class Engine:
 
         if not own_workers or not _may_compute_here(recipe, options):
             return open_any()
+        # Before the first batch: functions often make what cannot be sent when they are first called.
+        stays = recipe.carries_code and not can_travel(recipe)
         epoch = math.ceil(samples / recipe.layout.rows)
-        return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=partial(_count, options))
+        count = partial(_count, options)
+        return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=count, stays=stays)
 
 
 def _can_have_workers() -> bool:
@@ -144,12 +153,9 @@ def _count(options: GeneratorOptions) -> int:
 def _may_compute_here(recipe: Recipe, options: GeneratorOptions) -> bool:
     """Whether the thread that reads may compute batches: no function of the user speaks against it.
 
-    Nothing could end a batch that takes too long. What cannot be sent to workers has to be told at
-    once.
+    Nothing could end a batch that takes too long.
     """
-    if options.batch_timeout is not None or needs_own_process(recipe):
-        return False
-    return not recipe.carries_code or can_travel(recipe)
+    return options.batch_timeout is None and not needs_own_process(recipe)
 
 
 def _log_workers(options: GeneratorOptions, kind: str) -> None:

@@ -517,7 +517,8 @@ class ImageDataGenerator(MltkSurface):
     def _open_channel(self, frozen: FrozenGenerator, source: SampleSource, recipe: Recipe) -> Channel:
         """Opens the workers for the batches of an iterator."""
         options = frozen.options
-        warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics))
+        if options.featurewise_center or options.featurewise_std_normalization or options.zca_whitening:
+            warn_if_unfitted(StandardizeOptions.of(options, frozen.statistics))
         check_images(frozen.statistics, recipe)
         if options.save_to_dir is not None:
             if is_url(options.save_to_dir):

@@ -16,7 +16,8 @@ _slots_of: Final = WeakKeyDictionary[type, dict[str, MemberDescriptorType]]()
 
 def state_of(generator: Any) -> dict[str, Any]:
     """The attributes of a generator, also those that a user's subclass keeps in slots."""
-    state = {name: value for name, value in vars(generator).items() if name != _OWN}
+    state = dict(vars(generator))
+    state.pop(_OWN, None)
     for name, slot in _slots(generator).items():
         try:
             state[name] = slot.__get__(generator)
@@ -28,6 +29,9 @@ def state_of(generator: Any) -> dict[str, Any]:
 def restore(generator: Any, state: Mapping[str, Any]) -> None:
     """Gives an empty generator the attributes of another one, past a user's `__setattr__`."""
     slots = _slots(generator)
+    if not slots:
+        vars(generator).update(state)
+        return
     vars(generator).update({name: value for name, value in state.items() if name not in slots})
     for name in slots.keys() & state.keys():
         slots[name].__set__(generator, state[name])

@@ -206,6 +206,12 @@ def make_recipe(
         coordinates=() if source.coordinates is None else source.coordinates.row_kinds,
     )
     transform = None if unaugmented else options.transform
+    user_code = UserCode(
+        noaug_hook=_hook(options, "noaug_preprocessing_function", source.coordinates),
+        hook=_hook(options, "preprocessing_function", source.coordinates),
+        batch_function=options.get_batch_function,
+        overrides=frozen.overrides,
+    )
     crops = transform is not None and transform.crops
     cached = None if read is None else read.at_own_size() if crops else read
     return Recipe(
@@ -221,12 +227,7 @@ def make_recipe(
         standardize=StandardizeOptions.of(options, frozen.statistics),
         layout=layout,
         params=params,
-        user_code=UserCode(
-            noaug_hook=_hook(options, "noaug_preprocessing_function", source.coordinates),
-            hook=_hook(options, "preprocessing_function", source.coordinates),
-            batch_function=options.get_batch_function,
-            overrides=frozen.overrides,
-        ),
+        user_code=user_code,
         report=ReportOptions(
             all_bad_samples=options.on_bad_image == "replace" and rows is None,
             advises_replacing=options.on_bad_image == "raise" and rows is None,
@@ -234,7 +235,7 @@ def make_recipe(
         ),
         storage=present_access() if source.protocols else None,
         pillow=pillow,
-        hearing=program_hearing(),
+        hearing=program_hearing() if user_code else None,
         channels_first=settings.data_format == "channels_first",
         working_dtype="float32" if rows is None else computing_dtype(settings.dtype),
         mixing=mixing,

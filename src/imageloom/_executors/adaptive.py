@@ -8,24 +8,35 @@ the next one of another: Keras, which computes in the program, needs no time to 
     a worker is ready         all batches come from the workers
 
 Which process computes a batch does not change it.
+
+Where the functions of the user *stay*, because what they hold cannot be sent, threads of the program
+are the workers (see `fallback`). Then one lock keeps all such functions of the program apart, whoever
+computes; else their objects, and the random generators of the process, would be used by two at once.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from imageloom._errors import IteratorClosedError
-from imageloom._executors.base import BatchFuture, Channel, WorkersCompute, discard_finished
+from imageloom._executors.base import (
+    BatchFuture,
+    Channel,
+    ComputedBatch,
+    WorkersCompute,
+    discard_finished,
+)
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.here import computed_here
+from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
 from imageloom._locks import Lock
 from imageloom._machine import available_cpus
 from imageloom._pipeline.pipeline import Pipeline
@@ -117,6 +128,7 @@ class AdaptiveChannel(ForwardingChannel):
         *,
         epoch: int,
         workers: Callable[[], int],
+        stays: bool = False,
     ) -> None:
         """Starts nothing.
 
@@ -125,8 +137,10 @@ class AdaptiveChannel(ForwardingChannel):
             open_workers: Opens the channel to the workers.
             epoch: The number of batches in an epoch.
             workers: Returns how many workers there will be.
+            stays: Whether it is known that other processes cannot compute them.
         """
         self._recipe = recipe
+        self._stays: Final = Turn(TURNS_OF_THE_PROGRAM) if stays else None
         self._open_workers = open_workers
         self._epoch = epoch
         self._pipeline: Pipeline | None = None
@@ -143,6 +157,19 @@ class AdaptiveChannel(ForwardingChannel):
     @property
     def _used(self) -> Channel:
         return self._workers or self._no_workers
+
+    def at_once(self, task: BatchTask) -> ComputedBatch | None:
+        """Computes a batch here, as long as no workers were started, nor are to be."""
+        if self._workers is not None or self._is_worth_workers() or not self._take_turn():
+            return None
+        self._use.batches += 1
+        begun = time.perf_counter()
+        try:
+            return self._computed(task)
+        finally:
+            self._end_turn()
+            self._note(time.perf_counter() - begun)
+            self._start_for_what_follows()
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         """Submits a task to workers, or keeps it for `work_on`."""
@@ -172,17 +199,17 @@ class AdaptiveChannel(ForwardingChannel):
         inner = self._inner.get(future)
         if task is None or (inner is not None and not inner.cancel()):
             return  # it is finished, or a worker has just begun it
-        with _own_turn(self._recipe) as mine:
-            if mine:
+        if self._take_turn():
+            try:
                 self._compute(future, task)
-            else:  # another thread computes here, perhaps in a function that waits for this one
-                self._tasks[future] = task
-                self._start_workers()
-                if self._workers is not None:
-                    self._pass_on(future, self._workers, urgent=True)
-        if self._workers is None and self._is_worth_workers() and _Program.reads_on:
-            with suppress(Exception):  # the next `submit` tries again, and raises it
-                self._start_workers()  # while this batch is used
+            finally:
+                self._end_turn()
+        else:  # another thread computes here, perhaps in a function that waits for this one
+            self._tasks[future] = task
+            self._start_workers()
+            if self._workers is not None:
+                self._pass_on(future, self._workers, urgent=True)
+        self._start_for_what_follows()
 
     def close(self) -> None:
         """Gives up what is not computed, and closes the channel to the workers."""
@@ -206,6 +233,29 @@ class AdaptiveChannel(ForwardingChannel):
         left = max(0, self._epoch - self._use.batches) * usual
         return usual >= _PASSING_SECONDS and max(left, self._seconds) >= _START_SECONDS
 
+    def _take_turn(self) -> bool:
+        """Takes the lock that functions of the user need here; False if workers should compute."""
+        if not self._recipe.user_code:
+            return True
+        if self._stays is not None:  # who would compute in another thread has to wait, too
+            self._stays.__enter__()
+            return True
+        return _turn.acquire(blocking=False)
+
+    def _end_turn(self) -> None:
+        """Gives it back."""
+        if self._recipe.user_code:
+            if self._stays is not None:
+                self._stays.__exit__(None, None, None)
+            else:
+                _turn.release()
+
+    def _start_for_what_follows(self) -> None:
+        """Starts the workers while the batch that was computed here is used."""
+        if self._workers is None and self._is_worth_workers() and _Program.reads_on:
+            with suppress(Exception):  # the next `submit` tries again, and raises it
+                self._start_workers()
+
     def _start_workers(self) -> None:
         with self._lock:
             if self._use.closers.closed:
@@ -220,11 +270,14 @@ class AdaptiveChannel(ForwardingChannel):
             return
         begun = time.perf_counter()
         try:
-            self._pipeline = pipeline = self._pipeline or Pipeline(self._recipe)
-            outer.set_result(computed_here(pipeline, task))
+            outer.set_result(self._computed(task))
         except Exception as error:
             outer.set_exception(error)
         self._note(time.perf_counter() - begun)
+
+    def _computed(self, task: BatchTask) -> ComputedBatch:
+        self._pipeline = pipeline = self._pipeline or Pipeline(self._recipe)
+        return computed_here(pipeline, task)
 
     def _note(self, seconds: float) -> None:
         if not _Program.is_set_up:
@@ -255,14 +308,3 @@ class AdaptiveChannel(ForwardingChannel):
         inner = self._inner.get(outer) if outer.cancelled() else None
         if inner is not None:
             inner.cancel()
-
-
-@contextmanager
-def _own_turn(recipe: Recipe) -> Iterator[bool]:
-    """Holds the lock that functions of the user need here; False if another thread holds it."""
-    mine = not recipe.user_code or _turn.acquire(blocking=False)
-    try:
-        yield mine
-    finally:
-        if mine and recipe.user_code:
-            _turn.release()

@@ -118,6 +118,16 @@ class Channel(Protocol):
         """Submits a task; an urgent one goes before all waiting tasks."""
         ...
 
+    def at_once(self, task: BatchTask) -> ComputedBatch | None:
+        """Computes a batch in the calling thread, if that is the quickest; returns None if not.
+
+        The caller is about to submit it and to wait for it, and holds no lock.
+
+        Raises:
+            Exception: What the computation of the batch has raised.
+        """
+        ...
+
     def prioritise(self, future: BatchFuture) -> None:
         """Moves the task of this future before all waiting tasks, because its batch is needed now."""
         ...
@@ -149,6 +159,11 @@ class WorkersCompute(ABC):
     def ready(self) -> bool:
         """True: workers of most kinds need no time to start."""
         return True
+
+    def at_once(self, task: BatchTask) -> ComputedBatch | None:
+        """Leaves it to the workers."""
+        del task
+        return None
 
     def work_on(self, future: BatchFuture) -> None:
         """Leaves it to the workers."""

@@ -4,7 +4,8 @@ A function of the user may refer to what cannot leave the process: a video reade
 that is written. So may a class that the program has registered with Pillow. Keras calls them in the
 program itself. So if the recipe of an iterator cannot be
 pickled, or no worker can unpickle it, the batches of this one iterator are computed in threads, with
-one warning that says why. Other iterators stay with the workers.
+one warning that says why. Other iterators stay with the workers. As long as the reader computes the
+batches because they are few (`adaptive`), nothing is lost, and nothing is said.
 
 A program that was frozen into one file, or that only has Python in it, cannot start workers at all.
 Then this is so for all its iterators, and it is warned once.
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -29,11 +29,10 @@ from imageloom._executors.failures import was_not_received
 from imageloom._executors.fallback_words import why_here, without_workers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.travelling import CannotTravel, what_travels
-from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn, Turns
+from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
 from imageloom._executors.workers.birth import NoWorkers
 from imageloom._locks import Lock
 from imageloom._pipeline.batch_method import BATCH_METHOD
-from imageloom._pipeline.hook_randomness import HookRandomness
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._warnings import Code, Once, coded
 
@@ -42,9 +41,6 @@ __all__ = ["FallbackChannel"]
 OpenHere = Callable[[str, Recipe], Channel]
 _OF_ONE_THREAD: Final = (sqlite3.Connection, sqlite3.Cursor)  # they refuse every other thread
 _shown: Final = Once()
-# A lock for each object that could not travel, by its `id`, as long as a recipe holds it. Most such
-# objects are not made for several threads, and several iterators may use one object.
-_turns: weakref.WeakValueDictionary[int, Turns] = weakref.WeakValueDictionary()
 
 
 class FallbackChannel(ForwardingChannel):
@@ -115,9 +111,10 @@ class FallbackChannel(ForwardingChannel):
             bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
             kind = "serial" if bound else "threads"
             without_workers_at_all = isinstance(error, NoWorkers)
-            # Without workers, functions run here that were made for a process of their own.
-            of_all = without_workers_at_all or HookRandomness(self._recipe).needs_turns
-            self._turn = Turn(TURNS_OF_THE_PROGRAM if of_all else _turns_of(culprit))
+            # Most objects that cannot travel are not made for several threads, and several iterators,
+            # whose first batches their readers compute, may use one. Without workers, functions run
+            # here that were made for a process of their own.
+            self._turn = Turn(TURNS_OF_THE_PROGRAM)
             code = dataclasses.replace(self._recipe.user_code, turns=self._turn)
             channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
             if without_workers_at_all:
@@ -203,7 +200,3 @@ def _roots(recipe: Recipe) -> Iterator[tuple[str, Any]]:
     yield from _functions(recipe)
     yield from _plugins(recipe)
     yield "the generator", recipe.params.image_data_generator
-
-
-def _turns_of(culprit: Culprit | None) -> Turns:
-    return Turns() if culprit is None else _turns.setdefault(id(culprit.value), Turns())

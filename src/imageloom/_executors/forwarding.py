@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from imageloom._executors.base import BatchFuture, Channel
+from imageloom._executors.base import BatchFuture, Channel, ComputedBatch
 from imageloom._executors.closing import Closer
+from imageloom._pipeline.recipe import BatchTask
 
 __all__ = ["ForwardingChannel"]
 
@@ -42,6 +43,11 @@ class ForwardingChannel(ABC):
     def ready(self) -> bool:
         """The same as the channel that is used."""
         return self._used.ready
+
+    def at_once(self, task: BatchTask) -> ComputedBatch | None:
+        """None: who forwards tasks has to see what becomes of them."""
+        del task
+        return None
 
     def work_on(self, future: BatchFuture) -> None:
         """Passes it on."""

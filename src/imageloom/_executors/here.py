@@ -17,7 +17,11 @@ def computed_here(pipeline: Pipeline, task: BatchTask) -> ComputedBatch:
     Raises:
         Exception: What a hook or the decoder has raised.
     """
-    arrays = private_arrays(pipeline.recipe.layout, len(task))
-    with pipeline.randomness.seeded(task, restore=True), naming_in_warnings:
+    recipe = pipeline.recipe
+    arrays = private_arrays(recipe.layout, len(task))
+    if recipe.user_code:
+        with pipeline.randomness.seeded(task, restore=True), naming_in_warnings:
+            report = pipeline.run(task, arrays)
+    else:  # nothing draws, or warns of a sample, but this library
         report = pipeline.run(task, arrays)
     return ComputedBatch(lambda: arrays, lambda: None, report)

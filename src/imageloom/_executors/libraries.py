@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["is_library", "is_standard", "is_users"]
@@ -25,6 +26,7 @@ def is_standard(place: str) -> bool:
     return own and not is_library(place)
 
 
+@lru_cache(maxsize=10_000)  # an iterator asks for each module that is being imported
 def is_users(place: str) -> bool:
     """Whether a file or folder belongs to neither."""
     return not is_library(place) and not is_standard(place)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final
 
 from imageloom._executors.base import Channel
@@ -55,7 +55,6 @@ class _ProgramState:
         )
 
 
-@lru_cache(maxsize=10_000)
 def _is_users_own(file: object) -> bool:
     return isinstance(file, str) and is_users(file)
 

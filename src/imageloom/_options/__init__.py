@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Final
 
 from imageloom._checks.depth import COLOUR_CHANNELS, check_depth
@@ -274,7 +275,7 @@ class GeneratorOptions:
         """The names of the options of further steps that are on."""
         return list(step_records(self))
 
-    @property
+    @cached_property
     def transform(self) -> TransformOptions:
         """The options of random transforms."""
         return TransformOptions(

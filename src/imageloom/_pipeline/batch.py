@@ -432,6 +432,10 @@ class BatchWork:
 
     def _call(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
         """Runs a hook on an image, which it sees in the layout that the user has chosen."""
+        if hook.takes_image_only:
+            with self._recipe.user_code.turns:
+                returned = as_image(hook.name, hook.function(self._in_user_layout(x)))
+            return channels_last(returned, self._recipe)
         call = self._about()
         if hook.composition is not None:
             of_bytes = self._from_bytes or x.dtype == np.uint8

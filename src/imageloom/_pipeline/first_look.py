@@ -147,8 +147,9 @@ class FirstLook:
             return
         if self._factor is not None and self._recipe.standardize.sole_factor:
             self._look_at_rescale(self._factor, images, min(lows), max(highs))
-        explained = any(code in self._found for code in _CAUSES)
-        if lows == highs and not explained and all(map(_is_constant, images)):
+        if lows != highs or any(code in self._found for code in _CAUSES):
+            return
+        if all(map(_is_constant, images)):
             self._add(
                 Code.CONSTANT_BATCH,
                 f"All pixels of the first batch are {lows[0]:.4g}: {self._names()}. Look at some with "

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._pipeline.batch_method import BATCH_METHOD
-from imageloom._pipeline.carried import find_generators
+from imageloom._pipeline.carried import Found, find_generators
 from imageloom._pipeline.random_sources import GLOBAL_NAMES, Source, global_source
 from imageloom._pipeline.recipe import BatchTask, Recipe
 from imageloom._pipeline.seeds import StreamPurpose
@@ -46,9 +46,8 @@ class HookRandomness:
 
     def __init__(self, recipe: Recipe) -> None:
         """Looks through the functions of the recipe."""
-        self._roots = tuple(_roots(recipe))
-        self._found = find_generators(self._roots)
-        found = self._found
+        self._roots = tuple(_roots(recipe)) if recipe.user_code else ()
+        self._found = found = find_generators(self._roots) if self._roots else Found()
         self.warnings = tuple(
             (f"generator {path}", _in_words(path, kind), UserWarning)
             for path, kind in found.unruly.items()
@@ -60,15 +59,15 @@ class HookRandomness:
         )
         self.needs_turns = bool(found.carried or found.used or found.not_loaded)
 
-    @contextmanager
-    def seeded(self, task: BatchTask, *, restore: bool) -> Iterator[None]:
+    def seeded(self, task: BatchTask, *, restore: bool) -> AbstractContextManager[None]:
         """Seeds the generators for a batch that this process computes with nothing beside it.
 
         With `restore`, they have their former states afterwards.
         """
-        if not self._roots:
-            yield
-            return
+        return self._seeded(task, restore=restore) if self._roots else nullcontext()
+
+    @contextmanager
+    def _seeded(self, task: BatchTask, *, restore: bool) -> Iterator[None]:
         # In the program, TensorFlow's generator may belong to a training.
         used = {*_ALWAYS, *(_OFTEN if restore else _FRAMEWORKS), *self._found.used}
         states = _States(self._sources(task, used))

@@ -149,6 +149,11 @@ class Hook:
             return
         self.wants_params, self.extras = _read_signature(name, function)
 
+    @property
+    def takes_image_only(self) -> bool:
+        """Whether it is called as `f(x)`, as in Keras; to make what others receive takes longer."""
+        return self.composition is None and not self.wants_params and not self.extras
+
     def __call__(
         self, params: ParallelProcessParams, x: NDArray[Any], extras: Mapping[str, Any]
     ) -> NDArray[Any]:

@@ -124,4 +124,5 @@ def private_arrays(layout: BatchLayout, rows: int) -> tuple[NDArray[Any], ...]:
 def _aligned(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     found = as_dtype(dtype)
     memory = np.empty(math.prod(shape) * found.itemsize + _ALIGNMENT, np.uint8)
-    return np.ndarray(shape, found, buffer=memory.data, offset=-memory.ctypes.data % _ALIGNMENT)
+    address: int = memory.__array_interface__["data"][0]
+    return np.ndarray(shape, found, buffer=memory.data, offset=-address % _ALIGNMENT)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import Final
 
 import numpy as np
@@ -16,9 +15,10 @@ _spare: Final[list[np.random.RandomState]] = []
 
 def seeded_state(seed: int) -> np.random.RandomState:
     """The same as `RandomState(seed)`, from now on the caller's, who may give it back."""
-    state = None
-    with suppress(IndexError):
+    try:
         state = _spare.pop()
+    except IndexError:
+        state = None
     if state is None:  # outside of the `except`, which Ctrl-C would show as an error before it
         return np.random.RandomState(seed)
     state.seed(seed)
@@ -31,11 +31,23 @@ def give_back(state: np.random.RandomState) -> None:
         _spare.append(state)
 
 
-@contextmanager
-def borrowed_state(seed: int) -> Iterator[np.random.RandomState]:
-    """The same as `RandomState(seed)`, within the `with` block."""
-    state = seeded_state(seed)
-    try:
-        yield state
-    finally:
-        give_back(state)
+class _Borrowed:
+    """What `borrowed_state` returns; a generator would take longer than to seed the state."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: np.random.RandomState) -> None:
+        self._state = state
+
+    def __enter__(self) -> np.random.RandomState:
+        return self._state
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        give_back(self._state)
+
+
+def borrowed_state(seed: int) -> _Borrowed:
+    """A `with` block that has the same as `RandomState(seed)`."""
+    return _Borrowed(seeded_state(seed))

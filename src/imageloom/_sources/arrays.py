@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from imageloom._checks.values import check_subset, in_words
+from imageloom._checks.values import check_subset, in_words, is_floating
 from imageloom._errors import ArgumentTypeError, BatchIndexError, InvalidArgumentError
 from imageloom._pipeline.recipe import BatchSpec, BatchTask
 from imageloom._pipeline.rows import ImageRows, check_mapped
@@ -346,10 +346,9 @@ def images_of(x: Any, data_format: str) -> Any:
         images: Any = x if isinstance(x, StoredArray) else StoredArray(x)
     else:
         images = x if isinstance(x, np.ndarray) else as_array("x", x)
-    if (
-        isinstance(images, np.ndarray) and images.dtype.name == "bfloat16"
-    ):  # no library that transforms images knows it
-        images = images.astype(np.float32)
+    kind: str = images.dtype.kind
+    if isinstance(images, np.ndarray) and kind == "V" and is_floating(images.dtype):
+        images = images.astype(np.float32)  # no library that transforms images knows bfloat16
     if images.dtype.kind not in "biuf":
         raise ArgumentTypeError(
             f"`x` must be an array of numbers; received one of dtype {images.dtype} and shape "

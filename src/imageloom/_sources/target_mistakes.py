@@ -37,6 +37,8 @@ def missing_values(what: str, values: Any, rows: Sequence[Any] | None = None) ->
         values: an array with a row for each sample.
         rows: the names of the rows; by default their numbers.
     """
+    if values is None:
+        return None
     values = np.asarray(values)
     if values.ndim == 0 or not values.size:
         return None

@@ -394,5 +394,6 @@ class StreamAccess:
     def _start_over(self) -> None:
         """Closes the channel; the next request opens a new one with the changed values."""
         for lane in self._lanes:
-            lane.supply.stop()
-            self._plan_anew(lane)
+            if lane.supply.is_open:
+                lane.supply.stop()
+                self._plan_anew(lane)

@@ -45,7 +45,7 @@ class MovedAhead:
         self._lock = Lock()
         self._mover: Mover | None = None
         self._batches: dict[int, OnItsWay] = {}
-        self._used: weakref.WeakSet[Mover] = weakref.WeakSet()
+        self._used: weakref.WeakSet[Mover] | None = None
 
     def take(self, position: int, task: BatchTask, mover: Mover) -> OnItsWay | None:
         """Returns the batch of a position, if it was moved by this mover; None otherwise.
@@ -57,6 +57,7 @@ class MovedAhead:
             if mover is not self._mover:
                 self._batches.clear()
                 self._mover = mover
+                self._used = weakref.WeakSet() if self._used is None else self._used
                 self._used.add(mover)
             found = self._batches.pop(position, None)
         return found if found is not None and found.task.is_same(task) else None
@@ -92,6 +93,8 @@ class MovedAhead:
 
     def keep(self, plan: Iterable[int]) -> Iterable[int]:
         """Drops what was moved ahead of another plan; returns the rest of this one."""
+        if not self._batches:
+            return plan
         upcoming = iter(plan)
         first = list(islice(upcoming, _AHEAD))
         with self._lock:
@@ -106,5 +109,5 @@ class MovedAhead:
     def release(self) -> None:
         """Drops it, and lets all movers give back what they keep."""
         self.clear()
-        for mover in tuple(self._used):
+        for mover in tuple(self._used or ()):
             mover.release()

@@ -87,6 +87,11 @@ class BatchSupply:
         """Whether batches are computed."""
         return self._stream is not None and not self.closed
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a channel is open, which computes batches as the recipe was when it was opened."""
+        return self._stream is not None
+
     def start(self, open_channel: Callable[[], Channel], order: StreamOrder) -> None:
         """Opens the channel unless it is open.
 

@@ -35,6 +35,7 @@ from imageloom._api.planning import PlanningGenerator
 from imageloom._errors import ArgumentTypeError
 from imageloom._executors.base import Channel
 from imageloom._pipeline.batch_method import BATCH_METHOD, BatchMethod, current_call
+from imageloom._pipeline.hearing import program_hearing
 from imageloom._pipeline.recipe import UserCode
 from imageloom._stream.access import StreamAccess
 from imageloom._stream.lanes import Lane
@@ -284,6 +285,7 @@ class IteratorMachinery(KerasSurface):
             recipe = dataclasses.replace(
                 inner,
                 rows=None,
+                hearing=program_hearing(),
                 layout=dataclasses.replace(inner.layout, raw_shape=None),
                 user_code=UserCode(batch_method=method),
                 report=dataclasses.replace(

@@ -78,10 +78,14 @@ def remembering(
         init(self, *args, **kwargs)
         # `Signature.bind` takes longer than a small batch; `init` has found the arguments right.
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        arguments, others = {}, []
+        arguments: dict[str, Any] = {}
+        others = []
         for name in filter(given.__contains__, names):
             value = given[name]
             if name in _LEFT_OUT or (value is None and name in optional):
+                continue
+            if type(value) in _PLAIN:  # without another call for each
+                arguments[name] = value
                 continue
             try:
                 arguments[name] = encoded(value)

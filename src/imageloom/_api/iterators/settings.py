@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from imageloom._adapters.keras import configured
 from imageloom._api.iterators.arguments import check_directory, geometry_warning
@@ -35,6 +35,9 @@ __all__ = [
     "output_settings",
     "warn_about_geometry",
 ]
+
+_USUAL_BOXES: Final = "xyxy"
+_USUAL_POINTS: Final = "xy"
 
 
 class FlowingGenerator(PlanningGenerator, Protocol):
@@ -78,6 +81,10 @@ def coordinate_options(
     Raises:
         InvalidArgumentError, ArgumentTypeError: a value that is not allowed, also if nobody needs it.
     """
+    usual = bounding_box_format is _USUAL_BOXES and keypoint_format is _USUAL_POINTS
+    usual &= max_boxes is None and type(min_visibility) is float and min_visibility == 0
+    if class_mode is None and usual:
+        return None  # as in nearly all flows; to check it takes longer than the rest of the arguments
     kind = class_mode if class_mode in COORDINATE_MODES else "boxes"
     found = CoordinateOptions.checked(
         str(kind),

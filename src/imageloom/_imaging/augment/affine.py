@@ -7,6 +7,7 @@ The matrix maps *output* positions to *input* positions. Keras builds it with x 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -59,10 +60,41 @@ def is_identity(params: Mapping[str, Any]) -> Any:
 def affine_matrix(params: Mapping[str, Any], height: int, width: int, *, corrected: bool) -> Affine:
     """The matrix (2, 2) and offset (2,) that map an output position (row, column) to an input position.
 
-    Arguments as of `affine_matrices`.
+    The bits are those of `affine_matrices`, whose arguments it has, in a third of the time: a batch may
+    be one small image. As in Keras, factors that are the identity are left out.
     """
-    matrices, offsets = affine_matrices(params, 1, height, width, corrected=corrected)
-    return matrices[0], offsets[0]
+    factors: list[tuple[tuple[Any, Any, Any], ...]] = []
+    if (theta := params.get("theta", 0)) != 0:
+        angle = np.deg2rad(np.float64(theta))
+        cos, sin = np.cos(angle), np.sin(angle)
+        factors.append(((cos, -sin, 0.0), (sin, cos, 0.0), (0.0, 0.0, 1.0)))
+    tx, ty = params.get("tx", 0), params.get("ty", 0)
+    if tx != 0 or ty != 0:
+        factors.append(((1.0, 0.0, tx), (0.0, 1.0, ty), (0.0, 0.0, 1.0)))
+    if (shear := params.get("shear", 0)) != 0:
+        angle = np.deg2rad(np.float64(shear))
+        factors.append(((1.0, -np.sin(angle), 0.0), (0.0, np.cos(angle), 0.0), (0.0, 0.0, 1.0)))
+    zx, zy = params.get("zx", 1), params.get("zy", 1)
+    if zx != 1 or zy != 1:
+        factors.append(((zx, 0.0, 0.0), (0.0, zy, 0.0), (0.0, 0.0, 1.0)))
+    matrix: Floats | None = None
+    for factor in factors:
+        found = np.array(factor, np.float64)
+        matrix = found if matrix is None else matrix @ found
+    there, back = _centring(height, width, corrected=corrected)
+    matrix = there @ (_IDENTITY if matrix is None else matrix) @ back
+    return matrix[1::-1, 1::-1], matrix[1::-1, 2]
+
+
+@lru_cache(maxsize=16)
+def _centring(height: int, width: int, *, corrected: bool) -> tuple[Floats, Floats]:
+    """The matrices (3, 3) that move the centre of an image to the origin, last, and back, first."""
+    centre_x, centre_y = height / 2 - 0.5, width / 2 - 0.5
+    if corrected:
+        centre_x, centre_y = centre_y, centre_x
+    there, back = _IDENTITY.copy(), _IDENTITY.copy()
+    there[:2, 2], back[:2, 2] = (centre_x, centre_y), (-centre_x, -centre_y)
+    return there, back
 
 
 def affine_matrices(
@@ -94,11 +126,7 @@ def affine_matrices(
     slant[:, 0, 1], slant[:, 1, 1] = -np.sin(shear), np.cos(shear)
     zoom[:, 0, 0], zoom[:, 1, 1] = params.get("zx", 1), params.get("zy", 1)
 
-    centre_x, centre_y = height / 2 - 0.5, width / 2 - 0.5
-    if corrected:
-        centre_x, centre_y = centre_y, centre_x
-    there, back = _IDENTITY.copy(), _IDENTITY.copy()
-    there[:2, 2], back[:2, 2] = (centre_x, centre_y), (-centre_x, -centre_y)
+    there, back = _centring(height, width, corrected=corrected)
     matrix = there @ (turn @ shift @ slant @ zoom) @ back
     return matrix[:, 1::-1, 1::-1], matrix[:, 1::-1, 2]
 

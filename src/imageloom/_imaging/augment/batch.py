@@ -78,7 +78,6 @@ class BatchTransforms:
         self._options = options
         self._images = images
         self._own_stream = own_stream
-        self._draws = _draws(options)
         self._numbers: list[NDArray[Any]] | None = None  # a column for each draw
         self._prepared: dict[tuple[int, int], _Prepared] = {}
 
@@ -129,7 +128,7 @@ class BatchTransforms:
         if self._images <= _FEW:
             return None
         if self._numbers is None:
-            self._numbers = _draw_columns(self._rng, self._draws, self._images)
+            self._numbers = _draw_columns(self._rng, _draws(self._options), self._images)
         columns = draw_as_keras(_Columns(self._numbers), self._options, height, width)
         moves = np.empty(self._images, bool)
         moves[...] = np.logical_not(is_identity(columns))
