@@ -79,9 +79,7 @@ def compared_batches(
     return pictures
 
 
-def assert_same_pixels(
-    pairs: list[tuple[NDArray[Any], NDArray[Any]]], config: Configuration
-) -> None:
+def assert_same_pixels(pairs: list[tuple[NDArray[Any], NDArray[Any]]], config: Configuration) -> None:
     """A share of all values, because a thousandth of a small batch may be less than one of them."""
     differences = [np.abs(images - wanted) for images, wanted in pairs]
     per_batch = [float(np.mean(difference > GREY_LEVELS)) for difference in differences]

@@ -25,7 +25,8 @@ _ERROR: Final = 2**-12  # of the blending of bytes in float32
 _ERROR_OF_POSITION: Final = 2**-19  # for each pixel of the longer side; larger ones are rare
 _ROUNDING: Final = 2**-15  # of whole values, which the warp computes almost exactly
 _STEPS, _SHIFTS, _DUST = 16, 120, 1e-6  # parts of a pixel, and what sines leave of a zero
-_NEAR: Final = 1.0  # step by which positions leave simple fractions in all of the image
+_QUARTERS: Final = 4
+_NEAR: Final = 2**-6  # of a pixel, by which positions leave simple fractions in all of the image
 _FEW: Final = 2**-7  # of all values; to look which of them are whole would take as long
 
 
@@ -81,11 +82,15 @@ def is_regular(matrix: Floats, offset: Floats, size: tuple[int, int]) -> bool:
     That is so if all positions are simple fractions, as after a turn by 90 degrees or a shift by 2.4;
     and if rows or columns almost keep their places, as after a shear by a hundredth of a degree.
     """
-    drifts = []
-    for shares, shift in zip(matrix.tolist(), offset.tolist(), strict=True):
-        parts = [*(_STEPS * share for share in shares), _SHIFTS * shift]
-        drifts.append(max(abs(part - round(part)) for part in parts))
-    return max(drifts) < _DUST or any(_DUST <= drift < _NEAR / max(size) for drift in drifts)
+    simple, almost = [], []
+    for (of_rows, of_columns), shift in zip(matrix.tolist(), offset.tolist(), strict=True):
+        steps = (_STEPS * of_rows, _STEPS * of_columns, _SHIFTS * shift)
+        simple.append(all(abs(step - round(step)) < _DUST for step in steps))
+        drifts = ((of_rows, max(size)), (of_columns, max(size)), (shift, 1))
+        almost.append(
+            all(abs(n - round(_QUARTERS * n) / _QUARTERS) * times < _NEAR for n, times in drifts)
+        )
+    return all(simple) or any(near and not exact for near, exact in zip(almost, simple, strict=True))
 
 
 def _shifted(warped: NDArray[np.float32], shift: float) -> NDArray[np.uint8]:
