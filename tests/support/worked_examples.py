@@ -11,7 +11,9 @@ from pathlib import Path
 from document_blocks import ROOT, blocks_of
 
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-_COPIED = ("src", "tests", "docs", "changes", "constraints", "examples", "tools", ".github")
+_COPIED = (
+    "src", "tests", "docs", "benchmarks", "changes", "constraints", "examples", "tools", ".github"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def examples() -> dict[str, Example]:
 
 def copy_project(folder: Path) -> None:
     """Copies what the tests of an example may look at."""
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.ipynb")
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     for name in _COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for path in ROOT.iterdir():
