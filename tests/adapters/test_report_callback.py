@@ -40,8 +40,10 @@ def test_the_history_has_the_speed_of_each_epoch(kind: str, crops: Path) -> None
         assert type(speed) is type(share) is float
         assert speed > 0
         assert 0 <= share <= 1
+    # Of the first epoch, Keras reads batches before the callback hears of it, to build the model: with
+    # JAX one, and two with Keras 3.10. Those count in the report alone.
     rates = [epoch.images_per_second for epoch in it.report().epochs]
-    assert history["images_per_second"][0] == pytest.approx(rates[0], rel=0.01)
+    assert history["images_per_second"][1:] == pytest.approx(rates[1:3], rel=0.01)
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib.util
+import math
 import os
 import resource
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, take
 from hypothesis import settings
@@ -22,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from numpy.typing import NDArray
 from programs import run_program
 
+from imageloom import ImageDataGenerator
 from imageloom._executors.base import KEPT_BATCHES
 from imageloom._executors.shared import make_executor
 from imageloom._executors.workers.shared_memory import AttachedSlots, SlotPool
@@ -128,6 +131,7 @@ def test_slots_keep_what_is_in_them_when_a_worker_is_shown_their_pages(kind: typ
         content[...] = slot + 1
     slots = AttachedSlots(layout, memory)
     for slot, rows in ((1, 2), (1, 3), (3, 3), (0, 3), (0, 3)):  # the last batch may be short
+        slots.show(slot, rows)
         assert np.all(slots.arrays(slot, rows)[0] == slot + 1)
 
 
@@ -136,7 +140,7 @@ def test_all_pages_of_a_slot_are_shown_before_the_first_batch() -> None:
     layout = BatchLayout(rows=4, row_shape=(256, 256), dtype="float32")
     pool = SlotPool(layout, in_flight=2, kept=1)
     slots = attach(pool)
-    slots.arrays(1, 4)
+    slots.show(1, 4)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     fill(slots, 1, 4, 1)
     fresh = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
@@ -144,6 +148,22 @@ def test_all_pages_of_a_slot_are_shown_before_the_first_batch() -> None:
         assert fresh < layout.nbytes / PAGESIZE / 4
     assert np.all(pool.hand_out(1, 4)[0] == 1)
     pool.close()
+
+
+def shared_memory_of_the_worker(index: int, *_: Any) -> Any:
+    return index, psutil.Process().memory_info().shared
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_a_batch_function_takes_no_memory_for_images_that_it_does_not_return(crops: Path) -> None:
+    size, batch = (3000, 3000), 4
+    images = batch * 3 * 4 * math.prod(size)
+    options: dict[str, Any] = {"get_batch_function": shared_memory_of_the_worker}
+    generator = ImageDataGenerator(cores=1, executor="processes", **options)
+    with generator.flow_from_directory(crops, target_size=size, batch_size=batch) as it:
+        found = [next(it) for _ in range(4)]
+    assert max(found) < images / 2
 
 
 def leased_and_handed_out(pool: SlotPool, rows: int = 3) -> tuple[int, NDArray[Any]]:

@@ -73,6 +73,11 @@ class Pipeline:
         )
         self._fusion = self._possible_fusion()
 
+    @property
+    def fills_memory(self) -> bool:
+        """Whether batches fill their memory; those that the user's code makes may lie elsewhere."""
+        return not self.recipe.user_code.makes_batches
+
     def _possible_fusion(self) -> Fusion | None:
         """What is done at once, if the recipe does nothing that needs single steps."""
         recipe, normalises = self.recipe, self.recipe.standardize

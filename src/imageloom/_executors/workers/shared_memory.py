@@ -279,10 +279,13 @@ class AttachedSlots:
 
     def arrays(self, slot: int, rows: int) -> Sequence[NDArray[Any]]:
         """The arrays of a slot, which the pipeline writes into."""
+        return self._layout.arrays(self._memory, slot * self._layout.nbytes, rows)
+
+    def show(self, slot: int, rows: int) -> None:
+        """Fetches all pages of a slot at once, before a whole batch is first written into it."""
         if rows == self._layout.rows and slot not in self._shown:
             self._shown.add(slot)
             _show_pages(self._memory, slot * self._layout.nbytes, self._layout.nbytes)
-        return self._layout.arrays(self._memory, slot * self._layout.nbytes, rows)
 
     def progress(self, slot: int) -> NDArray[np.int64]:
         """One number in which the pipeline notes the sample that it is working on."""

@@ -144,6 +144,8 @@ def _compute_into_slot(channel: _WorkerChannel, message: Compute) -> Done | Fail
     listener = Listener()
     try:
         pipeline = channel.pipeline()
+        if pipeline.fills_memory:
+            channel.slots.show(message.slot, len(message.task))
         arrays = channel.slots.arrays(message.slot, len(message.task))
         raw = channel.slots.raw_rows(message.slot, len(message.task))
         progress = channel.slots.progress(message.slot)
