@@ -104,9 +104,11 @@ def outline(cell: dict[str, Any]) -> dict[str, str]:
         elif "varies" in cell["metadata"].get("tags", []):
             beginning = " ".join(text.split()[:3])
             if beginning in ("The model waits", "The program itself"):
-                beginning = "a verdict"  # on a quick machine, workers may not be worth their start
+                beginning = "a verdict"
             lines = [" ".join(line.split()) for line in text.splitlines()[1:]]  # columns are as wide as
             lines = [line for line in lines if not re.search(r"\d", line)]  # their numbers
+            # On a quick machine, workers may not be worth their start, and then none is idle.
+            lines = [line.removesuffix(" idle") for line in lines]
             found[kind] = "\n".join([re.sub(r"\d", "9", beginning), *lines])
         else:
             found[kind] = re.sub(r"base64,[^\"]*", "a picture", text)
