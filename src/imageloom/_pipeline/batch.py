@@ -329,6 +329,9 @@ class BatchWork:
         elif draws is not None:
             warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
         fusion.write(x, warp, single, colours)
+        if fusion.normalises:
+            self.at.enter("standardize")
+            fusion.normalise(single)
         if halves:
             write_row(single, row)
         return True

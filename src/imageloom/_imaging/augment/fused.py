@@ -60,8 +60,9 @@ class Fusion:
 
     def fits(self, x: NDArray[Any], out: NDArray[Any]) -> bool:
         """Whether `out` can be computed from the stored image `x`."""
-        multiplies = self.factor != 1 or self.imagenet is not None or self.standardize is not None
-        if out.dtype == np.uint8 and (multiplies or not 0 <= self.cval <= FULL_SCALE):
+        if out.dtype == np.uint8 and (
+            self.factor != 1 or self.normalises or not 0 <= self.cval <= FULL_SCALE
+        ):
             return False
         if self.imagenet is not None and not can_scale(self.imagenet, out):
             return False
@@ -77,12 +78,23 @@ class Fusion:
         out: NDArray[Any],
         colours: Mapping[str, Any] | None = None,
     ) -> None:
-        """Writes the transformed image into `out`; `colours` are its further parameters."""
+        """Writes the transformed image into `out`; `colours` are its further parameters.
+
+        `normalise` has to follow, if the fusion normalises.
+        """
         mode = self.fill_mode or "nearest"
         factor = self.factor if colours is None else 1.0
         transform_and_scale(x, warp, factor, out, fill_mode=mode, cval=self.cval)
         if colours is not None:
             self._recolour(out, colours)
+
+    @property
+    def normalises(self) -> bool:
+        """Whether `normalise` has anything to do."""
+        return self.imagenet is not None or self.standardize is not None
+
+    def normalise(self, out: NDArray[Any]) -> None:
+        """Does the steps that follow, in place."""
         if self.imagenet is not None:
             scale_in_place(self.imagenet, out)
         if self.standardize is not None:
