@@ -32,7 +32,7 @@ from imageloom._executors.base import BatchFuture, ComputedBatch, WorkersCompute
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._stream.window import BatchStream
 
-pytestmark = pytest.mark.adaptive
+pytestmark = [pytest.mark.adaptive, pytest.mark.usefixtures("busy_program")]
 
 
 class Workers(WorkersCompute):
@@ -92,18 +92,6 @@ class Setting:
     def read_as_iterators_do(self, position: int) -> tuple[Any, ...]:
         """With the task, so that a batch that is computed here takes no future."""
         return self.window.get(position, self.window._task_at(position)).hand_out()
-
-
-@pytest.fixture(autouse=True)
-def program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptive._Program, "reads_on", True)
-    monkeypatch.setattr(adaptive._Program, "is_set_up", True)
-
-
-@pytest.fixture
-def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptive, "_START_SECONDS", 0.0)
-    monkeypatch.setattr(adaptive, "_PASSING_SECONDS", 0.0)
 
 
 def test_small_work_opens_nothing(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,19 +26,7 @@ from holding_hooks import STAYS
 from imageloom import DirectoryIterator, ImageDataGenerator
 from imageloom._executors import adaptive
 
-pytestmark = pytest.mark.adaptive
-
-
-@pytest.fixture(autouse=True)
-def program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptive._Program, "reads_on", True)
-    monkeypatch.setattr(adaptive._Program, "is_set_up", True)
-
-
-@pytest.fixture
-def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptive, "_START_SECONDS", 0.0)
-    monkeypatch.setattr(adaptive, "_PASSING_SECONDS", 0.0)
+pytestmark = [pytest.mark.adaptive, pytest.mark.usefixtures("busy_program")]
 
 
 def adaptive_flow(folder: Path, **options: Any) -> DirectoryIterator:

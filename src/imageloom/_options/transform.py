@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Final
 
@@ -94,7 +94,7 @@ def seeded(noise: Noise, seed: int) -> Noise:
     return found
 
 
-_NOISE_FIELDS: Final = ("name", "mean", "var", "amount", "salt_share")
+_NOISE_FIELDS: Final = tuple(field.name for field in fields(Noise) if field.name != "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

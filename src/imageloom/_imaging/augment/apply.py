@@ -26,9 +26,7 @@ __all__ = ["GEOMETRY", "apply_geometry", "apply_transform", "scale_warning"]
 
 GEOMETRY: Final = ("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical")
 
-_FEW_ERRORS: Final = (
-    256  # pixels of a side, up to which `cut_off` errs in a value of a thousand at most
-)
+_FEW_ERRORS: Final = 256  # pixels of a side: up to there, float32 errs in a thousandth of the values
 _SCALE_WARNING: Final = (
     "{steps} need pixels on the 0..255 scale; pixels in "
     "{low:.4g}..{high:.4g} were found in {name}. Scale with `rescale`, which runs after these "
