@@ -229,15 +229,16 @@ def test_dropped_batches_are_written_over(crops: Path, two_workers: Executor, ke
 
 @pytest.mark.slow
 def test_batches_kept_for_a_while_make_room_again(crops: Path, two_workers: Executor) -> None:
+    fewest = 2 + 2 + 2  # what may wait, be in work, and be looked at
     with flow(crops, two_workers, pending=2) as it:
         kept = take(it, 5 * KEPT_BATCHES)
         del kept
         gc.collect()
-        # Some were under way, in slots further up, and a slow reader lets go of them late.
-        after = min((places(it, 50) for _ in range(5)), key=len)
+        # Some were under way, in slots further up, and a busy machine lets go of them late.
+        settled = any(len(places(it, 50)) <= fewest for _ in range(50))
         everywhere = places(it, 50, keep=2 * KEPT_BATCHES)
-    assert len(after) <= 2 + 2 + 2, "what may wait, be in work, and be looked at"
-    assert len(everywhere) > len(after), "the count can tell"
+    assert settled
+    assert len(everywhere) > fewest, "the count can tell"
 
 
 @pytest.mark.slow
