@@ -12,14 +12,14 @@ from typing import Final
 from imageloom._errors import InvalidArgumentError
 from imageloom._executors.adaptive import AdaptiveChannel
 from imageloom._executors.base import Channel
-from imageloom._executors.fallback import FallbackChannel
+from imageloom._executors.fallback import FallbackChannel, why_it_stays
 from imageloom._executors.importing import note_reader
 from imageloom._executors.inside import refuse_in_worker
 from imageloom._executors.own_process import needs_own_process
 from imageloom._executors.program import open_channel
 from imageloom._executors.shared import SharedExecutor, make_executor
 from imageloom._executors.state.snapshot import snapshot
-from imageloom._executors.travelling import can_travel
+from imageloom._executors.travelling import obstacle
 from imageloom._executors.workers.birth import NoWorkers, check_workers_can_be_born
 from imageloom._log import counted, logger
 from imageloom._machine import available_cpus, worker_count
@@ -123,7 +123,7 @@ class Engine:
         own_workers = kind == "processes" and self.lent is None
 
         def open_any() -> Channel:
-            may_fall_back = recipe.carries_code or (own_workers and not _can_have_workers())
+            may_fall_back = recipe.carries_code or (own_workers and _no_workers() is not None)
             if kind in _OTHER_PROCESSES and may_fall_back:
                 return FallbackChannel(recipe, open_far, open_here)
             return open_far()
@@ -131,18 +131,20 @@ class Engine:
         if not own_workers or not _may_compute_here(recipe, options):
             return open_any()
         # Before the first batch: functions often make what cannot be sent when they are first called.
-        stays = recipe.carries_code and not can_travel(recipe)
+        error = _no_workers() or (obstacle(recipe) if recipe.carries_code else None)
+        stays = None if error is None else why_it_stays(recipe, error)
         epoch = math.ceil(samples / recipe.layout.rows)
         count = partial(_count, options)
         return AdaptiveChannel(recipe, open_any, epoch=epoch, workers=count, stays=stays)
 
 
-def _can_have_workers() -> bool:
+def _no_workers() -> NoWorkers | None:
+    """Why this program cannot start workers."""
     try:
         check_workers_can_be_born()
-    except NoWorkers:
-        return False
-    return True
+    except NoWorkers as error:
+        return error
+    return None
 
 
 def _count(options: GeneratorOptions) -> int:

@@ -34,6 +34,7 @@ from imageloom._executors.base import (
     discard_finished,
 )
 from imageloom._executors.closing import Closer, Closers
+from imageloom._executors.fallback import Reason
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._executors.here import computed_here
 from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
@@ -128,7 +129,7 @@ class AdaptiveChannel(ForwardingChannel):
         *,
         epoch: int,
         workers: Callable[[], int],
-        stays: bool = False,
+        stays: Reason | None = None,
     ) -> None:
         """Starts nothing.
 
@@ -137,10 +138,11 @@ class AdaptiveChannel(ForwardingChannel):
             open_workers: Opens the channel to the workers.
             epoch: The number of batches in an epoch.
             workers: Returns how many workers there will be.
-            stays: Whether it is known that other processes cannot compute them.
+            stays: Why other processes cannot compute them, if that is known.
         """
         self._recipe = recipe
-        self._stays: Final = Turn(TURNS_OF_THE_PROGRAM) if stays else None
+        self._reason: Final = stays
+        self._stays: Final = None if stays is None else Turn(TURNS_OF_THE_PROGRAM)
         self._open_workers = open_workers
         self._epoch = epoch
         self._pipeline: Pipeline | None = None
@@ -277,7 +279,10 @@ class AdaptiveChannel(ForwardingChannel):
 
     def _computed(self, task: BatchTask) -> ComputedBatch:
         self._pipeline = pipeline = self._pipeline or Pipeline(self._recipe)
-        return computed_here(pipeline, task)
+        batch = computed_here(pipeline, task)
+        if self._reason is not None:
+            batch.report = self._reason.noted_in(batch.report)
+        return batch
 
     def _note(self, seconds: float) -> None:
         if not _Program.is_set_up:

@@ -5,7 +5,8 @@ that is written. So may a class that the program has registered with Pillow. Ker
 program itself. So if the recipe of an iterator cannot be
 pickled, or no worker can unpickle it, the batches of this one iterator are computed in threads, with
 one warning that says why. Other iterators stay with the workers. As long as the reader computes the
-batches because they are few (`adaptive`), nothing is lost, and nothing is said.
+batches because they are few (`adaptive`), no thread is started, but the warning comes at once: else it
+would depend on the speed of the machine.
 
 A program that was frozen into one file, or that only has Python in it, cannot start workers at all.
 Then this is so for all its iterators, and it is warned once.
@@ -18,6 +19,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -33,14 +35,36 @@ from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
 from imageloom._executors.workers.birth import NoWorkers
 from imageloom._locks import Lock
 from imageloom._pipeline.batch_method import BATCH_METHOD
-from imageloom._pipeline.recipe import BatchTask, Recipe
+from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._warnings import Code, Once, coded
 
-__all__ = ["FallbackChannel"]
+__all__ = ["FallbackChannel", "Reason", "why_it_stays"]
 
 OpenHere = Callable[[str, Recipe], Channel]
 _OF_ONE_THREAD: Final = (sqlite3.Connection, sqlite3.Cursor)  # they refuse every other thread
 _shown: Final = Once()
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the batches of an iterator are computed in this process.
+
+    Attributes:
+        text: The warning.
+        warns: Whether it is to be shown.
+    """
+
+    text: str
+    warns: bool = True
+
+    def noted_in(self, report: BatchReport) -> BatchReport:
+        """The report of a batch that tells the reason.
+
+        It is shown once for each iterator, in the thread that reads it and at its line.
+        """
+        if self.warns:
+            report = report.with_warnings([("fallback", self.text, UserWarning)])
+        return dataclasses.replace(report, fallback=self.text)
 
 
 class FallbackChannel(ForwardingChannel):
@@ -60,8 +84,7 @@ class FallbackChannel(ForwardingChannel):
         self._far: Channel | None = None
         self._here: Channel | None = None
         self._turn: Turn | None = None
-        self._warning = ""
-        self._warns = True
+        self._reason = Reason("")
         self._proven = False
         self._closers = Closers()
         try:
@@ -108,23 +131,14 @@ class FallbackChannel(ForwardingChannel):
                 raise IteratorClosedError("The iterator was closed.")
             if self._here is not None:
                 return
-            bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
-            kind = "serial" if bound else "threads"
-            without_workers_at_all = isinstance(error, NoWorkers)
             # Most objects that cannot travel are not made for several threads, and several iterators,
             # whose first batches their readers compute, may use one. Without workers, functions run
             # here that were made for a process of their own.
             self._turn = Turn(TURNS_OF_THE_PROGRAM)
             code = dataclasses.replace(self._recipe.user_code, turns=self._turn)
-            channel = self._open_here(kind, dataclasses.replace(self._recipe, user_code=code))
-            if without_workers_at_all:
-                self._warning = coded(Code.NO_WORKERS, without_workers(kind, error))
-                self._warns = _shown.first("no workers")
-            else:
-                functions = [name for name, _ in _functions(self._recipe)]
-                plugins = [name for name, _ in _plugins(self._recipe)]
-                text = why_here(functions, plugins, kind, culprit, error)
-                self._warning = coded(Code.NO_WORKERS, text)
+            recipe = dataclasses.replace(self._recipe, user_code=code)
+            channel = self._open_here(_kind_for(culprit), recipe)
+            self._reason = _reason(self._recipe, culprit, error)
             self._here = channel
             self._closers.add(channel.closer())
 
@@ -157,10 +171,7 @@ class FallbackChannel(ForwardingChannel):
 
     def _deliver(self, outer: BatchFuture, channel: Channel, batch: ComputedBatch) -> None:
         if channel is self._here:
-            # Shown once for each iterator, in the thread that reads it and at its line.
-            if self._warns:
-                batch.report = batch.report.with_warnings([("fallback", self._warning, UserWarning)])
-            batch.report = dataclasses.replace(batch.report, fallback=self._warning)
+            batch.report = self._reason.noted_in(batch.report)
         else:
             self._proven = self._here is None
         if outer.set_running_or_notify_cancel():
@@ -172,6 +183,28 @@ class FallbackChannel(ForwardingChannel):
         inner = self._inner.get(outer)
         if outer.cancelled() and inner is not None:
             inner.cancel()
+
+
+def why_it_stays(recipe: Recipe, error: CannotTravel | NoWorkers) -> Reason:
+    """Why no worker can compute the batches of a recipe, after `error`."""
+    cause = error if isinstance(error, NoWorkers) else error.__cause__ or error
+    return _reason(recipe, _culprit_of(recipe), cause)
+
+
+def _reason(recipe: Recipe, culprit: Culprit | None, error: BaseException) -> Reason:
+    kind = _kind_for(culprit)
+    if isinstance(error, NoWorkers):
+        text = without_workers(kind, error)
+        return Reason(coded(Code.NO_WORKERS, text), warns=_shown.first("no workers"))
+    functions = [name for name, _ in _functions(recipe)]
+    plugins = [name for name, _ in _plugins(recipe)]
+    text = why_here(functions, plugins, kind, culprit, error)
+    return Reason(coded(Code.NO_WORKERS, text))
+
+
+def _kind_for(culprit: Culprit | None) -> str:
+    bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
+    return "serial" if bound else "threads"
 
 
 def _culprit_of(recipe: Recipe) -> Culprit | None:

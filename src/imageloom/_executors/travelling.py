@@ -12,7 +12,7 @@ from imageloom._executors.portable import packed
 from imageloom._executors.state.snapshot import Snapshot
 from imageloom._pipeline.recipe import Recipe
 
-__all__ = ["CannotTravel", "can_travel", "packed_recipe", "what_travels"]
+__all__ = ["CannotTravel", "obstacle", "packed_recipe", "what_travels"]
 
 _MOST_KEPT: Final = 2**20  # bytes of a pickled recipe that are kept until workers are opened
 
@@ -21,15 +21,15 @@ class CannotTravel(ArgumentTypeError):
     """Something that the user's functions or plug-ins refer to cannot be sent to other processes."""
 
 
-def can_travel(recipe: Recipe) -> bool:
-    """Whether `packed_recipe` will not raise; it is quicker."""
+def obstacle(recipe: Recipe) -> CannotTravel | None:
+    """What `packed_recipe` would raise; None if the recipe can travel. It is quicker."""
     try:
         sent = _sent(recipe)
-    except CannotTravel:
-        return False
+    except CannotTravel as error:
+        return error
     if isinstance(recipe.program, Snapshot) and sent.size <= _MOST_KEPT:
         recipe.program.sent = sent  # as of now, which is the first batch
-    return True
+    return None
 
 
 def packed_recipe(recipe: Recipe) -> Packed:
