@@ -16,4 +16,5 @@ with flow("auto") as part:
         torch.nn.functional.cross_entropy(parallel(x.flatten(1)), y).backward()
         optimizer.step()
 print("RESULT", json.dumps([p.detach().ravel().tolist() for p in model.parameters()]))
+distributed.barrier()  # see docs/how-to/data-parallel.md
 distributed.destroy_process_group()
