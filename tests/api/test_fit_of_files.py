@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imageloom import ImageDataGenerator, InvalidArgumentError
+from imageloom import ImageDataGenerator, InvalidArgumentError, StateMismatchError
 from imageloom._imaging.normalise import FeatureStatistics, MeasuredImages
 from imageloom._imaging.statistics_file import save_statistics
 
@@ -148,3 +148,63 @@ def test_a_file_of_an_earlier_release_is_read(crops: Path, tmp_path: Path) -> No
     fitted.fit(tmp_path / "stats.npz")
     np.testing.assert_array_equal(fitted.mean, STATISTICS.mean)
     first(fitted, crops)
+
+
+# A state says what the statistics are, so that nobody continues with others.
+
+STEPS = {"featurewise_center": "mean", "featurewise_std_normalization": "std"}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [(), ("featurewise_center",), tuple(STEPS), ("featurewise_center", "zca_whitening")],
+    ids=" and ".join,
+)
+def test_state_is_the_same_whoever_found_the_statistics(
+    steps: tuple[str, ...], crops: Path, tmp_path: Path
+) -> None:
+    """A file has more than an array or an iterator is asked for."""
+    options = {**dict.fromkeys(STEPS, False), **dict.fromkeys(steps, True)}
+    streamed, from_file = generator(**options), generator(**options)
+    read = {"target_size": (6, 4), "shuffle": False, "batch_size": 4, "seed": 1}
+    streamed.fit(streamed.flow_from_directory(crops, **read), verbose=False)
+    found = streamed._statistics()
+    everything = dataclasses.replace(
+        STATISTICS,
+        **{
+            name: value
+            for name in ("mean", "std", "zca_whitening_matrix")
+            if (value := getattr(found, name)) is not None
+        },
+    )
+    save_statistics(everything, tmp_path / "stats.npz")
+    from_file.fit(tmp_path / "stats.npz")
+    one, other = (each.flow_from_directory(crops, **read) for each in (streamed, from_file))
+    assert one.state_dict() == other.state_dict()
+    next(one)
+    other.load_state_dict(one.state_dict())
+    np.testing.assert_array_equal(next(other)[0], next(one)[0])
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_statistics_that_count_still_tell_streams_apart(step: str, crops: Path, tmp_path: Path) -> None:
+    options = {"featurewise_std_normalization": step == "featurewise_std_normalization"}
+    fitted, assigned = generator(**options), generator(**options)
+    for each in (fitted, assigned):
+        each.fit(written(tmp_path))
+    setattr(assigned, STEPS[step], getattr(STATISTICS, STEPS[step]) + 1)
+    one, other = (
+        each.flow_from_directory(crops, (6, 4), batch_size=4, seed=1) for each in (fitted, assigned)
+    )
+    with pytest.raises(StateMismatchError, match=f"fitted {STEPS[step]} was"):
+        other.load_state_dict(one.state_dict())
+
+
+def test_state_of_an_earlier_release_is_read(crops: Path, tmp_path: Path) -> None:
+    """It had the statistics that no option used, too."""
+    fitted = generator(featurewise_std_normalization=False)
+    fitted.fit(written(tmp_path))
+    it = fitted.flow_from_directory(crops, (6, 4), batch_size=4, seed=1)
+    state = it.state_dict()
+    state["fingerprint"] |= {"fitted std": "0123456789abcdef", "fitted zca_whitening_matrix": "f0"}
+    it.load_state_dict(state)

@@ -17,7 +17,7 @@ import pytest
 from pictures import CLASSES, FILE_COUNT
 from PIL import Image
 
-import imageloom._preview.samples
+import imageloom._preview.originals
 from imageloom import (
     BadImageError,
     DirectoryIterator,
@@ -295,9 +295,9 @@ def test_a_huge_data_set_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     it = ImageDataGenerator(cache="memory").flow_from_dataframe(
         frame, tmp_path, class_mode="sparse", validate_filenames=False
     )
-    read = imageloom._preview.samples.read_stored
+    read = imageloom._preview.originals.read_stored
     monkeypatch.setattr(
-        imageloom._preview.samples,
+        imageloom._preview.originals,
         "read_stored",
         lambda root, name, options: opened.append(name) or read(root, name, options),
     )

@@ -15,6 +15,8 @@ from browsing import PATIENCE, Client, browsing, served
 from command_line import run
 from PIL import Image
 
+from imageloom._addresses import address_line
+
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -217,4 +219,4 @@ def test_a_table_that_is_none(tmp_path: Path) -> None:
     table.write_text("a,b\n1,2\n")
     result = run("browse", table, "--no-open", status=1)
     assert "filename" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.splitlines()[1:] == [address_line("MissingColumnError")]

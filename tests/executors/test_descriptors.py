@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import select
+import subprocess
 import sys
 import threading
 from multiprocessing.connection import Connection
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from imageloom._executors.workers import dispatcher as module
+from imageloom._executors.workers import spawning
 from imageloom._executors.workers.dispatcher import Dispatcher
 from imageloom._executors.workers.shared_memory import Segment
 
@@ -94,3 +97,29 @@ def test_memory_is_closed_once_even_from_within(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "close", again)
     segment.close()
     assert len(closed) == 1
+
+
+class Unending:
+    """The process of a worker that does not end when it is killed; it counts how often that was."""
+
+    pid = os.getpid()  # of a process, so that there is something to watch
+    returncode = None
+    kills = 0
+
+    def wait(self, seconds: float) -> int:
+        raise subprocess.TimeoutExpired("a worker", seconds)
+
+    def kill(self) -> None:
+        self.kills += 1
+
+
+def test_worker_that_does_not_end_leaves_no_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Unending()
+    monkeypatch.setattr(spawning, "_popen", lambda *_: process)
+    before = psutil.Process().num_fds()
+    worker = spawning.WorkerProcess(dict(os.environ))
+    process.kills = 0  # `__init__` kills one that does not listen, as this one
+    assert worker.end(0.0).startswith("no end although it was killed")
+    assert process.kills == 1
+    assert not worker.gone  # so that its memory is not handed out again
+    assert psutil.Process().num_fds() == before

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from ray_support import needs_ray
 
 from imageloom import ImageDataGenerator, ImageLoomError
+from imageloom._executors import adaptive
 from imageloom._executors.turns import Turn, Turns
 
 SECONDS = 60
@@ -139,6 +141,58 @@ def test_a_worker_starts_no_workers_of_its_own(
     generator = ImageDataGenerator(executor=far, cores=1, preprocessing_function=reading)
     with flow_of(generator, crops) as it, pytest.raises(ImageLoomError, match=r"executor=.threads"):
         within_time(lambda: next(it))
+
+
+@pytest.mark.adaptive
+@pytest.mark.usefixtures("busy_program")
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("readers", [1, 2, 4])
+@pytest.mark.parametrize("who", ["readers", "threads", "both"])
+def test_two_iterators_that_stay_one_of_which_is_read_by_the_others_function_and_by_the_program(
+    who: str, readers: int, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One lock keeps their functions apart, whoever computes them, and nobody waits in a circle."""
+    seconds = {"readers": (0.5, 1000.0), "threads": (0.0, 0.0), "both": (0.02, 0.0)}[who]
+    monkeypatch.setattr(adaptive, "_START_SECONDS", seconds[0])
+    monkeypatch.setattr(adaptive, "_PASSING_SECONDS", seconds[1])
+    clahe, alone, calls = cv2.createCLAHE(), threading.Lock(), itertools.count()
+    images = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3)).astype(np.float32)
+
+    def plain(x: NDArray[Any]) -> NDArray[Any]:
+        assert alone.acquire(blocking=False), "two at the same time"
+        try:
+            return x + clahe.apply(x[..., 0].astype(np.uint8)).mean()
+        finally:
+            alone.release()
+
+    def reading(x: NDArray[Any]) -> NDArray[Any]:
+        return x + inner[next(calls) % len(inner)].mean() + clahe.getClipLimit()
+
+    inner, outer = (
+        ImageDataGenerator(cores=cores, preprocessing_function=function).flow(
+            images, batch_size=4, seed=1
+        )
+        for function in (plain, reading)
+    )
+
+    def read(*iterators: Any) -> None:
+        for it in iterators * 15:
+            next(it)
+
+    turns = [(outer, inner)] if readers == 1 else [(outer,), (inner,)] * (readers // 2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", f".*{STAYS}")
+        with ThreadPoolExecutor(readers) as pool:
+            ends = [pool.submit(read, *each) for each in turns]
+            done, late = wait(ends, SECONDS)
+            if late:
+                inner.close()  # which ends what waits, so that the pool ends
+                outer.close()
+        assert not late, "they wait for one another"
+        for end in done:
+            end.result()
+    inner.close()
+    outer.close()
 
 
 # The lock

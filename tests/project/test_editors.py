@@ -135,7 +135,6 @@ CALLS: dict[str, list[dict[str, Any] | None]] = {
         {},
         {"weight_col": "w"},
         {"class_mode": "image", "y_col": "mask"},
-        {"class_mode": "keypoints", "y_col": ["w", "v"]},
         {"class_mode": "multi_output", "y_col": ["w", "v"]},
         {"class_mode": "boxes", "y_col": ["w", "v", "wide", "high"]},
         {"class_mode": None, "weight_col": "w"},
@@ -172,4 +171,13 @@ def test_class_modes_of_one_form(crops: Path, mode: str) -> None:
     assert kind_of(iterator._empty_batch()) == "tuple[NDArray[Any], NDArray[Any]]"
     frame = pd.DataFrame({"filename": ["cat/00.jpg", "cup/00.jpg"], "class": ["cat", "cup"]})
     framed = generator.flow_from_dataframe(frame, crops, class_mode=mode)
+    assert kind_of(framed._empty_batch()) == "tuple[NDArray[Any], NDArray[Any]]"
+
+
+@pytest.mark.parametrize("mode", ["raw", "keypoints"])
+def test_class_modes_of_one_form_of_data_frames(crops: Path, mode: str) -> None:
+    frame = pd.DataFrame({"filename": ["cat/00.jpg", "cup/00.jpg"], "w": [1, 2], "v": [3, 4]})
+    framed = ImageDataGenerator(executor="serial").flow_from_dataframe(
+        frame, crops, y_col=["w", "v"], class_mode=mode
+    )
     assert kind_of(framed._empty_batch()) == "tuple[NDArray[Any], NDArray[Any]]"

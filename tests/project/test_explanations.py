@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import ast
+import errno
 import inspect
 import json
 import logging
 import re
 import warnings
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 from command_line import run
 
 import imageloom
 from imageloom import ImageLoomError
 from imageloom._addresses import PAGES, address_line
+from imageloom._cli import main
 from imageloom._cli.explain import sections
 from imageloom._warnings import Code, Hint, coded, warn_user
 
@@ -41,6 +46,7 @@ BUILT_IN = {
     and isinstance(node.args[0], ast.Call)
     and isinstance(node.args[0].func, ast.Name)
 }
+OF_COMMANDS = {"UsageError"}
 of_a_checkout = pytest.mark.skipif(
     not (ROOT / "docs").exists(), reason="an unpacked distribution has no documents"
 )
@@ -57,8 +63,9 @@ def test_the_package_has_copies_of_the_pages(page: str) -> None:
 
 def test_no_section_is_missing_and_none_is_an_orphan() -> None:
     assert {"AttributeError", "IndexError", "NotImplementedError"} == BUILT_IN
-    assert set(SECTIONS) == {*CODES, *ERRORS, *BUILT_IN}
-    for page, names in (("warnings.md", CODES), ("errors.md", {*ERRORS, *BUILT_IN})):
+    of_errors = {*ERRORS, *BUILT_IN, *OF_COMMANDS}
+    assert set(SECTIONS) == {*CODES, *of_errors}
+    for page, names in (("warnings.md", CODES), ("errors.md", of_errors)):
         headings = re.findall(r"^### (.*)$", (COPIES / page).read_text("utf-8"), re.MULTILINE)
         assert set(headings) == names
         assert len(headings) == len(names)
@@ -216,3 +223,69 @@ def test_a_command_that_fails_says_where_its_error_is_explained(tmp_path: Path) 
     state.write_text("{}", encoding="utf-8")
     done = run("replay", state, "--step", 1, status=1)
     assert done.stderr.splitlines()[-1] == address_line("InvalidArgumentError")
+
+
+def commands(group: click.Group, *before: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """The words that lead to each command, and the command."""
+    yield before, group
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *before, name)
+        else:
+            yield (*before, name), command
+
+
+COMMANDS = dict(commands(main))
+
+
+def wrong_words(command: click.Command) -> Iterator[tuple[str, ...]]:
+    """Words that a command does not understand, of each kind that it can be given."""
+    yield ("--no-such-option",)
+    if isinstance(command, click.Group):
+        yield ("no-such-command",)
+    for each in command.params:
+        if isinstance(each, click.Argument) and each.required:
+            yield ()  # it is missing
+        if isinstance(each, click.Option) and not each.is_flag and each.nargs == 1:
+            yield (each.opts[0],)  # without its value
+        if isinstance(each.type, click.Choice):
+            yield (each.opts[0], "no-such-choice")
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "imageloom")
+def test_what_a_command_does_not_understand_is_explained(words: tuple[str, ...]) -> None:
+    for wrong in wrong_words(COMMANDS[words]):
+        done = run(*words, *wrong, status=2)
+        assert done.stdout == ""
+        *_, error, line = done.stderr.splitlines()
+        assert error.startswith("Error: "), done.stderr
+        assert is_right(line, "UsageError")
+
+
+@pytest.mark.parametrize(
+    "words", [("explain", "IL999"), ("cache", "prune", "--all", "--data-folder", ".")]
+)
+def test_what_a_command_refuses_itself_is_explained(words: tuple[str, ...]) -> None:
+    assert is_right(run(*words, status=2).stderr.splitlines()[-1], "UsageError")
+
+
+@pytest.mark.parametrize("command", ["browse", "preview", "stats", "bench"])
+def test_a_folder_without_images_is_explained(command: str, tmp_path: Path) -> None:
+    done = run(command, tmp_path, status=1)
+    assert is_right(done.stderr.splitlines()[-1], "InvalidArgumentError")
+
+
+def test_a_refusal_of_the_system_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(import_module("imageloom._cli.replay"), "read_json", refused)
+    (tmp_path / "state.json").touch()
+    done = run("replay", tmp_path / "state.json", "--step", 1, status=1)
+    assert is_right(done.stderr.splitlines()[-1], "StorageError")
+
+
+def test_a_command_without_words_shows_its_help() -> None:
+    done = run(status=2)
+    assert "Examples:" in done.stderr
+    assert "What to do" not in done.stderr

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from imageloom import ImageLoomError, __version__
+from imageloom._addresses import address_line
 from imageloom._cli.arguments import WithExamples
 from imageloom._cli.bench import bench
 from imageloom._cli.browse import browse
@@ -23,7 +24,7 @@ from imageloom._cli.inspect import inspect
 from imageloom._cli.preview import preview
 from imageloom._cli.replay import replay
 from imageloom._cli.stats import stats
-from imageloom._cli.terminal import Failure, colours_wanted, tolerant_output
+from imageloom._cli.terminal import Failure, colours_wanted, explaining_usage, tolerant_output
 from imageloom._cli.verify import verify
 from imageloom._errors import in_one_line
 
@@ -34,11 +35,12 @@ _NOBODY_READS = 141  # and for one whose output pipe was closed, as by `| head`
 
 
 class _Program(WithExamples, click.Group):
-    """The group of commands. It turns errors into one line on standard error and an exit status."""
+    """The group of commands. It turns errors into lines on standard error and an exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with explaining_usage():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(_INTERRUPTED)
@@ -47,9 +49,9 @@ class _Program(WithExamples, click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_NOBODY_READS)
         except ImageLoomError as error:
-            raise Failure(f"{_sentence(error)}\n{error.__notes__[-1]}") from error
+            raise Failure(_sentence(error), where=error.__notes__[-1]) from error
         except OSError as error:
-            raise Failure(_sentence(error)) from error
+            raise Failure(_sentence(error), where=address_line("StorageError")) from error
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
@@ -57,8 +59,16 @@ class _Program(WithExamples, click.Group):
                 raise
             raise Failure(
                 f"{type(error).__name__}: {_sentence(error)} (To see where it arose, pass --traceback "
-                "before the name of the command.)"
+                "before the name of the command.)",
+                where=None,
             ) from error
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parses what stands before the name of the command."""
+        with explaining_usage():
+            return super().make_context(info_name, args, parent, **extra)
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Runs the program."""

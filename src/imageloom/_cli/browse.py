@@ -20,12 +20,10 @@ from imageloom._cli.arguments import (
 from imageloom._cli.tables import columns_of, table_options
 from imageloom._cli.terminal import Failure
 from imageloom._cli.values import Place
-from imageloom._errors import in_one_line
 
 if TYPE_CHECKING:
     from imageloom._cli.browsing.server import LoopbackServer
     from imageloom._cli.browsing.site import Site
-    from imageloom._cli.listed import Listed
 
 __all__ = ["browse"]
 
@@ -84,7 +82,7 @@ def browse(
     with on_stderr():
         listed = list_data(place, columns, None, extensions)
         if not listed.names:
-            raise _nothing_to_show(place, listed)
+            raise listed.refused or no_images(place)
         data = BrowsedData(listed)
         inspection = Inspection(place, listed, data.numbers, wanted=not no_inspect)
         site = Site(place, data, inspection, flow_call(place, columns, extensions))
@@ -114,8 +112,3 @@ def _opened(port: int | None, site: Site) -> LoopbackServer:
         raise Failure(
             f"Port {port} cannot be used ({error.strerror}): leave out --port, and a free one is taken."
         ) from error
-
-
-def _nothing_to_show(place: Path | str, listed: Listed) -> Failure:
-    refused = [mistake.text for mistake in listed.mistakes if mistake.kind == "refused"]
-    return Failure(in_one_line(" ".join(refused[0].split()))) if refused else no_images(place)

@@ -52,6 +52,7 @@ class Listed:
         subsets_of: the subsets of each file, if there are any: a table may name a file twice.
         mistakes: what cannot be meant in the data set.
         others: the number of files that are not read, by suffix.
+        refused: why there is no data set, if a table is not what the arguments say; a mistake, too.
     """
 
     root: str
@@ -61,6 +62,7 @@ class Listed:
     subsets_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     mistakes: Sequence[Mistake] = ()
     others: Mapping[str, int] = field(default_factory=dict)
+    refused: ImageLoomError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,8 @@ def _table(
             training = set(map(str, rest))
             subsets_of = _subsets(list(training), list(validation), list(training & validation))
     except ImageLoomError as error:
-        return Listed(columns.directory or os.getcwd(), mistakes=[Mistake("refused", str(error))])
+        mistake = Mistake("refused", str(error))
+        return Listed(columns.directory or os.getcwd(), mistakes=[mistake], refused=error)
     names = list(dict.fromkeys(map(str, source.filenames)))
     labels = {str(name): source.class_name(i) for i, name in enumerate(source.filenames)}
     class_of = labels if source.class_ids is not None else {}

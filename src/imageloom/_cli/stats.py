@@ -162,7 +162,8 @@ def _fitted(flow: DirectoryIterator) -> FeatureStatistics:
         except BadImageError as error:
             raise Failure(
                 f"{' '.join(str(error).split())} Pass --on-bad-image replace to use the next readable "
-                f"file instead.\n{error.__notes__[-1]}"
+                "file instead.",
+                where=error.__notes__[-1],
             ) from error
     statistics: FeatureStatistics = flow.image_data_generator._freeze().statistics
     return statistics

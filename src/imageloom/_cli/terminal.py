@@ -6,16 +6,22 @@ import os
 import shutil
 import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import click
 
+from imageloom._addresses import address_line
+
 __all__ = [
     "COLUMNS",
     "Failure",
+    "Misuse",
     "colours_wanted",
     "columns",
     "cut",
+    "explaining_usage",
     "heading",
     "padded",
     "room_of_terminal",
@@ -24,6 +30,7 @@ __all__ = [
 ]
 
 COLUMNS: Final = 60  # the width that tables and bars fit
+_AN_ARGUMENT: Final = address_line("InvalidArgumentError")  # is what is wrong most often
 
 
 def colours_wanted() -> bool | None:
@@ -50,7 +57,16 @@ def tolerant_output() -> None:
 
 
 class Failure(click.ClickException):
-    """An error of one line; those of the library have a second one, about where it is explained."""
+    """An error of one line, and another one about where it is explained."""
+
+    def __init__(self, message: str, *, where: str | None = _AN_ARGUMENT) -> None:
+        """Takes its words.
+
+        Args:
+            message: what is wrong, in one line.
+            where: the second line; None for an error that nobody has foreseen.
+        """
+        super().__init__(message if where is None else f"{message}\n{where}")
 
     def show(self, file: object = None) -> None:
         """Prints it to standard error."""
@@ -58,6 +74,29 @@ class Failure(click.ClickException):
         label = click.style("Error:", fg="red", bold=True)
         # The context, which knows about colours, has ended.
         click.echo(f"{label} {self.format_message()}", err=True, color=colours_wanted())
+
+
+class Misuse(click.UsageError):
+    """An error of the command line, with a last line about where it is explained."""
+
+    def __init__(self, error: click.UsageError) -> None:
+        """Takes over the words of click, or of a command."""
+        super().__init__(f"{error.format_message()}\n{address_line('UsageError')}", error.ctx)
+
+
+@contextmanager
+def explaining_usage() -> Iterator[None]:
+    """Errors of the command line say where they are explained.
+
+    Raises:
+        Misuse: the command line is wrong.
+    """
+    try:
+        yield
+    except (Misuse, click.exceptions.NoArgsIsHelpError):  # the latter prints the help
+        raise
+    except click.UsageError as error:
+        raise Misuse(error) from error
 
 
 def warn(text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from imageloom._executors.base import ComputedBatch
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.naming import naming_in_warnings
@@ -19,9 +21,9 @@ def computed_here(pipeline: Pipeline, task: BatchTask) -> ComputedBatch:
     """
     recipe = pipeline.recipe
     arrays = private_arrays(recipe.layout, len(task))
-    if recipe.user_code:
-        with pipeline.randomness.seeded(task, restore=True), naming_in_warnings:
-            report = pipeline.run(task, arrays)
-    else:  # nothing draws, or warns of a sample, but this library
+    with ExitStack() as around:
+        if recipe.user_code:  # otherwise nothing draws, or warns of a sample, but this library
+            around.enter_context(pipeline.randomness.seeded(task, restore=True))
+            around.enter_context(naming_in_warnings)
         report = pipeline.run(task, arrays)
     return ComputedBatch(lambda: arrays, lambda: None, report)

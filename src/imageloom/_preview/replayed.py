@@ -12,12 +12,12 @@ from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchSpec, Recipe
 from imageloom._preview.captions import phrases
 from imageloom._preview.marks import Marks, marks_of
+from imageloom._preview.originals import stored_sample
 from imageloom._preview.samples import (
     PreviewImage,
     Version,
     not_normalised,
     stored_marks,
-    stored_sample,
     without_copies,
 )
 from imageloom._preview.sheet import about_values, draw_sheet

@@ -1,4 +1,4 @@
-"""Images of a data set as stored, and transformed versions of them as batches would hold them.
+"""Samples of a data set for people: which ones, and versions of them as batches would hold them.
 
 Versions are computed with the pipeline of the batches, including hooks, but without the normalisation
 at the end, whose results cannot be shown as pictures. Nothing here starts a worker or changes a random
@@ -16,21 +16,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, InvalidArgumentError
-from imageloom._imaging.decode import read_pixels, read_stored
-from imageloom._options import ReadOptions
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
 from imageloom._preview.marks import Marks, marks_of
+from imageloom._preview.originals import (
+    channels_last,
+    clipped_share,
+    names_of,
+    stored_image,
+    stored_masks,
+)
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.base import SampleSource
 from imageloom._warnings import warn_user
 
 __all__ = [
-    "PreviewImage", "Version", "clipped_share", "make_preview_images", "not_normalised",
-    "pick_samples", "spread", "stored_image", "stored_marks", "stored_sample",
-    "why_not_augmented", "without_copies",
-]  # fmt: skip
+    "PreviewImage",
+    "Version",
+    "make_preview_images",
+    "not_normalised",
+    "pick_samples",
+    "spread",
+    "stored_marks",
+    "why_not_augmented",
+    "without_copies",
+]
 
 Pixels = NDArray[Any]
 
@@ -207,12 +218,12 @@ def _of_sample(
     *,
     natural_size: bool,
 ) -> list[PreviewImage]:
-    names = _names(source, index)
+    names = names_of(source, index)
     class_name = source.class_name(index)
     number = source.class_indices.get(class_name)
     try:
         stored = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
-        masks = _stored_masks(recipe, source, index)
+        masks = stored_masks(recipe, source, index)
         shown = _shown(recipe, stored[0].shape if natural_size else None)
         marks = stored_marks(shown, source, index)
         computed = [_versions_of(shown, source, index, each) for each in seeds]
@@ -240,71 +251,6 @@ def _of_sample(
 def _seeds(seed: int, place: int, versions: int) -> list[int]:
     """Returns seeds for the versions of a sample; successive numbers would draw similar transforms."""
     return [int(np.random.SeedSequence((seed, place, k)).generate_state(1)[0]) for k in range(versions)]
-
-
-def stored_image(
-    recipe: Recipe, source: SampleSource, index: int, part: int = 0, *, small: bool = False
-) -> Pixels:
-    """Returns one image after decoding and resizing, before any hook, (height, width, channels).
-
-    Args:
-        recipe: the recipe of the iterator's batches.
-        source: the data set.
-        index: number of the sample.
-        part: number of the image within the sample.
-        small: whether to decode at a reduced scale where possible.
-
-    Raises:
-        BadImageError: the file cannot be read.
-    """
-    if recipe.rows is not None:
-        return _channels_last(np.asarray(recipe.rows[index]), recipe)
-    read = recipe.read
-    assert read is not None
-    name = _names(source, index)[part]
-    read = dataclasses.replace(read, scaled=True) if small else read
-    if recipe.records is not None:
-        return read_pixels(name, read, recipe.records.content(index))
-    pixels = read_stored(source.root, name, read)
-    if name.lower().endswith(".npy"):
-        pixels = _channels_last(pixels, recipe)
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
-
-
-def stored_sample(
-    recipe: Recipe, source: SampleSource, index: int
-) -> tuple[list[tuple[str, Pixels]], list[Pixels]]:
-    """Returns the name and the image of each part of a sample as stored, and its masks.
-
-    Raises:
-        BadImageError: a file cannot be read.
-    """
-    names = _names(source, index)
-    images = [stored_image(recipe, source, index, part) for part in range(recipe.images)]
-    return list(zip(names, images, strict=True)), _stored_masks(recipe, source, index)
-
-
-def clipped_share(recipe: Recipe, source: SampleSource, name: str, image: Pixels) -> float:
-    """The share of pixels that lose their value because a file of 16 bits is read as colours."""
-    may_have_16_bits = name.lower().endswith((".png", ".tif", ".tiff", ".ppm"))
-    if recipe.read is None or recipe.read.color_mode == "grayscale" or not may_have_16_bits:
-        return 0.0
-    if image.size == 0 or image.max() < 255:
-        return 0.0
-    grey = dataclasses.replace(recipe.read, color_mode="grayscale", interpolation=None)
-    return float(np.mean(read_stored(source.root, name, grey) > 255))
-
-
-def _stored_masks(recipe: Recipe, source: SampleSource, index: int) -> list[Pixels]:
-    if not recipe.masks:
-        return []
-    assert recipe.read is not None
-    read: ReadOptions = recipe.read.for_masks()
-    (files,) = source.task(_spec(index, 0)).masks
-    if recipe.mask_records:
-        contents = [records.content(index) for records in recipe.mask_records]
-        return [read_pixels(*pair) for pair in zip(files, [read] * len(files), contents, strict=True)]
-    return [read_stored(source.root, file, read) for file in files]
 
 
 def stored_marks(shown: Recipe, source: SampleSource, index: int) -> Marks | None:
@@ -382,9 +328,9 @@ def _computed(
         report = pipeline.run(task, arrays)
     for _, text, category in report.warnings:
         warn_user(text, category)
-    images = [_channels_last(array[0], recipe) for array in arrays[: recipe.images]]
+    images = [channels_last(array[0], recipe) for array in arrays[: recipe.images]]
     masks = [
-        _channels_last(array[0], recipe)
+        channels_last(array[0], recipe)
         for array in arrays[recipe.images : recipe.images + recipe.masks]
     ]
     marks = None
@@ -397,23 +343,8 @@ def _computed(
     if partner is not None and report.mixture is not None and report.mixture.partners[0] != 0:
         share = float(1 - report.mixture.weights[0])
         way = "mixup" if report.mixture.boxes is None else "cutmix"
-        mixed = {way: f"{share:.0%} of {_names(source, partner)[0]}"}
+        mixed = {way: f"{share:.0%} of {names_of(source, partner)[0]}"}
         params = [{**(drawn or {}), **mixed} for drawn in params]
     return [
         Version(image, masks, drawn, seed, marks) for image, drawn in zip(images, params, strict=True)
     ]
-
-
-def _spec(index: int, seed: int) -> BatchSpec:
-    return BatchSpec(0, 0, np.array([index], dtype=np.int64), seed, 0)
-
-
-def _channels_last(x: Pixels, recipe: Recipe) -> Pixels:
-    return np.moveaxis(x, 0, -1) if recipe.channels_first and x.ndim == 3 else x
-
-
-def _names(source: SampleSource, index: int) -> tuple[str, ...]:
-    if not source.filenames:
-        return (f"image {index}",)
-    name = source.filenames[index]
-    return (name,) if isinstance(name, str) else name

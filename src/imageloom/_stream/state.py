@@ -24,6 +24,12 @@ __all__ = ["IRRELEVANT_OPTIONS", "checked_state", "described", "make_state", "pl
 _FORMAT: Final = "imageloom-state"
 _VERSION: Final = 1
 _END: Final = 2**62  # of positions; no training reads so many batches
+# What `fit` finds, and the option without which it changes nothing.
+_FITTED: Final = {
+    "mean": "featurewise_center",
+    "std": "featurewise_std_normalization",
+    "zca_whitening_matrix": "zca_whitening",
+}
 # Options that do not change any value of the stream, or that are compared in another way.
 IRRELEVANT_OPTIONS: Final = frozenset(
     {
@@ -61,15 +67,21 @@ def described(options: GeneratorOptions, statistics: FeatureStatistics) -> dict[
         for field in dataclasses.fields(options)
         if field.name not in IRRELEVANT_OPTIONS
     }
-    fitted = {
-        "mean": statistics.mean,
-        "std": statistics.std,
-        "zca_whitening_matrix": statistics.zca_whitening_matrix,
-    }
-    for name, found in fitted.items():
+    for name in _FITTED:
+        found = getattr(statistics, name)
         digest = None if found is None else hashlib.sha256(found.tobytes()).hexdigest()[:16]
         arguments[f"fitted {name}"] = digest
-    return arguments
+    return _without_unused(arguments)
+
+
+def _without_unused(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """The fingerprint without statistics that no option uses, as a file for `fit` may have them."""
+    unused = {
+        f"fitted {name}"
+        for name, option in _FITTED.items()
+        if not _differ(fingerprint.get(option), False)
+    }
+    return {key: None if key in unused else value for key, value in fingerprint.items()}
 
 
 def plain(value: Any) -> Any:
@@ -128,6 +140,7 @@ def checked_state(state: Any, fingerprint: Mapping[str, Any]) -> tuple[int, int,
             f"The state has version {version}; this imageloom reads version {_VERSION}. Update "
             "imageloom, or start without the state."
         )
+    theirs = _without_unused(theirs)  # an earlier release left them in
     differences = [
         f"{name} was {theirs.get(name)!r} and is {fingerprint.get(name)!r}"
         for name in sorted({*theirs, *fingerprint}, key=str)

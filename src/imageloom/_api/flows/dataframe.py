@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from imageloom._api.iterators.arguments import without_deprecated
 from imageloom._api.iterators.dataframes import DataFrameIterator
-from imageloom._api.iterators.settings import (
-    FlowingGenerator,
-)
+from imageloom._api.iterators.settings import FlowingGenerator
 
 __all__ = ["flow_from_dataframe"]
 
@@ -32,7 +30,7 @@ def flow_from_dataframe(
     target_size: tuple[int, int] = (256, 256),
     color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
-    class_mode: Literal["categorical", "binary", "sparse", "raw", "input"] = "categorical",
+    class_mode: Literal["categorical", "binary", "sparse", "raw", "input", "keypoints"] = "categorical",
     batch_size: int = 32,
     shuffle: bool | str = True,
     seed: int | None = None,
@@ -103,41 +101,6 @@ def flow_from_dataframe(
     color_mode: str | int = "rgb",
     classes: Sequence[str] | None = None,
     class_mode: Literal["image"] = ...,
-    batch_size: int = 32,
-    shuffle: bool | str = True,
-    seed: int | None = None,
-    save_to_dir: str | os.PathLike[str] | None = None,
-    save_prefix: str = "",
-    save_format: str = "png",
-    subset: str | None = None,
-    interpolation: str | None = "nearest",
-    validate_filenames: bool = True,
-    *,
-    keep_aspect_ratio: bool = False,
-    shard: tuple[int, int] | str | None = None,
-    balance: bool = False,
-    bounding_box_format: str = "xyxy",
-    keypoint_format: str = "xy",
-    max_boxes: int | None = None,
-    min_visibility: float = 0.0,
-    verbose: bool | int | str = True,
-    extensions: str | Collection[str] | None = None,
-    **deprecated: Any,
-) -> DataFrameIterator[tuple[NDArray[Any], NDArray[Any]]]: ...
-
-
-@overload
-def flow_from_dataframe(
-    self: FlowingGenerator,
-    dataframe: Any,
-    directory: str | os.PathLike[str] | None = None,
-    x_col: str = "filename",
-    y_col: str | list[str] = "class",
-    weight_col: None = None,
-    target_size: tuple[int, int] = (256, 256),
-    color_mode: str | int = "rgb",
-    classes: Sequence[str] | None = None,
-    class_mode: Literal["keypoints"] = ...,
     batch_size: int = 32,
     shuffle: bool | str = True,
     seed: int | None = None,
@@ -419,34 +382,13 @@ def flow_from_dataframe(
     """
     options = self._options()
     return DataFrameIterator(
-        dataframe,
-        directory,
-        self,
-        x_col=x_col,
-        y_col=y_col,
-        weight_col=weight_col,
-        target_size=target_size,
-        color_mode=color_mode,
-        classes=classes,
-        class_mode=without_deprecated(deprecated, class_mode),
-        batch_size=batch_size,
-        shuffle=shuffle,
-        seed=seed,
-        data_format=options.data_format,
-        save_to_dir=save_to_dir,
-        save_prefix=save_prefix,
-        save_format=save_format,
-        subset=subset,
-        interpolation=interpolation,
-        keep_aspect_ratio=keep_aspect_ratio,
-        dtype=options.dtype,
-        validate_filenames=validate_filenames,
-        shard=shard,
-        balance=balance,
-        bounding_box_format=bounding_box_format,
-        keypoint_format=keypoint_format,
-        max_boxes=max_boxes,
-        min_visibility=min_visibility,
-        verbose=verbose,
-        extensions=extensions,
-    )
+        dataframe, directory, self, x_col=x_col, y_col=y_col, weight_col=weight_col,
+        target_size=target_size, color_mode=color_mode, classes=classes,
+        class_mode=without_deprecated(deprecated, class_mode), batch_size=batch_size,
+        shuffle=shuffle, seed=seed, data_format=options.data_format, save_to_dir=save_to_dir,
+        save_prefix=save_prefix, save_format=save_format, subset=subset,
+        interpolation=interpolation, keep_aspect_ratio=keep_aspect_ratio, dtype=options.dtype,
+        validate_filenames=validate_filenames, shard=shard, balance=balance,
+        bounding_box_format=bounding_box_format, keypoint_format=keypoint_format,
+        max_boxes=max_boxes, min_visibility=min_visibility, verbose=verbose, extensions=extensions,
+    )  # fmt: skip

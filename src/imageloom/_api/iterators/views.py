@@ -144,8 +144,9 @@ class IteratorViews:
 
     def _thumbnails(self) -> list[Thumbnail]:
         from imageloom._preview.html import Thumbnail
+        from imageloom._preview.originals import stored_image
         from imageloom._preview.pictures import grey_range, picture
-        from imageloom._preview.samples import pick_samples, stored_image
+        from imageloom._preview.samples import pick_samples
 
         source = self.plan.source
         try:

@@ -20,12 +20,8 @@ from imageloom._cli.browsing.pictures import as_png
 from imageloom._errors import BadImageError, InvalidArgumentError, in_one_line
 from imageloom._options import FILL_MODES, INTERPOLATIONS
 from imageloom._preview.captions import conventions, phrases
-from imageloom._preview.samples import (
-    clipped_share,
-    make_preview_images,
-    stored_image,
-    why_not_augmented,
-)
+from imageloom._preview.originals import clipped_share, stored_image
+from imageloom._preview.samples import make_preview_images, why_not_augmented
 from imageloom._preview.sheet import about_values
 from imageloom._preview.words import geometry_notes
 from imageloom._sources.base import SampleSource

@@ -14,8 +14,8 @@ from imageloom import ImageDataGenerator
 from imageloom._api.previews import file_recipe
 from imageloom._errors import BadImageError
 from imageloom._machine import available_cpus
+from imageloom._preview.originals import stored_image
 from imageloom._preview.pictures import grey_range, picture
-from imageloom._preview.samples import stored_image
 from imageloom._sources.base import SampleSource
 
 __all__ = ["Thumbnails", "as_png"]

@@ -106,20 +106,23 @@ class WorkerProcess:
         """Waits for the end of the child, kills it after `grace` seconds, and returns how it ended."""
         self.line.hang_up()
         try:
-            code = self._process.wait(grace)
+            return _in_words(self._wait(grace))
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            try:
-                code = self._process.wait(_KILL_SECONDS)
-            except subprocess.TimeoutExpired:
-                return "no end although it was killed, perhaps because a file system does not answer"
-        self._close_descriptors()
-        return _in_words(code)
+            return "no end although it was killed, perhaps because a file system does not answer"
+        finally:  # nobody asks for this worker again, ended or not
+            self._close_descriptors()
 
     def in_forked_child(self) -> None:
         """Closes what a forked child has inherited, which would keep the worker from its end."""
         close_quietly(self.line)
         self._close_descriptors()
+
+    def _wait(self, grace: float) -> int:
+        try:
+            return self._process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait(_KILL_SECONDS)
 
     def _close_descriptors(self) -> None:
         close_quietly(self._lifeline)
