@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Compose", "ConvertBoxes", "Drop", "RandomHorizontalFlip", "ToDtype", "installed"]
+__all__ = ["Compose", "ConvertBoxes", "CutMix", "Drop", "RandomHorizontalFlip", "ToDtype", "installed"]
 
 
 class BoundingBoxFormat(Enum):
@@ -106,6 +106,10 @@ class Drop(Transform):
         given = sample[name]
         found = {**sample, name: type(given)(given.data[-1:], **given.about)}
         return found if self.labels_getter is None else {**found, "labels": sample["labels"][-1:]}
+
+
+class CutMix(Transform):
+    """Takes whole batches, which no hook gets."""
 
 
 class ConvertBoxes(Transform):
