@@ -155,7 +155,7 @@ def installed() -> dict[str, ModuleType]:
     vars(tensors).update(Image=Image, Mask=Mask, BoundingBoxes=BoundingBoxes, KeyPoints=KeyPoints)
     functional = ModuleType("torchvision.transforms.v2.functional")
     vars(functional).update(convert_bounding_box_format=convert_bounding_box_format)
-    for kind in (Transform, RandomHorizontalFlip, Drop, ConvertBoxes, ToDtype, Compose):
+    for kind in (Transform, RandomHorizontalFlip, Drop, CutMix, ConvertBoxes, ToDtype, Compose):
         kind.__module__ = "torchvision.transforms.v2._transform"
     own = sys.modules[__name__]
     return {

@@ -68,8 +68,8 @@ def _refuse_those_of_batches(function: Any) -> None:
         name = type(step).__name__
         if name in _OF_BATCHES and type(step).__module__.startswith("torchvision."):
             raise InvalidArgumentError(
-                f"v2.{name} mixes the images and targets of a batch, and a hook gets one image: leave it "
-                f"out, and pass `{_OF_BATCHES[name]}` to the generator."
+                f"v2.{name} mixes the images and targets of a batch, and a hook gets one image: leave "
+                f"it out, and pass `{_OF_BATCHES[name]}` to the generator."
             )
 
 
