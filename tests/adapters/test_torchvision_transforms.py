@@ -20,6 +20,7 @@ torch = pytest.importorskip("torch")
 from torchvision_stand_in import (  # noqa: E402  # which needs torch
     Compose,
     ConvertBoxes,
+    CutMix,
     Drop,
     RandomHorizontalFlip,
     ToDtype,
@@ -131,3 +132,9 @@ def test_its_steps_are_named(frame: pd.DataFrame, folder: Path) -> None:
     (version,) = sheet.info["versions"]
     words = "('torchvision:', 'RandomHorizontalFlip', 'ToDtype')"
     assert version["parameters"]["functions"] == words
+
+
+def test_transforms_of_batches_are_refused(frame: pd.DataFrame, folder: Path) -> None:
+    for function in (CutMix(), Compose([RandomHorizontalFlip(1), CutMix()])):
+        with pytest.raises(InvalidArgumentError, match=r"v2\.CutMix mixes .* pass `cutmix` to the gen"):
+            next(boxes_of(frame, folder, corrected(preprocessing_function=function)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from imageloom import ImageDataGenerator
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 from imageloom._executors.threads import ThreadExecutor
+from imageloom._executors.turns import Turn, Turns
 
 Image = NDArray[np.float32]
 IMAGES = np.zeros((64, 2, 2, 1), np.uint8)  # all alike, so that only draws make a difference
@@ -325,3 +327,42 @@ def test_looking_for_generators_runs_nothing_of_the_user() -> None:
         return x + GENERATOR.normal()
 
     assert distinct(batches(hook, None)) == len(IMAGES)
+
+
+def test_a_batch_here_waits_for_a_function_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both draw from the generator of the process, and either would disturb the other's numbers."""
+    order: list[str] = []
+    inside, wants_its_turn = threading.Event(), threading.Event()
+    reader = threading.Thread(target=lambda: next(here))
+
+    def of_the_thread(x: Image) -> Image:
+        before = np.random.normal()
+        if not inside.is_set():
+            inside.set()
+            order.append("begins")
+            reader.start()
+            assert wants_its_turn.wait(20)
+            order.append("ends")
+        return x + before + np.random.normal()
+
+    def of_the_reader(x: Image) -> Image:
+        order.append("here")
+        wants_its_turn.set()
+        return x + np.random.normal()
+
+    acquire = Turns.acquire
+
+    def noting(self: Turns, turn: Turn) -> None:
+        if threading.current_thread() is reader:
+            wants_its_turn.set()
+        acquire(self, turn)
+
+    monkeypatch.setattr(Turns, "acquire", noting)
+    here = ImageDataGenerator(executor="serial", preprocessing_function=of_the_reader).flow(
+        IMAGES[:1], batch_size=1, seed=1
+    )
+    threads = ImageDataGenerator(executor="threads", cores=1, preprocessing_function=of_the_thread)
+    with here, threads.flow(IMAGES[:2], batch_size=2, seed=1, shuffle=False) as it:
+        next(it)
+        reader.join(20)
+    assert order == ["begins", "ends", "here"]

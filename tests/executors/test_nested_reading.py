@@ -195,6 +195,37 @@ def test_two_iterators_that_stay_one_of_which_is_read_by_the_others_function_and
     outer.close()
 
 
+@pytest.mark.parametrize("access", ["next", "position"])
+def test_a_serial_iterator_that_draws_is_read_by_a_function_that_draws_and_by_the_program(
+    access: str,
+) -> None:
+    """The program waits for the functions in threads, but holds nothing that these wait for."""
+    images = np.zeros((40, 8, 8, 3), np.float32)
+
+    def draws(x: NDArray[Any]) -> NDArray[Any]:
+        return x + np.float32(np.random.rand())
+
+    def reading(x: NDArray[Any]) -> NDArray[Any]:
+        return draws(x) + inner[3].mean()
+
+    inner = ImageDataGenerator(executor="serial", preprocessing_function=draws).flow(
+        images, batch_size=4, seed=1
+    )
+    generator = ImageDataGenerator(executor="threads", cores=2, preprocessing_function=reading)
+    outer = generator.flow(images, batch_size=4, seed=1)
+
+    def read() -> None:
+        for position in range(40):
+            next(outer)
+            if access == "next":
+                next(inner)
+            else:
+                inner[position % len(inner)]
+
+    with inner, outer:
+        within_time(read)
+
+
 # The lock
 
 

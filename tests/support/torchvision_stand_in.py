@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Compose", "ConvertBoxes", "Drop", "RandomHorizontalFlip", "ToDtype", "installed"]
+__all__ = ["Compose", "ConvertBoxes", "CutMix", "Drop", "RandomHorizontalFlip", "ToDtype", "installed"]
 
 
 class BoundingBoxFormat(Enum):
@@ -108,6 +108,10 @@ class Drop(Transform):
         return found if self.labels_getter is None else {**found, "labels": sample["labels"][-1:]}
 
 
+class CutMix(Transform):
+    """Takes whole batches, which no hook gets."""
+
+
 class ConvertBoxes(Transform):
     """Changes the format of boxes to `"XYWH"`, as `ConvertBoundingBoxFormat` does."""
 
@@ -151,7 +155,7 @@ def installed() -> dict[str, ModuleType]:
     vars(tensors).update(Image=Image, Mask=Mask, BoundingBoxes=BoundingBoxes, KeyPoints=KeyPoints)
     functional = ModuleType("torchvision.transforms.v2.functional")
     vars(functional).update(convert_bounding_box_format=convert_bounding_box_format)
-    for kind in (Transform, RandomHorizontalFlip, Drop, ConvertBoxes, ToDtype, Compose):
+    for kind in (Transform, RandomHorizontalFlip, Drop, CutMix, ConvertBoxes, ToDtype, Compose):
         kind.__module__ = "torchvision.transforms.v2._transform"
     own = sys.modules[__name__]
     return {

@@ -10,7 +10,7 @@ import click
 
 from imageloom._cli.arguments import SectionedCommand, json_option, on_stderr, option
 from imageloom._cli.output import OutputFile
-from imageloom._cli.saved import read_json
+from imageloom._cli.saved import read_json, table_option
 from imageloom._cli.terminal import heading, padded
 from imageloom._cli.values import Place
 from imageloom._errors import in_one_line
@@ -48,17 +48,17 @@ __all__ = ["replay"]
     "folder",
     type=Place(files=False),
     metavar="DIR",
-    help="The folder of the images.  [default: the one of the run]",
+    help="The folder or URL of the images, shards or Parquet files.  [default: the one of the run]",
 )
-@option(
-    "--table",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The table of flow_from_dataframe, .csv or .tsv.",
-)
+@table_option
 @json_option
 def replay(
-    state: Path, step: int, output: Path, folder: Path | str | None, table: Path | None, as_json: bool
+    state: Path,
+    step: int,
+    output: Path,
+    folder: Path | str | None,
+    table: Path | str | None,
+    as_json: bool,
 ) -> None:
     """Draw the exact pictures of step N of a run.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from imageloom._cli.arguments import SectionedCommand, json_option, on_stderr, option
-from imageloom._cli.saved import read_json
+from imageloom._cli.saved import read_json, table_option
 from imageloom._cli.terminal import Failure
 from imageloom._cli.values import CORES, Place
 from imageloom._errors import in_one_line
@@ -22,19 +22,15 @@ __all__ = ["verify"]
     python -c 'import train, json; print(json.dumps(train.flow.receipt()))' > receipt.json
     imageloom verify receipt.json photos
     imageloom verify receipt.json photos --table train.csv --json
+    imageloom verify receipt.json --table train.parquet
     imageloom verify receipt.json digits --statistics digits.npz
     """,
 )
 @click.argument(
     "receipt", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RECEIPT"
 )
-@click.argument("folder", type=Place(files=False), metavar="DIR")
-@option(
-    "--table",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The table of flow_from_dataframe, .csv or .tsv.",
-)
+@click.argument("folder", type=Place(files=False), metavar="[DIR]", required=False)
+@table_option
 @option(
     "--statistics",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -51,13 +47,16 @@ __all__ = ["verify"]
 @json_option
 def verify(
     receipt: Path,
-    folder: Path | str,
-    table: Path | None,
+    folder: Path | str | None,
+    table: Path | str | None,
     statistics: Path | None,
     cores: float,
     as_json: bool,
 ) -> None:
     """Tell whether the images in DIR give the same batches as elsewhere.
+
+    DIR is the folder or URL of the images, of the shards of flow_from_webdataset, or of the files of
+    flow_from_table. By default it is the one that the receipt names.
 
     RECEIPT is a JSON file of it.receipt(). The files are compared, and the batches of the receipt
     are computed again. Everything that differs is printed: files, arguments, bytes of batches, and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from imageloom._executors.base import BatchFuture, Channel, Executor, WorkersCompute
+from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, Executor, WorkersCompute
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.here import computed_here
 from imageloom._machine import available_cpus
@@ -25,7 +25,7 @@ class SerialExecutor(Executor):
         *,
         workers: int | None = None,
     ) -> Channel:
-        """Opens a channel that computes in `submit`, which no timeout can interrupt."""
+        """Opens a channel that computes at once, which no timeout can interrupt."""
         del max_batches_pending, batch_timeout, workers
         return _SerialChannel(recipe)
 
@@ -42,12 +42,15 @@ class _SerialChannel(WorkersCompute):
         self.cpus = available_cpus()
         self._pipeline = Pipeline(recipe)
 
+    def at_once(self, task: BatchTask) -> ComputedBatch:
+        return computed_here(self._pipeline, task)
+
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         del urgent
         future: BatchFuture = Future()
         future.set_running_or_notify_cancel()
         try:
-            future.set_result(computed_here(self._pipeline, task))
+            future.set_result(computed_here(self._pipeline, task, waits=False))
         except Exception as error:
             future.set_exception(error)
         return future

@@ -6,7 +6,7 @@ TensorFlow's if they are loaded) and all that the functions refer to (see `carri
 get their states back afterwards.
 
 In threads, functions that use any of these take turns, and each batch's states are put there and taken
-away for each call.
+away for each call. A batch that the reader's thread computes takes a turn as a whole.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from imageloom._executors.here import seeded_here
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchSpec, Recipe
@@ -79,7 +80,7 @@ def _batch_images(
     arrays = private_arrays(shown.layout, rows)
     task = source.task(spec)
     pipeline = Pipeline(shown)
-    with pipeline.randomness.seeded(task, restore=True):  # as in workers
+    with seeded_here(pipeline, task):  # as in workers
         report = pipeline.run(task, arrays)
     single = without_copies(not_normalised(recipe), 1)
     parts, masked = recipe.images, recipe.images + recipe.masks

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, InvalidArgumentError
+from imageloom._executors.here import seeded_here
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
@@ -324,7 +325,7 @@ def _computed(
     spec = BatchSpec(0, 0, np.array(indices, dtype=np.int64), seed, 0)
     task = dataclasses.replace(source.task(spec), is_looked_at=True)
     pipeline = Pipeline(recipe)
-    with pipeline.randomness.seeded(task, restore=True):  # as in workers
+    with seeded_here(pipeline, task):  # as in workers
         report = pipeline.run(task, arrays)
     for _, text, category in report.warnings:
         warn_user(text, category)

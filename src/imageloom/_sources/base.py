@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -136,7 +136,10 @@ class SampleSource(ABC):
 
 
 def files_digest(
-    root: str, names: Sequence[SampleName], stamps: Mapping[str, str] | None = None
+    root: str,
+    names: Sequence[SampleName],
+    stamps: Mapping[str, str] | None = None,
+    shown: Callable[[str], str] = str,
 ) -> str:
     """A digest of file names and sizes; the size of a file that does not exist counts as -1.
 
@@ -145,6 +148,7 @@ def files_digest(
         names: the files.
         stamps: for data sets with remote files, the known stamps. The digest has the stamps of remote
             files instead of their sizes.
+        shown: what the digest has instead of a name.
     """
     digest = hashlib.sha256()
     parts = [part for name in names for part in ((name,) if isinstance(name, str) else name)]
@@ -158,7 +162,7 @@ def files_digest(
                 size = os.stat(os.path.join(root, part)).st_size
             except (OSError, ValueError):
                 size = -1
-        digest.update(os.fsencode(f"{part}\0{size}\0"))
+        digest.update(os.fsencode(f"{shown(part)}\0{size}\0"))
     return digest.hexdigest()[:32]
 
 

@@ -22,6 +22,7 @@ from imageloom._sources.arrays import ArraySource
 from imageloom._sources.base import SampleSource, values_digest
 from imageloom._sources.dataframe import DataFrameSource
 from imageloom._sources.files import FileSource
+from imageloom._sources.records import RecordSource, TableSource
 from imageloom._storage.fetching import fetch
 from imageloom._storage.stamps import stamps_of
 from imageloom._storage.urls import is_url, join
@@ -49,18 +50,24 @@ class FileGroup:
     digest: str
 
 
-def file_names(source: SampleSource) -> list[str]:
-    """The files of a data set, masks included, sorted, and each once; empty for arrays."""
+def file_names(source: SampleSource) -> dict[str, str]:
+    """The files of a data set, masks included, sorted, and each once; empty for arrays.
+
+    Returns:
+        The name of each file in `source`, by what it is called wherever the data set lies.
+    """
     if not isinstance(source, FileSource):
-        return []
+        return {}
     samples = ((name,) if isinstance(name, str) else name for name in source.names())
-    masks = source.mask_files if isinstance(source, DataFrameSource) else ()
-    return sorted({name.replace(os.sep, "/") for name in chain(*samples, *masks)})
+    masks = source.mask_files if isinstance(source, (DataFrameSource, RecordSource)) else ()
+    shown = source.shown if isinstance(source, RecordSource) else str
+    files = chain(*samples, *masks)
+    return dict(sorted((shown(name).replace(os.sep, "/"), name) for name in files))
 
 
 def file_groups(
     source: SampleSource,
-    names: Sequence[str],
+    names: Mapping[str, str],
     tick: Callable[[], Any],
     *,
     contents: bool,
@@ -77,10 +84,10 @@ def file_groups(
     """
     if starts is None:
         size = -(-len(names) // _GROUPS) or 1
-        starts = names[::size]
+        starts = list(names)[::size]
     stamps: Mapping[str, str] = {}
     if source.protocols and not contents:
-        stamps = stamps_of(source.root, names, source.stamps)
+        stamps = stamps_of(source.root, names.values(), source.stamps)
     members: dict[int, list[str]] = {}
     for name in names:
         members.setdefault(max(0, bisect_right(starts, name) - 1), []).append(name)
@@ -88,7 +95,7 @@ def file_groups(
     for place in sorted(members):
         digest, total = hashlib.sha256(), 0
         for name in members[place]:
-            size, known = _look(source, name, stamps, contents=contents)
+            size, known = _look(source, names[name], stamps, contents=contents)
             digest.update(os.fsencode(f"{name}\0{known}\0"))
             total += size
             tick()
@@ -101,6 +108,8 @@ def _look(
     source: SampleSource, name: str, stamps: Mapping[str, str], *, contents: bool
 ) -> tuple[int, str]:
     """The size of a file, and what is known about its content."""
+    if isinstance(source, TableSource):
+        return _look_in_table(source, name) if contents else (0, "")
     path = join(source.root, name)
     if is_url(path):
         if not contents:
@@ -117,7 +126,17 @@ def _look(
         return 0, "unreadable"
 
 
-def changed_files(before: Sequence[FileGroup], now: Sequence[FileGroup]) -> Iterator[str]:
+def _look_in_table(source: TableSource, name: str) -> tuple[int, str]:
+    try:
+        content = source.content(name)
+    except BadImageError:
+        return 0, "unreadable"
+    return len(content), hashlib.sha256(content).hexdigest()
+
+
+def changed_files(
+    before: Sequence[FileGroup], now: Sequence[FileGroup], *, what: str = "file"
+) -> Iterator[str]:
     """Sentences about the groups that differ; `now` has the same starts as `before`."""
     starts = [group.first for group in before]
     found: dict[int, FileGroup] = {}
@@ -128,25 +147,25 @@ def changed_files(before: Sequence[FileGroup], now: Sequence[FileGroup]) -> Iter
         many = old.count > 1
         if new is None:
             also = f" and the {old.count - 1} after it" if many else ""
-            yield f"the file {old.first!r}{also}: not there"
+            yield f"the {what} {old.first!r}{also}: not there"
         elif new.digest != old.digest or new.count != old.count:
-            yield _about(old, new, starts[place + 1] if place + 1 < len(starts) else None)
+            yield _about(old, new, starts[place + 1] if place + 1 < len(starts) else None, what)
 
 
-def _about(old: FileGroup, new: FileGroup, following: str | None) -> str:
+def _about(old: FileGroup, new: FileGroup, following: str | None, what: str) -> str:
     if old.count > 1:
         end = "to the last one" if following is None else f"to before {following!r}"
         return (
-            f"files from {old.first!r} {end}: one of them at least is new, missing or changed "
-            f"({old.count} files of {old.size} bytes, now {new.count} of {new.size})"
+            f"{what}s from {old.first!r} {end}: one of them at least is new, missing or changed "
+            f"({old.count} {what}s of {old.size} bytes, now {new.count} of {new.size})"
         )
     if new.first != old.first:
         also = f"; {new.first!r} is new" if new.count == 1 else f"; {new.count} are new"
-        return f"the file {old.first!r}: not there{also}"
+        return f"the {what} {old.first!r}: not there{also}"
     if new.count > 1:
-        return f"after the file {old.first!r}: {new.count - 1} new"
+        return f"after the {what} {old.first!r}: {new.count - 1} new"
     sizes = "" if new.size == old.size else f", {old.size} bytes before and {new.size} now"
-    return f"the file {old.first!r}: its content has changed{sizes}"
+    return f"the {what} {old.first!r}: its content has changed{sizes}"
 
 
 def array_digest(source: SampleSource, *, contents: bool) -> str:

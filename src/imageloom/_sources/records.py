@@ -25,7 +25,7 @@ from imageloom._sources.splitting import Division, group_keys
 from imageloom._sources.target_mistakes import changed_labels
 from imageloom._sources.words import counted
 from imageloom._storage.encoded_tables import EncodedImages, Table
-from imageloom._storage.urls import protocols
+from imageloom._storage.urls import name_below, protocols, split_at_path
 
 __all__ = ["RECORD_CLASS_MODES", "RecordSource", "ShardSource", "TableSource", "record_keys"]
 
@@ -127,6 +127,10 @@ class RecordSource(FileSource):
         del indices
         return {}
 
+    def shown(self, name: str) -> str:
+        """The name of a file in receipts, which is the same wherever the data set lies."""
+        return name
+
     def fingerprint(self) -> dict[str, Any]:
         """The records, the targets and the weights."""
         columns = self.columns if isinstance(self.columns, list) else [self.columns]
@@ -140,13 +144,15 @@ class RecordSource(FileSource):
         }
 
     def _digest(self) -> str:
-        return files_digest(self.root, self.names(), self.stamps)
+        masks = self.mask_files if self.masks else ()
+        return files_digest(self.root, [*self.names(), *masks], self.stamps, self.shown)
 
 
 class TableSource(RecordSource):
     """The rows of a table that has a column of encoded images."""
 
     records: EncodedImages
+    stamps: _Contents
 
     def __init__(
         self,
@@ -222,6 +228,17 @@ class TableSource(RecordSource):
             ),
         }
 
+    def content(self, name: str) -> bytes:
+        """The encoded image or mask with a name of `names` or `mask_files`.
+
+        Raises:
+            BadImageError: There is none.
+        """
+        row, _, column = name.partition(" of ")
+        place = self.stamps.place(row)
+        records = self.mask_records[self.mask_files[place].index(name)] if column else self.records
+        return records.content(place)
+
     def _digest(self) -> str:
         count = len(self.records.rows)
         some = np.linspace(0, max(0, count - 1), min(count, _FINGERPRINT_ROWS)).astype(int)
@@ -242,6 +259,16 @@ class _Contents(Mapping[str, str]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
+
+    def place(self, name: str) -> int:
+        """The number of the sample that a row is.
+
+        Raises:
+            BadImageError: There is no such row.
+        """
+        if name not in self._places:
+            raise BadImageError(f"The table has no image {name!r}.")
+        return self._places[name]
 
     def __getitem__(self, name: str) -> str:
         place = self._places[name]
@@ -272,6 +299,7 @@ class ShardSource(RecordSource):
             InvalidArgumentError, ArgumentTypeError: The labels do not suit the class mode.
         """
         self.class_mode, self.dtype, self.root = class_mode, dtype, ""
+        self._shards_root = shards.root
         wanted = [y_col] if isinstance(y_col, str) else list(y_col)
         without = class_mode in (None, "input", "image")
         labels = {} if without else {name: shards.labels(name) for name in wanted}
@@ -292,6 +320,13 @@ class ShardSource(RecordSource):
             columns = [shards.masks(name) for name in wanted]
             self.mask_files = [tuple(files[row] for files in columns) for row in rows.tolist()]
         self.protocols = protocols([*self.filenames, *chain.from_iterable(self.mask_files)])
+
+    def shown(self, name: str) -> str:
+        """The name of a file with that of its shard, which is relative to the folder of all shards."""
+        if not name.startswith("tar://"):
+            return name  # it was assigned
+        _, member, shard = split_at_path(name)
+        return f"{name_below(self._shards_root, shard.removeprefix('::'))}/{member}"
 
 
 def _content(records: EncodedImages, index: int) -> bytes | str:

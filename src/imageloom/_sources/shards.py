@@ -25,9 +25,9 @@ from imageloom._errors import (
 )
 from imageloom._storage.access import connect, storage_errors
 from imageloom._storage.archives import reading_parts
-from imageloom._storage.urls import is_url
+from imageloom._storage.urls import common_folder, is_url, join, name_below, split
 
-__all__ = ["IMAGE_SUFFIXES", "Shards", "list_shards"]
+__all__ = ["IMAGE_SUFFIXES", "Shards", "list_shards", "moved_shards"]
 
 IMAGE_SUFFIXES: Final = ("jpg", "jpeg", "png", "webp", "ppm", "bmp", "tif", "tiff", "avif", "npy")
 _LABEL_SUFFIXES: Final = ("cls", "cls2", "index", "txt", "text", "json")
@@ -46,8 +46,10 @@ class Shards:
         keys: the name of each sample, with its shard.
         texts: the other files of each sample that may be labels, by suffix.
         files: the URLs of all files of each sample, by suffix; empty if nobody asks for them.
+        root: the folder or URL that all shards lie in; "" if there is none.
     """
 
+    root: str = ""
     images: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     texts: list[dict[str, bytes]] = field(default_factory=list)
@@ -121,13 +123,30 @@ def list_shards(urls: Any, suffixes: Sequence[str], *, with_files: bool = False)
         InvalidArgumentError: a file is no tar archive, or a compressed one.
         StorageError: the storage of a URL cannot be reached, or denies access.
     """
-    found = Shards()
-    for url in _expanded(urls):
+    patterns = _patterns(urls)
+    found = Shards(_root(patterns))
+    for url in _expanded(patterns):
         _list_shard(url, suffixes, found, with_files)
     return found
 
 
-def _expanded(urls: Any) -> list[str]:
+def moved_shards(urls: Any, folder: str) -> list[str]:
+    """The same shards as `urls` names, if they lie in another folder or at another URL now.
+
+    Raises:
+        InvalidArgumentError: they had no folder in common.
+    """
+    patterns = _patterns(urls)
+    root = _root(patterns)
+    if not root:
+        raise InvalidArgumentError(
+            "The shards lie in no common folder, so they cannot have moved with it."
+        )
+    return [join(folder, name_below(root, pattern)) for pattern in patterns]
+
+
+def _patterns(urls: Any) -> list[str]:
+    """The absolute paths and the URLs that are named, without braces."""
     given = [urls] if isinstance(urls, (str, os.PathLike)) else urls
     if not isinstance(given, (list, tuple)) or not all(
         isinstance(u, (str, os.PathLike)) for u in given
@@ -143,16 +162,33 @@ def _expanded(urls: Any) -> list[str]:
                 f"{pattern!r} is a command, which is not run. Pass the URL itself, such as "
                 "s3://bucket/train-000.tar."
             )
-        for url in _without_braces(pattern):
-            if is_url(url):
-                found.append(url)
-                continue
+        urls_of_it = _without_braces(pattern)
+        found += [url if is_url(url) else os.path.abspath(url) for url in urls_of_it]
+    if not found:
+        raise InvalidArgumentError("`urls` names no shard.")
+    return found
+
+
+def _root(patterns: Sequence[str]) -> str:
+    """The folder or URL that all shards lie in, from the text of `urls` alone."""
+    folders = []
+    for pattern in patterns:
+        folder = split(pattern)[0] if is_url(pattern) else os.path.dirname(pattern)
+        while not is_url(folder) and glob.has_magic(folder):
+            folder = os.path.dirname(folder)
+        folders.append(folder)
+    return common_folder(folders)
+
+
+def _expanded(patterns: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for url in patterns:
+        paths = [url]
+        if not is_url(url):
             paths = sorted(glob.glob(url)) if glob.has_magic(url) else [url]
             if not paths or not os.path.isfile(paths[0]):
                 raise MissingFileError(f"There is no file {url!r}.")
-            found += [os.path.abspath(path) for path in paths]
-    if not found:
-        raise InvalidArgumentError("`urls` names no shard.")
+        found += paths
     return found
 
 

@@ -25,6 +25,7 @@ from imageloom._errors import (
 )
 from imageloom._locks import Lock
 from imageloom._storage.access import connect, present_access, storage_errors, use_access
+from imageloom._storage.arrow_files import ArrowFiles, are_arrow_files, class_names_in, saved_files
 from imageloom._storage.local import read_file
 from imageloom._storage.reopening import pickled_if_small
 from imageloom._storage.urls import absolute, is_url
@@ -34,7 +35,8 @@ __all__ = ["EncodedImages", "Table", "table_of"]
 _GROUPS_KEPT: Final = 4  # of the row groups of Parquet files, by each process
 _ALLOWED: Final = (
     "a pyarrow.Table, a data set of Hugging Face with a length, a pandas DataFrame, a list of "
-    "dictionaries, or the path or URL of a Parquet file or a list of such"
+    "dictionaries, the path or URL of a Parquet file, the path of an Arrow file, a list of such, or a "
+    "folder that `save_to_disk` has written"
 )
 
 
@@ -83,6 +85,9 @@ class _ArrowTable(_Base):
 
     def value(self, row: int, name: str) -> Any:
         return self._table.column(name)[row].as_py()
+
+    def class_names(self, name: str) -> Sequence[str] | None:
+        return class_names_in(self._table.schema, name)
 
 
 class _HuggingFace(_Base):
@@ -191,6 +196,9 @@ class _Parquet(_Base):
         number = int(np.searchsorted(self._starts, row, side="right")) - 1
         return self._group(number, name)[row - self._starts[number]].as_py()
 
+    def class_names(self, name: str) -> Sequence[str] | None:
+        return class_names_in(self._file(0).schema_arrow, name)
+
 
 def _parquet_file(path: str) -> Any:
     try:
@@ -259,13 +267,13 @@ def table_of(table: Any) -> Table:
 
     Raises:
         ArgumentTypeError: It is none, or one that can only be read from its start to its end.
-        InvalidArgumentError, MissingFileError: A Parquet file does not exist, or is damaged.
-        MissingDependencyError: It is a Parquet file, and pyarrow is not installed.
+        InvalidArgumentError, MissingFileError: A file does not exist, or is damaged.
+        MissingDependencyError: It is a file, and pyarrow is not installed.
     """
     if isinstance(table, (str, os.PathLike)):
-        return _Parquet([absolute(os.fspath(table))])
+        return _table_in([absolute(os.fspath(table))])
     if isinstance(table, (list, tuple)) and table and isinstance(table[0], (str, os.PathLike)):
-        return _Parquet([absolute(os.fspath(path)) for path in table])
+        return _table_in([absolute(os.fspath(path)) for path in table])
     if hasattr(table, "column_names") and hasattr(table, "num_rows") and hasattr(table, "schema"):
         return _ArrowTable(table)
     if hasattr(table, "keys") and hasattr(table, "column_names"):
@@ -287,6 +295,12 @@ def table_of(table: Any) -> Table:
     if is_sequence and (len(table) == 0 or isinstance(table[0], Mapping)):
         return _Records(table)
     raise ArgumentTypeError(f"`table` must be {_ALLOWED}; received a {type(table).__name__}.")
+
+
+def _table_in(paths: Sequence[str]) -> Table:
+    if len(paths) == 1 and not is_url(paths[0]) and os.path.isdir(paths[0]):
+        return ArrowFiles(saved_files(paths[0]))
+    return ArrowFiles(paths) if are_arrow_files(paths) else _Parquet(paths)
 
 
 def _first_key(table: Any) -> str:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Final
 
 __all__ = [
     "absolute",
     "can_be_joined",
+    "common_folder",
     "is_url",
     "join",
     "last_part",
+    "name_below",
     "protocols",
     "split",
     "split_at_path",
@@ -102,3 +105,36 @@ def split_at_path(url: str) -> tuple[str, str, str]:
     scheme, path = links[first].split("://", 1)
     before = "::".join([*links[:first], scheme]) + "://"
     return before, path, "".join(f"::{link}" for link in links[first + 1 :])
+
+
+def common_folder(folders: Sequence[str]) -> str:
+    """The deepest folder or URL that all of some absolute ones are, or lie in; "" if there is none."""
+    if not any(map(is_url, folders)):
+        try:
+            return os.path.commonpath(folders)
+        except ValueError:  # other drives of Windows
+            return ""
+    if not all(map(is_url, folders)):
+        return ""
+    places = [split_at_path(folder) for folder in folders]
+    if len({(before, after) for before, _, after in places}) > 1:
+        return ""
+    before, _, after = places[0]
+    parts = zip(*(path.split("/") for _, path, _ in places), strict=False)  # down to the shortest path
+    shared = takewhile(lambda level: len({*level}) == 1, parts)
+    return f"{before}{'/'.join(level[0] for level in shared)}{after}"
+
+
+def name_below(root: str, path: str) -> str:
+    """The name of a file relative to a folder as `common_folder` returns it, with "/" between parts.
+
+    What does not lie there, as nothing does in "", keeps its name.
+    """
+    if is_url(root) and is_url(path):
+        (before, inner, after), (before_it, path_of_it, after_it) = map(split_at_path, (root, path))
+        prefix = f"{inner}/" if inner else ""
+        if (before, after) == (before_it, after_it) and path_of_it.startswith(prefix):
+            return path_of_it[len(prefix) :]
+    elif root and path.startswith(prefix := os.path.join(root, "")):
+        return path[len(prefix) :].replace(os.sep, "/")
+    return path

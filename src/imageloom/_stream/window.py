@@ -68,6 +68,8 @@ class BatchStream:
             IteratorClosedError: The stream is closed, or this is a forked child.
             Exception: What the computation of the batch has raised.
         """
+        if not self._window and (at_once := self._at_once(task)) is not None:
+            return at_once
         with self._lock:
             self._check_usable()
             future = self._channel.submit(task, urgent=True)
@@ -87,7 +89,7 @@ class BatchStream:
             Exception: What the computation of the batch has raised.
         """
         if task is not None and not self._window:
-            at_once = self._at_once(position, task)
+            at_once = self._at_once(task, position)
             if at_once is not None:
                 return at_once
         with self._lock:
@@ -108,14 +110,14 @@ class BatchStream:
             waiter = self._new_waiter()
         return self._wait(future, waiter)
 
-    def _at_once(self, position: int, task: BatchTask) -> ComputedBatch | None:
+    def _at_once(self, task: BatchTask, position: int | None = None) -> ComputedBatch | None:
         """Returns the batch if the calling thread computes it, without a future; else None.
 
         Futures, and the locks that they take, would be a tenth of the time of a small batch.
         """
         with self._lock:
             self._check_usable()
-            if self._peek() == position:
+            if position is not None and self._peek() == position:
                 self._upcoming = None
         computed = self._channel.at_once(task)
         if computed is None:

@@ -15,6 +15,8 @@ from imageloom._errors import InvalidArgumentError, MissingDependencyError
 
 __all__ = ["CONVENTION"]
 
+# Transforms of whole batches, and what does the same.
+_OF_BATCHES: Final = {"MixUp": "mixup", "CutMix": "cutmix"}
 _FORMAT: Final = "XYXY"  # of boxes
 
 
@@ -24,6 +26,7 @@ def _tensors() -> Any:
 
 
 def _call(function: Any, parts: SampleParts) -> SampleParts:
+    _refuse_those_of_batches(function)
     torch, kinds = sys.modules["torch"], _tensors()
     size = parts.image.shape[:2]
 
@@ -57,6 +60,17 @@ def _call(function: Any, parts: SampleParts) -> SampleParts:
         numbers=numbers,
         applied=[type(step).__name__ for step in getattr(function, "transforms", [function])],
     )
+
+
+def _refuse_those_of_batches(function: Any) -> None:
+    """Raises if a transform, or a step of it, mixes images: a hook gets one."""
+    for step in (function, *getattr(function, "transforms", ())):
+        name = type(step).__name__
+        if name in _OF_BATCHES and type(step).__module__.startswith("torchvision."):
+            raise InvalidArgumentError(
+                f"v2.{name} mixes the images and targets of a batch, and a hook gets one image: leave "
+                f"it out, and pass `{_OF_BATCHES[name]}` to the generator."
+            )
 
 
 def _as_given(boxes: Any) -> Any:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from imageloom._api.iterators.origins import remembered
 from imageloom._api.iterators.plans import FileSettings
 from imageloom._api.iterators.records import RecordIterator
 from imageloom._api.iterators.settings import FlowingGenerator, coordinate_options
@@ -13,11 +14,26 @@ from imageloom._errors import ArgumentTypeError
 from imageloom._sources.records import RecordSource, ShardSource, TableSource
 from imageloom._sources.shards import IMAGE_SUFFIXES, list_shards
 from imageloom._sources.splitting import division_of
+from imageloom._storage.arrow_files import files_of
 from imageloom._storage.encoded_tables import table_of
+from imageloom._storage.urls import absolute
 
 __all__ = ["flow_from_table", "flow_from_webdataset"]
 
 
+def _place_of_table(table: Any) -> dict[str, Any] | None:
+    """Where `imageloom verify` finds a table; None if only the program has it."""
+    found = files_of(table)
+    return None if found is None else {"files": found[0], "rows": found[1]}
+
+
+def _places_of_shards(urls: Any) -> list[str]:
+    """The shards as they are named, whatever the working directory is."""
+    given = [urls] if isinstance(urls, (str, os.PathLike)) else urls
+    return [absolute(os.fspath(url)) for url in given]
+
+
+@remembered(table=_place_of_table)
 def flow_from_table(
     self: FlowingGenerator,
     table: Any,
@@ -52,9 +68,9 @@ def flow_from_table(
     Otherwise the program reads the images of each batch and sends them as they are, encoded.
 
     Args:
-        table: a data set of Hugging Face with a length (not `streaming=True`), a `pyarrow.Table`, the
-            path or URL of a Parquet file or a list of such, a pandas DataFrame, or a list of
-            dictionaries.
+        table: a data set of Hugging Face with a length (not `streaming=True`), or the folder that its
+            `save_to_disk` has written; a `pyarrow.Table`; the path or URL of a Parquet file, the path
+            of an Arrow file, or a list of such; a pandas DataFrame; or a list of dictionaries.
         x_col: the column of images: the bytes of files, or records `{"bytes": ..., "path": ...}`. The
             path is read where there are no bytes.
         y_col: the column of targets; a list of columns for class_mode `"raw"` and `"multi_output"`.
@@ -97,8 +113,8 @@ def flow_from_table(
     Raises:
         InvalidArgumentError, ArgumentTypeError: a table, a value or a label that is not allowed.
         MissingColumnError: a column does not exist (a KeyError).
-        MissingFileError: a Parquet file does not exist.
-        MissingDependencyError: pyarrow, which Parquet files need, is not installed.
+        MissingFileError: a Parquet or Arrow file does not exist.
+        MissingDependencyError: pyarrow, which such files need, is not installed.
     """
     coordinates = coordinate_options(
         class_mode, bounding_box_format, keypoint_format, max_boxes, min_visibility
@@ -144,6 +160,7 @@ def flow_from_table(
     )
 
 
+@remembered(urls=_places_of_shards)
 def flow_from_webdataset(
     self: FlowingGenerator,
     urls: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],

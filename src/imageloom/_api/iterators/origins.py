@@ -12,7 +12,7 @@ import functools
 import inspect
 import os
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -24,10 +24,11 @@ from imageloom._options import GeneratorOptions, Noise
 from imageloom._stream.order import OrderOptions
 from imageloom._stream.state import IRRELEVANT_OPTIONS
 
-__all__ = ["Made", "decoded", "encoded", "origin", "remembering"]
+__all__ = ["Made", "check_names", "decoded", "encoded", "origin", "remembered", "remembering"]
 
 P = ParamSpec("P")
 S = TypeVar("S")
+R = TypeVar("R")
 _PACKAGE: Final = __name__.partition(".")[0]
 # Options that change the data or the batches although states are not compared by them.
 _OF_DATA: Final = frozenset(
@@ -39,6 +40,7 @@ _OF_DATA: Final = frozenset(
 _PLAIN: Final = frozenset({bool, float, int, str, type(None)})
 _LONGEST: Final = 80  # name of a function, in characters
 _HOOKS: Final = ("preprocessing_function", "noaug_preprocessing_function")
+_UNTOLD: Final = IRRELEVANT_OPTIONS - _OF_DATA
 # Arguments that change no batch, or that are in the state by other ways.
 _LEFT_OUT: Final = frozenset(
     {
@@ -59,10 +61,12 @@ class Made:
     Attributes:
         arguments: those that are plain, encoded for JSON.
         others: the names of the other ones.
+        flow: the flow method that has got them; "" for the constructor of the iterator.
     """
 
     arguments: Mapping[str, Any]
     others: tuple[str, ...]
+    flow: str = ""
 
 
 def remembering(
@@ -78,22 +82,59 @@ def remembering(
         init(self, *args, **kwargs)
         # `Signature.bind` takes longer than a small batch; `init` has found the arguments right.
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        arguments: dict[str, Any] = {}
-        others = []
-        for name in filter(given.__contains__, names):
-            value = given[name]
-            if name in _LEFT_OUT or (value is None and name in optional):
-                continue
-            if type(value) in _PLAIN:  # without another call for each
-                arguments[name] = value
-                continue
-            try:
-                arguments[name] = encoded(value)
-            except _NotPlainError:
-                others.append(name)
-        self._made = Made(arguments, tuple(others))  # type: ignore[attr-defined]
+        self._made = _made(given, filter(given.__contains__, names), optional)  # type: ignore[attr-defined]
 
     return cast("Callable[Concatenate[S, P], None]", remembered)
+
+
+def remembered(
+    **places: Callable[[Any], Any],
+) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], R]]:
+    """Makes a flow method give its iterator the arguments, for flows whose iterators get none of them.
+
+    Args:
+        places: for the argument that the data are, what it becomes in a state; None for what exists in
+            the memory of the program only.
+    """
+
+    def remembering_flow(flow: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+        _, *parameters = inspect.signature(flow).parameters.values()
+        names = [parameter.name for parameter in parameters]
+        usual = {each.name: each.default for each in parameters if each.default is not each.empty}
+        optional = {name for name, value in usual.items() if value is None}
+
+        @functools.wraps(flow)
+        def flowing(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+            iterator = flow(self, *args, **kwargs)
+            given = {**usual, **dict(zip(names, args, strict=False)), **kwargs}
+            given |= {name: place(given[name]) for name, place in places.items()}
+            missing = [name for name in places if given[name] is None]
+            made = _made(given, [name for name in names if name not in missing], optional)
+            made = dataclasses.replace(made, others=(*missing, *made.others), flow=flow.__name__)
+            iterator._made = made  # type: ignore[attr-defined]
+            return iterator
+
+        return cast("Callable[Concatenate[S, P], R]", flowing)
+
+    return remembering_flow
+
+
+def _made(given: Mapping[str, Any], names: Iterable[str], optional: Collection[str]) -> Made:
+    """The arguments with these names; those in `optional` are left out where they are None."""
+    arguments: dict[str, Any] = {}
+    others = []
+    for name in names:
+        value = given[name]
+        if name in _LEFT_OUT or (value is None and name in optional):
+            continue
+        if type(value) in _PLAIN:  # without another call for each
+            arguments[name] = value
+            continue
+        try:
+            arguments[name] = encoded(value)
+        except _NotPlainError:
+            others.append(name)
+    return Made(arguments, tuple(others))
 
 
 def origin(
@@ -105,7 +146,7 @@ def origin(
 
     Args:
         iterator: the iterator.
-        made: what its constructor was given; None if that was not one of this library.
+        made: what its constructor or flow method was given; None if that was not one of this library.
         frozen: its generator.
         order: the arguments about the order of samples.
         settings: the checked arguments of the flow method.
@@ -129,7 +170,7 @@ def origin(
     groups = getattr(generator, "groups", None)
     options, others = _options(dataclasses.replace(frozen.options, groups=groups))
     return {
-        "iterator": "" if kind is None else kind.__name__,
+        "iterator": "" if kind is None else (made and made.flow) or kind.__name__,
         "arguments": arguments,
         "options": {**options, **scalings},
         "missing": [*code, *others, *(made.others if made is not None else ())],
@@ -167,12 +208,22 @@ def _name_of(function: Any) -> str:
     return "a function"
 
 
+def check_names(arguments: Iterable[str], options: Iterable[str]) -> None:
+    """Refuses what no state has, such as a folder to write to.
+
+    Raises:
+        InvalidArgumentError: an argument or option would only change who computes, or what is written.
+    """
+    for name in (*_LEFT_OUT.intersection(arguments), *_UNTOLD.difference(_HOOKS).intersection(options)):
+        raise InvalidArgumentError(f"The state is damaged: it has {name!r}, which no state has.")
+
+
 def _options(options: GeneratorOptions) -> tuple[dict[str, Any], list[str]]:
     """The options that differ from the defaults and change batches or data; and those not plain."""
     usual = GeneratorOptions()
     found, others = {}, []
     for field in dataclasses.fields(options):
-        if field.name in IRRELEVANT_OPTIONS - _OF_DATA:
+        if field.name in _UNTOLD:
             continue
         try:
             value = encoded(getattr(options, field.name))

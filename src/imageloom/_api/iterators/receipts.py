@@ -27,6 +27,7 @@ from imageloom._sources.contents import (
     file_groups,
     file_names,
 )
+from imageloom._sources.records import TableSource
 from imageloom._version import __version__
 
 __all__ = ["differences", "is_receipt", "make_receipt"]
@@ -170,7 +171,8 @@ def _of_data(iterator: Any, receipt: Mapping[str, Any], groups: Sequence[FileGro
         with progress_bar(len(names), "verify", "files") as bar:
             starts = [group.first for group in groups] or None
             now = file_groups(source, names, bar.update, contents=contents, starts=starts)
-        yield from changed_files(groups, now)
+        what = "image" if isinstance(source, TableSource) else "file"
+        yield from changed_files(groups, now, what=what)
     elif receipt.get("array") != array_digest(source, contents=contents):
         yield "the values of the arrays have changed"
 
