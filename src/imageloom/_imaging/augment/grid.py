@@ -91,7 +91,7 @@ def columns_within(matrices: Floats, offsets: Floats, height: int, width: int) -
     borders = np.stack((entered, high - entered), axis=1)[..., None]
     signed = np.stack((steps, -steps), axis=1)[..., None]
     starts = offsets[:, None, :, None] + np.arange(height) * matrices[:, None, :, :1]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # Without a step, they are infinitely far away; or not a number, if the row is on the border.
         columns = (borders - starts) / signed
         whole = np.rint(columns)
@@ -102,7 +102,9 @@ def columns_within(matrices: Floats, offsets: Floats, height: int, width: int) -
         position = starts[image, 0, axis, row] + whole[close] * signed[image, end, axis, 0]
         found[close] = whole[close] + ((position < 0) | (position > high[axis]))
     dtype: Any = np.int16 if width < _SHORT else np.int32
-    ends: Within = np.fmax.reduce(found, axis=2).clip([[0], [1 - width]], [[width], [1]]).astype(dtype)
+    # What is not a number does not limit anything.
+    least, most = np.array([[[0], [1 - width]], [[width], [1]]])
+    ends: Within = np.fmin(np.fmax(np.fmax.reduce(found, axis=2), least), most).astype(dtype)
     np.negative(ends[:, 1], out=ends[:, 1])
     for slow in np.flatnonzero(((steps != 0) & (np.abs(steps) < _SLOW)).any(axis=1)):
         inside = ~outside(*positions(matrices[slow], offsets[slow], height, width), height, width)
