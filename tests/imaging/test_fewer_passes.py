@@ -49,7 +49,7 @@ def test_what_is_beyond_the_border_of_several_images(
 
 @pytest.mark.parametrize("intensity", [0.0, 12.0, 12.3, 300.0, -0.25, -7.0, -7.6, -300.0])
 def test_channel_shift_of_bytes(intensity: float) -> None:
-    whole = photograph(np.random.default_rng(3), 60, 50).astype(np.float32)
+    whole = photograph("coffee", 60, 50).astype(np.float32)
     expected = shift_channels(whole, intensity).astype(np.uint8)
     if intensity.is_integer():
         np.testing.assert_array_equal(shift_bytes(whole, intensity), expected)
@@ -106,7 +106,7 @@ def test_salt_and_pepper_pixel_by_pixel(amount: float, salt: float, channels: in
 
 
 def test_poisson_numbers_of_bytes_are_looked_up_by_level_and_bits() -> None:
-    x = photograph(np.random.default_rng(3), 40, 33)[::-1]
+    x = photograph("coffee", 40, 33)[::-1]
     bits = np.random.PCG64(5)
     table = noise._poisson_tables()[int(bits.random_raw()) % 16]
     drawn = bits.random_raw(-(-x.size // 8)).astype("<u8").view(np.uint8)[: x.size]
