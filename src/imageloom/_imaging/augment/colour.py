@@ -24,7 +24,7 @@ _RAMP: Final = np.arange(256, dtype=np.float32)
 _BRIGHTEST: Final = 255
 _CHANNELS: Final = (1, 3, 4)
 _TO_GREY: Final = {3: cv2.COLOR_RGB2GRAY, 4: cv2.COLOR_RGBA2GRAY}
-_MARGIN: Final = 2**-11  # of a level; the blending of two bytes in float32 has less than a tenth
+_MARGIN: Final = 2**-12  # of a level; the blending of two bytes in float32 has less than a fifth
 _WHOLE: Final = (
     2**-14
 )  # of a level, so that whole values keep theirs, which the warp has almost exactly
