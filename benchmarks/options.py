@@ -38,6 +38,7 @@ from tqdm import tqdm
 from workload import USUAL_SIZE, photographs
 
 PLAIN = "plain"
+STILL = "without geometry"
 # As many cases are measured between two runs of what they are compared with.
 _BETWEEN_BASES = 5
 _PREPROCESS = "preprocess_input of "
@@ -113,6 +114,8 @@ _ALL = {
     "preprocessing_function": negative,
     **_NORMALISED,
 }
+# From the cache, the warp takes most of the time, so that these show what else there is.
+_STILL = {name: 0 for name in AUGMENTATION if name != "rescale"}
 _LARGER = ((640, 480), (1000, 750), (2000, 1500), (4000, 3000))
 
 
@@ -144,6 +147,8 @@ CASES: dict[str, Case] = {
     "preprocess_input of mobilenet_v2": Case({"preprocessing_function": _PREPROCESS + "mobilenet_v2"}),
     "all together": Case(_ALL),
     **{name: Case(options) for name, options in _FURTHER.items()},
+    STILL: Case(_STILL, STILL),
+    f"uint8 {STILL}": Case(_STILL | {"dtype": "uint8", "rescale": None}, STILL),
     f"scaled {_at(USUAL_SIZE)}": Case({"decode": "scaled"}),
     **{f"exact {_at(size)}": Case({}, f"exact {_at(size)}", size) for size in _LARGER},
     **{

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from imageloom._adapters.keras import configured
 
 __all__ = [
-    "CAFFE_MEAN",
-    "TORCH_MEAN",
-    "TORCH_STD",
+    "FORMULAS",
+    "ImageNetFormula",
     "ImageNetScaling",
     "known_scaling",
     "scaling_of_model",
@@ -56,9 +55,30 @@ _MODES: Final[dict[str, str | None]] = {
 }
 _DATA_FORMATS: Final = ("channels_first", "channels_last")
 _FLOATS: Final = ("float16", "float32", "float64")
-TORCH_MEAN: Final = (0.485, 0.456, 0.406)
-TORCH_STD: Final = (0.229, 0.224, 0.225)
-CAFFE_MEAN: Final = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageNetFormula:
+    """What a mode does with values of 0..255, in the order of these attributes.
+
+    Attributes:
+        reverses: whether the order of the channels is reversed.
+        divisor: what all values are divided by; None for nothing.
+        mean: what is subtracted from each channel, or one number for all of any number.
+        std: what each channel is divided by; None for nothing.
+    """
+
+    reverses: bool
+    divisor: float | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...] | None = None
+
+
+FORMULAS: Final[dict[str, ImageNetFormula]] = {
+    "tf": ImageNetFormula(False, 127.5, (1.0,)),
+    "torch": ImageNetFormula(False, 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "caffe": ImageNetFormula(True, None, (103.939, 116.779, 123.68)),
+}
 
 
 def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
@@ -185,22 +205,22 @@ class ImageNetScaling:
         if self.mode is None:
             return x
         mode, data_format = mode or self.mode, data_format or self.data_format
-        known = mode in ("tf", "torch", "caffe") and data_format in _DATA_FORMATS
-        if not isinstance(x, np.ndarray) or not known:
+        formula = FORMULAS.get(mode) if data_format in _DATA_FORMATS else None
+        if not isinstance(x, np.ndarray) or formula is None:
             original = importlib.import_module(self.module).preprocess_input
             named = {} if mode == self.mode else {"mode": mode}
             return original(x, data_format=data_format, **named)
         if not issubclass(x.dtype.type, np.floating):
             x = x.astype(self.floatx, copy=False)
-        if mode == "tf":
-            x /= 127.5
-            x -= 1.0
-            return x
         axis = x.ndim - 3 if data_format == "channels_first" else x.ndim - 1
-        if mode == "torch":
-            x /= 255.0
-            return _normalised(x, axis, TORCH_MEAN, TORCH_STD)
-        return _normalised(np.flip(x, axis), axis, CAFFE_MEAN, None)
+        if formula.reverses:
+            x = np.flip(x, axis)
+        if formula.divisor is not None:
+            x /= formula.divisor
+        if len(formula.mean) == 1:
+            x -= formula.mean[0]
+            return x
+        return _normalised(x, axis, formula.mean, formula.std)
 
 
 def _normalised(

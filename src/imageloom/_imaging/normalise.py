@@ -127,16 +127,46 @@ def standardize(x: Floats, options: StandardizeOptions) -> Floats:
     The steps are, in this order: rescale, samplewise centre and deviation (over all elements),
     featurewise centre and deviation, whitening. A step whose statistics are not known is skipped.
     """
-    if options.rescale:
-        x *= options.rescale
+    return _standardized(x, x, options)
+
+
+def _standardized(x: Floats, out: Floats, options: StandardizeOptions) -> Floats:
+    """Writes the normalised image into `out` where possible: `x` itself, or float32 of its shape."""
+    if not _samplewise_at_once(x, out, options):
+        if x is out:
+            if options.rescale:
+                out *= options.rescale
+        elif options.rescale and x.dtype == out.dtype:
+            np.multiply(x, options.rescale, out=out, casting="same_kind")
+        else:
+            np.copyto(out, x)
+            if options.rescale:
+                out *= options.rescale
+        _samplewise(out, options)
+    return _by_features(out, options)
+
+
+def _samplewise_at_once(x: Floats, out: Floats, options: StandardizeOptions) -> bool:
+    """Rescales, centres and divides in two passes, if that can be done; else changes nothing."""
+    if not (options.samplewise_center and options.samplewise_std_normalization):
+        return False
+    # It loads OpenCV, which those do not need who only import this library.
+    from imageloom._imaging.whole import centre_and_divide
+
+    return centre_and_divide(x, out, options.rescale or 1.0, EPSILON)
+
+
+def _samplewise(x: Floats, options: StandardizeOptions) -> None:
     if options.samplewise_center or options.samplewise_std_normalization:
-        # It loads OpenCV, which those do not need who only import this library.
         from imageloom._imaging.whole import deviation, mean
 
         if options.samplewise_center:
             x -= mean(x)
         if options.samplewise_std_normalization:
             x /= deviation(x) + EPSILON
+
+
+def _by_features(x: Floats, options: StandardizeOptions) -> Floats:
     known = options.statistics
     if options.featurewise_center and known.mean is not None:
         pixels, mean_of_each = in_lines(x, known.mean)
@@ -165,10 +195,7 @@ def standardize_into(row: Floats, x: Floats, options: StandardizeOptions) -> Flo
         return x
     if x.shape == row.shape:
         if row.dtype == np.float32 and x.dtype in (np.uint8, np.float32):
-            # There the steps need no further memory.
-            if x is not row:
-                np.copyto(row, x)
-            return standardize(row, options)
+            return _standardized(x, row, options)  # there the steps need no further memory
         factor = options.sole_factor
         if factor is not None and row.dtype != np.float16:
             np.multiply(x, factor, out=row, casting="unsafe")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._errors import BadImageError, BadSamplesError, BatchShapeError, InvalidArgumentError
 from imageloom._imaging.augment.affine import Affine
-from imageloom._imaging.augment.batch import BatchTransforms, MirroredWarp
+from imageloom._imaging.augment.batch import MirroredWarp
 from imageloom._imaging.augment.colour import Scaling
 from imageloom._imaging.augment.fused import Fusion
 from imageloom._imaging.augment.steps.apply import apply_all
@@ -24,13 +23,15 @@ from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
 from imageloom._pipeline.cache import PixelStore
+from imageloom._pipeline.calling import SampleCalls
+from imageloom._pipeline.drawing import ImageDraws
 from imageloom._pipeline.first_look import FirstLook
-from imageloom._pipeline.hooks import Hook, SampleCall, as_image, params_for_sample
+from imageloom._pipeline.hooks import Hook, params_for_sample
 from imageloom._pipeline.mixture import mixed_batch
-from imageloom._pipeline.reading import BatchReader, channels_last
+from imageloom._pipeline.reading import BatchReader, in_user_layout
 from imageloom._pipeline.recipe import BatchReport, BatchTask, Recipe
 from imageloom._pipeline.saving import encoded_pictures
-from imageloom._pipeline.seeds import StreamPurpose, own_stream
+from imageloom._pipeline.seeds import StreamPurpose
 from imageloom._pipeline.spare_states import give_back
 from imageloom._pipeline.targets import SampleTargets
 from imageloom._pipeline.unfinished import DrawnImages
@@ -40,8 +41,6 @@ from imageloom._pipeline.windows import FurtherSteps
 from imageloom._warnings import Code, coded
 
 __all__ = ["BatchWork"]
-
-_UNMOVED: Final = MirroredWarp(None, horizontal=False, vertical=False)
 
 
 class BatchWork:
@@ -73,9 +72,9 @@ class BatchWork:
         self._fitting: tuple[np.dtype[Any], tuple[int, ...]] | None = None  # of the last fused image
         self._owns_state = state is None
         self._state = task.spec.random_state() if state is None else state
-        self._transforms_images = self._has_to_transform()
-        self._draws = self._batch_draws() if self._transforms_images else None
         self._steps = FurtherSteps(recipe, task.spec.seed)
+        self._calls = SampleCalls(recipe, task, self.at)
+        self._draws = ImageDraws(recipe, task, methods, self._steps, self._calls, self._state)
         self._reader = BatchReader(recipe, task, raw, store, self.at)
         self._from_bytes = False  # whether the current image was stored as bytes
         self._progress = np.empty(1, np.int64) if progress is None else progress
@@ -84,7 +83,7 @@ class BatchWork:
         # Bytes take less time to move than the floats that they stand for. The user's code gets floats.
         self._takes_bytes = recipe.user_code.hook is None and not methods.standardizes
         keeps = self._takes_bytes
-        if self._transforms_images:
+        if self._draws.active:
             keeps = not (methods.transforms or methods.applies)
         self._keeps_bytes = keeps and recipe.working_dtype == "float32"
         self._composes = recipe.user_code.composes
@@ -92,27 +91,6 @@ class BatchWork:
         looks = task.is_looked_at and not recipe.unfinished
         self._look = FirstLook(recipe, task, self.at) if looks else None
         self._unfinished: list[DrawnImages] = []  # of each image of a sample
-
-    def _has_to_transform(self) -> bool:
-        """False if no image would change, and nobody sees what is drawn."""
-        recipe = self._recipe
-        if recipe.transform is None:
-            return False
-        seen = (
-            recipe.user_code
-            or recipe.report.transforms
-            or recipe.params.save_to_dir is not None  # the names of the files are drawn, too
-            or self._task.transforms is not None
-        )
-        return bool(seen) or not recipe.transform.changes_nothing
-
-    def _batch_draws(self) -> BatchTransforms:
-        assert self._recipe.transform is not None
-        images = len(self._task) * self._recipe.images
-        # A method of this object would form a cycle, which would keep the memory of the batch
-        # mapped.
-        stream = functools.partial(own_stream, self._task.spec.seed)
-        return BatchTransforms(self._state, self._recipe.transform, images, stream)
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> BatchReport:
         """Computes the whole batch."""
@@ -173,7 +151,7 @@ class BatchWork:
 
     def _run_batch_function(self, images: NDArray[Any]) -> BatchReport:
         self.at.enter("batch_function")
-        params = params_for_sample(self._recipe.params, self._entropy(StreamPurpose.HOOK))
+        params = params_for_sample(self._recipe.params, self._calls.entropy(StreamPurpose.HOOK))
         batch = call_batch_function(self._recipe, self._task, params, images)
         self.at.enter("finish")
         clock = self.at.clock
@@ -250,7 +228,7 @@ class BatchWork:
             return
         if self._bad:
             return
-        x = self._in_user_layout(x)
+        x = in_user_layout(x, self._recipe)
         if x.shape != row.shape:
             raise BatchShapeError(
                 f"The mask has shape {x.shape} but the batch holds {row.shape}. A mask needs one "
@@ -268,7 +246,7 @@ class BatchWork:
             return
         if recipe.user_code.noaug_hook is not None:
             self.at.enter("noaug_hook")
-            x = self._call(recipe.user_code.noaug_hook, x.copy())
+            x = self._hooked(recipe.user_code.noaug_hook, x.copy())
             if recipe.crops:
                 x = self._cropped(x)
         if x.ndim == 2:
@@ -277,14 +255,14 @@ class BatchWork:
             self._leave_unfinished(x, row)
             return
         x = self._in_working_dtype(x)
-        if self._transforms_images:
+        if self._draws.active:
             self.at.enter("transform")
             x = self._transform(x, row)
             if x is row and not recipe.standardize.normalises:
                 return
         if self._methods.standardizes:
             self.at.enter("standardize")
-            x = self._methods.standardize(self._about(), self._in_user_layout(x))
+            x = self._methods.standardize(self._calls.about(), in_user_layout(x, self._recipe))
         else:
             x = self._standardize(x, row)
         if x is row:
@@ -303,7 +281,7 @@ class BatchWork:
 
     def _cropped(self, x: NDArray[Any]) -> NDArray[Any]:
         self.at.enter("transform")
-        x = self._steps.cropped(x if x.ndim == 3 else x[:, :, None], self._image_number())
+        x = self._steps.cropped(x if x.ndim == 3 else x[:, :, None], self._calls.image_number)
         self._targets.follow_crop()
         return x
 
@@ -319,15 +297,12 @@ class BatchWork:
         if self._look is not None and fusion.recolours:
             self._look.before_transform(x)
         self.at.enter("transform")
-        warp, draws, colours = _UNMOVED, self._draws, None
-        if draws is not None and self._targets.follow_every_image:
+        if self._draws.active and self._targets.follow_every_image:
             params, affine = self._draw(x)
             warp = MirroredWarp.of(params, affine, x.shape[0], x.shape[1])
             colours = params if fusion.recolours else None
-        elif draws is not None and fusion.recolours:
-            warp, colours = draws.warp_and_colours_of(self._image_number(), x.shape[0], x.shape[1])
-        elif draws is not None:
-            warp = draws.warp_of(self._image_number(), x.shape[0], x.shape[1])
+        else:
+            warp, colours = self._draws.warp(x, recolours=fusion.recolours)
         fusion.write(x, warp, single, colours)
         if fusion.normalises:
             self.at.enter("standardize")
@@ -357,13 +332,9 @@ class BatchWork:
                 f'finish="device" sends images to the device as bytes, but this one is stored as '
                 f'{x.dtype}: pass finish="host".'
             )
-        params, affine = self._targets.drawn = self._draw(x) if self._transforms_images else ({}, None)
+        params, affine = self._targets.drawn = self._draw(x) if self._draws.active else ({}, None)
         np.copyto(row, x, casting="unsafe")
         self._unfinished[self.at.part].note(self.at.sample, params, affine)
-
-    def _in_user_layout(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Turns an image (height, width, channels) into the layout that the user has chosen."""
-        return np.moveaxis(x, -1, 0) if self._recipe.channels_first and x.ndim == 3 else x
 
     def _transform(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
         """Returns the transformed image, or `row` itself if it was written there, and multiplied."""
@@ -372,18 +343,19 @@ class BatchWork:
         if self._look is not None:
             self._look.before_transform(x)
         if self._methods.transforms and self._task.transforms is None:
-            return self._methods.transform(self._about(), self._state, x)
+            return self._methods.transform(self._calls.about(), self._state, x)
         params, affine = self._targets.drawn = self._draw(x)
         if self._recipe.report.transforms:
             self._transforms.append(self._steps.with_window(params))
         if self._methods.applies:
-            return self._methods.apply(self._about(), x, params)
+            return self._methods.apply(self._calls.about(), x, params)
         return apply_all(
             x,
             params,
             options,
             affine,
             scaling=self._scaling(x, row),
+            within=self._draws.within(x, affine),
             from_bytes=self._from_bytes and (x.dtype != np.uint8 or self._keeps_bytes),
             to_bytes=self._takes_bytes,
         )
@@ -396,66 +368,21 @@ class BatchWork:
         return Scaling(factor, row) if single and fits else None
 
     def _draw(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
-        params, affine = self._drawn_for(x)
+        params, affine = self._draws.of(x)
         self._targets.follow(x, params, affine)
         return params, affine
 
-    def _drawn_for(self, x: NDArray[Any]) -> tuple[Mapping[str, Any], Affine | None]:
-        if self._task.transforms is not None:
-            return self._task.transforms[self._image_number()], None
-        if self._methods.draws:
-            return self._methods.draw(self._about(), self._state, x), None
-        assert self._draws is not None
-        height, width = x.shape[:2]
-        params, affine = self._draws.of(self._image_number(), height, width)
-        self._steps.draw(params, self._image_number(), height, width)
-        return params, affine
+    def _hooked(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
+        return self._calls.hook(hook, x, self._targets, from_bytes=self._from_bytes)
 
     def _standardize(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
         """Returns the finished image, or `row` itself if the image was written there already."""
         recipe = self._recipe
         if recipe.user_code.hook is not None:
             self.at.enter("hook")
-            x = self._call(recipe.user_code.hook, x)
+            x = self._hooked(recipe.user_code.hook, x)
         self.at.enter("standardize")
-        return standardize_into(row, self._in_user_layout(x), recipe.standardize)
-
-    def _about(self) -> SampleCall:
-        """What hooks and the user's methods may ask about the current sample."""
-        task, j = self._task, self.at.sample
-        extras = {
-            "class_id": task.class_ids[j] if task.class_ids else None,
-            "filename": self.at.filename(),
-            "batch_index": j,
-            "batch_class_ids": list(task.class_ids),
-            "batch_filenames": list(task.filenames),
-        }
-        params = params_for_sample(self._recipe.params, self._entropy(StreamPurpose.HOOK))
-        return SampleCall(params, extras, self._entropy(StreamPurpose.COLOUR_AND_NOISE))
-
-    def _call(self, hook: Hook, x: NDArray[Any]) -> NDArray[Any]:
-        """Runs a hook on an image, which it sees in the layout that the user has chosen."""
-        if hook.takes_image_only:
-            with self._recipe.user_code.turns:
-                returned = as_image(hook.name, hook.function(self._in_user_layout(x)))
-            return channels_last(returned, self._recipe)
-        call = self._about()
-        if hook.composition is not None:
-            of_bytes = self._from_bytes or x.dtype == np.uint8
-            with self._recipe.user_code.turns:
-                hook.seed(call.params)
-                x = self._targets.compose(hook.composition, x, of_bytes=of_bytes)
-            return as_image(hook.name, x)
-        with self._recipe.user_code.turns:
-            returned = hook(call.params, self._in_user_layout(x), call.extras)
-        return channels_last(returned, self._recipe)
-
-    def _entropy(self, purpose: StreamPurpose) -> tuple[int, ...]:
-        return (self._task.spec.seed, self._image_number(), purpose)
-
-    def _image_number(self) -> int:
-        """The number of the current image within the batch."""
-        return self.at.sample * self._recipe.images + self.at.part
+        return standardize_into(row, in_user_layout(x, self._recipe), recipe.standardize)
 
 
 def _clash() -> tuple[tuple[str, str, type[Warning]], ...]:

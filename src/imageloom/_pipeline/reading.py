@@ -24,7 +24,7 @@ from imageloom._storage.fetching import Fetcher, RemoteFiles
 from imageloom._storage.local import read_file
 from imageloom._storage.urls import join, last_part
 
-__all__ = ["BatchReader", "channels_last"]
+__all__ = ["BatchReader", "channels_last", "in_user_layout"]
 
 
 class BatchReader:
@@ -189,3 +189,8 @@ class BatchReader:
 def channels_last(x: NDArray[Any], recipe: Recipe) -> NDArray[Any]:
     """Turns an image in the layout of the user into (height, width, channels)."""
     return np.moveaxis(x, 0, -1) if recipe.channels_first and x.ndim == 3 else x
+
+
+def in_user_layout(x: NDArray[Any], recipe: Recipe) -> NDArray[Any]:
+    """Turns an image (height, width, channels) into the layout that the user has chosen."""
+    return np.moveaxis(x, -1, 0) if recipe.channels_first and x.ndim == 3 else x

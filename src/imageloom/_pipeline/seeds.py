@@ -17,6 +17,7 @@ from enum import IntEnum, unique
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imageloom._locks import Lock
 
@@ -53,9 +54,7 @@ class StreamPurpose(IntEnum):
 
 def own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
     """Returns what makes the stream for contrast and noise of an image of a batch with this seed."""
-    words = (seed, image, StreamPurpose.COLOUR_AND_NOISE)
-    # NumPy takes an array of words in two thirds of the time of three numbers.
-    entropy = np.array(words, np.uint32) if max(words) < 2**32 else words
+    entropy = _in_words((seed, image, StreamPurpose.COLOUR_AND_NOISE))
     return lambda: np.random.Generator(np.random.PCG64(entropy))
 
 
@@ -66,7 +65,12 @@ def step_stream(entropy: Sequence[int]) -> Callable[[int], np.random.Generator]:
         entropy: The seed of the image's contrast and noise.
     """
     words = (*entropy, StreamPurpose.FURTHER_STEPS)
-    return lambda step: np.random.Generator(np.random.PCG64(np.random.SeedSequence((*words, step))))
+    return lambda step: np.random.Generator(np.random.PCG64(_in_words((*words, step))))
+
+
+def _in_words(numbers: tuple[int, ...]) -> NDArray[np.uint32] | tuple[int, ...]:
+    """The same entropy, as an array if it can be: NumPy takes that in two thirds of the time."""
+    return np.array(numbers, np.uint32) if max(numbers) < 2**32 else numbers
 
 
 def global_state() -> np.random.RandomState:

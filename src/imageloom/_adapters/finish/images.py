@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from imageloom._adapters.applications import CAFFE_MEAN, TORCH_MEAN, TORCH_STD
+from imageloom._adapters.applications import FORMULAS
 from imageloom._adapters.finish.steps import FinishSteps, ImageFinish, Numbers
 
 __all__ = ["image_finish"]
@@ -164,20 +164,20 @@ class _Constants:
 
     @classmethod
     def of(cls, xp: Numbers, steps: FinishSteps) -> _Constants:
-        mode = None if steps.scaling is None else steps.scaling.mode
-        means = {"torch": TORCH_MEAN, "caffe": CAFFE_MEAN}
+        formula = None if steps.scaling is None else FORMULAS.get(steps.scaling.mode or "")
 
         def by_channel(values: tuple[float, ...] | None) -> Any:
             if values is None:
                 return None
-            return xp.constant(np.array(values).reshape((3, 1, 1) if _scales_first(steps) else 3))
+            shape = (-1, 1, 1) if _scales_first(steps) else -1
+            return xp.constant(np.array(values).reshape(shape))
 
         return cls(
             None if steps.mean is None else xp.constant(steps.mean),
             None if steps.std is None else xp.constant(steps.std + _EPSILON),
             None if steps.whitening is None else xp.constant(steps.whitening),
-            by_channel(means.get(mode or "")),
-            by_channel(TORCH_STD if mode == "torch" else None),
+            by_channel(None if formula is None else formula.mean),
+            by_channel(None if formula is None else formula.std),
         )
 
 
@@ -208,11 +208,12 @@ def _normalise(xp: Numbers, steps: FinishSteps, constants: _Constants, x: Any) -
 def _scaled(xp: Numbers, steps: FinishSteps, constants: _Constants, x: Any) -> Any:
     """What `ImageNetScaling` does with each image."""
     assert steps.scaling is not None
-    match steps.scaling.mode:
-        case "tf":
-            return x / 127.5 - 1.0
-        case "torch":
-            return (x / 255.0 - constants.scaling_mean) / constants.scaling_std
-        case "caffe":
-            return xp.flip(x, 1 if _scales_first(steps) else 3) - constants.scaling_mean
-    return x
+    formula = FORMULAS.get(steps.scaling.mode or "")
+    if formula is None:
+        return x
+    if formula.reverses:
+        x = xp.flip(x, 1 if _scales_first(steps) else 3)
+    if formula.divisor is not None:
+        x = x / formula.divisor
+    x = x - constants.scaling_mean
+    return x if constants.scaling_std is None else x / constants.scaling_std

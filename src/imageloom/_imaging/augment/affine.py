@@ -22,7 +22,7 @@ from imageloom._imaging.augment.bilinear import (
     opencv_matrix,
     warp_bilinear,
 )
-from imageloom._imaging.augment.grid import nearest, outside, outside_of_grid, positions
+from imageloom._imaging.augment.grid import Within, nearest, outside, outside_of_grid, positions
 
 __all__ = ["Affine", "affine_matrices", "affine_matrix", "is_identity", "warp"]
 from imageloom._imaging.opencv import cv2
@@ -140,6 +140,7 @@ def warp(
     cval: float = 0.0,
     order: int = 1,
     as_floats: bool = False,
+    within: Within | None = None,
 ) -> Image:
     """Resamples an image (height, width, channels); the values of integer images are rounded.
 
@@ -154,6 +155,7 @@ def warp(
             orders are SciPy's splines.
         as_floats: whether bytes stand for float32, in which the result is; or in bytes, if it has no
             fractions.
+        within: what is not beyond a constant border, as `columns_within` returns it, if it is known.
 
     Raises:
         MissingDependencyError: The order is above 1, and SciPy is not installed.
@@ -178,7 +180,7 @@ def warp(
         # outside.
         cv2.copyTo(
             constant_image(warped.shape, cval),
-            outside_of_grid(matrix, offset, height, width).view(np.uint8),
+            outside_of_grid(matrix, offset, height, width, within).view(np.uint8),
             warped,
         )
     if as_floats:

@@ -16,9 +16,11 @@ from imageloom._imaging.augment.colour import (
     adjust_brightness,
     adjust_contrast,
     flip,
+    shift_bytes,
     shift_channels,
 )
 from imageloom._imaging.augment.cut_off import cut_off, is_regular
+from imageloom._imaging.augment.grid import Within
 from imageloom._imaging.augment.noise import FULL_SCALE, add_noise
 from imageloom._options import Noise, TransformOptions
 
@@ -41,6 +43,7 @@ def apply_transform(
     affine: Affine | None = None,
     *,
     scaling: Scaling | None = None,
+    within: Within | None = None,
     from_bytes: bool = False,
     to_bytes: bool = False,
 ) -> NDArray[Any]:
@@ -52,6 +55,7 @@ def apply_transform(
         options: only the fill mode and value, the interpolation order and the geometry are used.
         affine: the matrix and offset of these parameters, if they are known already.
         scaling: the next step, which brightness, contrast or noise take over if they are the last.
+        within: what is not beyond a constant border, as `columns_within` returns it, if it is known.
         from_bytes: whether it is known that all values are in 0..255. If `x` consists of bytes, they
             stand for numbers of float32, which take longer to move.
         to_bytes: whether the result may consist of bytes: the caller cuts fractions off, or does not
@@ -76,21 +80,21 @@ def apply_transform(
         )
         matrix, offset = affine
         fill_mode, cval, order = options.fill_mode, options.cval, options.interpolation_order
-        warped = warp(
-            x, matrix, offset, fill_mode=fill_mode, cval=cval, order=order, as_floats=as_floats
-        )
+        how: Any = {"fill_mode": fill_mode, "cval": cval}
+        warped = warp(x, matrix, offset, order=order, as_floats=as_floats, within=within, **how)
         if recolours and shift is None and _may_cut_off(x, warped, options, in_range=in_range):
             # Keras' pixels are met within 1.5 levels, unless the next step makes several of one.
             exact = abs(brightness or 0) > 1 and (
                 max(x.shape[:2]) > _FEW_ERRORS or is_regular(matrix, offset, x.shape[:2])
             )
-            warped = cut_off(warped, x, matrix, offset, fill_mode=fill_mode, cval=cval, exact=exact)
+            warped = cut_off(warped, x, matrix, offset, exact=exact, **how)
         x = warped
     if shift is not None:
         x = x.astype(np.float32, copy=False) if as_floats else x
-        x = shift_channels(x, shift, in_place=x is not given and x.dtype == np.float32)
-        if recolours and in_range:  # these cut fractions off, and bytes are flipped in less time
-            x = x.astype(np.uint8)
+        if recolours and in_range and x.dtype == np.float32 and x.size:
+            x = shift_bytes(x, shift)  # fractions are cut off next
+        else:
+            x = shift_channels(x, shift, in_place=x is not given and x.dtype == np.float32)
     if params.get("flip_horizontal") or params.get("flip_vertical"):
         x = flip(
             x,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from imageloom._imaging.augment.affine import Affine, affine_matrices, affine_matrix, is_identity
 from imageloom._imaging.augment.bilinear import opencv_matrix
 from imageloom._imaging.augment.draw import TransformParams, draw_as_keras, draw_own, draw_transform
+from imageloom._imaging.augment.grid import Within, columns_within
 from imageloom._options import TransformOptions
 
 __all__ = ["BatchTransforms", "MirroredWarp"]
@@ -37,12 +38,14 @@ class MirroredWarp(NamedTuple):
         horizontal: whether columns are mirrored.
         vertical: whether rows are mirrored.
         affine: the matrix and offset without the flips, which decide what is beyond the border.
+        within: what is not beyond a constant border, as `columns_within` returns it, if it is known.
     """
 
     matrix: NDArray[np.float64] | None
     horizontal: bool
     vertical: bool
     affine: Affine | None = None
+    within: Within | None = None
 
     @classmethod
     def of(
@@ -81,6 +84,14 @@ class BatchTransforms:
         self._numbers: list[NDArray[Any]] | None = None  # a column for each draw
         self._prepared: dict[tuple[int, int], _Prepared] = {}
 
+    @cached_property
+    def _own(self) -> list[TransformParams]:
+        """What Keras does not draw, for all images: between their pixels, it would take longer."""
+        drawn: list[TransformParams] = [{} for _ in range(self._images)]
+        for image, params in enumerate(drawn):
+            draw_own(params, self._options, self._own_stream(image))
+        return drawn
+
     def warp_and_colours_of(
         self, image: int, height: int, width: int
     ) -> tuple[MirroredWarp, TransformParams]:
@@ -90,7 +101,7 @@ class BatchTransforms:
             return MirroredWarp.of(params, affine, height, width), params
         shift: Any = self._prepared[height, width].columns["channel_shift_intensity"]
         params = {"channel_shift_intensity": None if shift is None else shift[image].item()}
-        draw_own(params, self._options, self._own_stream(image))
+        params |= self._own[image]
         return self.warp_of(image, height, width), params
 
     def of(self, image: int, height: int, width: int) -> tuple[TransformParams, Affine | None]:
@@ -106,10 +117,18 @@ class BatchTransforms:
                 return params, None
             return params, affine_matrix(params, height, width, corrected=corrected)
         params = dict(zip(prepared.columns, prepared.rows[image], strict=True))
-        draw_own(params, self._options, self._own_stream(image))
+        params |= self._own[image]
         if not prepared.moves[image]:
             return params, None
         return params, (prepared.matrices[image], prepared.offsets[image])
+
+    def within(self, image: int, height: int, width: int) -> Within | None:
+        """What of an image is not beyond a constant border; None if not known, or not needed."""
+        prepared = self._prepare(height, width)
+        if prepared is None or not prepared.moves[image] or self._options.fill_mode != "constant":
+            return None
+        found: Within = prepared.within(height, width)[image]
+        return found
 
     def warp_of(self, image: int, height: int, width: int) -> MirroredWarp:
         """Only the geometry of an image, which is faster."""
@@ -118,7 +137,8 @@ class BatchTransforms:
             params, affine = self.of(image, height, width)
             return MirroredWarp.of(params, affine, height, width)
         if prepared.warps is None:
-            prepared.warps = prepared.all_warps(height, width)
+            constant = self._options.fill_mode == "constant"
+            prepared.warps = prepared.all_warps(height, width, constant=constant)
         return prepared.warps[image]
 
     def _prepare(self, height: int, width: int) -> _Prepared | None:
@@ -156,6 +176,7 @@ class _Prepared:
     offsets: NDArray[np.float64]
     flips: NDArray[np.bool_]
     warps: list[MirroredWarp] | None = None
+    _within: Within | None = None
 
     @cached_property
     def rows(self) -> list[tuple[Any, ...]]:
@@ -167,17 +188,26 @@ class _Prepared:
         )
         return list(zip(*columns, strict=True))
 
-    def all_warps(self, height: int, width: int) -> list[MirroredWarp]:
+    def within(self, height: int, width: int) -> Within:
+        """The `columns_within` of all images."""
+        if self._within is None:
+            self._within = columns_within(self.matrices, self.offsets, height, width)
+        return self._within
+
+    def all_warps(self, height: int, width: int, *, constant: bool) -> list[MirroredWarp]:
         """The geometry of all images, because to pick numbers out of arrays takes longer for each."""
         moves, flips = self.moves.tolist(), self.flips.tolist()
         if not any(moves):
             return [MirroredWarp(None, across, down) for across, down in flips]
         mirrored = _mirrored(self.matrices, self.offsets, self.flips, height, width)
         affines = zip(self.matrices, self.offsets, strict=True)
+        within = self.within(height, width) if constant else [None] * len(moves)
         return [
-            MirroredWarp(matrix if moved else None, across, down, affine if moved else None)
-            for matrix, moved, (across, down), affine in zip(
-                mirrored, moves, flips, affines, strict=True
+            MirroredWarp(matrix, across, down, affine, ends)
+            if moved
+            else MirroredWarp(None, across, down)
+            for matrix, moved, (across, down), affine, ends in zip(
+                mirrored, moves, flips, affines, within, strict=True
             )
         ]
 

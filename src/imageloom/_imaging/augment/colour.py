@@ -7,6 +7,7 @@ are wanted, OpenCV's multiplication is faster, if the table says that it rounds 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,12 +18,16 @@ from PIL import Image
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.opencv import cv2
 
-__all__ = ["Scaling", "adjust_brightness", "adjust_contrast", "flip", "shift_channels"]
+__all__ = ["Scaling", "adjust_brightness", "adjust_contrast", "flip", "shift_bytes", "shift_channels"]
 
 _RAMP: Final = np.arange(256, dtype=np.float32)
+_BRIGHTEST: Final = 255
 _CHANNELS: Final = (1, 3, 4)
 _TO_GREY: Final = {3: cv2.COLOR_RGB2GRAY, 4: cv2.COLOR_RGBA2GRAY}
-_MARGIN: Final = 2**-11  # of a level; the blending of two bytes in float32 has less than a tenth
+_MARGIN: Final = 2**-12  # of a level; the blending of two bytes in float32 has less than a fifth
+_WHOLE: Final = (
+    2**-14
+)  # of a level, so that whole values keep theirs, which the warp has almost exactly
 _FEW: Final = 2**15  # pixels that are looked up while a formula would be checked
 _DECIDED: Final = 0.01  # farther from half a level than the other greys can move the mean
 
@@ -38,10 +43,33 @@ def shift_channels(x: NDArray[Any], intensity: float, *, in_place: bool = False)
     if not x.size:
         return x + intensity
     # A positive value takes no pixel below the minimum.
-    limit, clip = (x.max(), np.minimum) if intensity > 0 else (x.min(), np.maximum)
+    limit = x.max() if intensity > 0 else x.min()
     shifted: NDArray[Any] = np.add(x, intensity, out=x if in_place else None)
-    clipped: NDArray[Any] = clip(shifted, limit, out=shifted if shifted.dtype == x.dtype else None)
-    return clipped
+    out = shifted if shifted.dtype == x.dtype else None
+    if shifted.dtype.kind == "f":  # of which NumPy clips both sides in a quarter of the time of one
+        low, high = (-np.inf, limit) if intensity > 0 else (limit, np.inf)
+        return shifted.clip(low, high, out=out)
+    clip: Any = np.minimum if intensity > 0 else np.maximum
+    return clip(shifted, limit, out=out)  # type: ignore[no-any-return]
+
+
+def shift_bytes(x: NDArray[np.float32], intensity: float) -> NDArray[np.uint8]:
+    """`shift_channels` for values in 0..255 whose fractions are cut off next, in half the time.
+
+    Whole values keep their level: before fractions are cut off, 2**-14 is added.
+    """
+    lines = x.reshape(len(x), -1)
+    # OpenCV takes absolute values, so that whole numbers are subtracted from the bytes.
+    lower = math.floor(min(intensity, 0.0))
+    levels: Any = cv2.convertScaleAbs(lines, beta=intensity - lower - 0.5 + _WHOLE)
+    if intensity > 0:
+        highest: Any = float(int(x.max()))
+        cv2.min(levels, highest, dst=levels)
+    else:
+        lowest: Any = float(int(x.min()))
+        cv2.subtract(levels, -float(lower), dst=levels)  # type: ignore[call-overload]
+        cv2.max(levels, lowest, dst=levels)
+    return levels.reshape(x.shape)  # type: ignore[no-any-return]
 
 
 def flip(x: NDArray[Any], *, horizontal: bool, vertical: bool) -> NDArray[Any]:
@@ -149,15 +177,15 @@ def _blended(
     scaling: Scaling | None,
 ) -> NDArray[Any]:
     """Blends bytes with a grey as Pillow does, and takes back that they were stretched."""
-    exact = _RAMP - np.float32(grey)
-    exact *= np.float32(factor)
-    exact += np.float32(grey)
-    levels = exact.clip(0, 255).astype(np.uint8)
+    exact = (_RAMP - np.float32(grey)) * np.float32(factor) + np.float32(grey)
+    clipped = exact.clip(0, 255)
+    levels = clipped.astype(np.uint8)
     has_alpha = pixels.shape[2] == 4
     if span is None and scaling is None and not has_alpha:
         blended = None
-        if pixels.size > _FEW:
-            blended = _blended_by_formula(pixels, exact, levels, grey, factor)
+        # No level may be so near the next one that rounding could make it that.
+        if pixels.size > _FEW and factor >= 0 and (clipped - levels).max() <= 1 - _MARGIN:
+            blended = _blended_by_formula(pixels, exact, grey, factor)
         return _looked_up(pixels, levels) if blended is None else blended
     table = levels.astype(np.float32)
     if has_alpha:  # Pillow's enhancers do not change alpha
@@ -178,25 +206,21 @@ def _looked_up(pixels: NDArray[np.uint8], table: NDArray[Any]) -> NDArray[Any]:
 def _blended_by_formula(
     pixels: NDArray[np.uint8],
     exact: NDArray[np.float32],
-    levels: NDArray[np.uint8],
     grey: int,
     factor: float,
 ) -> NDArray[np.uint8] | None:
     """The bytes of a table by one multiplication and addition, which takes a third of the time.
 
     Returns:
-        None if rounding could give another byte than the table for some value, or if OpenCV, which
-        takes the absolute value, could make a negative one positive.
+        None if OpenCV, which takes the absolute value, could make a negative one positive.
     """
-    if factor < 0 or np.any((exact - levels > 1 - _MARGIN) & (exact < 256)):
-        return None
     darkest = 0
     if exact[0] < 0:
         # All that becomes black is brought to the brightest value that does.
         darkest = int(np.count_nonzero(exact < 1)) - 1
         if exact[darkest] < 0:
             return None
-        pixels = np.maximum(pixels, np.uint8(darkest))
+        pixels = pixels.clip(np.uint8(darkest), np.uint8(_BRIGHTEST))  # quicker than `np.maximum`
     offset = grey * (1 - float(np.float32(factor))) - 0.5 + _MARGIN / 2
     rounded: Any = cv2.convertScaleAbs(pixels, alpha=float(np.float32(factor)), beta=offset)
     return rounded.reshape(pixels.shape)  # type: ignore[no-any-return]

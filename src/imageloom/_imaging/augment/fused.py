@@ -171,6 +171,6 @@ def transform_and_scale(
     cval *= factor
     warp_bilinear(x, warp.matrix, BORDERS[fill_mode], cval, factor=by, out=out)
     if fill_mode == "constant" and warp.affine is not None:
-        beyond = outside_of_grid(*warp.affine, *x.shape[:2]).view(np.uint8)
+        beyond = outside_of_grid(*warp.affine, x.shape[0], x.shape[1], warp.within).view(np.uint8)
         beyond = flip(beyond, horizontal=warp.horizontal, vertical=warp.vertical)
         cv2.copyTo(constant_image(out.shape, cval, out.dtype), beyond, out)

@@ -10,9 +10,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest", "outside", "outside_of_grid", "pixel_at", "positions", "positions_of"]
+__all__ = [
+    "Within",
+    "columns_within",
+    "nearest",
+    "outside",
+    "outside_of_grid",
+    "pixel_at",
+    "positions",
+    "positions_of",
+]
 
 Floats = NDArray[np.float64]
+Within = NDArray[Any]  # whole numbers, see `columns_within`
 
 _CLOSE: Final = 1e-6  # of a column, where the error of a division may decide
 _SHORT: Final = 2**15  # columns, whose numbers are compared in a quarter of the time
@@ -39,44 +49,68 @@ def outside(row: Floats, column: Floats, height: int, width: int) -> NDArray[np.
     return (row < 0) | (row > height - 1) | (column < 0) | (column > width - 1)
 
 
-def outside_of_grid(matrix: Floats, offset: Floats, height: int, width: int) -> NDArray[np.bool_]:
+def outside_of_grid(
+    matrix: Floats, offset: Floats, height: int, width: int, within: Within | None = None
+) -> NDArray[np.bool_]:
     """`outside` of all `positions`, (height, width), without computing them.
 
-    In each output row, the pixels that are not outside are neighbours. Where they begin and end follows
-    from a division; next to a whole number, the position itself decides.
+    Args:
+        matrix: maps output to input positions.
+        offset: likewise.
+        height: height of the image.
+        width: its width.
+        within: the `columns_within` of this matrix and offset, if they are known already.
     """
-    steps = np.abs(matrix[:, 1])
-    if np.any((steps != 0) & (steps < _SLOW)):
-        return outside(*positions(matrix, offset, height, width), height, width)
-    rows = np.arange(height)
-    first, end = np.zeros(height), np.full(height, float(width))
-    for axis, last in ((0, height - 1), (1, width - 1)):
-        start, step = offset[axis] + rows * matrix[axis, 0], matrix[axis, 1]
-        if step == 0:
-            end[(start < 0) | (start > last)] = 0
-            continue
-        borders = (0.0, float(last)) if step > 0 else (float(last), 0.0)
-        first = np.maximum(first, _column(start, step, borders[0], last, begins=True))
-        end = np.minimum(end, _column(start, step, borders[1], last, begins=False) + 1)
-    dtype: Any = np.int16 if width < _SHORT else np.int32
-    columns: NDArray[Any] = np.arange(width, dtype=dtype)
-    ends: NDArray[Any] = np.clip([first, end], 0, width).astype(dtype)[..., None]
-    beyond: NDArray[np.bool_] = columns < ends[0]
-    beyond |= columns >= ends[1]
+    if within is None:
+        (within,) = columns_within(matrix[None], offset[None], height, width)
+    columns: NDArray[Any] = np.arange(width, dtype=within.dtype)
+    beyond: NDArray[np.bool_] = columns < within[0, :, None]
+    beyond |= columns > within[1, :, None]
     return beyond
 
 
-def _column(start: Floats, step: float, border: float, last: int, *, begins: bool) -> Floats:
-    """The first or the last column whose position is not beyond a border, for each row."""
-    column = (border - start) / step
-    whole = np.rint(column)
-    found = np.ceil(column) if begins else np.floor(column)
-    (close,) = np.nonzero(np.abs(column - whole) < _CLOSE)
-    if len(close):
-        position = start[close] + whole[close] * step
-        beyond = (position < 0) | (position > last)
-        found[close] = whole[close] + (beyond if begins else -1.0 * beyond)
-    return found
+def columns_within(matrices: Floats, offsets: Floats, height: int, width: int) -> Within:
+    """The first and the last column of each output row that is not `outside`, for several images.
+
+    Those between them are not outside either. Where they begin and end follows from a division; next to
+    a whole number, the position itself decides.
+
+    Args:
+        matrices: (n, 2, 2), map output to input positions.
+        offsets: (n, 2), likewise.
+        height: height of the images.
+        width: their width.
+
+    Returns:
+        Whole numbers (n, 2, height). In a row without such columns, the first is behind the last.
+    """
+    steps = matrices[:, :, 1] + 0.0  # a zero has no sign then
+    low, high = np.zeros(2), np.array([height - 1.0, width - 1.0])
+    entered = np.where(steps >= 0, low, high)
+    # The last columns are found as the first ones of a count to the left: they have other signs.
+    borders = np.stack((entered, high - entered), axis=1)[..., None]
+    signed = np.stack((steps, -steps), axis=1)[..., None]
+    starts = offsets[:, None, :, None] + np.arange(height) * matrices[:, None, :, :1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        # Without a step, they are infinitely far away; or not a number, if the row is on the border.
+        columns = (borders - starts) / signed
+        whole = np.rint(columns)
+        close = np.abs(columns - whole) < _CLOSE
+    found = np.ceil(columns)
+    if close.any():
+        image, end, axis, row = np.nonzero(close)
+        position = starts[image, 0, axis, row] + whole[close] * signed[image, end, axis, 0]
+        found[close] = whole[close] + ((position < 0) | (position > high[axis]))
+    dtype: Any = np.int16 if width < _SHORT else np.int32
+    # What is not a number does not limit anything.
+    least, most = np.array([[[0], [1 - width]], [[width], [1]]])
+    ends: Within = np.fmin(np.fmax(np.fmax.reduce(found, axis=2), least), most).astype(dtype)
+    np.negative(ends[:, 1], out=ends[:, 1])
+    for slow in np.flatnonzero(((steps != 0) & (np.abs(steps) < _SLOW)).any(axis=1)):
+        inside = ~outside(*positions(matrices[slow], offsets[slow], height, width), height, width)
+        ends[slow, 0] = np.where(inside.any(axis=1), inside.argmax(axis=1), width)
+        ends[slow, 1] = width - 1 - inside[:, ::-1].argmax(axis=1)
+    return ends
 
 
 def nearest(position: Floats, size: int, fill_mode: str) -> NDArray[np.intp]:

@@ -66,20 +66,23 @@ def add_noise(
         elif out is not x:
             np.copyto(out, x, casting="same_kind")
         return _salt_and_pepper(out, noise, bits)
-    image = np.asarray(x, dtype=np.float32)
-    drawn = _draw(bits, image.size, "<u2")
+    drawn = _draw(bits, x.size, "<u2")
     if noise.name == "gauss":
         table = _normal_table(noise.mean, noise.var)
-        noisy = _looked_up(drawn.reshape(len(image), -1), table).reshape(image.shape)
+        noisy = _looked_up(drawn.reshape(len(x), -1), table).reshape(x.shape)
+        if x.dtype == np.uint8 and out is None and x.size:
+            lines = np.ascontiguousarray(x).reshape(len(x), -1)
+            cv2.accumulate(lines, noisy.reshape(len(x), -1))  # in a quarter of NumPy's time
+            return noisy.clip(0, FULL_SCALE, out=noisy)
         out = noisy if out is None else out
-        np.add(noisy, image, out=out)
+        np.add(noisy, np.asarray(x, dtype=np.float32), out=out)
     else:
         reach = (3 * noise.var) ** 0.5  # a uniform variable on mean +- reach has this variance
-        noisy = drawn.astype(np.float32).reshape(image.shape)
+        noisy = drawn.astype(np.float32).reshape(x.shape)
         noisy *= np.float32(2 * reach / 2**16)
         noisy += np.float32(1 + noise.mean - reach + reach / 2**16)
         out = noisy if out is None else out
-        np.multiply(noisy, image, out=out)
+        np.multiply(noisy, np.asarray(x, dtype=np.float32), out=out)
     return out.clip(0, FULL_SCALE, out=out)
 
 
@@ -153,30 +156,42 @@ def _poisson(x: NDArray[Any], bits: np.random.PCG64, *, in_range: bool) -> NDArr
     drawn = _draw(bits, x.size, "u1").reshape(len(x), -1)
     lines = x.reshape(len(x), -1)
     if x.dtype == np.uint8:
-        place = lines.astype(np.uint16)
-        place <<= 8
-    else:
-        place = np.multiply(lines if in_range else lines.clip(0, FULL_SCALE), _LEVELS).astype(np.uint16)
-        place += _draw(bits, x.size, "u1").reshape(len(x), -1)
-        place &= 0xFF00
+        pairs: Any = cv2.merge([drawn, np.ascontiguousarray(lines)])  # of bytes, the lower one first
+        return _looked_up(pairs.view("<u2")[..., 0], table).reshape(x.shape)
+    place = np.multiply(lines if in_range else lines.clip(0, FULL_SCALE), _LEVELS).astype(np.uint16)
+    place += _draw(bits, x.size, "u1").reshape(len(x), -1)
+    place &= 0xFF00
     place |= drawn
     return _looked_up(place, table).reshape(x.shape)
 
 
 def _salt_and_pepper(image: NDArray[Any], noise: Noise, bits: np.random.PCG64) -> NDArray[Any]:
-    """Makes some pixels of an image white, and some black, in all their channels, and returns it."""
-    drawn = _draw(bits, image.shape[0] * image.shape[1], "<u2")
+    """Makes some pixels of an image white, and some black, in all their channels, and returns it.
+
+    To find the places of these pixels would take twice as long as to look at all.
+    """
+    height, width, channels = image.shape
+    drawn = _draw(bits, height * width, "<u2")
     share = noise.amount * 2**16
-    places = np.flatnonzero(drawn <= np.uint16(min(share, 2**16 - 1)))
-    # Their numbers get fractions, so that shares may be small.
-    number = drawn[places] + bits.random_raw(len(places)) * 2.0**-64
-    replaced = number < share
-    if not replaced.all():
-        places, number = places[replaced], number[replaced]
-    white = (number < share * noise.salt_share).astype(image.dtype)
-    white *= image.dtype.type(FULL_SCALE)
-    if image.shape[2] == 1:
-        image.reshape(-1)[places] = white
-    else:
-        image.reshape(-1, image.shape[2])[places] = white[:, None]
+    white_share = share * noise.salt_share
+    last, last_white = (min(int(number), 2**16 - 1) for number in (share, white_share))
+    replaced, white = drawn <= last, drawn <= last_white
+    # Numbers get fractions, one for each pixel that may be replaced, so that shares may be small.
+    start = 0
+    for edge in np.flatnonzero((drawn == last) | (drawn == last_white)).tolist():
+        raw = bits.random_raw(int(np.count_nonzero(replaced[start:edge])) + 1)
+        number = drawn[edge] + raw[-1] * 2.0**-64
+        replaced[edge], white[edge] = number < share, number < white_share
+        start = edge + 1
+    lines = image.reshape(height, -1)
+    for limit, values in (
+        (cv2.min, replaced.view(np.uint8) - np.uint8(1)),  # 0 for what is replaced, else 255
+        (cv2.max, np.negative(white.view(np.uint8))),  # 255 for what becomes white, else 0
+    ):
+        plane: Any = values.reshape(height, width).astype(image.dtype, copy=False)
+        colours = channels == 3
+        planes: Any = (
+            cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB) if colours else cv2.merge([plane] * channels)
+        )
+        limit(lines, planes.reshape(height, -1), dst=lines)
     return image

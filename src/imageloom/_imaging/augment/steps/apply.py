@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from imageloom._imaging.augment.affine import Affine
 from imageloom._imaging.augment.apply import GEOMETRY, apply_geometry, apply_transform
 from imageloom._imaging.augment.colour import Scaling
+from imageloom._imaging.augment.grid import Within
 from imageloom._imaging.augment.steps.blur import blur
 from imageloom._imaging.augment.steps.colours import change_colours, make_grey
 from imageloom._imaging.augment.steps.crop import crop
@@ -44,6 +45,7 @@ def apply_all(
     affine: Affine | None = None,
     *,
     scaling: Scaling | None = None,
+    within: Within | None = None,
     from_bytes: bool = False,
     to_bytes: bool = False,
 ) -> NDArray[Any]:
@@ -57,17 +59,24 @@ def apply_all(
     further = _drawn(params, _FURTHER)
     if not moves and not further:
         return apply_transform(
-            x, params, options, affine, scaling=scaling, from_bytes=from_bytes, to_bytes=to_bytes
+            x,
+            params,
+            options,
+            affine,
+            scaling=scaling,
+            within=within,
+            from_bytes=from_bytes,
+            to_bytes=to_bytes,
         )
     if from_bytes and x.dtype == np.uint8:
         x = x.astype(np.float32)
     dtype = x.dtype
     if not moves:
-        x = apply_transform(x, params, options, affine, from_bytes=from_bytes)
+        x = apply_transform(x, params, options, affine, within=within, from_bytes=from_bytes)
     else:
         geometry = {name: params[name] for name in GEOMETRY if name in params}
         colours = {name: value for name, value in params.items() if name not in GEOMETRY}
-        x = apply_transform(x, geometry, options, affine)
+        x = apply_transform(x, geometry, options, affine, within=within)
         x = _moved(_as_single(x), params, options, nearest=options.interpolation_order == 0)
         x = apply_transform(x, colours, options)
     x = _recoloured(_as_single(x), params, options) if further else x

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from imageloom._errors import InvalidArgumentError
 from imageloom._imaging.opencv import cv2
 
-__all__ = ["change_colours", "coloured_part", "draw_hue", "draw_saturation", "grey_part", "make_grey"]
+__all__ = ["GREY", "change_colours", "coloured_part", "draw_hue", "draw_saturation", "make_grey"]
 
 _EPSILON: Final = 1e-7  # Keras'
-_GREY: Final = np.array([[0.2989, 0.5870, 0.1140]] * 3)  # Keras' weights of red, green and blue
+GREY: Final = np.array([[0.2989, 0.5870, 0.1140]] * 3)  # Keras' weights of red, green and blue
 
 
 def draw_hue(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
@@ -73,13 +73,10 @@ def change_colours(
     return _with_colours(x, cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 
-def grey_part(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The grey value of each pixel in all three channels."""
-    grey: Any = cv2.transform(np.ascontiguousarray(colours), _GREY)
-    return grey  # type: ignore[no-any-return]
-
-
 def make_grey(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gives all colours of an image their grey value."""
     colours = coloured_part(x, "`grayscale`")
-    return x if colours is None else _with_colours(x, grey_part(colours))
+    if colours is None:
+        return x
+    grey: Any = cv2.transform(np.ascontiguousarray(colours), GREY)
+    return _with_colours(x, grey)
