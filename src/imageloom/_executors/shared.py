@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from imageloom._executors.base import BatchFuture, Channel, Executor
+from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, Executor
 from imageloom._executors.closing import Closer, Closers
 from imageloom._executors.forwarding import ForwardingChannel
 from imageloom._locks import Lock
@@ -140,6 +140,9 @@ class _SharedChannel(ForwardingChannel):
     @property
     def _used(self) -> Channel:
         return self._channel
+
+    def at_once(self, task: BatchTask) -> ComputedBatch | None:
+        return self._channel.at_once(task)
 
     def submit(self, task: BatchTask, *, urgent: bool) -> BatchFuture:
         return self._channel.submit(task, urgent=urgent)
