@@ -149,7 +149,8 @@ class _Search:
             yield from self._parts_of_function(path, value)
         elif isinstance(value, MethodType):
             yield path, value.__self__
-            yield path, value.__func__
+            if not _is_compiled_by_library(value.__func__):
+                yield path, value.__func__
         elif isinstance(value, BuiltinMethodType):
             yield path, value.__self__  # `draw = rng.normal`
         elif isinstance(value, functools.partial):
@@ -276,6 +277,18 @@ def _attributes(value: Any) -> list[tuple[str, Any]]:
                 with suppress(AttributeError):  # nothing has been assigned to it
                     found.append((name, slot.__get__(value)))
     return found
+
+
+def _is_compiled_by_library(function: Any) -> bool:
+    """Whether a function is one of Cython's in a package without generators of its own.
+
+    Such as `np.random.normal`, whose globals are a library of some 500 objects.
+    """
+    kind = type(function)
+    if kind.__name__ != "cython_function_or_method":
+        return False
+    module = object.__getattribute__(function, "__module__")
+    return isinstance(module, str) and module.partition(".")[0] in _CLOSED
 
 
 def _short(key: Any, number: int) -> str:
