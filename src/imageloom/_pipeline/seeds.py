@@ -53,10 +53,15 @@ class StreamPurpose(IntEnum):
 
 def own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
     """Returns what makes the stream for contrast and noise of an image of a batch with this seed."""
-    words = (seed, image, StreamPurpose.COLOUR_AND_NOISE)
-    # NumPy takes an array of words in two thirds of the time of three numbers.
-    entropy = np.array(words, np.uint32) if max(words) < 2**32 else words
-    return lambda: np.random.Generator(np.random.PCG64(entropy))
+
+
+    def stream() -> np.random.Generator:
+        words = (seed, image, StreamPurpose.COLOUR_AND_NOISE)
+        # NumPy takes an array of words in two thirds of the time of three numbers.
+        entropy = np.array(words, np.uint32) if max(words) < 2**32 else words
+        return np.random.Generator(np.random.PCG64(entropy))
+
+    return stream
 
 
 def step_stream(entropy: Sequence[int]) -> Callable[[int], np.random.Generator]:
@@ -71,6 +76,9 @@ def step_stream(entropy: Sequence[int]) -> Callable[[int], np.random.Generator]:
 
 def global_state() -> np.random.RandomState:
     """Returns NumPy's global generator, the one that `np.random.seed` seeds."""
+    found = getattr(np.random.rand, "__self__", None)  # to make another one over it takes longer
+    if isinstance(found, np.random.RandomState):
+        return found
     return np.random.RandomState(np.random.get_bit_generator())  # type: ignore[attr-defined]
 
 

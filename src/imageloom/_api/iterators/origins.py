@@ -12,7 +12,7 @@ import functools
 import inspect
 import os
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -52,17 +52,38 @@ class _NotPlainError(Exception):
     """A value that JSON cannot have."""
 
 
+_NO_DATA: Final = object()  # in the place of one
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
-    """The arguments that an iterator was made with.
+    """The arguments that an iterator was made with; few are asked for, so they are sorted then.
 
     Attributes:
-        arguments: those that are plain, encoded for JSON.
-        others: the names of the other ones.
+        given: each by its name, encoded for JSON; `_NO_DATA` in the place of what is not plain.
+        names: all parameters, in their order.
+        optional: those whose default is None.
     """
 
-    arguments: Mapping[str, Any]
-    others: tuple[str, ...]
+    given: Mapping[str, Any]
+    names: Sequence[str]
+    optional: Set[str]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Those that are plain."""
+        return {name: self.given[name] for name in self._counted() if self.given[name] is not _NO_DATA}
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The names of the other ones."""
+        return tuple(name for name in self._counted() if self.given[name] is _NO_DATA)
+
+    def _counted(self) -> Iterator[str]:
+        for name in self.names:
+            if name in self.given and name not in _LEFT_OUT:
+                if self.given[name] is not None or name not in self.optional:
+                    yield name
 
 
 def remembering(
@@ -71,27 +92,19 @@ def remembering(
     """Makes a constructor keep its arguments in `_made`; what is not plain is kept by name only."""
     _, *parameters = inspect.signature(init).parameters.values()
     names = [parameter.name for parameter in parameters]
-    optional = {parameter.name for parameter in parameters if parameter.default is None}
+    optional = frozenset(parameter.name for parameter in parameters if parameter.default is None)
 
     @functools.wraps(init)
     def remembered(self: S, *args: P.args, **kwargs: P.kwargs) -> None:
         init(self, *args, **kwargs)
         # `Signature.bind` takes longer than a small batch; `init` has found the arguments right.
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        arguments: dict[str, Any] = {}
-        others = []
-        for name in filter(given.__contains__, names):
-            value = given[name]
-            if name in _LEFT_OUT or (value is None and name in optional):
-                continue
-            if type(value) in _PLAIN:  # without another call for each
-                arguments[name] = value
-                continue
-            try:
-                arguments[name] = encoded(value)
-            except _NotPlainError:
-                others.append(name)
-        self._made = Made(arguments, tuple(others))  # type: ignore[attr-defined]
+        for name in [name for name, value in given.items() if type(value) not in _PLAIN]:
+            value, given[name] = given[name], _NO_DATA
+            if name not in _LEFT_OUT and not isinstance(value, np.ndarray):
+                with contextlib.suppress(_NotPlainError):
+                    given[name] = encoded(value)
+        object.__setattr__(self, "_made", Made(given, names, optional))
 
     return cast("Callable[Concatenate[S, P], None]", remembered)
 
@@ -115,7 +128,7 @@ def origin(
     code += sorted(f"the method {name}" for name in frozen.overrides)
     if kind is not type(iterator):
         code.append(f"the class {type(iterator).__name__}")
-    arguments = dict(made.arguments) if made is not None else {}
+    arguments = made.arguments if made is not None else {}
     if arguments:
         names = {field.name for field in dataclasses.fields(settings)} - _LEFT_OUT - {"batch_shape"}
         present = {name: getattr(settings, name) for name in sorted(names & arguments.keys())}
