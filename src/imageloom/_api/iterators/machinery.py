@@ -47,6 +47,7 @@ from imageloom._warnings import warn_user
 __all__ = ["IteratorMachinery", "is_users", "overrides"]
 
 _PACKAGE: Final = __name__.partition(".")[0]
+_WITHIN: Final = f"{_PACKAGE}."
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ def overrides(kind: type, name: str) -> bool:
 def is_users(function: Any) -> bool:
     """Whether a function is not one of this library."""
     module = str(getattr(function, "__module__", ""))
-    return module != _PACKAGE and not module.startswith(f"{_PACKAGE}.")
+    return not module.startswith(_WITHIN) and module != _PACKAGE
 
 
 class IteratorMachinery(KerasSurface):
