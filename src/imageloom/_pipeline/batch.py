@@ -388,9 +388,7 @@ class BatchWork:
             to_bytes=self._takes_bytes,
         )
 
-    def _scaling(
-        self, x: NDArray[Any], row: NDArray[Any], params: Mapping[str, Any]
-    ) -> Scaling | None:
+    def _scaling(self, x: NDArray[Any], row: NDArray[Any], params: Mapping[str, Any]) -> Scaling | None:
         """The batch's row, if the image may be written there, and the factor if only that follows.
 
         None, too, if no step is drawn that would take it over.

@@ -123,7 +123,7 @@ class _Search:
             try:
                 for part_path, part in self._parts(path, value):
                     self.add(part_path, part)
-            except Exception:  # noqa: S112 - there is nothing to do about it
+            except Exception:
                 continue
         if self._seeds_are_held or self.found.carried:
             self.found.unruly.update(

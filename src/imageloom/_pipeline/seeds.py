@@ -54,7 +54,6 @@ class StreamPurpose(IntEnum):
 def own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
     """Returns what makes the stream for contrast and noise of an image of a batch with this seed."""
 
-
     def stream() -> np.random.Generator:
         words = (seed, image, StreamPurpose.COLOUR_AND_NOISE)
         # NumPy takes an array of words in two thirds of the time of three numbers.

@@ -117,7 +117,7 @@ class IteratorMachinery(KerasSurface):
                 samples) or leaves a shard without a batch; `balance` without one class per sample.
         """
         stream_order = StreamOrder(plan.source, plan.settings.batch_size, order)
-        # Past `__setattr__`, which is for what programs assign: half of what it takes to make an iterator.
+        # Past `__setattr__`, which is for what programs assign, and takes longer than the rest of this.
         assign = object.__setattr__
         assign(self, "_plan", plan)
         assign(self, "_order", stream_order)

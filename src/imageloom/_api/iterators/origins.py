@@ -81,9 +81,9 @@ class Made:
 
     def _counted(self) -> Iterator[str]:
         for name in self.names:
-            if name in self.given and name not in _LEFT_OUT:
-                if self.given[name] is not None or name not in self.optional:
-                    yield name
+            usual = name in self.optional and self.given.get(name) is None
+            if name in self.given and name not in _LEFT_OUT and not usual:
+                yield name
 
 
 def remembering(
