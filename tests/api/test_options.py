@@ -12,7 +12,7 @@ from reference import keras_generator, quiet
 
 from imageloom import ImageDataGenerator, Noise, ParallelImageDataGenerator, _machine
 from imageloom._errors import ArgumentTypeError, InvalidArgumentError
-from imageloom._options import STEP_NAMES
+from imageloom._options import STEP_NAMES, GeneratorOptions
 
 # Defaults of what Keras does not have; those of Keras are read from Keras.
 OWN_DEFAULTS: dict[str, Any] = {
@@ -305,3 +305,43 @@ def test_hooks_that_ask_for_what_nobody_gives_are_refused_at_once(name: str) -> 
 
     with pytest.raises(ArgumentTypeError, match="label"):
         ImageDataGenerator(**{name: hook})
+
+
+def test_options_are_checked_once_until_one_is_assigned(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: list[dict[str, Any]] = []
+
+    def noted(**values: Any) -> GeneratorOptions:
+        checks.append(values)
+        return GeneratorOptions(**values)
+
+    monkeypatch.setattr("imageloom._api.generator.GeneratorOptions", noted)
+    generator = ImageDataGenerator(rotation_range=20)
+    for seed in range(3):
+        next(generator.flow(np.zeros((2, 8, 8, 3)), seed=seed))
+        generator.get_random_transform((8, 8, 3))
+    assert len(checks) == 1
+    generator.rotation_range = 0
+    assert generator.get_random_transform((8, 8, 3))["theta"] == 0
+    assert len(checks) == 2
+
+
+def test_assigning_in_a_subclass_is_not_passed_over() -> None:
+    class Doubled(ImageDataGenerator):
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, 2 * value if name == "rotation_range" else value)
+
+    assert Doubled(rotation_range=20).rotation_range == 40
+    generator = Doubled(rotation_range=20)
+    drawn = [generator.get_random_transform((8, 8, 3), seed)["theta"] for seed in range(40)]
+    assert max(map(abs, drawn)) > 20
+
+
+def test_no_seed_is_made_for_what_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(state: Any) -> Any:
+        raise AssertionError(state)
+
+    monkeypatch.setattr("imageloom._api.transforms.fork", refused)
+    ImageDataGenerator(rotation_range=20).get_random_transform((8, 8, 3))
+    for option in ({"contrast_range": (0.5, 1)}, {"noise": "gauss"}, {"grayscale": True}):
+        with pytest.raises(AssertionError):
+            ImageDataGenerator(**option).get_random_transform((8, 8, 3))  # type: ignore[arg-type]

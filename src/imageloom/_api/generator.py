@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -46,6 +46,8 @@ from imageloom._storage.urls import is_url
 from imageloom._warnings import Once
 
 __all__ = ["ImageDataGenerator"]
+
+_PACKAGE: Final = __name__.partition(".")[0]  # where the public classes say that they are
 
 
 @public
@@ -349,8 +351,12 @@ class ImageDataGenerator(MltkSurface):
         for name in ("preprocessing_function", "noaug_preprocessing_function"):
             if getattr(options, name) is not None:
                 Hook(name, getattr(options, name))  # raises now if the signature does not fit
-        for name in OPTION_NAMES:
-            setattr(self, name, getattr(options, name))
+        checked = {name: getattr(options, name) for name in OPTION_NAMES}
+        if type(self).__module__ == _PACKAGE:  # no class of the user, where assigning may do more
+            vars(self).update(checked, _checked_options=options)
+        else:
+            for name, value in checked.items():
+                setattr(self, name, value)
         first = options.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
         self.mean: NDArray[Any] | None = None

@@ -34,6 +34,7 @@ from imageloom._pipeline.spare_states import borrowed_state
 __all__ = ["apply_to_image", "draw_for_image", "draw_from", "standardize_image"]
 
 _NOT_OF_KERAS: Final = ("contrast", "noise")
+_NEVER_USED: Final = np.random.SeedSequence(0)
 
 
 def draw_for_image(
@@ -45,16 +46,26 @@ def draw_for_image(
     Keras', and those of options that Keras does not have are there only if they are used.
     """
     seed, sample = check_seed(seed), current_sample.get()
+    own = _NEVER_USED
     if seed is not None:
-        own = np.random.SeedSequence((seed, 0, StreamPurpose.COLOUR_AND_NOISE))
+        if _draws_own(options):
+            own = np.random.SeedSequence((seed, 0, StreamPurpose.COLOUR_AND_NOISE))
         with borrowed_state(seed) as drawn_from:
             params = draw_from(drawn_from, options, shape, own, crops=sample is None)
     else:
         state = global_state()
-        own = fork(state) if sample is None else np.random.SeedSequence(sample.entropy)
+        if _draws_own(options):
+            own = fork(state) if sample is None else np.random.SeedSequence(sample.entropy)
         params = draw_from(state, options, shape, own, crops=sample is None)
     unused = [key for key in _NOT_OF_KERAS if params[key] is None]
     return {key: value for key, value in params.items() if key not in unused}
+
+
+def _draws_own(options: GeneratorOptions) -> bool:
+    """Whether anything may be drawn that Keras does not draw; its seed takes longer than all else."""
+    transform = options.transform
+    of_steps = transform.has_steps or transform.crops
+    return of_steps or transform.contrast_range is not None or bool(transform.noise)
 
 
 def draw_from(

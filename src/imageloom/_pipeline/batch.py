@@ -354,14 +354,19 @@ class BatchWork:
             params,
             options,
             affine,
-            scaling=self._scaling(x, row),
+            scaling=self._scaling(x, row, params),
             within=self._draws.within(x, affine),
             from_bytes=self._from_bytes and (x.dtype != np.uint8 or self._keeps_bytes),
             to_bytes=self._takes_bytes,
         )
 
-    def _scaling(self, x: NDArray[Any], row: NDArray[Any]) -> Scaling | None:
-        """The batch's row, if the image may be written there, and the factor if only that follows."""
+    def _scaling(self, x: NDArray[Any], row: NDArray[Any], params: Mapping[str, Any]) -> Scaling | None:
+        """The batch's row, if the image may be written there, and the factor if only that follows.
+
+        None, too, if no step is drawn that would take it over.
+        """
+        if params.get("brightness") is params.get("contrast") is params.get("noise") is None:
+            return None
         factor = self._recipe.standardize.sole_factor or 1.0
         single = not (self._recipe.user_code or self._recipe.channels_first)
         fits = x.shape == row.shape and self._recipe.working_dtype == "float32" == row.dtype

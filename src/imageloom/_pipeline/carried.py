@@ -31,6 +31,7 @@ __all__ = ["Found", "find_generators"]
 _MOST_OBJECTS: Final = 5000  # a few milliseconds; what a function holds may be the whole program
 _MOST_ITEMS: Final = 1000
 _ATOMS: Final = (type(None), bool, int, float, complex, str, bytes, bytearray, range, np.generic)
+_USUAL_ATOMS: Final = frozenset(_ATOMS)  # without a call for each class; most values are such
 _CONTAINERS: Final = (list, tuple, set, frozenset, deque)
 # Packages without generators of their own, but for those of the process; and Python's own.
 _CLOSED: Final = frozenset(
@@ -101,7 +102,9 @@ class _Search:
 
     def add(self, path: str, value: Any, *, is_root: bool = False) -> None:
         """Notes an object to look at, unless it cannot hold any generator."""
-        if isinstance(value, _ATOMS) or id(value) in self._seen or len(self._seen) > _MOST_OBJECTS:
+        if type(value) in _USUAL_ATOMS or isinstance(value, _ATOMS):
+            return
+        if id(value) in self._seen or len(self._seen) > _MOST_OBJECTS:
             return
         if not is_root and _package_of(type(value)) == "imageloom":
             return  # the engine of a generator, for example
@@ -117,9 +120,11 @@ class _Search:
         while self._to_do:
             path, value = self._to_do.popleft()
             # Whatever the user's objects do to who looks at them, the others are looked at.
-            with suppress(Exception):
+            try:
                 for part_path, part in self._parts(path, value):
                     self.add(part_path, part)
+            except Exception:
+                continue
         if self._seeds_are_held or self.found.carried:
             self.found.unruly.update(
                 dict.fromkeys(self._spawning, "`spawn` of a generator or its seed")
@@ -149,7 +154,8 @@ class _Search:
             yield from self._parts_of_function(path, value)
         elif isinstance(value, MethodType):
             yield path, value.__self__
-            yield path, value.__func__
+            if not _is_compiled_by_library(value.__func__):
+                yield path, value.__func__
         elif isinstance(value, BuiltinMethodType):
             yield path, value.__self__  # `draw = rng.normal`
         elif isinstance(value, functools.partial):
@@ -276,6 +282,18 @@ def _attributes(value: Any) -> list[tuple[str, Any]]:
                 with suppress(AttributeError):  # nothing has been assigned to it
                     found.append((name, slot.__get__(value)))
     return found
+
+
+def _is_compiled_by_library(function: Any) -> bool:
+    """Whether a function is one of Cython's in a package without generators of its own.
+
+    Such as `np.random.normal`, whose globals are a library of some 500 objects.
+    """
+    kind = type(function)
+    if kind.__name__ != "cython_function_or_method":
+        return False
+    module = object.__getattribute__(function, "__module__")
+    return isinstance(module, str) and module.partition(".")[0] in _CLOSED
 
 
 def _short(key: Any, number: int) -> str:

@@ -7,6 +7,7 @@ may open thousands of short flows; the later batches are not looked at.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -135,10 +136,9 @@ class FirstLook:
             )
 
     def _look_at_pixels(self, images: Sequence[NDArray[Any]]) -> None:
-        probes = [_probes(array) for array in images]
-        lows = [float(some.min()) for some in probes]
-        highs = [float(some.max()) for some in probes]
-        if not math.isfinite(sum(lows) + sum(highs)):
+        probes = [_probes(array).tolist() for array in images]  # so few that NumPy would take longer
+        lows, highs = [min(some) for some in probes], [max(some) for some in probes]
+        if not all(map(math.isfinite, itertools.chain(*probes))):
             self._add(
                 Code.NOT_FINITE,
                 f"There are NaN or infinite values in the pixels of the first batch: {self._names()}. "

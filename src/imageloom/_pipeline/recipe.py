@@ -30,7 +30,7 @@ from imageloom._pipeline.layout import BatchLayout
 from imageloom._pipeline.records import quickly_pickled
 from imageloom._pipeline.rows import ImageRows
 from imageloom._pipeline.said import Said
-from imageloom._pipeline.spare_states import seeded_state
+from imageloom._pipeline.spare_states import permuted_state, seeded_state
 from imageloom._pipeline.stored_rows import StoredRows
 from imageloom._pipeline.timing import BatchTimes
 from imageloom._storage.access import Access
@@ -223,11 +223,11 @@ class BatchSpec:
 
         It may be given back to `spare_states`.
         """
+        if self.permuted and self.drawn is None:
+            return permuted_state(self.seed, self.permuted)
         state = seeded_state(self.seed)
         if self.drawn is not None:
             state.set_state(dict(self.drawn))
-        elif self.permuted:
-            state.permutation(self.permuted)
         return state
 
 

@@ -54,8 +54,12 @@ class StreamPurpose(IntEnum):
 
 def own_stream(seed: int, image: int) -> Callable[[], np.random.Generator]:
     """Returns what makes the stream for contrast and noise of an image of a batch with this seed."""
-    entropy = _in_words((seed, image, StreamPurpose.COLOUR_AND_NOISE))
-    return lambda: np.random.Generator(np.random.PCG64(entropy))
+
+    def stream() -> np.random.Generator:
+        entropy = _in_words((seed, image, StreamPurpose.COLOUR_AND_NOISE))
+        return np.random.Generator(np.random.PCG64(entropy))
+
+    return stream
 
 
 def step_stream(entropy: Sequence[int]) -> Callable[[int], np.random.Generator]:
@@ -75,6 +79,9 @@ def _in_words(numbers: tuple[int, ...]) -> NDArray[np.uint32] | tuple[int, ...]:
 
 def global_state() -> np.random.RandomState:
     """Returns NumPy's global generator, the one that `np.random.seed` seeds."""
+    found = getattr(np.random.rand, "__self__", None)  # to make another one over it takes longer
+    if isinstance(found, np.random.RandomState):
+        return found
     return np.random.RandomState(np.random.get_bit_generator())  # type: ignore[attr-defined]
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["borrowed_state", "give_back", "seeded_state"]
+__all__ = ["borrowed_state", "drawn_permutation", "give_back", "permuted_state", "seeded_state"]
 
 _MOST: Final = 32  # as many threads may compute at the same time without making new ones
 _spare: Final[list[np.random.RandomState]] = []
+# The state that has drawn the last order, by its seed and the number of items: the first batch of that
+# epoch goes on with it, and most often is the next one that is computed here.
+_drawn: Final[dict[tuple[int, int], np.random.RandomState]] = {}
 
 
 def seeded_state(seed: int) -> np.random.RandomState:
@@ -23,6 +28,31 @@ def seeded_state(seed: int) -> np.random.RandomState:
         return np.random.RandomState(seed)
     state.seed(seed)
     return state
+
+
+def drawn_permutation(seed: int, items: int) -> NDArray[np.int64]:
+    """The same as `RandomState(seed).permutation(items)`; `permuted_state` goes on with it."""
+    state = seeded_state(seed)
+    order = state.permutation(items)
+    if _drawn:
+        _take_drawn()
+    _drawn[seed, items] = state
+    return order
+
+
+def permuted_state(seed: int, items: int) -> np.random.RandomState:
+    """The same as `RandomState(seed)` behind `permutation(items)`, from now on the caller's."""
+    state = _drawn.pop((seed, items), None)
+    if state is None:
+        state = seeded_state(seed)
+        state.permutation(items)
+    return state
+
+
+def _take_drawn() -> None:
+    """Takes back the state that nobody has gone on with, unless another thread has just taken it."""
+    with suppress(KeyError):
+        give_back(_drawn.popitem()[1])
 
 
 def give_back(state: np.random.RandomState) -> None:

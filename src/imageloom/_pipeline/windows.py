@@ -54,7 +54,8 @@ class FurtherSteps:
         """Adds what is drawn for an image of this size to its parameters."""
         options = self._recipe.transform
         assert options is not None
-        draw_steps(params, options, height, width, self._stream(image))
+        if options.has_steps:
+            draw_steps(params, options, height, width, self._stream(image))
 
     def with_window(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """The parameters of the last image together with its window."""

@@ -39,7 +39,7 @@ from imageloom._errors import InvalidArgumentError, StateMismatchError
 from imageloom._pipeline.recipe import BatchSpec
 from imageloom._pipeline.seeds import StreamPurpose, drawing_from
 from imageloom._pipeline.shortage import memory_told
-from imageloom._pipeline.spare_states import borrowed_state
+from imageloom._pipeline.spare_states import borrowed_state, drawn_permutation
 from imageloom._sources.base import SampleSource
 from imageloom._stream.permutation import KeyedPermutation
 
@@ -199,8 +199,7 @@ class Sampler:
         if self.shuffle == "fast":
             return self._computed(epoch, 0, self.samples)
         if self.shuffle:
-            with borrowed_state(seed) as state:
-                return state.permutation(self.samples)
+            return drawn_permutation(seed, self.samples)
         return np.arange(self.samples, dtype=np.int64)
 
     def _seed(self, epoch: int, batch: int) -> int:

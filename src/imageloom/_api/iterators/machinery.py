@@ -47,6 +47,7 @@ from imageloom._warnings import warn_user
 __all__ = ["IteratorMachinery", "is_users", "overrides"]
 
 _PACKAGE: Final = __name__.partition(".")[0]
+_WITHIN: Final = f"{_PACKAGE}."
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ def overrides(kind: type, name: str) -> bool:
 def is_users(function: Any) -> bool:
     """Whether a function is not one of this library."""
     module = str(getattr(function, "__module__", ""))
-    return module != _PACKAGE and not module.startswith(f"{_PACKAGE}.")
+    return not module.startswith(_WITHIN) and module != _PACKAGE
 
 
 class IteratorMachinery(KerasSurface):
@@ -89,6 +90,11 @@ class IteratorMachinery(KerasSurface):
     _plan: IteratorPlan
     _order: StreamOrder
     _stream: StreamAccess
+    _inline: InlineBatches | None
+    _own_generator: Any
+    _data_fingerprint: dict[str, Any] | None
+    _movers: dict[Any, Mover]  # by the places that they move to
+    lock: Any
 
     n: Number = Number(lambda it: it._samples(), lambda it, n: it._set_samples(n))
     batch_size: Number = Number(
@@ -111,19 +117,22 @@ class IteratorMachinery(KerasSurface):
                 samples) or leaves a shard without a batch; `balance` without one class per sample.
         """
         stream_order = StreamOrder(plan.source, plan.settings.batch_size, order)
-        self._plan = plan
-        self._order = stream_order
-        self._inline: InlineBatches | None = None
-        self._own_generator: Any = None
-        self._data_fingerprint: dict[str, Any] | None = None
-        self._movers: dict[Any, Mover] = {}  # by the places that they move to
+        # Past `__setattr__`, which is for what programs assign, and takes longer than the rest of this.
+        assign = object.__setattr__
+        assign(self, "_plan", plan)
+        assign(self, "_order", stream_order)
+        assign(self, "_inline", None)
+        assign(self, "_own_generator", None)
+        assign(self, "_data_fingerprint", None)
+        assign(self, "_movers", {})
         # What the stream calls holds no reference to the iterator, which could then never be
         # collected.
         this = weakref.ref(self)
         if overrides(type(self), "_set_index_array"):
             stream_order.draw_order = partial(_drawn_order, this)
-        self._stream = StreamAccess(plan.source, stream_order, partial(_opened, this))
-        self.lock: Any = self._stream.lock
+        stream = StreamAccess(plan.source, stream_order, partial(_opened, this))
+        assign(self, "_stream", stream)
+        assign(self, "lock", stream.lock)
         for name in tuple(vars(self)):
             if hasattr(getattr(type(self), name, None), "__set__"):
                 del vars(self)[name]  # a subclass has assigned it before

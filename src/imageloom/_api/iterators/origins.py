@@ -12,7 +12,7 @@ import functools
 import inspect
 import os
 import types
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -54,19 +54,43 @@ class _NotPlainError(Exception):
     """A value that JSON cannot have."""
 
 
+_NO_DATA: Final = object()  # in the place of one
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
-    """The arguments that an iterator was made with.
+    """The arguments that an iterator was made with; few are asked for, so they are sorted then.
 
     Attributes:
-        arguments: those that are plain, encoded for JSON.
-        others: the names of the other ones.
+        given: each by its name, encoded for JSON; `_NO_DATA` in the place of what is not plain.
+        names: all parameters, in their order.
+        optional: those whose default is None.
         flow: the flow method that has got them; "" for the constructor of the iterator.
+        missing: those of them that only the memory of the program has.
     """
 
-    arguments: Mapping[str, Any]
-    others: tuple[str, ...]
+    given: Mapping[str, Any]
+    names: Sequence[str]
+    optional: Set[str]
     flow: str = ""
+    missing: Sequence[str] = ()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Those that are plain."""
+        return {name: self.given[name] for name in self._counted() if self.given[name] is not _NO_DATA}
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The names of the other ones."""
+        without = (name for name in self._counted() if self.given[name] is _NO_DATA)
+        return (*self.missing, *without)
+
+    def _counted(self) -> Iterator[str]:
+        for name in self.names:
+            usual = name in self.optional and self.given.get(name) is None
+            if name in self.given and not usual and name not in (*_LEFT_OUT, *self.missing):
+                yield name
 
 
 def remembering(
@@ -75,14 +99,14 @@ def remembering(
     """Makes a constructor keep its arguments in `_made`; what is not plain is kept by name only."""
     _, *parameters = inspect.signature(init).parameters.values()
     names = [parameter.name for parameter in parameters]
-    optional = {parameter.name for parameter in parameters if parameter.default is None}
+    optional = frozenset(parameter.name for parameter in parameters if parameter.default is None)
 
     @functools.wraps(init)
     def remembered(self: S, *args: P.args, **kwargs: P.kwargs) -> None:
         init(self, *args, **kwargs)
         # `Signature.bind` takes longer than a small batch; `init` has found the arguments right.
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        self._made = _made(given, filter(given.__contains__, names), optional)  # type: ignore[attr-defined]
+        object.__setattr__(self, "_made", Made(_kept(given), names, optional))
 
     return cast("Callable[Concatenate[S, P], None]", remembered)
 
@@ -101,7 +125,7 @@ def remembered(
         _, *parameters = inspect.signature(flow).parameters.values()
         names = [parameter.name for parameter in parameters]
         usual = {each.name: each.default for each in parameters if each.default is not each.empty}
-        optional = {name for name, value in usual.items() if value is None}
+        optional = frozenset(name for name, value in usual.items() if value is None)
 
         @functools.wraps(flow)
         def flowing(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -109,8 +133,7 @@ def remembered(
             given = {**usual, **dict(zip(names, args, strict=False)), **kwargs}
             given |= {name: place(given[name]) for name, place in places.items()}
             missing = [name for name in places if given[name] is None]
-            made = _made(given, [name for name in names if name not in missing], optional)
-            made = dataclasses.replace(made, others=(*missing, *made.others), flow=flow.__name__)
+            made = Made(_kept(given), names, optional, flow.__name__, missing)
             iterator._made = made  # type: ignore[attr-defined]
             return iterator
 
@@ -119,22 +142,14 @@ def remembered(
     return remembering_flow
 
 
-def _made(given: Mapping[str, Any], names: Iterable[str], optional: Collection[str]) -> Made:
-    """The arguments with these names; those in `optional` are left out where they are None."""
-    arguments: dict[str, Any] = {}
-    others = []
-    for name in names:
-        value = given[name]
-        if name in _LEFT_OUT or (value is None and name in optional):
-            continue
-        if type(value) in _PLAIN:  # without another call for each
-            arguments[name] = value
-            continue
-        try:
-            arguments[name] = encoded(value)
-        except _NotPlainError:
-            others.append(name)
-    return Made(arguments, tuple(others))
+def _kept(given: dict[str, Any]) -> Mapping[str, Any]:
+    """The arguments, encoded in place, without the data."""
+    for name in [name for name, value in given.items() if type(value) not in _PLAIN]:
+        value, given[name] = given[name], _NO_DATA
+        if name not in _LEFT_OUT and not isinstance(value, np.ndarray):
+            with contextlib.suppress(_NotPlainError):
+                given[name] = encoded(value)
+    return given
 
 
 def origin(
@@ -156,7 +171,7 @@ def origin(
     code += sorted(f"the method {name}" for name in frozen.overrides)
     if kind is not type(iterator):
         code.append(f"the class {type(iterator).__name__}")
-    arguments = dict(made.arguments) if made is not None else {}
+    arguments = made.arguments if made is not None else {}
     if arguments:
         names = {field.name for field in dataclasses.fields(settings)} - _LEFT_OUT - {"batch_shape"}
         present = {name: getattr(settings, name) for name in sorted(names & arguments.keys())}

@@ -83,8 +83,22 @@ def check_workers_can_be_born() -> None:
         NoWorkers: It was not; the error says why.
         StorageError: The system could not say so.
     """
-    _interpreter()
+    executable = spawn.get_executable()
+    # Programs make many small flows, and to look at the file takes as long as one of their images.
+    if getattr(sys, "frozen", False) or executable is None or executable != _Seen.executable:
+        _interpreter()
+        _Seen.executable = executable
     _home()
+
+
+class _Seen:
+    """The interpreter that was found to be one.
+
+    Attributes:
+        executable: As `multiprocessing` names it; None if there was none yet.
+    """
+
+    executable: str | bytes | None = None
 
 
 def interpreter_command() -> list[str]:

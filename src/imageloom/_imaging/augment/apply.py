@@ -74,7 +74,7 @@ def apply_transform(
     recolours = not (brightness is None and contrast is None)
     becomes_single = as_floats or recolours or noise is not None
     given = x
-    if not is_identity(params):
+    if affine is not None or not is_identity(params):
         affine = affine or affine_matrix(
             params, x.shape[0], x.shape[1], corrected=options.corrected_geometry
         )

@@ -36,6 +36,7 @@ _MOVING: Final = ("perspective", "elastic")
 _FURTHER: Final = (
     "rand_augment", "hue", "saturation", "grayscale", "blur", "jpeg_quality", "random_erasing",
 )  # fmt: skip
+_STEPS: Final = frozenset(("random_crop", *_MOVING, *_FURTHER))
 
 
 def apply_all(
@@ -53,6 +54,10 @@ def apply_all(
 
     A step that is not in `params` is left out, so that parameters of a user need no further keys.
     """
+    if _STEPS.isdisjoint(params):  # as of nearly all generators
+        return apply_transform(
+            x, params, options, affine, scaling=scaling, from_bytes=from_bytes, to_bytes=to_bytes
+        )
     if params.get("random_crop") is not None:
         x = crop(x, params["random_crop"])
     moves = _drawn(params, _MOVING)
