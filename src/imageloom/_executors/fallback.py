@@ -21,6 +21,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from imageloom._checks.asking import is_a
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer, Closers
@@ -108,7 +109,7 @@ class FallbackChannel(ForwardingChannel):
                 raise IteratorClosedError("The iterator was closed.")
             if self._here is not None:
                 return
-            bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
+            bound = culprit is not None and is_a(culprit.value, _OF_ONE_THREAD)
             kind = "serial" if bound else "threads"
             without_workers_at_all = isinstance(error, NoWorkers)
             # Most objects that cannot travel are not made for several threads, and several iterators,

@@ -13,6 +13,8 @@ from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from imageloom._checks.asking import is_a
+
 __all__ = ["NOT_LOADED", "all_names", "named_objects"]
 
 _VARIABLES: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"})
@@ -55,7 +57,7 @@ class _Reader:
         module, pending = "", _MISSING  # an import, and what the next variable gets from it
         for instruction in dis.get_instructions(code):
             kind, argument = instruction.opname, instruction.argval
-            if kind in _ATTRIBUTES and isinstance(value, ModuleType):
+            if kind in _ATTRIBUTES and is_a(value, ModuleType):
                 name, value = f"{name}.{argument}", vars(value).get(argument, _MISSING)
                 continue
             if value is not _MISSING:
@@ -92,5 +94,5 @@ class _Reader:
 
 def _from(module: str, name: str) -> Any:
     loaded = sys.modules.get(module)
-    found = vars(loaded).get(name, _MISSING) if isinstance(loaded, ModuleType) else NOT_LOADED
+    found = vars(loaded).get(name, _MISSING) if is_a(loaded, ModuleType) else NOT_LOADED
     return sys.modules.get(f"{module}.{name}", found) if found is _MISSING else found

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from imageloom._checks.asking import is_a
+
 __all__ = ["GLOBAL_NAMES", "Source", "global_source", "is_global", "source_of"]
 
 
@@ -112,15 +114,15 @@ _OF_MODULES: Final[dict[str, Callable[[Any], Source]]] = {
 
 def source_of(generator: Any) -> Source | None:
     """A generator that a function refers to; None if the object is none, or cannot be seeded."""
-    if isinstance(generator, random.Random):
-        if isinstance(generator, random.SystemRandom):
+    if is_a(generator, random.Random):
+        if is_a(generator, random.SystemRandom):
             return None  # the same for nobody, by intention
         return Source(generator.getstate, generator.setstate, generator.seed)
-    if isinstance(generator, np.random.Generator):
+    if is_a(generator, np.random.Generator):
         return _of_bit_generator(generator.bit_generator)
-    if isinstance(generator, np.random.BitGenerator):
+    if is_a(generator, np.random.BitGenerator):
         return _of_bit_generator(generator)
-    if isinstance(generator, np.random.RandomState):
+    if is_a(generator, np.random.RandomState):
         return _of_random_state(generator)
     return _of_framework(generator)
 
