@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 
 from imageloom._checks.asking import is_a, said_by
-from imageloom._pipeline.code_names import NOT_LOADED, all_names, named_objects
+from imageloom._pipeline.code_names import NOT_LOADED, all_names, all_texts, named_objects
 from imageloom._pipeline.random_sources import Source, is_global, source_of
 
 __all__ = ["Found", "find_generators"]
@@ -175,6 +175,7 @@ class _Search:
             self.found.used.update(_DRAWN_FROM.get(package, ()))
             return
         names = frozenset(all_names(function.__code__))
+        texts = names | frozenset(all_texts(function.__code__))
         library = _is_library(sys.modules.get(str(function.__module__)))
         for name, part in named_objects(function):
             self._note_use(part, names)
@@ -184,7 +185,7 @@ class _Search:
             if is_a(part, ModuleType) and not _is_library(part):
                 # The function may have it in another variable, or ask for an attribute by `getattr`.
                 yield from (
-                    (f"{path}:{name}.{n}", vars(part)[n]) for n in sorted(names & vars(part).keys())
+                    (f"{path}:{name}.{n}", vars(part)[n]) for n in sorted(texts & vars(part).keys())
                 )
         for number, part in enumerate(function.__defaults__ or ()):
             yield f"{path}({number})", part

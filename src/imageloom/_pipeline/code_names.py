@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from imageloom._checks.asking import is_a
 
-__all__ = ["NOT_LOADED", "all_names", "named_objects"]
+__all__ = ["NOT_LOADED", "all_names", "all_texts", "named_objects"]
 
 _VARIABLES: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"})
 _ATTRIBUTES: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
@@ -30,6 +30,15 @@ def all_names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from all_names(constant)
+
+
+def all_texts(code: CodeType) -> Iterator[str]:
+    """All texts in a function, and in those within it; that of `getattr(m, "rng")` is a name."""
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, CodeType):
+            yield from all_texts(constant)
 
 
 def named_objects(function: FunctionType) -> Iterator[tuple[str, Any]]:
