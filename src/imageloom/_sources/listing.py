@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imageloom._storage.links import is_loop
-from imageloom._storage.refusals import check_it_says_something, telling
+from imageloom._storage.refusals import check_it_says_something, is_folder, telling
 from imageloom._warnings import Code, warn_user
 
 __all__ = [
@@ -165,7 +165,7 @@ def subfolders(folder: str | os.PathLike[str]) -> list[str]:
         telling(f"Could not list the folder {os.fspath(folder)!r}"),
         os.scandir(folder) as entries,
     ):
-        return sorted(entry.name for entry in entries if entry.is_dir())
+        return sorted(entry.name for entry in entries if is_folder(entry))
 
 
 def _warn_of_unlisted(error: OSError) -> None:

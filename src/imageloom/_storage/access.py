@@ -239,7 +239,7 @@ def storage_errors(url: str, missing: type[ImageLoomError] = MissingImageError) 
     """
     try:
         yield
-    except (ImageLoomError, MemoryError):
+    except (ImageLoomError, MemoryError, Warning):  # a filter may make an error of a warning
         raise
     except FileNotFoundError as error:
         kind = _KINDS.get(missing, "file")

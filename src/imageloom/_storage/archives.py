@@ -70,7 +70,8 @@ def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
     if index.left_out:
         warn_user(
             f"{path!r} contains {len(index.left_out)} entries that are left out: links to nothing "
-            f"in the archive, or no plain files. The first one is {index.left_out[0]!r}.",
+            f"in the archive, no plain files, or names that lead out of it. The first one is "
+            f"{index.left_out[0]!r}.",
             code=Code.LEFT_OUT_ENTRIES,
         )
     return index
@@ -169,6 +170,21 @@ def _tar_members(file: IO[bytes]) -> Iterator[tuple[str, Entry]]:
                     Member(start, start + size, size, size, _IN_A_TAR, int(info.mtime)),
                 )
             archive.members = []  # type: ignore[attr-defined]  # it would keep the headers of all files
+        _check_the_end(file, archive.offset)
+
+
+def _check_the_end(file: IO[bytes], end: int) -> None:
+    """Refuses a tar archive of which a part was read, because the rest of it is damaged or missing."""
+    import tarfile
+
+    file.seek(end)
+    block = file.read(tarfile.BLOCKSIZE)
+    if block.strip(b"\0"):
+        raise tarfile.ReadError(f"it is damaged or cut off at byte {end}, where a file begins")
+    if not block:
+        raise tarfile.ReadError(
+            f"it ends at byte {end} without the mark of its end, as if it was cut off"
+        )
 
 
 def _normalised(name: str) -> str:
