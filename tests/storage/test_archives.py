@@ -161,6 +161,26 @@ def test_archives_that_cannot_be_read_are_refused(crops: Path, tmp_path: Path) -
         remote(f"zip://::{tmp_path / 'x.zip'}")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("cache", ["", "simplecache::file://"])
+def test_an_archive_that_is_no_file_is_no_wait(kind: str, cache: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    for name, words in (("pipe", "named pipe"), ("link", "named pipe"), ("folder", "it is a folder")):
+        with pytest.raises(InvalidArgumentError, match=rf"{name}' cannot be read as .* {words}"):
+            remote(f"{kind}://::{cache}{tmp_path / name}")
+    with pytest.raises(InvalidArgumentError, match="a device"):
+        remote(f"{kind}://::{cache}/dev/zero")
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
+def test_a_part_of_a_local_folder_is_read_like_it(executor: str, crops: Path) -> None:
+    with remote(f"dir://{crops.name}::{crops.parent.as_uri()}", executor) as it:
+        assert_same_batches(take(it, BATCHES), take(flow(crops), BATCHES))
+
+
 def test_a_tar_archive_that_is_cut_or_damaged_between_its_files_is_refused(
     crops: Path, tmp_path: Path
 ) -> None:
