@@ -127,3 +127,12 @@ def test_what_is_among_the_modules(
     monkeypatch.setitem(sys.modules, "late_of_test", module)
     monkeypatch.setitem(sys.modules, f"{NAME}.late_of_test", module)
     assert (read(executor, odd.gain)[0] == 2).all()
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("arguments", [None, [], ["x", None]], ids=str)
+def test_arguments_of_a_program_that_has_python_in_it(
+    arguments: Any, executor: str, odd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert (read(executor, odd.gain)[0] == 2).all()

@@ -109,7 +109,7 @@ def snapshot(recipe: Recipe) -> Snapshot:
         names = reached(_functions(recipe))
         values = {name: values for name in names if (values := values_of(name)) is not None}
     return Snapshot(
-        argv=tuple(map(str, getattr(sys, "argv", ()))),
+        argv=tuple(map(str, getattr(sys, "argv", None) or ())),
         path=_absolute(tuple(map(str, sys.path)), folder),
         folder=folder,
         variables=changed_variables(),
