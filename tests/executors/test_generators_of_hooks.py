@@ -56,6 +56,19 @@ def bound_method_of_a_generator() -> Callable[[Image], Image]:
     return lambda x: x + draw() + other()
 
 
+def bound_methods_of_the_process() -> Callable[[Image], Image]:
+    draw, other = np.random.normal, random.gauss  # as `from random import gauss` in a script
+    return lambda x: x + draw() + other(0, 1)
+
+
+UNNAMED = np.random.default_rng(4)
+
+
+def by_its_name_as_a_text() -> Callable[[Image], Image]:
+    module = sys.modules[__name__]
+    return lambda x: x + getattr(module, "UNNAMED").normal()  # noqa: B009 - as it may be written
+
+
 def given_first(rng: np.random.RandomState, x: Image) -> Image:
     return x + rng.normal()
 
@@ -103,6 +116,8 @@ HOOKS: dict[str, Any] = {
     "keyword": keyword,
     "closure": closure(),
     "bound": bound_method_of_a_generator(),
+    "bound to those of the process": bound_methods_of_the_process(),
+    "by its name as a text": by_its_name_as_a_text(),
     "partial": functools.partial(given_first, np.random.RandomState(3)),
     "object": Augmentation(),
     "slots": Slots().noisy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+from array import array
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -164,6 +165,8 @@ CHANGES: dict[str, tuple[Callable[[Any], None], str]] = {
     "array in place": (filled, "cfg.TABLE[-1]"),
     "large array in place": (large, "cfg.LARGE[-1]"),
     "long list": (replace(TEXT=[5] * 5000), "cfg.TEXT[4999] if len(cfg.TEXT) > 1 else 0"),
+    "slice": (replace(TEXT=slice(5)), "getattr(cfg.TEXT, 'stop', 0)"),
+    "array of Python": (replace(TEXT=array("i", [5])), "cfg.TEXT[0] if len(cfg.TEXT) < 2 else 0"),
     "nested containers": (in_place, "cfg.OPTIONS['a']['b'][0]"),
     "attribute of a class": (class_attribute, "cfg.Settings.GAIN"),
     "attribute of a class in a class": (inner_class, "cfg.Settings.Inner.GAIN"),

@@ -113,7 +113,7 @@ def test_a_listing_of_folders_outside_the_class_is_made_anew(
     entries = json.loads(classes)
     for folder in folders:
         status = (pets / folder).stat()
-        folders[folder] = [status.st_mtime_ns, status.st_ino]
+        folders[folder] = [status.st_mtime_ns, status.st_ino, status.st_ctime_ns]
     entries[0]["folders"] = folders
     content = json.dumps(entries).encode() + b"\n" + body
     header = {**json.loads(head), "checksum": zlib.crc32(content)}

@@ -60,3 +60,19 @@ def test_two_links_to_one_folder_are_both_followed(photos: Path) -> None:
     assert listed(photos, follow_links=False) == [
         *PLAIN, "puma/1.png", "puma/deep/2.png",
     ]  # fmt: skip
+
+
+def test_links_that_lead_nowhere_are_no_classes(photos: Path) -> None:
+    """As in Keras, for which they are no folders."""
+    (photos / "one").symlink_to("two")
+    (photos / "two").symlink_to("one")
+    (photos / "itself").symlink_to("itself")
+    (photos / "gone").symlink_to("nothing")
+    (photos / "below a file").symlink_to("cat/1.png/deep")
+    (photos / "long").symlink_to("x" * 300)
+    for follow_links in (False, True):
+        it = ImageDataGenerator(executor="serial").flow_from_directory(
+            photos, follow_links=follow_links
+        )
+        assert it.class_indices == {"cat": 0, "dog": 1}
+        assert list(it.filenames) == PLAIN

@@ -161,6 +161,60 @@ def test_archives_that_cannot_be_read_are_refused(crops: Path, tmp_path: Path) -
         remote(f"zip://::{tmp_path / 'x.zip'}")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("cache", ["", "simplecache::file://"])
+def test_an_archive_that_is_no_file_is_no_wait(kind: str, cache: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    for name, words in (("pipe", "named pipe"), ("link", "named pipe"), ("folder", "it is a folder")):
+        with pytest.raises(InvalidArgumentError, match=rf"{name}' cannot be read as .* {words}"):
+            remote(f"{kind}://::{cache}{tmp_path / name}")
+    with pytest.raises(InvalidArgumentError, match="a device"):
+        remote(f"{kind}://::{cache}/dev/zero")
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
+def test_a_part_of_a_local_folder_is_read_like_it(executor: str, crops: Path) -> None:
+    with remote(f"dir://{crops.name}::{crops.parent.as_uri()}", executor) as it:
+        assert_same_batches(take(it, BATCHES), take(flow(crops), BATCHES))
+
+
+def test_a_tar_archive_that_is_cut_or_damaged_between_its_files_is_refused(
+    crops: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "x.tar"
+    tarred(crops, archive)
+    with tarfile.open(archive) as file:
+        offsets = [info.offset for info in file.getmembers()]
+        last = file.offset
+    whole, middle = archive.read_bytes(), offsets[len(offsets) // 2]
+    damaged = bytearray(whole)
+    damaged[middle] ^= 0xFF
+    parts = [whole[:middle], whole[: middle + 100], whole[: middle + 700], whole[:last], bytes(damaged)]
+    for content in parts:
+        archive.write_bytes(content)
+        with pytest.raises(InvalidArgumentError, match=r"x\.tar' cannot be read as a tar archive"):
+            remote(f"tar://images::{archive}")
+    archive.write_bytes(whole[: last + tarfile.BLOCKSIZE])  # as short as some programs write it
+    assert remote(f"tar://images::{archive}").filenames == flow(crops).filenames
+
+
+def test_a_name_that_leads_out_of_an_archive_makes_no_class(crops: Path, tmp_path: Path) -> None:
+    url = f"zip://::{zipped(crops, tmp_path / 'x.zip')}"
+    with zipfile.ZipFile(tmp_path / "x.zip", "a") as file:
+        file.write(crops / "cat" / "00.jpg", "../dogs/00.jpg")
+    with pytest.warns(UserWarning, match=r"1 entries that are left out.*'\.\./dogs/00\.jpg'"):
+        it = remote(url)
+    assert it.class_indices == flow(crops).class_indices
+    with zipfile.ZipFile(tmp_path / "x.zip", "a") as file:
+        file.write(crops / "cat" / "00.jpg", "../dogs/01.jpg")
+    # A warning that a filter has made an error stays one.
+    with pytest.raises(UserWarning, match="2 entries that are left out"):
+        remote(url)
+
+
 def test_what_macos_and_folders_leave_in_a_zip(crops: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
         file.write(crops / "cat" / "00.jpg", "cat/00.jpg")

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.keras import configured
+from imageloom._checks.asking import is_a
 
 __all__ = [
     "FORMULAS",
@@ -87,9 +88,9 @@ def stand_in(function: Callable[..., Any]) -> ImageNetScaling | None:
     Both are compared on a small image. If this version of Keras computes something else, its own
     function is kept.
     """
-    if getattr(function, "__name__", "") != _NAME:
+    if not is_a(function, FunctionType) or function.__name__ != _NAME:
         return None
-    module = str(getattr(function, "__module__", ""))
+    module = str(function.__module__)
     found = _MODULE.fullmatch(module)
     if found is None or found[1] not in _MODES:
         return None
@@ -127,21 +128,22 @@ def known_scaling(function: object) -> str | None:
     user's that calls `resnet50.preprocess_input`.
     """
     # Objects of the user may do anything when they are asked for an attribute.
-    while not isinstance(function, (ImageNetScaling, FunctionType)):
-        if isinstance(function, functools.partial):
+    while not is_a(function, (ImageNetScaling, FunctionType)):
+        if is_a(function, functools.partial):
             function = function.func
-        elif isinstance(function, MethodType):
+        elif is_a(function, MethodType):
             function = function.__func__
         else:
             return None
-    if isinstance(function, ImageNetScaling):
-        return _described(function.module)
-    if "__wrapped__" in vars(function):
-        return known_scaling(vars(function)["__wrapped__"])
-    if function.__name__ == _NAME:
-        found = _MODULE.fullmatch(str(function.__module__))
-        return None if found is None else _described(found[0])
-    return _named_in(function)
+    found: Any = function
+    if is_a(found, ImageNetScaling):
+        return _described(found.module)
+    if "__wrapped__" in vars(found):
+        return known_scaling(vars(found)["__wrapped__"])
+    if found.__name__ == _NAME:
+        name = _MODULE.fullmatch(str(found.__module__))
+        return None if name is None else _described(name[0])
+    return _named_in(found)
 
 
 def _named_in(function: FunctionType) -> str | None:
@@ -151,12 +153,12 @@ def _named_in(function: FunctionType) -> str | None:
     values = {**function.__globals__, **{name: _content(cell) for name, cell in cells}}
     for name in names:
         value = values.get(name)
-        is_function = isinstance(value, FunctionType) and value.__name__ == _NAME
-        if is_function or isinstance(value, ImageNetScaling):
+        is_function = is_a(value, FunctionType) and value.__name__ == _NAME
+        if is_function or is_a(value, ImageNetScaling):
             known = known_scaling(value)
             if known is not None:
                 return known
-        elif _NAME in names and isinstance(value, ModuleType) and _FRAMEWORK.match(value.__name__):
+        elif _NAME in names and is_a(value, ModuleType) and _FRAMEWORK.match(value.__name__):
             return f"{_NAME} of {value.__name__}"
     return None
 

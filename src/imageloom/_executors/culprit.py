@@ -16,6 +16,7 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
+from imageloom._checks.asking import function_of, is_a, said_by
 from imageloom._executors.kinds import reduced
 from imageloom._executors.portable import failure_to_travel
 
@@ -81,7 +82,7 @@ class _Search:
         self.deepest = found
         leaf = True
         for path, part in _parts(found.value, found.path):
-            if isinstance(part, _ATOMS) or depth > _DEPTH:
+            if is_a(part, _ATOMS) or depth > _DEPTH:
                 continue
             if (known := self._fails.get(id(part))) is not None:
                 leaf = leaf and not known  # of two that refer to each other, neither is the reason
@@ -101,27 +102,27 @@ class _Search:
 
 def _parts(value: Any, path: str) -> Parts:
     """What an object consists of, with names that continue its own or, for variables, replace it."""
-    if isinstance(value, _WEAK):
+    if is_a(value, _WEAK):
         return  # users know it as a whole
-    if isinstance(value, FunctionType):
+    if is_a(value, FunctionType):
         yield from _parts_of_function(value)
-    elif isinstance(value, MethodType):
+    elif is_a(value, MethodType):
         yield type(value.__self__).__name__, value.__self__
         yield from _parts(value.__func__, path)
-    elif isinstance(value, partial):
+    elif is_a(value, partial):
         yield path, value.func
         yield from ((f"{path}({name})", part) for name, part in enumerate(value.args))
         yield from ((f"{path}({name}=...)", part) for name, part in value.keywords.items())
-    elif isinstance(value, type):
+    elif is_a(value, type):
         for name, part in tuple(vars(value).items()):
-            yield f"{value.__name__}.{name}", getattr(part, "__func__", part)
+            yield f"{value.__name__}.{name}", function_of(part)
         yield from ((base.__name__, base) for base in value.__bases__)
-    elif isinstance(value, property):
+    elif is_a(value, property):
         yield from ((path, part) for part in (value.fget, value.fset, value.fdel))
-    elif isinstance(value, dict):
+    elif is_a(value, dict):
         for key, part in tuple(value.items())[:_MOST_ITEMS]:
             yield f"{path}[{_short(key)}]", part
-    elif isinstance(value, (list, tuple, set, frozenset)):
+    elif is_a(value, (list, tuple, set, frozenset)):
         yield from ((f"{path}[{i}]", part) for i, part in enumerate(tuple(value)[:_MOST_ITEMS]))
     else:
         yield from _parts_of_object(value, path)
@@ -152,9 +153,10 @@ def _names_in(code: CodeType) -> Iterator[str]:
 
 def _parts_of_object(value: Any, path: str) -> Parts:
     """What its class says must travel. If the class raises, the object itself is the reason."""
-    wrapped = getattr(value, "__wrapped__", None)
-    if wrapped is not None and callable(wrapped):
-        yield path, wrapped
+    with suppress(Exception):  # classes of the user may do anything
+        wrapped = getattr(value, "__wrapped__", None)
+        if wrapped is not None and callable(wrapped):
+            yield path, wrapped
     if _is_installed(type(value)):
         return  # nobody knows the attributes of somebody else's class
     try:
@@ -174,7 +176,7 @@ def _parts_of_object(value: Any, path: str) -> Parts:
         elif attributes is not None:
             yield f"the state of {path}", attributes
     for part in arguments or ():
-        yield (part.__name__ if isinstance(part, type) else f"a part of {path}"), part
+        yield (part.__name__ if is_a(part, type) else f"a part of {path}"), part
     # The items of subclasses of list and dict.
     if items is not None:
         yield from ((f"{path}[{i}]", part) for i, part in enumerate(items) if i < _MOST_ITEMS)
@@ -190,7 +192,7 @@ _ROOTS: Final = frozenset(
 def _is_installed(kind: type) -> bool:
     """Whether a class is of an installed package; Python's own often hold the user's objects."""
     package = kind.__module__.partition(".")[0]
-    file = str(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
+    file = str(said_by(sys.modules.get(kind.__module__), "__file__") or "")
     return package != "imageloom" and ("site-packages" in file or "dist-packages" in file)
 
 

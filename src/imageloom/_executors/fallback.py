@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from imageloom._checks.asking import is_a
 from imageloom._errors import IteratorClosedError
 from imageloom._executors.base import BatchFuture, Channel, ComputedBatch, discard_finished
 from imageloom._executors.closing import Closer, Closers
@@ -203,7 +204,7 @@ def _reason(recipe: Recipe, culprit: Culprit | None, error: BaseException) -> Re
 
 
 def _kind_for(culprit: Culprit | None) -> str:
-    bound = culprit is not None and isinstance(culprit.value, _OF_ONE_THREAD)
+    bound = culprit is not None and is_a(culprit.value, _OF_ONE_THREAD)
     return "serial" if bound else "threads"
 
 

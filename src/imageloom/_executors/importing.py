@@ -16,6 +16,7 @@ from typing import Final
 
 import cloudpickle
 
+from imageloom._checks.asking import said_by
 from imageloom._executors.libraries import is_users
 
 __all__ = ["is_importable", "note_reader", "note_unimportable", "sent_by_value"]
@@ -44,7 +45,7 @@ def _still_unimportable() -> set[str]:
 
 def _identity(name: str) -> tuple[object, object]:
     module = sys.modules.get(name)
-    return module, getattr(module, "__spec__", None)
+    return module, said_by(module, "__spec__")
 
 
 @contextmanager

@@ -4,6 +4,8 @@
   only one that runs the user's code.
 * A file that is open for reading is opened again where the program reads it now.
 * A function in a `functools.lru_cache` gets an empty cache.
+* The random generators of the process, of which `random.gauss` and `numpy.random.normal` are methods,
+  are those of the worker.
 * An iterator becomes an object that has its plain attributes (see `inert`).
 * Threads, queues and futures are not sent. cloudpickle could copy some of them now that locks travel,
   but in another process they would wait for ever.
@@ -26,6 +28,7 @@ from typing import Any, Final
 
 from imageloom._executors.importing import is_importable
 from imageloom._executors.inert import InertIterator, inert
+from imageloom._pipeline.random_sources import global_generator, name_of_global
 
 __all__ = ["reduced"]
 
@@ -37,6 +40,7 @@ _TIED_TO_THE_PROGRAM: Final = (
     concurrent.futures.Executor,
     subprocess.Popen,
 )
+_GENERATORS: Final = ("Random", "RandomState", "Generator")  # in `random`, NumPy and torch
 
 
 def reduced(value: Any) -> Any:
@@ -45,11 +49,14 @@ def reduced(value: Any) -> Any:
     Raises:
         PicklingError: the object must not be sent.
     """
-    reducer = _REDUCERS.get(type(value))
+    kind = type(value)
+    reducer = _REDUCERS.get(kind)
     if reducer is not None:
         return reducer(value)
-    if issubclass(type(value), _TIED_TO_THE_PROGRAM):
-        raise PicklingError(f"a {type(value).__name__} belongs to its process")
+    if kind.__name__ in _GENERATORS and (name := name_of_global(value)) is not None:
+        return global_generator, (name,)
+    if issubclass(kind, _TIED_TO_THE_PROGRAM):
+        raise PicklingError(f"a {kind.__name__} belongs to its process")
     stub = inert(value)
     return None if stub is None else (_stub, (stub._kind, stub._length, _attributes(stub)))
 

@@ -13,6 +13,7 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
+from imageloom._checks.asking import is_a
 from imageloom._pipeline.recipe import Recipe
 
 __all__ = ["needs_own_process"]
@@ -50,11 +51,11 @@ def needs_own_process(recipe: Recipe) -> bool:
 
 def _function_of(value: Any) -> tuple[FunctionType | None, type]:
     """The function behind a method, a partial object or an object with `__call__`, and its class."""
-    while isinstance(value, partial):
+    while is_a(value, partial):
         value = value.func
-    if isinstance(value, MethodType) and isinstance(value.__func__, FunctionType):
+    if is_a(value, MethodType) and isinstance(value.__func__, FunctionType):
         return value.__func__, type(value.__self__)
-    if isinstance(value, FunctionType):
+    if is_a(value, FunctionType):
         return value, object
     calls = (vars(base).get("__call__") for base in type(value).__mro__)
     call = next((call for call in calls if isinstance(call, FunctionType)), None)
@@ -76,4 +77,4 @@ def _called(function: FunctionType, owner: type, names: set[str]) -> Iterator[An
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # it is empty
             found.append(cell.cell_contents)
-    return (value for value in found if isinstance(value, (FunctionType, MethodType, partial)))
+    return (value for value in found if is_a(value, (FunctionType, MethodType, partial)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from imageloom._checks.asking import said_by
 from imageloom._executors.base import Channel
 from imageloom._executors.libraries import is_users
 from imageloom._executors.shared import SharedExecutor, make_executor
@@ -36,9 +37,9 @@ class _ProgramState:
     @classmethod
     def now(cls) -> _ProgramState:
         modules = {
-            name: (module, getattr(module, "__spec__", None))
+            name: (module, said_by(module, "__spec__"))
             for name, module in tuple(sys.modules.items())
-            if _is_users_own(getattr(module, "__file__", None))
+            if _is_users_own(said_by(module, "__file__"))
         }
         return cls(tuple(sys.path), _folder(), dict(os.environ), modules)
 

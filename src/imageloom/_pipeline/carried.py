@@ -23,7 +23,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from imageloom._pipeline.code_names import NOT_LOADED, all_names, named_objects
+from imageloom._checks.asking import is_a, said_by
+from imageloom._pipeline.code_names import NOT_LOADED, all_names, all_texts, named_objects
 from imageloom._pipeline.random_sources import Source, is_global, source_of
 
 __all__ = ["Found", "find_generators"]
@@ -102,7 +103,7 @@ class _Search:
 
     def add(self, path: str, value: Any, *, is_root: bool = False) -> None:
         """Notes an object to look at, unless it cannot hold any generator."""
-        if type(value) in _USUAL_ATOMS or isinstance(value, _ATOMS):
+        if type(value) in _USUAL_ATOMS or is_a(value, _ATOMS):
             return
         if id(value) in self._seen or len(self._seen) > _MOST_OBJECTS:
             return
@@ -131,47 +132,47 @@ class _Search:
             )
 
     def _note_generator(self, path: str, value: Any) -> bool:
-        if isinstance(value, (type, ModuleType)):
+        if is_a(value, (type, ModuleType)):
             return False
         if is_global(value):
             self.found.used.add(_package_of(type(value)).lstrip("_"))
             return True
-        if isinstance(value, np.random.SeedSequence):
+        if is_a(value, np.random.SeedSequence):
             self._seeds_are_held = True
             return True
         source = source_of(value)
         if source is None:
             return False
         # Several generators may share it.
-        bits = value.bit_generator if isinstance(value, np.random.Generator) else value
+        bits = value.bit_generator if is_a(value, np.random.Generator) else value
         if id(bits) not in self._seen:
             self.found.carried[path] = source
         self._seen[id(bits)], self._seen[id(value)] = bits, value
         return True
 
     def _parts(self, path: str, value: Any) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, FunctionType):
+        if is_a(value, FunctionType):
             yield from self._parts_of_function(path, value)
-        elif isinstance(value, MethodType):
+        elif is_a(value, MethodType):
             yield path, value.__self__
             if not _is_compiled_by_library(value.__func__):
                 yield path, value.__func__
-        elif isinstance(value, BuiltinMethodType):
+        elif is_a(value, BuiltinMethodType):
             yield path, value.__self__  # `draw = rng.normal`
-        elif isinstance(value, functools.partial):
+        elif is_a(value, functools.partial):
             yield path, value.func
             yield path, value.args
             yield path, value.keywords
-        elif isinstance(value, dict):
+        elif is_a(value, dict):
             self.found.objects = True
             items = enumerate(tuple(value.items())[:_MOST_ITEMS])
             yield from ((f"{path}[{_short(key, number)}]", part) for number, (key, part) in items)
-        elif isinstance(value, type):
+        elif is_a(value, type):
             yield from self._parts_of_class(path, value)
-        elif isinstance(value, (property, staticmethod, classmethod)):
+        elif is_a(value, (property, staticmethod, classmethod)):
             yield path, getattr(value, "__func__", None)
             yield path, getattr(value, "fget", None)
-        elif not isinstance(value, ModuleType):
+        elif not is_a(value, ModuleType):
             yield from self._parts_of_object(path, value)
 
     def _parts_of_function(self, path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -180,16 +181,17 @@ class _Search:
             self.found.used.update(_DRAWN_FROM.get(package, ()))
             return
         names = frozenset(all_names(function.__code__))
+        texts = names | frozenset(all_texts(function.__code__))
         library = _is_library(sys.modules.get(str(function.__module__)))
         for name, part in named_objects(function):
             self._note_use(part, names)
             if library and not _is_drawing(part):
                 continue  # half the program may hang on a library
             yield f"{path}:{name}", part
-            if isinstance(part, ModuleType) and not _is_library(part):
+            if is_a(part, ModuleType) and not _is_library(part):
                 # The function may have it in another variable, or ask for an attribute by `getattr`.
                 yield from (
-                    (f"{path}:{name}.{n}", vars(part)[n]) for n in sorted(names & vars(part).keys())
+                    (f"{path}:{name}.{n}", vars(part)[n]) for n in sorted(texts & vars(part).keys())
                 )
         for number, part in enumerate(function.__defaults__ or ()):
             yield f"{path}({number})", part
@@ -202,7 +204,7 @@ class _Search:
 
     def _note_use(self, part: Any, names: frozenset[str]) -> None:
         """Notes which generators of the process a named object stands for."""
-        module = getattr(part, "__name__", "") if isinstance(part, ModuleType) else _module_of(part)
+        module = str(said_by(part, "__name__") or "") if is_a(part, ModuleType) else _module_of(part)
         if part is random:
             self.found.used.add("random")
         elif part is np.random:
@@ -228,40 +230,38 @@ class _Search:
             self.found.used.update(_DRAWN_FROM.get(package, ()))
             if package not in _CLOSED and not _is_library(sys.modules.get(base.__module__)):
                 for name, part in tuple(vars(base).items()):
-                    if isinstance(part, _OF_CLASSES) or not name.startswith("__"):
+                    if is_a(part, _OF_CLASSES) or not name.startswith("__"):
                         yield f"{path}.{name}", part
 
     def _parts_of_object(self, path: str, value: Any) -> Iterator[tuple[str, Any]]:
         kind = type(value)
-        if _package_of(kind) == "numpy" and not isinstance(value, np.ndarray):
+        if _package_of(kind) == "numpy" and not is_a(value, np.ndarray):
             return  # one of its functions
         self.found.objects = True
-        if isinstance(value, np.ndarray):
+        if is_a(value, np.ndarray):
             if value.dtype.hasobject and value.size <= _MOST_ITEMS:
                 yield from ((f"{path}[{i}]", part) for i, part in enumerate(value.flat))
             return
-        if isinstance(value, _CONTAINERS):
+        if is_a(value, _CONTAINERS):
             items = tuple(value)[:_MOST_ITEMS]
             yield from ((f"{path}[{i}]", part) for i, part in enumerate(items))
         yield path, kind
         attributes = _attributes(value)
         if _package_of(kind) == "tensorflow":  # graphs lead to the whole engine, and its generator
-            attributes = [(name, part) for name, part in attributes if isinstance(part, FunctionType)]
+            attributes = [(name, part) for name, part in attributes if is_a(part, FunctionType)]
         yield from ((f"{path}.{name}", part) for name, part in attributes)
-        of_c = not attributes or isinstance(value, functools._lru_cache_wrapper)
-        if of_c and not isinstance(value, _CONTAINERS):
+        of_c = not attributes or is_a(value, functools._lru_cache_wrapper)
+        if of_c and not is_a(value, _CONTAINERS):
             # An iterator, for example: Python's garbage collector knows what it holds.
-            parts = (
-                part for part in gc.get_referents(value) if not isinstance(part, (type, ModuleType))
-            )
+            parts = (part for part in gc.get_referents(value) if not is_a(part, (type, ModuleType)))
             yield from ((f"{path}<{i}>", part) for i, part in enumerate(parts))
 
 
 def _is_drawing(value: Any) -> bool:
     """Whether an object that a library names is a function or a generator."""
-    generator = getattr(value, "__self__", value) if isinstance(value, _METHODS) else value
-    if isinstance(value, (FunctionType, type, ModuleType)):
-        return isinstance(value, FunctionType)
+    generator = getattr(value, "__self__", value) if is_a(value, _METHODS) else value
+    if is_a(value, (FunctionType, type, ModuleType)):
+        return is_a(value, FunctionType)
     return is_global(generator) or source_of(generator) is not None
 
 
@@ -301,7 +301,7 @@ def _short(key: Any, number: int) -> str:
 
 
 def _module_of(value: Any) -> str:
-    if isinstance(value, (FunctionType, type, BuiltinMethodType)):
+    if is_a(value, (FunctionType, type, BuiltinMethodType)):
         return str(value.__module__ or "")
     return ""
 
@@ -313,8 +313,8 @@ def _package_of(kind: type) -> str:
 
 def _is_library(module: ModuleType | None) -> bool:
     """Whether a module belongs to an installed package, or to Python."""
-    name = getattr(module, "__name__", "") if module is not None else ""
+    name = str(said_by(module, "__name__") or "")
     if name.partition(".")[0] in _CLOSED and name != "__main__":
         return True
-    file = str(getattr(module, "__file__", None) or "")
+    file = str(said_by(module, "__file__") or "")
     return "site-packages" in file or "dist-packages" in file

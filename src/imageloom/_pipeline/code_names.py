@@ -13,7 +13,9 @@ from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
-__all__ = ["NOT_LOADED", "all_names", "named_objects"]
+from imageloom._checks.asking import is_a
+
+__all__ = ["NOT_LOADED", "all_names", "all_texts", "named_objects"]
 
 _VARIABLES: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"})
 _ATTRIBUTES: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
@@ -28,6 +30,15 @@ def all_names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from all_names(constant)
+
+
+def all_texts(code: CodeType) -> Iterator[str]:
+    """All texts in a function, and in those within it; that of `getattr(m, "rng")` is a name."""
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, CodeType):
+            yield from all_texts(constant)
 
 
 def named_objects(function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -55,7 +66,7 @@ class _Reader:
         module, pending = "", _MISSING  # an import, and what the next variable gets from it
         for instruction in dis.get_instructions(code):
             kind, argument = instruction.opname, instruction.argval
-            if kind in _ATTRIBUTES and isinstance(value, ModuleType):
+            if kind in _ATTRIBUTES and is_a(value, ModuleType):
                 name, value = f"{name}.{argument}", vars(value).get(argument, _MISSING)
                 continue
             if value is not _MISSING:
@@ -92,5 +103,5 @@ class _Reader:
 
 def _from(module: str, name: str) -> Any:
     loaded = sys.modules.get(module)
-    found = vars(loaded).get(name, _MISSING) if isinstance(loaded, ModuleType) else NOT_LOADED
+    found = vars(loaded).get(name, _MISSING) if is_a(loaded, ModuleType) else NOT_LOADED
     return sys.modules.get(f"{module}.{name}", found) if found is _MISSING else found

@@ -205,7 +205,7 @@ def as_image(name: str, returned: Any) -> NDArray[Any]:
 def _read_signature(name: str, function: Callable[..., Any]) -> tuple[bool, Sequence[str]]:
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-in functions have no signature
+    except Exception:  # some built-in functions have no signature; classes of the user may do anything
         return False, ()
     required = [
         p.name for p in parameters if p.kind in _POSITIONAL and p.default is inspect.Parameter.empty

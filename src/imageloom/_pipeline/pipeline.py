@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imageloom._adapters.applications import ImageNetScaling, stand_in
+from imageloom._checks.asking import is_a
 from imageloom._errors import WorkerError
 from imageloom._imaging.augment.fused import Fusion, fusion_of
 from imageloom._pipeline.batch import BatchWork
@@ -103,7 +104,7 @@ class Pipeline:
             return None
         function: Any = code.hook.function
         # In another process, it has been replaced already.
-        return function if isinstance(function, ImageNetScaling) else stand_in(function)
+        return function if is_a(function, ImageNetScaling) else stand_in(function)
 
     def _names_samples(self, work: BatchWork) -> AbstractContextManager[Any]:
         """Names the sample in what functions log, and to who shows what they warn of."""

@@ -6,6 +6,7 @@ objects that a function refers to. Frameworks are looked for among the loaded mo
 
 from __future__ import annotations
 
+import importlib
 import random
 import sys
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+
+from imageloom._checks.asking import is_a
 
 __all__ = ["GLOBAL_NAMES", "Source", "global_source", "is_global", "source_of"]
 
@@ -53,12 +56,26 @@ def global_source(name: str) -> Source | None:
 
 def is_global(generator: Any) -> bool:
     """Whether an object is the generator of the whole process, in `random`, NumPy or torch."""
+    return name_of_global(generator) is not None
+
+
+def name_of_global(generator: Any) -> str | None:
+    """The library whose generator of the whole process an object is; None for any other object."""
     torch = sys.modules.get("torch")
-    return (
-        generator is getattr(random.random, "__self__", None)
-        or generator is getattr(np.random.rand, "__self__", None)
-        or (torch is not None and generator is getattr(torch, "default_generator", None))
-    )
+    if generator is getattr(random.random, "__self__", None):
+        return "random"
+    if generator is getattr(np.random.rand, "__self__", None):
+        return "numpy"
+    if torch is not None and generator is getattr(torch, "default_generator", None):
+        return "torch"
+    return None
+
+
+def global_generator(name: str) -> Any:
+    """The generator of this process, in the library of this name."""
+    if name == "torch":
+        return importlib.import_module(name).default_generator
+    return getattr({"random": random.random, "numpy": np.random.rand}[name], "__self__", None)
 
 
 def _of_torch(torch: Any) -> Source:
@@ -112,15 +129,15 @@ _OF_MODULES: Final[dict[str, Callable[[Any], Source]]] = {
 
 def source_of(generator: Any) -> Source | None:
     """A generator that a function refers to; None if the object is none, or cannot be seeded."""
-    if isinstance(generator, random.Random):
-        if isinstance(generator, random.SystemRandom):
+    if is_a(generator, random.Random):
+        if is_a(generator, random.SystemRandom):
             return None  # the same for nobody, by intention
         return Source(generator.getstate, generator.setstate, generator.seed)
-    if isinstance(generator, np.random.Generator):
+    if is_a(generator, np.random.Generator):
         return _of_bit_generator(generator.bit_generator)
-    if isinstance(generator, np.random.BitGenerator):
+    if is_a(generator, np.random.BitGenerator):
         return _of_bit_generator(generator)
-    if isinstance(generator, np.random.RandomState):
+    if is_a(generator, np.random.RandomState):
         return _of_random_state(generator)
     return _of_framework(generator)
 

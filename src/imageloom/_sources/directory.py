@@ -31,7 +31,7 @@ from imageloom._sources.shuffled_index import list_classes_shuffled
 from imageloom._sources.splitting import Division
 from imageloom._sources.target_mistakes import changed_labels
 from imageloom._storage.places import list_folder
-from imageloom._storage.refusals import telling
+from imageloom._storage.refusals import is_folder, telling
 from imageloom._storage.urls import absolute, is_url, protocols
 from imageloom._warnings import Code, warn_user
 
@@ -235,7 +235,7 @@ def _look_into(directory: str) -> _Top:
     else:
         with telling(f"Could not list the folder {directory!r}"), os.scandir(directory) as entries:
             for entry in entries:
-                (folders if entry.is_dir() else files).append(entry.name)
+                (folders if is_folder(entry) else files).append(entry.name)
     return _Top(sorted(name for name in folders if name != _INDEX_DIRECTORY), files)
 
 

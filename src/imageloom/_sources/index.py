@@ -3,7 +3,7 @@ r"""The index of a data set: a file with its listing, so that it need not be lis
 The data folder stays as it is. The file lies in the user's cache directory, and its name is a digest of
 the folder's real path. It contains only data::
 
-    {"format": "imageloom-index", "version": 3, "folder": "/data/pets", "checksum": 123}\n
+    {"format": "imageloom-index", "version": 4, "folder": "/data/pets", "checksum": 123}\n
     [{"name": "cats", "folders": ..., ...}, ...]\n
     cats/001.jpg \0 cats/002.jpg \0 ... dogs/001.jpg \0 ...
 
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from imageloom._sources.listing import ClassListing, LeftOut, list_class
+from imageloom._sources.listing import ClassListing, Fingerprint, LeftOut, list_class
 from imageloom._sources.remote_listing import list_remote_classes
 from imageloom._storage.urls import is_url
 from imageloom._storage.user_cache import cache_folder, keep, kept_files, note_use
@@ -45,7 +45,7 @@ __all__ = [
 
 EARLIER_NAME: Final = ".imageloom-index"  # what earlier versions wrote into the data folder
 _FORMAT: Final = "imageloom-index"
-_VERSION: Final = 3
+_VERSION: Final = 4
 _OWN_NAME: Final = re.compile("[0-9a-f]{32}")
 _LONGEST_HEADER: Final = 100_000  # bytes; a path has 4096 characters at most
 # What reading bytes of any kind may raise.
@@ -198,14 +198,14 @@ def all_inside(joined: str, class_name: str, count: int) -> bool:
     return starting == count and joined.count(upwards) == count * prefix.count(upwards)
 
 
-def folders_of(described: Any, class_name: str) -> dict[str, tuple[int, int]]:
+def folders_of(described: Any, class_name: str) -> dict[str, Fingerprint]:
     """Checks the folders of a class as a file describes them.
 
     Raises:
         ValueError, TypeError, AttributeError: they are not the class's folder and some beneath it.
     """
-    folders = {folder: (time, inode) for folder, (time, inode) in described.items()}
-    numbers = all(type(number) is int for pair in folders.values() for number in pair)
+    folders = {folder: (time, inode, changed) for folder, (time, inode, changed) in described.items()}
+    numbers = all(type(number) is int for found in folders.values() for number in found)
     beneath = [folder for folder in folders if folder != class_name]
     if not numbers or len(beneath) == len(folders) > 0:
         raise ValueError(f"the folders of the class {class_name!r} are damaged")

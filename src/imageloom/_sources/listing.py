@@ -1,8 +1,10 @@
 """Lists the files of a class folder in Keras' order, and tells whether they have changed since.
 
 The folders of a class are sorted by path, and the files of each folder by name. The modification time
-of a folder changes when a file is added to it or removed from it. Because the clocks of file systems
-are coarse, a listing does not count as current if a folder had changed just before it was listed.
+of a folder changes when a file is added to it or removed from it. Programs that unpack archives set it
+to what the archive says, but not the time of that change, which is compared as well. Because the clocks
+of file systems are coarse, a listing does not count as current if a folder had changed just before it
+was listed.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from imageloom._storage.links import is_loop
-from imageloom._storage.refusals import check_it_says_something, telling
+from imageloom._storage.refusals import check_it_says_something, is_folder, telling
 from imageloom._warnings import Code, warn_user
 
 __all__ = [
     "WHITE_LIST_FORMATS",
     "ClassListing",
+    "Fingerprint",
     "LeftOut",
     "left_out",
     "list_class",
@@ -34,6 +37,8 @@ _OF_THE_SYSTEM: Final = ("thumbs.db", "desktop.ini")
 _SUFFIXES_COUNTED: Final = 20  # a suffix may be a number, and then each file has another one
 LeftOut = Mapping[str, tuple[int, str]]
 """Files that are not read: how many of each suffix, and the first of them."""
+Fingerprint = tuple[int, int, int]
+"""Of a folder: when it was modified, its inode, and when one of these was changed; in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,8 @@ class ClassListing:
 
     Attributes:
         files: paths relative to the folder of the data set, which start with the class.
-        folders: the modification time (in nanoseconds) and the inode of every folder of the class, by
-            its path relative to the folder of the data set.
+        folders: the fingerprint of every folder of the class, by its path relative to the folder of the
+            data set.
         follow_links: whether links to folders were followed.
         listed_at: the time when the listing began, in nanoseconds.
         has_tiff: whether a name ends with ".tiff"; Keras warns of such files.
@@ -52,7 +57,7 @@ class ClassListing:
     """
 
     files: list[str]
-    folders: dict[str, tuple[int, int]]
+    folders: dict[str, Fingerprint]
     follow_links: bool
     listed_at: int
     has_tiff: bool
@@ -63,11 +68,12 @@ class ClassListing:
         """Whether listing the class again would certainly give the same files."""
         if self.follow_links != follow_links or not self.folders:
             return False
-        for folder, (modified, inode) in self.folders.items():
+        for folder, fingerprint in self.folders.items():
+            modified, *_ = fingerprint
             coarse = modified % _SECOND == 0
             if modified + (_COARSE_CLOCK if coarse else _FINE_CLOCK) > self.listed_at:
                 return False
-            if _fingerprint(os.path.join(root, folder)) != (modified, inode):
+            if _fingerprint(os.path.join(root, folder)) != fingerprint:
                 return False
         return True
 
@@ -89,7 +95,7 @@ def list_class(
         StorageError: The system could not list a folder: it was too busy, or the disk fails.
     """
     listed_at = time.time_ns()
-    folders: dict[str, tuple[int, int]] = {}
+    folders: dict[str, Fingerprint] = {}
     images: list[str] = []
     arrays: list[str] = []
     others: list[str] = []
@@ -165,7 +171,7 @@ def subfolders(folder: str | os.PathLike[str]) -> list[str]:
         telling(f"Could not list the folder {os.fspath(folder)!r}"),
         os.scandir(folder) as entries,
     ):
-        return sorted(entry.name for entry in entries if entry.is_dir())
+        return sorted(entry.name for entry in entries if is_folder(entry))
 
 
 def _warn_of_unlisted(error: OSError) -> None:
@@ -178,9 +184,9 @@ def _warn_of_unlisted(error: OSError) -> None:
         )
 
 
-def _fingerprint(folder: str) -> tuple[int, int] | None:
+def _fingerprint(folder: str) -> Fingerprint | None:
     try:
         status = os.stat(folder)
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_ino
+    return status.st_mtime_ns, status.st_ino, status.st_ctime_ns

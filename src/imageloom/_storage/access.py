@@ -129,7 +129,10 @@ def link_below(fs: Any) -> Any:
 def has_coroutines(fs: Any) -> bool:
     """Whether files are fetched by coroutines; all threads use the same file system then."""
     own = getattr(type(fs), "_cat_file", None)  # a cache would lend that of the other file system
-    return bool(getattr(fs, "async_impl", False)) and inspect.iscoroutinefunction(own)
+    if not getattr(fs, "async_impl", False) or not inspect.iscoroutinefunction(own):
+        return False
+    below = link_below(fs)  # `dir` has coroutines that call those of the other file system
+    return below is None or has_coroutines(below)
 
 
 def reads_by_opening(fs: Any) -> bool:
@@ -239,7 +242,7 @@ def storage_errors(url: str, missing: type[ImageLoomError] = MissingImageError) 
     """
     try:
         yield
-    except (ImageLoomError, MemoryError):
+    except (ImageLoomError, MemoryError, Warning):  # a filter may make an error of a warning
         raise
     except FileNotFoundError as error:
         kind = _KINDS.get(missing, "file")

@@ -75,7 +75,8 @@ class Index:
             in it; "" is the root.
         links: what is written in each symbolic link, by its path.
         folder_links: the real path of each folder that a symbolic link leads to, by the link's path.
-        left_out: the paths of links that lead to nothing, and of what has no content that can be read.
+        left_out: the paths of links that lead to nothing, of what has no content that can be read, and
+            paths that lead out of the archive.
     """
 
     stamp: str
@@ -134,6 +135,9 @@ def make_index(stamp: str, entries: Iterable[tuple[str, Entry]]) -> Index:
     index = Index(stamp, {}, {"": set()})
     hard: dict[str, str] = {}
     for path, entry in entries:
+        if path == ".." or path.startswith("../"):  # no program that unpacks the archive makes these
+            index.left_out.append(path)
+            continue
         if isinstance(entry, HardLink):
             hard[path] = entry.target
         elif isinstance(entry, SymbolicLink):

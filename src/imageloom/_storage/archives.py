@@ -11,7 +11,7 @@ import posixpath
 import stat
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -32,7 +32,7 @@ from imageloom._warnings import Code, warn_user
 if TYPE_CHECKING:
     import zipfile
 
-__all__ = ["ARCHIVES", "read_index", "reading_parts", "unpacked"]
+__all__ = ["ARCHIVES", "check_is_plain", "read_index", "reading_parts", "unpacked"]
 
 _STORED, _DEFLATED, _BZIPPED, _IN_A_TAR = 0, 8, 12, -1  # zip's numbers of compression methods
 _MAGIC: Final = b"PK\3\4"  # a file in a zip archive begins with these bytes
@@ -42,6 +42,18 @@ _MAC_FORKS: Final = "__MACOSX/"  # macOS stores metadata there, in files with th
 _BLOCK_SIZES: Final = {"zip": 2**20, "tar": 2**23}  # bytes to read at once for the index
 _NO_PARTS: Final = ("Cannot seek streaming", "range requests")  # in the words of fsspec
 _LONGEST_LINK: Final = 4096  # bytes, as in Linux
+
+
+def check_is_plain(kind: str, path: str, info: Mapping[str, Any]) -> None:
+    """Does nothing if a file system says of a path that it is a file, or nothing.
+
+    Raises:
+        InvalidArgumentError: It is a folder, or a named pipe or a device, which would be waited for.
+    """
+    kinds = {"directory": "a folder", "other": "a named pipe, a socket or a device"}
+    found = kinds.get(info.get("type", ""))
+    if found is not None:
+        raise InvalidArgumentError(f"{path!r} cannot be read as a {kind} archive: it is {found}.")
 
 
 def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
@@ -70,7 +82,8 @@ def read_index(kind: str, fs: Any, path: str, stamp: str) -> Index:
     if index.left_out:
         warn_user(
             f"{path!r} contains {len(index.left_out)} entries that are left out: links to nothing "
-            f"in the archive, or no plain files. The first one is {index.left_out[0]!r}.",
+            f"in the archive, no plain files, or names that lead out of it. The first one is "
+            f"{index.left_out[0]!r}.",
             code=Code.LEFT_OUT_ENTRIES,
         )
     return index
@@ -169,6 +182,21 @@ def _tar_members(file: IO[bytes]) -> Iterator[tuple[str, Entry]]:
                     Member(start, start + size, size, size, _IN_A_TAR, int(info.mtime)),
                 )
             archive.members = []  # type: ignore[attr-defined]  # it would keep the headers of all files
+        _check_the_end(file, archive.offset)
+
+
+def _check_the_end(file: IO[bytes], end: int) -> None:
+    """Refuses a tar archive of which a part was read, because the rest of it is damaged or missing."""
+    import tarfile
+
+    file.seek(end)
+    block = file.read(tarfile.BLOCKSIZE)
+    if block.strip(b"\0"):
+        raise tarfile.ReadError(f"it is damaged or cut off at byte {end}, where a file begins")
+    if not block:
+        raise tarfile.ReadError(
+            f"it ends at byte {end} without the mark of its end, as if it was cut off"
+        )
 
 
 def _normalised(name: str) -> str:

@@ -344,7 +344,7 @@ class EncodedImages:
                     assert self._place is not None, "the images travel with each task"
                     self._table = self._place.open()
                 value = self._table.value(row, self._column)
-        except (ImageLoomError, MemoryError):
+        except (ImageLoomError, MemoryError, Warning):
             raise
         except Exception as error:  # each library raises errors of its own
             raise BadImageError(

@@ -22,7 +22,7 @@ from imageloom._storage.access import (
     storage_key,
 )
 from imageloom._storage.archive_index import Index, Member
-from imageloom._storage.archives import ARCHIVES, read_index
+from imageloom._storage.archives import ARCHIVES, check_is_plain, read_index
 from imageloom._storage.urls import is_url, split, split_at_path
 
 __all__ = [
@@ -91,7 +91,9 @@ class Place:
             index = _indexes.get(self.key)
             if index is None or fresh:
                 self.fs.invalidate_cache()
-                stamp = stamp_of(self.fs.info(self.archive))
+                info = self.fs.info(self.archive)
+                check_is_plain(self.kind, self.archive, info)
+                stamp = stamp_of(info)
                 if index is None or index.stamp != stamp:
                     index = read_index(self.kind, self.fs, self.archive, stamp)
                     _remember(_indexes, self.key, index, _KEPT)

@@ -20,6 +20,7 @@ __all__ = [
     "check_it_says_something",
     "close_quietly",
     "is_file",
+    "is_folder",
     "refused",
     "telling",
 ]
@@ -62,6 +63,19 @@ def is_file(path: str) -> bool:
         return False
     except OSError as error:
         check_it_says_something(error, f"Could not look for the file {path!r}")
+        return False
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a folder or a link to one; links in a circle lead to none.
+
+    Raises:
+        StorageError: The system could not say so.
+    """
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        check_it_says_something(error, f"Could not look for the folder {entry.path!r}")
         return False
 
 

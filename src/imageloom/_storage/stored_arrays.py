@@ -201,7 +201,7 @@ class StoredArray:
         which = f"row {start}" if stop == start + 1 else f"rows {start} to {stop - 1}"
         try:
             part = np.asarray(self._opened()[start:stop])
-        except (ImageLoomError, MemoryError):
+        except (ImageLoomError, MemoryError, Warning):
             raise
         except Exception as error:  # each library raises errors of its own
             raise BadImageError(

@@ -15,6 +15,7 @@ from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from imageloom._checks.asking import function_of
 from imageloom._executors.state.values import ModuleValues, kind_of
 
 __all__ = ["Values"]
@@ -103,7 +104,7 @@ def _codes(module: ModuleType) -> Iterator[CodeType]:
     to_do: list[Any] = [module]
     for owner in to_do:
         for value in tuple(vars(owner).values()):
-            found = getattr(value, "__func__", value)
+            found = function_of(value)
             if issubclass(type(found), FunctionType) and found.__globals__ is vars(module):
                 yield found.__code__
             elif (

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from imageloom._checks.asking import function_of, said_by
+
 __all__ = ["ModuleCode", "code_of", "names_in"]
 
 _HEADER: Final = 16  # bytes before the code in a file of byte code
@@ -46,7 +48,7 @@ _known: Final[dict[str, tuple[ModuleType, Any, ModuleCode, frozenset[CodeType]]]
 
 def code_of(name: str, module: ModuleType) -> ModuleCode | None:
     """What a worker needs to import a module; None if it cannot get the code that the program runs."""
-    spec = getattr(module, "__spec__", None)
+    spec = said_by(module, "__spec__")
     known = _known.get(name)
     if known is not None and known[0] is module and known[1] is spec and _has(module, known[3]):
         return known[2]
@@ -79,8 +81,8 @@ def _all_names(code: CodeType) -> Iterator[str]:
 
 
 def _found(name: str, module: ModuleType, spec: Any) -> tuple[ModuleCode | None, frozenset[CodeType]]:
-    file = getattr(module, "__file__", None)
-    places = getattr(module, "__path__", None)
+    file = said_by(module, "__file__")
+    places = said_by(module, "__path__")
     where = None
     if isinstance(places, Iterable):  # objects that stand for modules may answer with anything
         where = tuple(os.path.abspath(place) for place in places)
@@ -164,11 +166,14 @@ def _functions(module: ModuleType) -> Iterator[FunctionType]:
     to_do: list[Any] = [module]
     for owner in to_do:
         for value in tuple(vars(owner).values()):
-            found = getattr(value, "__func__", value)
-            if getattr(found, "__module__", None) != module.__name__:
-                continue
-            if isinstance(found, FunctionType):
-                if found.__globals__ is vars(module) and found.__code__.co_filename == module.__file__:
+            found = function_of(value)
+            if issubclass(type(found), FunctionType):
+                own = found.__module__ == module.__name__ and found.__globals__ is vars(module)
+                if own and found.__code__.co_filename == module.__file__:
                     yield found
-            elif isinstance(found, type) and owner is module:
+            elif (
+                owner is module
+                and issubclass(type(found), type)
+                and found.__module__ == module.__name__
+            ):
                 to_do.append(found)

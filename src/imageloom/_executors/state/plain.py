@@ -7,6 +7,7 @@ pickling, and can be imported.
 
 from __future__ import annotations
 
+import array
 import collections
 import datetime
 import enum
@@ -86,15 +87,26 @@ def is_plain(value: Any, size: Size, depth: int = 0) -> bool:
     if size.items < 0 or depth > _DEPTH:
         return False
     numbers = kind is np.ndarray or issubclass(kind, (np.generic, np.dtype))
-    if numbers or kind is bytearray or _never_changes(kind):
-        size.nbytes -= value.nbytes if kind is np.ndarray else len(value) if kind in _TEXTS else 0
+    if numbers or kind in (bytearray, array.array) or _never_changes(kind):
+        size.nbytes -= _nbytes(value)
         return size.nbytes >= 0 and not _has_objects(value)
     if kind in _CONTAINERS:
         values = [*value, *value.values()] if kind is dict else value
         return _are_plain(values, size, depth)
+    if kind is slice:
+        return _are_plain((value.start, value.stop, value.step), size, depth)
     if issubclass(kind, enum.Enum):
         return _can_be_imported(kind)
     return _is_plain_object(value, size, depth)
+
+
+def _nbytes(value: Any) -> int:
+    """The size of an array or a text; 0 of a number."""
+    if type(value) is np.ndarray:
+        return int(value.nbytes)
+    if type(value) is array.array:
+        return len(value) * value.itemsize
+    return len(value) if type(value) in _TEXTS else 0
 
 
 def _are_plain(values: Iterable[Any], size: Size, depth: int) -> bool:

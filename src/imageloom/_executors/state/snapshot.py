@@ -14,8 +14,10 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final
 
+from imageloom._checks.asking import said_by
 from imageloom._executors.environment import changed_variables
 from imageloom._executors.packing import Packed
 from imageloom._executors.state.knowledge import Filter, Knowledge, ModuleKnowledge
@@ -107,7 +109,7 @@ def snapshot(recipe: Recipe) -> Snapshot:
         names = reached(_functions(recipe))
         values = {name: values for name in names if (values := values_of(name)) is not None}
     return Snapshot(
-        argv=tuple(map(str, getattr(sys, "argv", ()))),
+        argv=tuple(map(str, getattr(sys, "argv", None) or ())),
         path=_absolute(tuple(map(str, sys.path)), folder),
         folder=folder,
         variables=changed_variables(),
@@ -133,7 +135,9 @@ def _absolute(path: tuple[str, ...], folder: str) -> tuple[str, ...]:
 def _parents(name: str) -> Iterator[str]:
     while name := name.rpartition(".")[0]:
         module = sys.modules.get(name)
-        if is_users_own(name, module) or getattr(module, "__file__", None) is None:
+        if issubclass(type(module), ModuleType) and (
+            is_users_own(name, module) or said_by(module, "__file__") is None
+        ):
             yield name
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
+from imageloom._checks.asking import said_by
 from imageloom._executors.libraries import is_users
 
 __all__ = ["is_users_own", "reached", "users_modules"]
@@ -29,20 +30,20 @@ def is_users_own(name: str, module: Any) -> bool:
         return False  # to look at it would import it
     if _is_installed(sys.modules.get(root)):
         return False  # libraries put objects among their modules that have any name of a file
-    file = getattr(module, "__file__", None)
+    file = said_by(module, "__file__")
     if isinstance(file, str):
         return is_users(file)
     return _is_made_by_hand(name, module)
 
 
 def _is_installed(module: Any) -> bool:
-    file = getattr(module, "__file__", None) if issubclass(type(module), ModuleType) else None
+    file = said_by(module, "__file__")
     return isinstance(file, str) and not is_users(file)
 
 
 def _is_made_by_hand(name: str, module: ModuleType) -> bool:
     """Whether a module without a file is one that the program has made, such as by `exec`."""
-    spec = getattr(module, "__spec__", None)
+    spec = said_by(module, "__spec__")
     if type(module) is not ModuleType or name in sys.builtin_module_names:
         return False
     return spec is None or (spec.loader is None and spec.origin is None)
