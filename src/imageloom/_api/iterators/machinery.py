@@ -34,6 +34,7 @@ from imageloom._api.iterators.twins import parts_of
 from imageloom._api.planning import FrozenGenerator, PlanningGenerator
 from imageloom._errors import ArgumentTypeError
 from imageloom._executors.base import Channel
+from imageloom._imaging.normalise import warn_if_unfitted
 from imageloom._pipeline.batch_method import BATCH_METHOD, BatchMethod, current_call
 from imageloom._pipeline.hearing import program_hearing
 from imageloom._pipeline.recipe import UserCode
@@ -265,6 +266,7 @@ class IteratorMachinery(KerasSurface):
         if self._inline is None:
             frozen = self._frozen().without_cache()
             recipe = self._plan.recipe(frozen, self._order.batch_size)
+            warn_if_unfitted(recipe.standardize)
             self._inline = InlineBatches(recipe, self._plan.source)
         return self._inline
 
