@@ -149,3 +149,16 @@ def test_a_batch_of_any_samples_needs_a_fitted_generator_too(folder: Path) -> No
             it._get_batches_of_transformed_samples([0])
         texts.append(len(caught))
     assert texts == [1, 1]
+
+
+def test_a_data_set_sees_it_from_its_next_epoch() -> None:
+    import jax
+
+    generator = ImageDataGenerator(executor="serial", rescale=1.0)
+    with generator.flow(IMAGES, batch_size=3, shuffle=False) as it:
+        batches = it.to_jax()
+        epochs = []
+        for factor in (0.5, 0.25):
+            generator.rescale = factor
+            epochs.append(np.concatenate([jax.device_get(batch) for batch in batches]))
+    np.testing.assert_allclose(epochs, [IMAGES * 0.5, IMAGES * 0.25], rtol=1e-6)
