@@ -138,7 +138,7 @@ def warn_user(message: str, category: type[Warning] = UserWarning, *, code: Code
         category,
         filename=frame.f_code.co_filename,
         lineno=frame.f_lineno,
-        module=frame.f_globals.get("__name__"),
+        module=frame.f_globals.get("__name__") or "<string>",  # with None, nothing is shown
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -240,7 +238,6 @@ def assert_same_attributes(iterator: Any, expected: Any) -> None:
         if not hasattr(expected, name):
             continue
         value, wanted = getattr(iterator, name), getattr(expected, name)
-        wanted = os.fspath(wanted) if isinstance(wanted, Path) else wanted  # the folder
         if isinstance(wanted, np.ndarray):
             assert value.dtype == wanted.dtype, name
         np.testing.assert_equal(value, wanted, err_msg=name)

@@ -271,6 +271,7 @@ class ImageDataGenerator(MltkSurface):
     _defaults: ClassVar[Mapping[str, Any]] = OPTION_DEFAULTS  # `repr` leaves them out
     _frozen_options: GeneratorOptions | None = None  # set in the copy that hooks receive
     _checked_options: GeneratorOptions | None = None
+    _assignments: int = 0  # their number: iterators look at it, and begin anew after another one
     _fitted = FeatureStatistics()
 
     @explained("ImageDataGenerator", meant=True)
@@ -491,11 +492,17 @@ class ImageDataGenerator(MltkSurface):
         """Keras' name of `validation_split`."""
         return self.validation_split
 
+    @_validation_split.setter
+    def _validation_split(self, value: float | None) -> None:
+        self.validation_split = value
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Assigns an attribute; an option is checked before its next use."""
         super().__setattr__(name, value)
         if name in OPTION_NAMES:
             super().__setattr__("_checked_options", None)
+        if not name.startswith("_"):
+            super().__setattr__("_assignments", self._assignments + 1)
 
     def _options(self) -> GeneratorOptions:
         """The checked options: the current ones, or in a frozen copy those of the first batch."""

@@ -65,7 +65,7 @@ class OutputSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenGenerator:
-    """The state of a generator when an iterator hands out its first batch.
+    """The state of a generator that batches are computed with.
 
     Attributes:
         options: the generator's options.
@@ -87,7 +87,13 @@ class FrozenGenerator:
 
 
 class PlanningGenerator(Protocol):
-    """The part of a generator that its iterators use."""
+    """The part of a generator that its iterators use.
+
+    Attributes:
+        _assignments: the number of times that an attribute was assigned.
+    """
+
+    _assignments: int
 
     def _freeze(self) -> FrozenGenerator:
         """The generator's present state."""
@@ -183,7 +189,7 @@ def make_recipe(
         batch_shape=(batch_size, *row_shape),
         class_indices=dict(source.class_indices),
         n_classes=len(source.class_indices),
-        save_to_dir=options.save_to_dir or settings.save_to_dir,
+        save_to_dir=options.save_to_dir or settings.save_to_dir or None,
         save_prefix=options.save_prefix or settings.save_prefix,
         save_format=options.save_format or settings.save_format,
         preprocessing_function=options.preprocessing_function,

@@ -267,8 +267,7 @@ class BatchWork:
             x = self._standardize(x, row)
         if x is row:
             return
-        self._check_shape(x, row)
-        write_row(x, row)
+        write_row(self._fitting_row(x, row), row)
 
     def _in_working_dtype(self, x: NDArray[Any]) -> NDArray[Any]:
         """A copy of the stored pixels, which may be shared; or themselves, if they stay bytes."""
@@ -310,6 +309,18 @@ class BatchWork:
         if halves:
             write_row(single, row)
         return True
+
+    def _fitting_row(self, x: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
+        """The image in the shape of its row. As in Keras, a single channel fills all of them."""
+        axis = 0 if self._recipe.channels_first else -1
+        if x.shape != row.shape and x.ndim == row.ndim and x.shape[axis] == 1:
+            read = self._recipe.read
+            is_grey = read is not None and read.color_mode == "grayscale"
+            grey = np.repeat(x, row.shape[axis], axis)
+            if (self._recipe.user_code or is_grey) and grey.shape == row.shape:
+                return grey
+        self._check_shape(x, row)
+        return x
 
     def _check_shape(self, x: NDArray[Any], row: NDArray[Any]) -> None:
         if x.shape != row.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -358,6 +359,9 @@ def images_of(x: Any, data_format: str) -> Any:
     kind: str = images.dtype.kind
     if isinstance(images, np.ndarray) and kind == "V" and is_floating(images.dtype):
         images = images.astype(np.float32)  # no library that transforms images knows bfloat16
+    if images.dtype == object and images.ndim == 4:
+        with contextlib.suppress(TypeError, ValueError):  # what is no number, the error below says
+            images = images.astype(np.float64)
     if images.dtype.kind not in "biuf":
         raise ArgumentTypeError(
             f"`x` must be an array of numbers; received one of dtype {images.dtype} and shape "

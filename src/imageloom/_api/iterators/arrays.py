@@ -178,12 +178,21 @@ class NumpyArrayIterator(OutputAttributes, Iterator[BatchT_co]):
     @property
     def class_indices(self) -> dict[str, int]:
         """The number of each class of boxes by its name; not there without names, as in Keras."""
-        found = self._plan.source.class_indices
+        found: dict[str, int] = vars(self).get("class_indices") or self._plan.source.class_indices
         if not found:
             raise with_address(AttributeError("class_indices", name="class_indices", obj=self))
         return found
 
+    @class_indices.setter
+    def class_indices(self, value: dict[str, int]) -> None:
+        vars(self)["class_indices"] = value  # for the program itself, as in Keras
+
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image."""
-        return self._plan.row_shape
+        found: tuple[int, ...] = vars(self).get("image_shape", self._plan.row_shape)
+        return found
+
+    @image_shape.setter
+    def image_shape(self, value: tuple[int, ...]) -> None:
+        vars(self)["image_shape"] = value

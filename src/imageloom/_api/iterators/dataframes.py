@@ -174,7 +174,7 @@ class DataFrameIterator(FileIterator[BatchT_co]):
             formats=suffixes or self.white_list_formats,
             coordinates=coordinates,
         )
-        self._begin_files(FilePlan(source, settings), order, image_data_generator)
+        self._begin_files(FilePlan(source, settings), order, image_data_generator, directory)
         checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)
         kind = "validated" if validate_filenames else "non-validated"

@@ -31,6 +31,7 @@ class ReadByFrameworks(IteratorMachinery, Generic[BatchT_co]):
         return len(self._order)
 
     def _one_pass(self, mover: Mover | None = None) -> Iterator[BatchT_co]:
+        self._refresh()
         if mover is None:
             yield from self._stream.one_pass()
         else:

@@ -180,7 +180,7 @@ class DirectoryIterator(FileIterator[BatchT_co]):
         )
         if class_counts is not None:
             class_counts.update(source.class_counts)
-        self._begin_files(FilePlan(source, settings), order, image_data_generator)
+        self._begin_files(FilePlan(source, settings), order, image_data_generator, directory)
         self.num_classes = source.num_classes
         checked_mixing(options, source, subset)
         warn_about_geometry(generator, options, settings.target_size)

@@ -39,7 +39,8 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
     it is: assign `image_shape`, too.
 
     Attributes:
-        directory: the folder that `filenames` are relative to. It is read when the iterator is made.
+        directory: the folder that `filenames` are relative to, as it was given. It is read when the
+            iterator is made.
         target_size: (height, width) of the images in a batch.
         color_mode: `"rgb"`, `"rgba"`, `"grayscale"`, or a number of channels.
         interpolation: how images are resized; None if they are not resized.
@@ -60,14 +61,14 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
     interpolation: Setting[str | None] = Setting()
     keep_aspect_ratio: Setting[bool] = Setting()
     split: Setting[tuple[float, float] | None] = Setting()
-    directory: str
+    directory: Any  # a string or a path, which programs go on with as Keras lets them
     samples: int
     _plan: FilePlan
 
-    def _begin_files(self, plan: FilePlan, order: Any, generator: Any) -> None:
+    def _begin_files(self, plan: FilePlan, order: Any, generator: Any, directory: Any = None) -> None:
         self._begin(plan, order)
         self.image_data_generator = generator
-        self.directory = plan.source.directory
+        self.directory = plan.source.directory if directory is None else directory
         self.samples = len(plan.source)
 
     def _check_class_mode(self, class_mode: Any) -> None:
@@ -77,6 +78,7 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
 
     def _refresh(self) -> None:
         """Reads the properties of the user's class that say which files and labels there are."""
+        super()._refresh()
         for name, kept_as in _OVERRIDABLE.items():
             member = getattr(type(self), name, None)
             if isinstance(member, property) and is_users(member.fget):
@@ -148,13 +150,16 @@ class FileIterator(OutputAttributes, Iterator[BatchT_co]):
         """The number of each class, by its name; as in Keras, not there without classes."""
         source = self._plan.source
         if source.class_ids is None and source.coordinates is None:
+            if "class_indices" in vars(self):  # the program has assigned it, for itself
+                assigned: dict[str, int] = vars(self)["class_indices"]
+                return assigned
             raise with_address(AttributeError("class_indices", name="class_indices", obj=self))
         return source.class_indices
 
     @class_indices.setter
     def class_indices(self, value: dict[str, int]) -> None:
         if self._has_begun:
-            self._plan.source.class_indices = value
+            vars(self)["class_indices"] = self._plan.source.class_indices = value
             self._recipe_changed()
 
     @property

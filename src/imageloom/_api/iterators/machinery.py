@@ -31,9 +31,10 @@ from imageloom._api.iterators.inline import InlineBatches
 from imageloom._api.iterators.origins import Made
 from imageloom._api.iterators.plans import IteratorPlan
 from imageloom._api.iterators.twins import parts_of
-from imageloom._api.planning import PlanningGenerator
+from imageloom._api.planning import FrozenGenerator, PlanningGenerator
 from imageloom._errors import ArgumentTypeError
 from imageloom._executors.base import Channel
+from imageloom._imaging.normalise import warn_if_unfitted
 from imageloom._pipeline.batch_method import BATCH_METHOD, BatchMethod, current_call
 from imageloom._pipeline.hearing import program_hearing
 from imageloom._pipeline.recipe import UserCode
@@ -76,6 +77,7 @@ class IteratorMachinery(KerasSurface):
     """The parts of an iterator, and the attributes that its order depends on."""
 
     __slots__ = (
+        "_assignments_seen",
         "_data_fingerprint",
         "_inline",
         "_made",
@@ -90,6 +92,7 @@ class IteratorMachinery(KerasSurface):
     _plan: IteratorPlan
     _order: StreamOrder
     _stream: StreamAccess
+    _assignments_seen: int | None  # to the generator, by the batches in work
     _inline: InlineBatches | None
     _own_generator: Any
     _data_fingerprint: dict[str, Any] | None
@@ -123,6 +126,7 @@ class IteratorMachinery(KerasSurface):
         assign(self, "_order", stream_order)
         assign(self, "_inline", None)
         assign(self, "_own_generator", None)
+        assign(self, "_assignments_seen", None)
         assign(self, "_data_fingerprint", None)
         assign(self, "_movers", {})
         # What the stream calls holds no reference to the iterator, which could then never be
@@ -169,7 +173,7 @@ class IteratorMachinery(KerasSurface):
 
     def _recipe_changed(self) -> None:
         self._fingerprint_changed()
-        self._inline = None
+        self._inline = self._assignments_seen = None
         if self._attached:
             self._stream.restart()
 
@@ -242,6 +246,13 @@ class IteratorMachinery(KerasSurface):
 
     def _refresh(self) -> None:
         """Called before each request; classes of files read the user's properties here."""
+        self._follow_generator()
+
+    def _follow_generator(self) -> None:
+        """Begins anew if an attribute of the generator was assigned, which Keras looks at each time."""
+        seen = self._assignments_seen if self._attached else None
+        if seen is not None and seen != self._generator._assignments:
+            self._recipe_changed()
 
     # The user's classes
 
@@ -258,12 +269,14 @@ class IteratorMachinery(KerasSurface):
 
     def _get_batches_of_transformed_samples(self, index_array: Any) -> Any:
         """Computes the batch of some samples here and now, with NumPy's global generator."""
+        self._follow_generator()
         return self._inline_batches()(index_array)
 
     def _inline_batches(self) -> InlineBatches:
         if self._inline is None:
-            frozen = self._generator._freeze().without_cache()
+            frozen = self._frozen().without_cache()
             recipe = self._plan.recipe(frozen, self._order.batch_size)
+            warn_if_unfitted(recipe.standardize)
             self._inline = InlineBatches(recipe, self._plan.source)
         return self._inline
 
@@ -281,10 +294,15 @@ class IteratorMachinery(KerasSurface):
         own: PlanningGenerator = self._own_generator
         return own
 
+    def _frozen(self) -> FrozenGenerator:
+        """The generator's present state, with which batches are computed until it is changed."""
+        self._assignments_seen = self._generator._assignments
+        return self._generator._freeze()
+
     def _open_channel(self) -> Channel:
         """Freezes the generator's options, and opens a channel to its workers."""
         generator = self._generator
-        frozen = generator._freeze()
+        frozen = self._frozen()
         if not self._has_batch_method:
             recipe = self._plan.recipe(frozen, self._order.batch_size)
         else:
@@ -306,7 +324,7 @@ class IteratorMachinery(KerasSurface):
     def _open_unfinished(self, supply: BatchSupply) -> Channel:
         """Opens a channel for batches that a device finishes, and tells `supply` how."""
         generator = self._generator
-        frozen = generator._freeze()
+        frozen = self._frozen()
         recipe, steps = unfinished(self._plan.recipe(frozen, self._order.batch_size))
         channel = generator._open_channel(frozen, self._plan.source, recipe)
         supply.steps = steps

@@ -157,6 +157,8 @@ def output_settings(
     if dtype is None:
         dtype = configured("floatx", "float32")
     check_dtype(dtype)
+    if save_to_dir == "":
+        save_to_dir = None  # Keras saves nothing then
     if save_to_dir is not None:
         check_directory("save_to_dir", save_to_dir)
     check_text("save_prefix", save_prefix)

@@ -92,7 +92,7 @@ def warp_bilinear(
         dst=out if direct else None,
         flags=_FLAGS,
         borderMode=border,
-        borderValue=(cval, cval, cval, cval),
+        borderValue=(float(cval),) * 4,  # OpenCV takes none of NumPy's numbers
     )
     if out is not None and out.dtype == np.uint8:
         warped = warped.astype(np.uint8)
