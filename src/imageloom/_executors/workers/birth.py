@@ -85,7 +85,7 @@ def check_workers_can_be_born() -> None:
     """
     executable = spawn.get_executable()
     # Programs make many small flows, and to look at the file takes as long as one of their images.
-    if getattr(sys, "frozen", False) or executable is None or executable != _Seen.executable:
+    if getattr(sys, "frozen", False) or not executable or executable != _Seen.executable:
         _interpreter()
         _Seen.executable = executable
     _home()
