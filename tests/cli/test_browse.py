@@ -204,6 +204,7 @@ def read(code: str) -> Any:
     return namespace["batches"]
 
 
+@pytest.mark.filterwarnings("ignore:Keras exchanges two axes")
 @pytest.mark.parametrize(
     "settings",
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
 import os
 import pickle
 import sys
@@ -18,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from imageloom import ImageDataGenerator, NumpyArrayIterator
+from imageloom import ImageDataGenerator, MissingImageError, NumpyArrayIterator, StorageError
 from imageloom._executors.base import Executor
 from imageloom._executors.shared import make_executor
 from imageloom._pipeline.recipe import Recipe
@@ -291,8 +293,31 @@ def test_a_file_that_vanishes_later_is_an_error_that_names_it(
 ) -> None:
     with flow(mapped(tmp_path, images()), executor) as it:
         os.unlink(tmp_path / "images.bin")
-        with pytest.raises(FileNotFoundError, match=r"images\.bin"):
+        with pytest.raises(MissingImageError, match=r"images\.bin"):
             next(it)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO])
+@pytest.mark.parametrize("whole", [False, True], ids=["a row", "the whole"])
+def test_a_file_that_the_system_does_not_open_is_an_error_of_the_storage(
+    code: int, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a worker, which opens it anew."""
+    rows = pickle.loads(pickle.dumps(ImageRows(mapped(tmp_path, images()))))
+
+    def refusing(*_: Any, **__: Any) -> Any:
+        raise OSError(code, "injected")
+
+    monkeypatch.setattr(builtins, "open", refusing)
+    if whole:
+        with pytest.raises(StorageError, match=r"images\.bin.*injected") as caught:
+            _ = rows.array
+    else:
+        with pytest.raises(StorageError, match=r"images\.bin.*injected") as caught:
+            _ = rows[1]
+    monkeypatch.undo()
+    assert caught.value.errno == code
+    np.testing.assert_array_equal(rows[1], images()[1])  # once it does
 
 
 def test_a_mapping_of_a_nameless_file_counts_as_memory() -> None:

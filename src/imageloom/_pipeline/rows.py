@@ -79,7 +79,8 @@ class ImageRows:
         """Returns one row, which may be read-only.
 
         Raises:
-            MissingImageError, OSError: The file of a memmap is no longer there.
+            MissingImageError: The file of a memmap is no longer there.
+            StorageError: The system refuses to open or to read it.
             BadImageError: It has become too short.
         """
         if self.picks is not None:
@@ -150,7 +151,10 @@ class ImageRows:
         assert self._place is not None, "the rows of an array in memory are sent with each batch"
         path, inode, *_ = self._place
         with ExitStack() as opened:
-            file = opened.enter_context(open(path, "rb", buffering=0))
+            try:
+                file = opened.enter_context(open(path, "rb", buffering=0))
+            except OSError as error:
+                raise _not_opened(path, error) from error
             if os.fstat(file.fileno()).st_ino != inode:
                 raise MissingImageError(
                     f"{path!r} is no longer the file that the memmap was created from, because it has "
@@ -166,13 +170,25 @@ class ImageRows:
         parts = self._parts or self._open()
         assert self._place is not None
         path, _, offset, strides = self._place
-        memory = mmap.mmap(parts.file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            memory = mmap.mmap(parts.file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise _not_opened(path, error) from error
         try:
             return np.ndarray(
                 self._whole_shape, self.dtype, buffer=memory, offset=offset, strides=strides
             )
         except (TypeError, ValueError) as error:  # the buffer is too small
             raise _too_short(path) from error
+
+
+def _not_opened(path: str, error: OSError) -> OSError:
+    if isinstance(error, FileNotFoundError):
+        return MissingImageError(
+            f"{path!r}, the file of the memmap, is no longer there. Put it back, or create the memmap "
+            "and the iterator again."
+        )
+    return refused(error, f"Could not open {path!r}, the file of the memmap")
 
 
 def check_mapped(*arrays: NDArray[Any] | None, name: str | None = None) -> None:

@@ -233,6 +233,13 @@ class StreamAccess:
             self._changed_order()
 
     @property
+    def batch_index(self) -> int:
+        """The number of the next batch within its epoch, as Keras counts it."""
+        rest = self.order.rest
+        ahead = rest.ahead if rest is not None and rest.epoch == self.cursor.epoch else 0
+        return self.cursor.batch_index + ahead
+
+    @property
     def seen(self) -> int:
         """The number that is added to the seed for the next batch."""
         return self.cursor.position + self.order.shift
@@ -263,7 +270,7 @@ class StreamAccess:
         """
         with self.lock:
             self._keep_order()
-            index, seen = self.cursor.batch_index, self.seen
+            index, seen = self.batch_index, self.seen
             batches, epoch = self.order.batches, self.cursor.epoch
             change(self.order)
             if self.order.options.shard[1] > 1:  # all shards have to agree on the seed of an epoch
@@ -295,7 +302,7 @@ class StreamAccess:
         self.cursor.place(epoch, number, length)
         order.shift = seen - self.cursor.position
         if order.rest is not None and order.rest.epoch == epoch:
-            order.rest = Rest(epoch, order.rest.order, offset, goes_on=index > 0)
+            order.rest = Rest(epoch, order.rest.order, offset, goes_on=index > 0, ahead=index - number)
         order.forget()
 
     def _changed_order(self) -> None:

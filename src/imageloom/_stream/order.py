@@ -105,12 +105,14 @@ class Rest:
         order: sample numbers, of which each batch is a slice; there may be any number of them.
         offset: where the slice of batch 0 begins, if that is not the first one.
         goes_on: whether `next` reads it from batch 0 on; else it draws a new order there.
+        ahead: by how much Keras' index, which is counted round, is above the number of a batch.
     """
 
     epoch: int
     order: NDArray[np.int64]
     offset: int = 0
     goes_on: bool = False
+    ahead: int = 0
 
 
 # A user's class draws the order of an epoch, with NumPy's global generator.

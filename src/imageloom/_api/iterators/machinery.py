@@ -204,7 +204,7 @@ class IteratorMachinery(KerasSurface):
     def _place(self) -> tuple[int, int]:
         """The values of `batch_index` and `total_batches_seen`."""
         if self._attached:
-            return self._stream.cursor.batch_index, self._stream.seen
+            return self._stream.batch_index, self._stream.seen
         call = current_call.get()
         if call is None:
             return 0, 0

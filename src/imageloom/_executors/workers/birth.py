@@ -87,8 +87,8 @@ def check_workers_can_be_born() -> None:
     # Programs make many small flows, and to look at the file takes as long as one of their images.
     if getattr(sys, "frozen", False) or not executable or executable != _Seen.executable:
         _interpreter()
+        _home()
         _Seen.executable = executable
-    _home()
 
 
 class _Seen:

@@ -19,14 +19,12 @@ Sending and receiving never wait (see `message_socket`): what there is no room f
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -42,7 +40,7 @@ from imageloom._executors.workers.messages import Answer, CannotStart, Ready
 from imageloom._executors.workers.parcels import ParcelStore
 from imageloom._executors.workers.resources import ChannelResources
 from imageloom._executors.workers.staffing import Staffing
-from imageloom._executors.workers.waiting import Waitable, ring, wait
+from imageloom._executors.workers.waiting import Alarm, Waitable, wait
 from imageloom._locks import tell_of_forks
 
 __all__ = ["Dispatcher"]
@@ -80,11 +78,7 @@ class Dispatcher:
         self._without_slot = False  # a task waits for a free slot
         self._closing = False
         self._owner = os.getpid()
-        # A pipe that wakes the thread; None once that has ended. Its ends are closed with the last
-        # reference, or who is about to write could write to another file with the same number.
-        self._alarm: tuple[Connection, Connection] | None = Pipe(duplex=False)
-        if sys.platform != "win32":
-            os.set_blocking(self._alarm[1].fileno(), False)  # a full pipe wakes, too
+        self._alarm: Alarm | None = Alarm()  # None once the thread has ended
         self._woken = False
         self.ended = False
         tell_of_forks(self)
@@ -121,7 +115,7 @@ class Dispatcher:
         alarm = self._alarm
         if alarm is not None and not self._woken:
             self._woken = True
-            if not ring(alarm[1]):
+            if not alarm.ring():
                 self._woken = False
 
     def release(self, channel: ChannelResources) -> None:
@@ -176,7 +170,7 @@ class Dispatcher:
     @property
     def _wakeups(self) -> Connection:
         assert self._alarm is not None, "only this thread sets it to None, at its end"
-        return self._alarm[0]
+        return self._alarm.waitable
 
     def _waitables(self) -> tuple[set[Waitable], set[Waitable]]:
         """What there is to wait for: to read from, and of that what to write to."""

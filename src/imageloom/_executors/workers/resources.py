@@ -10,6 +10,7 @@ from imageloom._executors.workers.messages import CloseChannel, Compute, OpenCha
 from imageloom._executors.workers.parcels import Parcel, ParcelStore
 from imageloom._executors.workers.shared_memory import Segment, SlotPool
 from imageloom._executors.workers.spawning import WorkerProcess
+from imageloom._pipeline.cache import CachePlan
 from imageloom._pipeline.cache_promises import note_memory
 from imageloom._pipeline.recipe import BatchTask, Recipe
 
@@ -54,17 +55,21 @@ class ChannelResources:
         self._store = parcels
         self._parcels: tuple[Parcel, ...] = ()
         self._places: Places = ()
-        if packed.large:
-            self._parcels, self._places = parcels.place(packed.large)
+        self._cache_memory: Segment | None = None
         self._rows = recipe.rows
-        plan = recipe.cache
-        in_memory = plan is not None and plan.path is None and plan.rows > 0
-        self._cache_memory = Segment(plan.nbytes) if plan is not None and in_memory else None
-        if (
-            plan is not None
-            and self._cache_memory is not None
-            and self._cache_memory.memory is not None
-        ):
+        try:
+            if packed.large:
+                self._parcels, self._places = parcels.place(packed.large)
+            self._allocate_cache(recipe.cache)
+        except BaseException:
+            self.close()
+            raise
+
+    def _allocate_cache(self, plan: CachePlan | None) -> None:
+        if plan is None or plan.path is not None or plan.rows == 0:
+            return
+        self._cache_memory = Segment(plan.nbytes)
+        if self._cache_memory.memory is not None:
             note_memory(plan, self._cache_memory.memory)
 
     def send_to(self, process: WorkerProcess) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+import os
 import select
 import sys
 from collections.abc import Collection, Sequence
@@ -11,7 +13,9 @@ from multiprocessing.connection import Connection
 from socket import socket
 from typing import Final
 
-__all__ = ["Waitable", "ring", "wait"]
+from imageloom._storage.refusals import close_quietly
+
+__all__ = ["Alarm", "Waitable", "wait"]
 
 _TRIES: Final = 2  # nobody would notice that a single call has failed, and all would wait
 # Connections, sockets, and the numbers of descriptors and process handles.
@@ -52,17 +56,40 @@ else:
         return [waiting[number] for number, _ in ready]
 
 
-def ring(alarm: Connection) -> bool:
-    """Wakes who waits for the other end of a pipe; returns whether that has succeeded.
+class Alarm:
+    """A pipe that wakes a thread.
 
-    A full pipe wakes, too. The garbage collector may have closed it already.
+    Its ends are closed with the last reference: who is about to ring could write to another file with
+    the same number.
+
+    Attributes:
+        waitable: What the thread waits for.
     """
-    for _ in range(_TRIES):
-        try:
-            alarm.send_bytes(b"!")
-        except BlockingIOError:
+
+    def __init__(self) -> None:
+        """Makes the pipe.
+
+        Raises:
+            OSError: There are too many open files.
+        """
+        self._ends: tuple[Connection, ...] = ()
+        self.waitable, self._end = self._ends = multiprocessing.Pipe(duplex=False)
+        if sys.platform != "win32":
+            os.set_blocking(self._end.fileno(), False)  # a full pipe wakes, too
+
+    def ring(self) -> bool:
+        """Wakes the thread; returns whether that has succeeded."""
+        for _ in range(_TRIES):
+            try:
+                self._end.send_bytes(b"!")
+            except BlockingIOError:
+                return True
+            except OSError:
+                continue
             return True
-        except OSError:
-            continue
-        return True
-    return False
+        return False
+
+    def __del__(self) -> None:
+        """Closes the ends; their own finalizers would print what nobody can do anything about."""
+        for end in self._ends:
+            close_quietly(end)
