@@ -17,17 +17,16 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, flow_with, take
+from executor_support import AUGMENTED, BATCHES, assert_same_batches, flow, take
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from numpy.typing import NDArray
 from programs import run_program
 
-from imageloom import BatchMemoryError, ImageDataGenerator
+from imageloom import ImageDataGenerator
 from imageloom._executors.base import KEPT_BATCHES
 from imageloom._executors.shared import make_executor
-from imageloom._executors.workers import shared_memory
 from imageloom._executors.workers.shared_memory import AttachedSlots, SlotPool
 from imageloom._pipeline.layout import BatchLayout
 
@@ -393,33 +392,3 @@ def test_iterators_come_and_go_without_a_trace(crops: Path) -> None:
     executor.close()
     # An iterator's descriptors are closed in the background, and a message that waits has copies.
     assert min(counts[-5:]) <= max(counts[:5]), counts
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="counts mappings and descriptors")
-def test_a_cache_that_gets_no_memory_leaves_no_slots(
-    crops: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The slots had their memory already, which nobody else knows of."""
-
-    def held() -> int:
-        return psutil.Process().num_fds() + MAPPINGS.read_text().count("/memfd:imageloom")
-
-    asked = []
-
-    def failing(fd: int, nbytes: int) -> mmap:
-        asked.append(nbytes)
-        if len(asked) == 2:
-            raise OSError(errno.ENOMEM, "injected")
-        return mmap(fd, nbytes)
-
-    with flow_with(crops, "processes", batch_timeout=60) as it:
-        next(it)  # the workers are there from now on
-        before = held()
-        monkeypatch.setattr(shared_memory.mmap, "mmap", failing)
-        with (
-            flow_with(crops, "processes", batch_timeout=60, cache="memory") as cached,
-            pytest.raises(BatchMemoryError),
-        ):
-            next(cached)
-        assert len(asked) == 2
-        assert held() == before
