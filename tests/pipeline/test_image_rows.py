@@ -299,8 +299,9 @@ def test_a_file_that_vanishes_later_is_an_error_that_names_it(
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO])
 @pytest.mark.parametrize("whole", [False, True], ids=["a row", "the whole"])
+@pytest.mark.parametrize("call", [(builtins, "open"), (os, "fstat")], ids=["open", "fstat"])
 def test_a_file_that_the_system_does_not_open_is_an_error_of_the_storage(
-    code: int, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: tuple[Any, str], code: int, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a worker, which opens it anew."""
     rows = pickle.loads(pickle.dumps(ImageRows(mapped(tmp_path, images()))))
@@ -308,7 +309,7 @@ def test_a_file_that_the_system_does_not_open_is_an_error_of_the_storage(
     def refusing(*_: Any, **__: Any) -> Any:
         raise OSError(code, "injected")
 
-    monkeypatch.setattr(builtins, "open", refusing)
+    monkeypatch.setattr(*call, refusing)
     if whole:
         with pytest.raises(StorageError, match=r"images\.bin.*injected") as caught:
             _ = rows.array

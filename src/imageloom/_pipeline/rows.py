@@ -153,9 +153,10 @@ class ImageRows:
         with ExitStack() as opened:
             try:
                 file = opened.enter_context(open(path, "rb", buffering=0))
+                found = os.fstat(file.fileno()).st_ino
             except OSError as error:
                 raise _not_opened(path, error) from error
-            if os.fstat(file.fileno()).st_ino != inode:
+            if found != inode:
                 raise MissingImageError(
                     f"{path!r} is no longer the file that the memmap was created from, because it has "
                     "been replaced. Create the memmap and the iterator again."
