@@ -50,9 +50,9 @@ def flow_of(generator: ImageDataGenerator, folder: Path, **options: Any) -> Any:
     return generator.flow_from_directory(folder, SIZE, batch_size=4, seed=1, class_mode=None, **options)
 
 
-def nested(kind: str, cores: int, folder: Path, *, read_before: bool, levels: int = 1) -> list[Any]:
-    """Batches whose function reads an iterator, whose function ...; all hold one object."""
-    clahe, taken = cv2.createCLAHE(), threading.Lock()
+def never_twice(clahe: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """A function that cannot be sent, and fails if two threads are in it at the same time."""
+    taken = threading.Lock()
 
     def alone(x: NDArray[Any]) -> NDArray[Any]:
         assert taken.acquire(blocking=False), "two at the same time"
@@ -61,6 +61,13 @@ def nested(kind: str, cores: int, folder: Path, *, read_before: bool, levels: in
         finally:
             taken.release()
 
+    return alone
+
+
+def nested(kind: str, cores: int, folder: Path, *, read_before: bool, levels: int = 1) -> list[Any]:
+    """Batches whose function reads an iterator, whose function ...; all hold one object."""
+    clahe = cv2.createCLAHE()
+    alone = never_twice(clahe)
     generator = ImageDataGenerator(executor=kind, cores=cores, preprocessing_function=alone)
     if kind == "threads":  # where nobody takes turns
         generator.preprocessing_function = lambda x: x + clahe.getClipLimit()
@@ -155,15 +162,8 @@ def test_two_iterators_that_stay_one_of_which_is_read_by_the_others_function_and
     seconds = {"readers": (0.5, 1000.0), "threads": (0.0, 0.0), "both": (0.02, 0.0)}[who]
     monkeypatch.setattr(adaptive, "_START_SECONDS", seconds[0])
     monkeypatch.setattr(adaptive, "_PASSING_SECONDS", seconds[1])
-    clahe, alone, calls = cv2.createCLAHE(), threading.Lock(), itertools.count()
+    clahe, calls = cv2.createCLAHE(), itertools.count()
     images = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3)).astype(np.float32)
-
-    def plain(x: NDArray[Any]) -> NDArray[Any]:
-        assert alone.acquire(blocking=False), "two at the same time"
-        try:
-            return x + clahe.apply(x[..., 0].astype(np.uint8)).mean()
-        finally:
-            alone.release()
 
     def reading(x: NDArray[Any]) -> NDArray[Any]:
         return x + inner[next(calls) % len(inner)].mean() + clahe.getClipLimit()
@@ -172,7 +172,7 @@ def test_two_iterators_that_stay_one_of_which_is_read_by_the_others_function_and
         ImageDataGenerator(cores=cores, preprocessing_function=function).flow(
             images, batch_size=4, seed=1
         )
-        for function in (plain, reading)
+        for function in (never_twice(clahe), reading)
     )
 
     def read(*iterators: Any) -> None:

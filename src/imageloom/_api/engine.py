@@ -121,17 +121,17 @@ class Engine:
             return shared.open(make, recipe, *limits)
 
         own_workers = kind == "processes" and self.lent is None
+        no_workers = _no_workers() if own_workers else None
 
         def open_any() -> Channel:
-            may_fall_back = recipe.carries_code or (own_workers and _no_workers() is not None)
-            if kind in _OTHER_PROCESSES and may_fall_back:
+            if kind in _OTHER_PROCESSES and (recipe.carries_code or no_workers is not None):
                 return FallbackChannel(recipe, open_far, open_here)
             return open_far()
 
         if not own_workers or not _may_compute_here(recipe, options):
             return open_any()
         # Before the first batch: functions often make what cannot be sent when they are first called.
-        error = _no_workers() or (obstacle(recipe) if recipe.carries_code else None)
+        error = no_workers or (obstacle(recipe) if recipe.carries_code else None)
         stays = None if error is None else why_it_stays(recipe, error)
         epoch = math.ceil(samples / recipe.layout.rows)
         count = partial(_count, options)

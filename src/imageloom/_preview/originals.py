@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from imageloom._imaging.decode import read_pixels, read_stored
 from imageloom._options import ReadOptions
+from imageloom._pipeline.reading import channels_last
 from imageloom._pipeline.recipe import BatchSpec, Recipe
 from imageloom._sources.base import SampleSource
 
 __all__ = [
-    "channels_last",
     "clipped_share",
     "names_of",
     "stored_image",
@@ -93,11 +93,6 @@ def clipped_share(recipe: Recipe, source: SampleSource, name: str, image: Pixels
         return 0.0
     grey = dataclasses.replace(recipe.read, color_mode="grayscale", interpolation=None)
     return float(np.mean(read_stored(source.root, name, grey) > 255))
-
-
-def channels_last(x: Pixels, recipe: Recipe) -> Pixels:
-    """The image with its channels last, as pictures have them."""
-    return np.moveaxis(x, 0, -1) if recipe.channels_first and x.ndim == 3 else x
 
 
 def names_of(source: SampleSource, index: int) -> tuple[str, ...]:

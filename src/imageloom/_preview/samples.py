@@ -19,10 +19,10 @@ from imageloom._errors import BadImageError, InvalidArgumentError
 from imageloom._executors.here import seeded_here
 from imageloom._pipeline.layout import private_arrays
 from imageloom._pipeline.pipeline import Pipeline
+from imageloom._pipeline.reading import channels_last
 from imageloom._pipeline.recipe import BatchSpec, Recipe, ReportOptions, UserCode
 from imageloom._preview.marks import Marks, marks_of
 from imageloom._preview.originals import (
-    channels_last,
     clipped_share,
     names_of,
     stored_image,

@@ -16,7 +16,15 @@ import numpy as np
 from imageloom._errors import InvalidArgumentError, MissingDependencyError, MissingFileError
 from imageloom._storage.urls import absolute, is_url
 
-__all__ = ["ArrowFiles", "are_arrow_files", "class_names_in", "files_of", "saved_files"]
+__all__ = [
+    "ArrowFiles",
+    "are_arrow_files",
+    "check_is_file",
+    "class_names_in",
+    "files_of",
+    "pyarrow_for",
+    "saved_files",
+]
 
 _SUFFIXES: Final = (".arrow", ".feather")
 _SAVED: Final = "state.json"  # names the files in a folder that `save_to_disk` has written
@@ -70,9 +78,8 @@ def _read(path: str) -> Any:
             f"{path!r} is an Arrow file, which is mapped into memory, so it must lie on this machine: "
             "copy it, or write the table as a Parquet file, which may have a URL."
         )
-    if not os.path.isfile(path):
-        raise MissingFileError(f"There is no file {path!r}.")
-    pyarrow = _pyarrow(path)
+    check_is_file(path)
+    pyarrow = pyarrow_for(path)
     try:
         with pyarrow.memory_map(path) as file:
             try:
@@ -84,10 +91,22 @@ def _read(path: str) -> Any:
         raise InvalidArgumentError(f"{path!r} cannot be read as an Arrow file: {error}") from error
 
 
-def _pyarrow(path: str) -> Any:
+def check_is_file(path: str) -> None:
+    """Raises MissingFileError if there is no such file on this machine."""
+    if not os.path.isfile(path):
+        raise MissingFileError(f"There is no file {path!r}.")
+
+
+def pyarrow_for(path: str) -> Any:
+    """pyarrow, with what reads Arrow and Parquet files.
+
+    Raises:
+        MissingDependencyError: It is not installed; the error names the file.
+    """
     try:
         import pyarrow
         import pyarrow.ipc
+        import pyarrow.parquet
     except ImportError as error:
         raise MissingDependencyError(
             f"Reading {path!r} needs pyarrow, which is not installed. Install it with "
@@ -153,7 +172,7 @@ def files_of(table: Any) -> tuple[list[str], int | None] | None:
 
 def _columns_in(path: str) -> list[str]:
     """The columns of a file of Hugging Face, by which renamed ones are recognised; none if damaged."""
-    pyarrow = _pyarrow(path)
+    pyarrow = pyarrow_for(path)
     with contextlib.suppress(pyarrow.ArrowException, OSError), pyarrow.memory_map(path) as file:
         return list(pyarrow.ipc.open_stream(file).schema.names)
     return []

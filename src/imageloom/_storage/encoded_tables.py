@@ -19,13 +19,19 @@ from imageloom._errors import (
     BadImageError,
     ImageLoomError,
     InvalidArgumentError,
-    MissingDependencyError,
     MissingFileError,
     StorageError,
 )
 from imageloom._locks import Lock
 from imageloom._storage.access import connect, present_access, storage_errors, use_access
-from imageloom._storage.arrow_files import ArrowFiles, are_arrow_files, class_names_in, saved_files
+from imageloom._storage.arrow_files import (
+    ArrowFiles,
+    are_arrow_files,
+    check_is_file,
+    class_names_in,
+    pyarrow_for,
+    saved_files,
+)
 from imageloom._storage.local import read_file
 from imageloom._storage.reopening import pickled_if_small
 from imageloom._storage.urls import absolute, is_url
@@ -201,21 +207,14 @@ class _Parquet(_Base):
 
 
 def _parquet_file(path: str) -> Any:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"Reading {path!r} needs pyarrow, which is not installed. Install it with "
-            'pip install "imageloom[arrow]".'
-        ) from error
+    parquet = pyarrow_for(path).parquet
     if is_url(path):
         with storage_errors(path, MissingFileError):
             fs, inner = connect(path)
             if not fs.isfile(inner):
                 raise MissingFileError(f"There is no file {path!r}.")
             return _opened(lambda: parquet.ParquetFile(fs.open(inner, "rb"), pre_buffer=True), path)
-    if not os.path.isfile(path):
-        raise MissingFileError(f"There is no file {path!r}.")
+    check_is_file(path)
     return _opened(lambda: parquet.ParquetFile(path, memory_map=True), path)
 
 
