@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+from imageloom._executors.by_name import VariablesByNameError
 from imageloom._executors.culprit import Culprit
 
 __all__ = ["why_here", "without_workers"]
@@ -36,7 +37,11 @@ def why_here(
             "make the object inside the function, or give the class that holds it a `__getstate__` "
             "that leaves it out."
         )
-        if culprit.root in plugins:
+        if isinstance(culprit.error, VariablesByNameError):
+            what = f"{thing} looks variables of the program up with {culprit.error.way}, and other "
+            what += "processes have only those that its code names"
+            remedy = "name these variables in the function, or pass them as arguments."
+        elif culprit.root in plugins:
             remedy = "define the plug-in in a module that they can import."
     else:
         what = f"what it refers to cannot be received there ({_first_line(error)})"

@@ -1,4 +1,4 @@
-"""How what the user wrote travels to workers and back: by cloudpickle, with three exceptions.
+"""How what the user wrote travels to workers and back: by cloudpickle, with a few exceptions.
 
 Code travels as Python itself writes it, and with its source text. cloudpickle renames code since 3.1.3,
 to `<dynamic-code>`; tracebacks and warnings of a hook would name neither its file nor show its line.
@@ -8,6 +8,8 @@ another node of a cluster does not have the user's files.
 Functions that would load a framework become small stand-ins.
 
 Modules that read batches when they are imported are not imported by workers (see `importing`).
+
+Functions that look variables up by name are refused: they would find others (see `by_name`).
 
 Locks, open files, iterators and the like, which cloudpickle refuses, travel as `kinds` describes.
 """
@@ -20,12 +22,13 @@ import marshal
 import pickle
 from collections.abc import Callable
 from contextlib import nullcontext
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import cloudpickle
 
 from imageloom._adapters.applications import stand_in
+from imageloom._executors.by_name import refuse_lookups
 from imageloom._executors.importing import sent_by_value
 from imageloom._executors.kinds import reduced
 from imageloom._executors.packing import Packed, Pieces
@@ -112,7 +115,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # has no types
             special = reduced(value)
             if special is not None:
                 return special
-        return super().reducer_override(value)
+        standard = super().reducer_override(value)
+        # Modules are imported where they arrive, and so are most functions, which get a name only.
+        if self._outwards and (standard is not NotImplemented or isinstance(value, ModuleType)):
+            refuse_lookups(value)
+        return standard
 
     def _reduced_code(self, code: CodeType) -> Any:
         try:

@@ -1,0 +1,81 @@
+"""Functions that look variables of the program up by name, which other processes do not have.
+
+cloudpickle sends the globals that the code of a function names. What `globals()["gain"]`,
+`eval("gain")` or `sys.modules["__main__"].gain` find in the program, nobody can tell before they run.
+"""
+
+from __future__ import annotations
+
+import dis
+import pickle
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final
+
+from imageloom._checks.asking import is_a
+
+__all__ = ["VariablesByNameError", "refuse_lookups"]
+
+_BUILTINS: Final = frozenset({"globals", "eval", "exec"})
+_MAIN: Final = "__main__"
+_WAYS_TO_MODULES: Final = frozenset({"modules", "import_module"})  # `sys.modules`, `importlib`
+_OF_MODULES: Final = ("LOAD_GLOBAL", "LOAD_NAME")
+
+
+class VariablesByNameError(pickle.PicklingError):
+    """A function looks variables up by name.
+
+    Attributes:
+        way: What it looks them up with, in words.
+    """
+
+    def __init__(self, way: str) -> None:
+        """Says only what was found; `fallback_words` says what to do."""
+        super().__init__(f"variables of the program are looked up with {way}")
+        self.way = way
+
+
+def refuse_lookups(value: Any) -> None:
+    """Raises for a function that would find other variables elsewhere, and for the main module.
+
+    Raises:
+        VariablesByNameError: it is one.
+    """
+    way = None
+    if is_a(value, FunctionType):
+        way = _way_of(value)
+    elif is_a(value, ModuleType) and value.__name__ == _MAIN:
+        way = f"the module `{_MAIN}`"
+    if way is not None:
+        raise VariablesByNameError(way)
+
+
+def _way_of(function: FunctionType) -> str | None:
+    """What a function looks variables up with; None if nothing of that kind can be seen."""
+    for code in _codes(function.__code__):
+        for name in _variables(code):
+            # A method such as `model.eval()` is none, nor is a function of the program's own.
+            if name in _BUILTINS and name not in function.__globals__:
+                return f"`{name}()`"
+            if name == "__name__" and "modules" in code.co_names:
+                return "`sys.modules[__name__]`"
+        if _MAIN in code.co_names or (_MAIN in code.co_consts and _WAYS_TO_MODULES & {*code.co_names}):
+            return f"the module `{_MAIN}`"
+    return None
+
+
+def _variables(code: CodeType) -> Iterator[str]:
+    """The global variables among the names that matter; most code has none of these names."""
+    if (_BUILTINS | {"__name__"}).isdisjoint(code.co_names):
+        return
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _OF_MODULES:
+            yield instruction.argval
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """The code of a function, and of what is defined in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
