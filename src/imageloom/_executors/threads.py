@@ -29,6 +29,7 @@ from imageloom._executors.base import (
     timeout_error,
 )
 from imageloom._executors.closing import Closer
+from imageloom._executors.state.settings import SettingsOfThread
 from imageloom._executors.turns import TURNS_OF_THE_PROGRAM, Turn
 from imageloom._locks import tell_of_forks
 from imageloom._machine import available_cpus
@@ -157,6 +158,7 @@ class _ThreadChannel(WorkersCompute):
             recipe = self._in_turns(recipe)
         self.pipeline = Pipeline(recipe, randomness=randomness)
         self.batch_timeout = batch_timeout
+        self.settings = SettingsOfThread() if recipe.user_code else None
         self._pool = pool
 
     @property
@@ -246,18 +248,23 @@ def _work(pool: _Pool) -> None:
 
 def _compute(item: QueuedTask[_ThreadChannel]) -> bool:
     """Computes a batch and settles its future; returns False if that was settled meanwhile."""
-    pipeline = item.channel.pipeline
-    process = os.getpid()
+    settings, process = item.channel.settings, os.getpid()
     with suppress(InvalidStateError):
         try:
-            arrays = private_arrays(pipeline.recipe.layout, len(item.task))
-            with pipeline.randomness.seeded_for_each_call(item.task), naming_in_warnings:
-                report = pipeline.run(item.task, arrays)
+            compute = partial(_computed, item.channel.pipeline, item.task)
+            computed = compute() if settings is None else settings.run(compute)
         except BaseException as error:
             if os.getpid() != process:
                 raise  # a process that the hook has forked ends
             item.future.set_exception(error)
         else:
-            item.future.set_result(ComputedBatch(lambda: arrays, lambda: None, report))
+            item.future.set_result(computed)
         return True
     return False
+
+
+def _computed(pipeline: Pipeline, task: BatchTask) -> ComputedBatch:
+    arrays = private_arrays(pipeline.recipe.layout, len(task))
+    with pipeline.randomness.seeded_for_each_call(task), naming_in_warnings:
+        report = pipeline.run(task, arrays)
+    return ComputedBatch(lambda: arrays, lambda: None, report)

@@ -42,7 +42,7 @@ class ClippedFile:
         return self.mode == "F" and self.low >= 0 and self.high <= 1
 
 
-_noted: ContextVar[list[ClippedFile] | None] = ContextVar("noted", default=None)
+_noted: ContextVar[list[ClippedFile] | None] = ContextVar("imageloom.clipped", default=None)
 
 
 @contextmanager

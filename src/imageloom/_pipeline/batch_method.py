@@ -43,7 +43,7 @@ class MethodCall:
 
 
 # Set while a user's batch method runs for a batch of the stream.
-current_call: ContextVar[MethodCall | None] = ContextVar("current_call", default=None)
+current_call: ContextVar[MethodCall | None] = ContextVar("imageloom.call", default=None)
 
 
 class BatchMethod:

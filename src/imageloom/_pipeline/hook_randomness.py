@@ -232,7 +232,7 @@ class _States(AbstractContextManager[None]):
 
 
 # Of the batch that this thread computes, if its functions have to take turns.
-_current: ContextVar[_States | None] = ContextVar("_current", default=None)
+_current: ContextVar[_States | None] = ContextVar("imageloom.states", default=None)
 
 
 class DrawingTurn:

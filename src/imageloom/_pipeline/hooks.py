@@ -123,7 +123,7 @@ class SampleCall:
 
 
 # Set while a method that the user has overridden runs, because it may call the original method.
-current_sample: ContextVar[SampleCall | None] = ContextVar("current_sample", default=None)
+current_sample: ContextVar[SampleCall | None] = ContextVar("imageloom.sample", default=None)
 
 
 class Hook:

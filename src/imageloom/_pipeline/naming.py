@@ -19,7 +19,7 @@ from imageloom._locks import Lock
 __all__ = ["current_place", "naming_in_logs", "naming_in_warnings", "working_at"]
 
 Place = Callable[[], str]
-_place: ContextVar[Place | None] = ContextVar("_place", default=None)
+_place: ContextVar[Place | None] = ContextVar("imageloom.place", default=None)
 
 
 def current_place() -> str:

@@ -25,7 +25,7 @@ from imageloom._stream.supply import BatchT_co
 __all__ = ["Iterator"]
 
 # Whether a `next` of the user's class is running, which may call `__next__`.
-_in_next: ContextVar[bool] = ContextVar("in_next", default=False)
+_in_next: ContextVar[bool] = ContextVar("imageloom.in_next", default=False)
 
 
 @public

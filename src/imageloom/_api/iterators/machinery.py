@@ -59,7 +59,7 @@ class _Drawing:
     samples: int | None = None
 
 
-_drawing: ContextVar[_Drawing | None] = ContextVar("drawing", default=None)
+_drawing: ContextVar[_Drawing | None] = ContextVar("imageloom.drawing", default=None)
 
 
 def overrides(kind: type, name: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imageloom._executors.state.module_code import ModuleCode
+from imageloom._executors.state.settings import Settings
 from imageloom._executors.state.values import ModuleValues
 
 __all__ = ["Filter", "Knowledge", "ModuleKnowledge"]
@@ -85,6 +86,7 @@ class Knowledge:
         variables: The environment variables that the program has set, or deleted (None).
         filters: The filters of the module `warnings`.
         locale: What `locale.setlocale` gives for all categories.
+        settings: Those of Python and of libraries.
         modules: The user's modules that the recipe may need.
     """
 
@@ -94,4 +96,5 @@ class Knowledge:
     variables: Mapping[str, str | None]
     filters: tuple[Filter, ...]
     locale: str
+    settings: Settings
     modules: Mapping[str, ModuleKnowledge]

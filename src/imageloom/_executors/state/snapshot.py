@@ -22,6 +22,7 @@ from imageloom._executors.environment import changed_variables
 from imageloom._executors.packing import Packed
 from imageloom._executors.state.knowledge import Filter, Knowledge, ModuleKnowledge
 from imageloom._executors.state.module_code import code_of, names_in
+from imageloom._executors.state.settings import Settings, settings
 from imageloom._executors.state.users_modules import is_users_own, reached, users_modules
 from imageloom._executors.state.values import ModuleValues, large_values, values_of
 from imageloom._locks import Lock
@@ -43,6 +44,7 @@ class Snapshot:
         variables: The environment variables that the program has set, or deleted (None).
         filters: The filters of the module `warnings`.
         locale: What `locale.setlocale` gives for all categories.
+        settings: Those of Python and of libraries.
         values: The values of the user's modules that the functions seem to use.
         sent: The packed recipe, if it was packed then.
     """
@@ -53,6 +55,7 @@ class Snapshot:
     variables: Mapping[str, str | None]
     filters: tuple[Any, ...]
     locale: str
+    settings: Settings
     values: Mapping[str, ModuleValues]
     sent: Packed | None = None
 
@@ -70,6 +73,7 @@ class Snapshot:
             variables=self.variables,
             filters=tuple(Filter.of(given) for given in self.filters),
             locale=self.locale,
+            settings=self.settings,
             modules=modules,
         )
         return known, frozenset(lacking)
@@ -115,6 +119,7 @@ def snapshot(recipe: Recipe) -> Snapshot:
         variables=changed_variables(),
         filters=tuple(warnings.filters),
         locale=locale.setlocale(locale.LC_ALL),
+        settings=settings(),
         values=values,
     )
 

@@ -5,7 +5,8 @@ of its first batch. `take_over` is called where a recipe arrives, and `use` befo
 Only what differs from the state before is touched. What functions have assigned to variables of
 their modules meanwhile is kept for their next turn.
 
-Modules of the user come from a finder, which runs the code that the program runs.
+Modules of the user come from a finder, which runs the code that the program runs. It also sees when
+libraries are loaded whose settings the program has changed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from imageloom._executors.portable import learn_text
 from imageloom._executors.state.assigned import Values
 from imageloom._executors.state.knowledge import Knowledge, ModuleKnowledge
 from imageloom._executors.state.module_code import ModuleCode
+from imageloom._executors.state.settings import assign_settings
 
 __all__ = ["take_over", "use"]
 
@@ -129,11 +131,15 @@ class _Finder(MetaPathFinder):
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """How the module of this name is loaded; None if the program has not loaded it."""
-        del path, target
+        del target
         knowledge = _Worker.knowledge
-        known = None if knowledge is None else knowledge.modules.get(name)
-        if known is None:
+        if knowledge is None:
             return None
+        known = knowledge.modules.get(name)
+        if known is None:
+            return (
+                _with_settings(PathFinder.find_spec(name, path)) if name in knowledge.settings else None
+            )
         file, places = known.code.file, known.code.places
         if known.code.code is None and file is not None:
             return importlib.util.spec_from_file_location(name, file)
@@ -142,6 +148,22 @@ class _Finder(MetaPathFinder):
             spec.submodule_search_locations = list(places)
         spec.has_location = file is not None
         return spec
+
+
+def _with_settings(spec: ModuleSpec | None) -> ModuleSpec | None:
+    """How a library is loaded, and then gets the settings of the program."""
+    loader: Any = None if spec is None else spec.loader
+    execute = getattr(loader, "exec_module", None)
+    if spec is None or execute is None:
+        return None
+
+    def execute_and_set(module: ModuleType) -> None:
+        execute(module)
+        if _Worker.knowledge is not None:
+            assign_settings(_Worker.knowledge.settings, spec.name)
+
+    loader.exec_module = execute_and_set  # each specification has a loader of its own
+    return spec
 
 
 _finder: Final = _Finder()
@@ -172,6 +194,7 @@ def use(knowledge: Knowledge) -> None:
     with suppress(OSError):  # it was deleted, or is on another machine
         os.chdir(knowledge.folder)
     take_over_variables(knowledge.variables)
+    assign_settings(knowledge.settings)
     with suppress(locale.Error):  # which another machine does not have
         if locale.setlocale(locale.LC_ALL) != knowledge.locale:
             locale.setlocale(locale.LC_ALL, knowledge.locale)
