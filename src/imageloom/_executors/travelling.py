@@ -9,6 +9,7 @@ from imageloom._errors import ArgumentTypeError
 from imageloom._executors.importing import note_unimportable
 from imageloom._executors.packing import Packed
 from imageloom._executors.portable import packed
+from imageloom._executors.state.knowledge import Knowledge
 from imageloom._executors.state.snapshot import Snapshot
 from imageloom._pipeline.recipe import Recipe
 
@@ -45,11 +46,21 @@ def packed_recipe(recipe: Recipe) -> Packed:
     if not isinstance(program, Snapshot):
         return _sent(recipe)
     sent = program.sent or _sent(recipe)
-    knowledge, unimportable = program.knowledge(sent.pickles)
+    knowledge, unimportable = _knowledge(program, sent)
     while note_unimportable(unimportable):  # what they define has to be in the recipe itself
         sent = _sent(recipe)
-        knowledge, unimportable = program.knowledge(sent.pickles)
+        knowledge, unimportable = _knowledge(program, sent)
     return sent.behind(packed(knowledge))
+
+
+def _knowledge(program: Snapshot, sent: Packed) -> tuple[Knowledge, frozenset[str]]:
+    try:
+        return program.knowledge(sent.pickles)
+    except Exception as error:
+        raise CannotTravel(
+            "What the program has assigned to a module that a hook uses cannot be sent to other "
+            f'processes ({type(error).__name__}: {error}). Pass executor="threads".'
+        ) from error
 
 
 def _sent(recipe: Recipe) -> Packed:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imageloom._executors.state.module_code import ModuleCode
+from imageloom._executors.state.patches import Patches
 from imageloom._executors.state.settings import Settings
 from imageloom._executors.state.values import ModuleValues
 
@@ -87,6 +88,7 @@ class Knowledge:
         filters: The filters of the module `warnings`.
         locale: What `locale.setlocale` gives for all categories.
         settings: Those of Python and of libraries.
+        patches: What it has assigned to modules that are not the user's own.
         modules: The user's modules that the recipe may need.
     """
 
@@ -97,4 +99,5 @@ class Knowledge:
     filters: tuple[Filter, ...]
     locale: str
     settings: Settings
+    patches: Patches
     modules: Mapping[str, ModuleKnowledge]

@@ -164,7 +164,8 @@ def assign_settings(given: Settings, only: str | None = None) -> None:
         given: The settings. Of a library that is not loaded, nothing happens.
         only: The name of one library; None for all.
     """
-    for name in (only,) if only is not None else tuple({**given, **_Worker.own}):
+    names = {**given, **_Worker.own}
+    for name in names if only is None else names.keys() & {only}:
         module = _loaded(name)
         if module is None:
             continue

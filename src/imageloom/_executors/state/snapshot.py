@@ -12,7 +12,7 @@ import os
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
@@ -22,8 +22,15 @@ from imageloom._executors.environment import changed_variables
 from imageloom._executors.packing import Packed
 from imageloom._executors.state.knowledge import Filter, Knowledge, ModuleKnowledge
 from imageloom._executors.state.module_code import code_of, names_in
+from imageloom._executors.state.patches import patches
 from imageloom._executors.state.settings import Settings, settings
-from imageloom._executors.state.users_modules import is_users_own, reached, users_modules
+from imageloom._executors.state.users_modules import (
+    Space,
+    is_users_own,
+    reached,
+    spaces_of,
+    users_modules,
+)
 from imageloom._executors.state.values import ModuleValues, large_values, values_of
 from imageloom._locks import Lock
 from imageloom._pipeline.recipe import Recipe
@@ -45,6 +52,7 @@ class Snapshot:
         filters: The filters of the module `warnings`.
         locale: What `locale.setlocale` gives for all categories.
         settings: Those of Python and of libraries.
+        functions: Those of the user, or objects that have them.
         values: The values of the user's modules that the functions seem to use.
         sent: The packed recipe, if it was packed then.
     """
@@ -56,6 +64,7 @@ class Snapshot:
     filters: tuple[Any, ...]
     locale: str
     settings: Settings
+    functions: Sequence[Any]
     values: Mapping[str, ModuleValues]
     sent: Packed | None = None
 
@@ -74,6 +83,7 @@ class Snapshot:
             filters=tuple(Filter.of(given) for given in self.filters),
             locale=self.locale,
             settings=self.settings,
+            patches=patches([*spaces_of(self.functions), *_spaces(modules)]),
             modules=modules,
         )
         return known, frozenset(lacking)
@@ -108,9 +118,9 @@ class Snapshot:
 
 def snapshot(recipe: Recipe) -> Snapshot:
     """The present state, as far as the functions of the user may see it."""
-    folder = _folder()
+    folder, functions = _folder(), _functions(recipe)
     with _turn:
-        names = reached(_functions(recipe))
+        names = reached(functions)
         values = {name: values for name in names if (values := values_of(name)) is not None}
     return Snapshot(
         argv=tuple(map(str, getattr(sys, "argv", None) or ())),
@@ -120,8 +130,14 @@ def snapshot(recipe: Recipe) -> Snapshot:
         filters=tuple(warnings.filters),
         locale=locale.setlocale(locale.LC_ALL),
         settings=settings(),
+        functions=functions,
         values=values,
     )
+
+
+def _spaces(modules: Mapping[str, ModuleKnowledge]) -> Iterator[Space]:
+    for name, known in modules.items():
+        yield names_in(known.code.code), vars(sys.modules[name])
 
 
 def _folder() -> str:

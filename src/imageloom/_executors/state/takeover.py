@@ -6,7 +6,7 @@ Only what differs from the state before is touched. What functions have assigned
 their modules meanwhile is kept for their next turn.
 
 Modules of the user come from a finder, which runs the code that the program runs. It also sees when
-libraries are loaded whose settings the program has changed.
+modules of others are loaded in which the program has set or assigned something.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from imageloom._executors.portable import learn_text
 from imageloom._executors.state.assigned import Values
 from imageloom._executors.state.knowledge import Knowledge, ModuleKnowledge
 from imageloom._executors.state.module_code import ModuleCode
+from imageloom._executors.state.patches import assign_patches
 from imageloom._executors.state.settings import assign_settings
 
 __all__ = ["take_over", "use"]
@@ -137,9 +138,8 @@ class _Finder(MetaPathFinder):
             return None
         known = knowledge.modules.get(name)
         if known is None:
-            return (
-                _with_settings(PathFinder.find_spec(name, path)) if name in knowledge.settings else None
-            )
+            changed = name in knowledge.settings or name in knowledge.patches
+            return _as_in_program(PathFinder.find_spec(name, path)) if changed else None
         file, places = known.code.file, known.code.places
         if known.code.code is None and file is not None:
             return importlib.util.spec_from_file_location(name, file)
@@ -150,19 +150,20 @@ class _Finder(MetaPathFinder):
         return spec
 
 
-def _with_settings(spec: ModuleSpec | None) -> ModuleSpec | None:
-    """How a library is loaded, and then gets the settings of the program."""
+def _as_in_program(spec: ModuleSpec | None) -> ModuleSpec | None:
+    """How a library is loaded, and then gets what the program has set and assigned there."""
     loader: Any = None if spec is None else spec.loader
     execute = getattr(loader, "exec_module", None)
     if spec is None or execute is None:
         return None
 
-    def execute_and_set(module: ModuleType) -> None:
+    def execute_and_assign(module: ModuleType) -> None:
         execute(module)
         if _Worker.knowledge is not None:
             assign_settings(_Worker.knowledge.settings, spec.name)
+            assign_patches(_Worker.knowledge.patches, spec.name)
 
-    loader.exec_module = execute_and_set  # each specification has a loader of its own
+    loader.exec_module = execute_and_assign  # each specification has a loader of its own
     return spec
 
 
@@ -198,6 +199,8 @@ def use(knowledge: Knowledge) -> None:
     with suppress(locale.Error):  # which another machine does not have
         if locale.setlocale(locale.LC_ALL) != knowledge.locale:
             locale.setlocale(locale.LC_ALL, knowledge.locale)
+    for name in knowledge.patches.keys() & sys.modules.keys():
+        assign_patches(knowledge.patches, name)
     for name, known in knowledge.modules.items():
         imported = _Worker.modules.get((name, known.values.number))
         if imported is not None:

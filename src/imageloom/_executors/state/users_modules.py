@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -14,7 +14,9 @@ from typing import Any, Final
 from imageloom._checks.asking import said_by
 from imageloom._executors.libraries import is_users
 
-__all__ = ["is_users_own", "reached", "users_modules"]
+__all__ = ["Space", "is_users_own", "reached", "spaces_of", "users_modules"]
+
+Space = tuple[frozenset[str], Mapping[str, Any]]  # the names in some code, and its global variables
 
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
 _LAZY: Final = getattr(importlib.util, "_LazyModule", ())
@@ -120,6 +122,13 @@ def reached(objects: Iterable[Any]) -> frozenset[str]:
         return frozenset()
     roots = frozenset(name for value in _within(objects) for name in users.of(value))
     return users.reached(roots)
+
+
+def spaces_of(objects: Iterable[Any]) -> Iterator[Space]:
+    """The code of functions and objects of the user, as far as it can be seen quickly."""
+    for value in _within(objects):
+        if issubclass(type(value), FunctionType):
+            yield frozenset(_names(value.__code__)), value.__globals__
 
 
 def _within(objects: Iterable[Any]) -> Iterator[Any]:
