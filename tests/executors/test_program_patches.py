@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import collections.abc
 import functools
 import importlib
@@ -80,6 +81,8 @@ CASES: dict[str, tuple[Any, str, Any, Callable[[Any], Any], float]] = {
     "a partial": (ndi, "old_zoom", functools.partial(doubled), lambda x: ndi.old_zoom(x), 18),  # noqa: PLW0108
     "a lambda in the place of a function": (np, "fix", lambda x: x + 100, lambda x: np.fix(x), 109),  # noqa: PLW0108
     "a function that says it is another": (np, "square", not_squared, lambda x: np.square(x), 10),  # noqa: PLW0108
+    "a variable of all modules": (builtins, "extra", 5, lambda x: x + extra, 14),  # noqa: F821
+    "a built-in function": (builtins, "abs", lambda x: x - 9, lambda x: abs(x), 0),  # noqa: PLW0108
     "of a module of a package": (cv2, "blur", doubled, lambda x: cv2.blur(x, (3, 3)), 18),
 }
 

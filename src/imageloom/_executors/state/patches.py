@@ -8,6 +8,7 @@ cannot be changed, classes and functions, which are sent by name, and functions 
 
 from __future__ import annotations
 
+import builtins
 import pickle
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -71,7 +72,8 @@ def _added_to_numpy() -> Iterator[tuple[str, str]]:
 
 def _modules(mentioned: frozenset[str], variables: Mapping[str, Any]) -> dict[str, ModuleType]:
     """The modules with a mentioned name that are not the user's own, wherever they are imported."""
-    to_do = [variables.get(name, sys.modules.get(name)) for name in mentioned]
+    to_do: list[Any] = [builtins]
+    to_do += [variables.get(name, sys.modules.get(name)) for name in mentioned]
     found: dict[str, ModuleType] = {}
     while to_do:
         module = to_do.pop()
