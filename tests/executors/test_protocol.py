@@ -113,10 +113,12 @@ def error_of(future: Future[object]) -> BaseException | None:
 class Ways(RuleBasedStateMachine):
     """Two channels, of which one has a timeout, and three workers."""
 
+    workers = 3
+
     def __init__(self) -> None:
         super().__init__()
         self.all = ExitStack()
-        self.world = self.all.enter_context(playing(3, timeouts=(None, TIMEOUT)))
+        self.world = self.all.enter_context(playing(self.workers, timeouts=(None, TIMEOUT)))
         for channel in (0, 1, 0):
             self.world.submit(channel)
         self.world.go_on_to_the_end()
@@ -171,10 +173,17 @@ class Ways(RuleBasedStateMachine):
             assert self.disturbed or not any(errors)
 
 
+class WaysOfOneWorker(Ways):
+    """With one worker, nothing that another one does wakes the dispatcher."""
+
+    workers = 1
+
+
 @pytest.mark.long
-def test_long_ways() -> None:
-    Ways.TestCase.settings = settings(max_examples=400, stateful_step_count=40)
-    Ways.TestCase().runTest()
+@pytest.mark.parametrize("ways", [Ways, WaysOfOneWorker])
+def test_long_ways(ways: type[Ways]) -> None:
+    ways.TestCase.settings = settings(max_examples=400, stateful_step_count=40)
+    ways.TestCase().runTest()
 
 
 # Single ways
@@ -278,3 +287,44 @@ def test_the_only_worker_dies_between_two_tasks() -> None:
         world.go_on_to_the_end()
         world.check_batches()
         assert all(error_of(future) is None for future in world.futures.values())
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_an_iterator_is_closed_whose_worker_was_killed(steps: int) -> None:
+    """Its batch was to be computed alone; those of the next iterator must not wait for it."""
+    with playing(1, timeouts=(None, None)) as world:
+        world.submit(0)
+        world.go_on_to_the_end()
+        (worker,) = world.workers
+        world.submit(0)
+        while worker.computing is None:
+            world.dispatch()
+            worker.step()
+        worker.die()
+        for _ in range(steps):
+            world.dispatch()
+            for other in world.alive:
+                other.step()
+        world.close(0)
+        world.submit(1)
+        world.go_on_to_the_end()
+        world.check_batches()
+        assert error_of(world.futures[2]) is None
+
+
+def test_a_killed_workers_batch_is_queued_again_after_the_iterator_was_closed() -> None:
+    with playing(1, timeouts=(None, None)) as world:
+        world.submit(0)
+        world.go_on_to_the_end()
+        (worker,) = world.workers
+        world.submit(0)
+        while worker.computing is None:
+            world.dispatch()
+            worker.step()
+        world.close(0)
+        worker.die()
+        world.submit(1)
+        world.submit(1)
+        world.go_on_to_the_end()
+        world.check_batches()
+        assert [error_of(world.futures[position]) for position in (2, 3)] == [None, None]

@@ -18,6 +18,7 @@ Sending and receiving never wait (see `message_socket`): what there is no room f
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 import time
@@ -25,6 +26,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -251,10 +253,7 @@ class Dispatcher:
         while self.queue and len(self._workers) < self.size and self._start_worker():
             pass
         idle = self._idle()
-        others_wait, lone = self._kills.others_wait(self._workers)
-        if lone is not None and idle:
-            self._give(idle[0], lambda channel: channel is lone.channel, set())
-        if others_wait:
+        if self._others_wait(idle):
             return
         nearly_idle = [w for w in self._workers if w.short >= 0 and w.following is None]
         full: set[int] = set()
@@ -265,10 +264,23 @@ class Dispatcher:
             if worker.item is not None and worker in self._workers:
                 self._give(worker, worker.may_have_next, full)
 
+    def _others_wait(self, idle: Sequence[Worker]) -> bool:
+        """Whether a task is computed alone, or is to be; gives it to an idle worker."""
+        others_wait, lone = self._kills.others_wait(self._workers)
+        while lone is not None and idle and not self._without_slot:
+            if self._give(idle[0], partial(operator.is_, lone.channel), set()):
+                break
+            # Its iterator was closed meanwhile, and nothing would tell of that once more.
+            others_wait, lone = self._kills.others_wait(self._workers)
+        return others_wait
+
     def _give(
         self, worker: Worker, accepts: Callable[[ChannelResources], bool], full: set[int]
-    ) -> None:
-        """Gives a worker the next task of an accepted channel that has a slot; notes those without."""
+    ) -> bool:
+        """Gives a worker the next task of an accepted channel that has a slot; notes those without.
+
+        Returns whether there was one.
+        """
         while item := self.queue.take_of(lambda channel: channel.key not in full and accepts(channel)):
             if item.channel.closed:  # its worker died, and then the channel was closed
                 item.fail(IteratorClosedError("The iterator was closed."))
@@ -282,10 +294,11 @@ class Dispatcher:
                     item.fail(error)
                     continue
                 self._send_task(worker, item, slot)
-                return
+                return True
             self.queue.put(item, urgent=True)
             full.add(item.channel.key)
             self._without_slot = True
+        return False
 
     def _idle(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.ready and worker.item is None]
