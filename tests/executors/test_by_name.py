@@ -29,6 +29,9 @@ class Switched:
     def eval(self) -> Switched:
         return self
 
+    def modules(self) -> list[Switched]:
+        return [self]
+
     def exec(self) -> float:
         return self.gain
 
@@ -74,6 +77,7 @@ NAMED: dict[str, Callable[[Any], Any]] = {
     "method": lambda x: x + model.eval().exec(),  # type: ignore[name-defined]  # noqa: F821
     "own function": lambda x: x + eval("gain"),
     "text": lambda x: x + (gain if "__main__" else 0),  # type: ignore[name-defined]  # noqa: F821
+    "modules of a model": lambda x: x + len([*model.modules(), __name__]) - 2,  # type: ignore[name-defined]  # noqa: F821
     "other module": lambda x: x + len(sys.modules["math"].__name__) - 1,
 }
 

@@ -18,7 +18,7 @@ __all__ = ["VariablesByNameError", "refuse_lookups"]
 
 _BUILTINS: Final = frozenset({"globals", "eval", "exec"})
 _MAIN: Final = "__main__"
-_WAYS_TO_MODULES: Final = frozenset({"modules", "import_module"})  # `sys.modules`, `importlib`
+_SYS_MODULES: Final = frozenset({"sys", "modules"})
 _OF_MODULES: Final = ("LOAD_GLOBAL", "LOAD_NAME")
 
 
@@ -53,13 +53,16 @@ def refuse_lookups(value: Any) -> None:
 def _way_of(function: FunctionType) -> str | None:
     """What a function looks variables up with; None if nothing of that kind can be seen."""
     for code in _codes(function.__code__):
+        names = frozenset(code.co_names)
+        asks_for_modules = names >= _SYS_MODULES
         for name in _variables(code):
             # A method such as `model.eval()` is none, nor is a function of the program's own.
             if name in _BUILTINS and name not in function.__globals__:
                 return f"`{name}()`"
-            if name == "__name__" and "modules" in code.co_names:
+            if name == "__name__" and asks_for_modules:
                 return "`sys.modules[__name__]`"
-        if _MAIN in code.co_names or (_MAIN in code.co_consts and _WAYS_TO_MODULES & {*code.co_names}):
+        named = _MAIN in code.co_consts and (asks_for_modules or "import_module" in names)
+        if _MAIN in names or named:
             return f"the module `{_MAIN}`"
     return None
 
