@@ -59,14 +59,15 @@ def _places(spaces: Iterable[Space]) -> Iterator[tuple[str, str]]:
     for names, variables in spaces:
         mentioned = frozenset(names)
         for name, module in _modules(mentioned, variables).items():
-            public = (each for each in mentioned & vars(module).keys() if not each.startswith("_"))
+            # As a set, because another thread may assign something meanwhile.
+            public = (each for each in mentioned & set(vars(module)) if not each.startswith("_"))
             yield from ((name, attribute) for attribute in public)
 
 
 def _added_to_numpy() -> Iterator[tuple[str, str]]:
     """What it does not list, such as what it has removed; old libraries ask for that."""
     numpy = sys.modules["numpy"]
-    added = vars(numpy).keys() - set(numpy.__all__)
+    added = set(vars(numpy)) - set(numpy.__all__)
     yield from (("numpy", attribute) for attribute in added if not attribute.startswith("_"))
 
 
