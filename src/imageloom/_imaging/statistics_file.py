@@ -6,6 +6,7 @@ numbers that are not finite, or that fit no images, would spoil a training in si
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from imageloom._errors import InvalidArgumentError, MissingFileError
 from imageloom._imaging.normalise import FeatureStatistics, MeasuredImages
 from imageloom._options import COLOUR_CHANNELS
-from imageloom._storage.atomic import replacing
+from imageloom._storage.atomic import replace_file
 from imageloom._storage.refusals import telling
 
 __all__ = ["load_statistics", "save_statistics"]
@@ -37,13 +38,11 @@ def save_statistics(found: FeatureStatistics, path: str | os.PathLike[str]) -> N
     arrays = {name: getattr(found, name) for name in _NAMES if getattr(found, name) is not None}
     if found.images is not None:
         arrays["images"] = np.array(json.dumps(asdict(found.images)))
-    name = os.fspath(path)
-    with (
-        telling(f"Could not write {name!r}"),
-        replacing(path, durable=True) as draft,
-        open(draft, "xb") as file,
-    ):
-        np.savez(file, format=np.array(_FORMAT), **arrays)
+    # In memory, because old releases of NumPy keep an archive open whose file could not be written.
+    content = io.BytesIO()
+    np.savez(content, format=np.array(_FORMAT), **arrays)
+    with telling(f"Could not write {os.fspath(path)!r}"):
+        replace_file(path, content.getvalue(), durable=True)
 
 
 def load_statistics(path: str | os.PathLike[str]) -> FeatureStatistics:
