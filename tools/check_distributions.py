@@ -17,6 +17,7 @@ import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # The build backend adds .gitignore, so that the same files are built again.
@@ -36,6 +37,13 @@ def files_of_checkout(*folders: str) -> set[str]:
     return {name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()}
 
 
+def described() -> dict[str, Any]:
+    """Return what `pyproject.toml` says of the project."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project: dict[str, Any] = tomllib.loads(text)["project"]
+    return project
+
+
 def differences(place: str, names: set[str], expected: set[str]) -> list[str]:
     """Return a line for each missing file and for each file that should not be there."""
     return [f"{place} lacks {name}" for name in sorted(expected - names)] + [
@@ -47,10 +55,8 @@ def check_wheel(path: Path) -> list[str]:
     """Return the problems of the wheel."""
     info = f"{'-'.join(path.name.split('-')[:2])}.dist-info"
     expected = {name.removeprefix("src/") for name in files_of_checkout("src/imageloom")}
-    expected |= {
-        f"{info}/{name}"
-        for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-    }
+    expected |= {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")}
+    expected |= {f"{info}/licenses/{name}" for name in described()["license-files"]}
     with zipfile.ZipFile(path) as wheel:
         names = {name for name in wheel.namelist() if not name.endswith("/")}
         problems = differences(path.name, names, expected | {"imageloom/py.typed"})
@@ -64,7 +70,7 @@ def check_wheel(path: Path) -> list[str]:
 def check_metadata(place: str, text: str) -> list[str]:
     """Return the problems of the metadata."""
     metadata = Parser().parsestr(text)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = described()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     expected = {
         "Version": project["version"],
