@@ -127,6 +127,22 @@ def test_modules_of_the_user_mention_it(tmp_path: Path, monkeypatch: pytest.Monk
         assert seen_by(it) == VALUE + 4
 
 
+def test_modules_of_the_user_read_the_main_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hooks_of_main.py").write_text(
+        "import __main__\n\ndef hook(x):\n    return __main__.more(x) + __main__.gain\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("hooks_of_main")
+    monkeypatch.delitem(sys.modules, "hooks_of_main")
+    monkeypatch.setitem(sys.modules, "hooks_of_main", module)
+    monkeypatch.setattr("__main__.gain", 4, raising=False)
+    monkeypatch.setattr("__main__.more", doubled, raising=False)
+    with flow_with(module.hook) as it:
+        assert seen_by(it) == 2 * VALUE + 4
+
+
 def test_a_function_that_cannot_be_sent_keeps_the_hook_here(monkeypatch: pytest.MonkeyPatch) -> None:
     contrast = cv2.createCLAHE()
     monkeypatch.setattr(ndi, "limit", lambda x: x + contrast.getClipLimit(), raising=False)

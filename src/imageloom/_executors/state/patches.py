@@ -72,7 +72,10 @@ def _added_to_numpy() -> Iterator[tuple[str, str]]:
 
 
 def _modules(mentioned: frozenset[str], variables: Mapping[str, Any]) -> dict[str, ModuleType]:
-    """The modules with a mentioned name that are not the user's own, wherever they are imported."""
+    """The modules with a mentioned name that are not the user's own, wherever they are imported.
+
+    Among them may be the main module, of which a worker has another one.
+    """
     to_do: list[Any] = [builtins]
     to_do += [variables.get(name, sys.modules.get(name)) for name in mentioned]
     found: dict[str, ModuleType] = {}
@@ -81,7 +84,7 @@ def _modules(mentioned: frozenset[str], variables: Mapping[str, Any]) -> dict[st
         if type(module) is not ModuleType or module.__name__ in found:
             continue
         name = module.__name__
-        ours = name.partition(".")[0] in (_OWN_PACKAGE, "__main__", "sys")
+        ours = name.partition(".")[0] in (_OWN_PACKAGE, "sys")
         if not ours and sys.modules.get(name) is module and not is_users_own(name, module):
             found[name] = module
             to_do += [vars(module).get(part) for part in mentioned]  # such as `ndimage` of `scipy`
