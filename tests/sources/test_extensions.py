@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,14 @@ def listed(folder: Path | str, extensions: Any, **others: Any) -> list[str]:
 )
 def test_folders(folder: Path, extensions: Any, expected: list[str]) -> None:
     assert listed(folder, extensions) == expected
+
+
+def test_a_spider_image_that_was_saved_into_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "EXTENSION", Image.EXTENSION.copy())
+    Image.new("F", (4, 4)).save(io.BytesIO(), "SPIDER")
+    assert listed(folder, "all") == list(NAMES[:-1])
 
 
 def test_archives(folder: Path) -> None:

@@ -37,7 +37,8 @@ def readable_extensions() -> frozenset[str]:
         is_stub = isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)
         if factory is not None and not is_stub and format_ not in _NOT_DECODED:
             read.add(suffix.lstrip(".").lower())
-    return frozenset(read)
+    # Who saves a SPIDER file into memory registers this one, which all names have.
+    return frozenset(read - {""})
 
 
 def checked_extensions(extensions: Any) -> tuple[str, ...] | None:
