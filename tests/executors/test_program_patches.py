@@ -24,7 +24,7 @@ from holding_hooks import STAYS
 from PIL import Image
 
 from imageloom import ImageDataGenerator, NumpyArrayIterator
-from imageloom._executors.state.patches import patches
+from imageloom._executors.state.patches import assign_patches, patches
 from imageloom._executors.state.users_modules import spaces_of
 
 VALUE = 9.0
@@ -114,14 +114,19 @@ def test_what_only_a_library_asks_numpy_for(monkeypatch: pytest.MonkeyPatch) -> 
         assert seen_by(it) == VALUE + 1
 
 
+def module_of(name: str, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A module of the user, until the end of the test."""
+    (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(folder)
+    module = importlib.import_module(name)
+    monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
 def test_modules_of_the_user_mention_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "hooks_of_patches.py").write_text(
-        "import numpy as np\n\ndef hook(x):\n    return x + np.int(4)\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    module = importlib.import_module("hooks_of_patches")
-    monkeypatch.delitem(sys.modules, "hooks_of_patches")
-    monkeypatch.setitem(sys.modules, "hooks_of_patches", module)
+    text = "import numpy as np\n\ndef hook(x):\n    return x + np.int(4)\n"
+    module = module_of("hooks_of_patches", text, tmp_path, monkeypatch)
     monkeypatch.setattr(np, "int", int, raising=False)
     with flow_with(module.hook) as it:
         assert seen_by(it) == VALUE + 4
@@ -130,13 +135,8 @@ def test_modules_of_the_user_mention_it(tmp_path: Path, monkeypatch: pytest.Monk
 def test_modules_of_the_user_read_the_main_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "hooks_of_main.py").write_text(
-        "import __main__\n\ndef hook(x):\n    return __main__.more(x) + __main__.gain\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    module = importlib.import_module("hooks_of_main")
-    monkeypatch.delitem(sys.modules, "hooks_of_main")
-    monkeypatch.setitem(sys.modules, "hooks_of_main", module)
+    text = "import __main__\n\ndef hook(x):\n    return __main__.more(x) + __main__.gain\n"
+    module = module_of("hooks_of_main", text, tmp_path, monkeypatch)
     monkeypatch.setattr("__main__.gain", 4, raising=False)
     monkeypatch.setattr("__main__.more", doubled, raising=False)
     with flow_with(module.hook) as it:
@@ -176,3 +176,15 @@ def test_what_modules_have_of_their_own_stays_there() -> None:
         for attribute, pickled in values.items():
             assert pickle.loads(pickled) is not None
             assert len(pickled) < 200, (name, attribute)
+
+
+def test_a_worker_of_two_iterators_assigns_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(math, "tau", 4.0)
+    given = {"math": {"tau": pickle.dumps([5.0])}}
+    assign_patches(given, "math")
+    first = math.tau
+    assign_patches(given, "math")
+    assert math.tau is first
+    monkeypatch.setattr(math, "tau", 4.0)  # as after `importlib.reload`
+    assign_patches(given, "math")
+    assert math.tau == [5.0]

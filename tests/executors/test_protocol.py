@@ -18,7 +18,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from protocol_world import ROOM, TIMEOUT, World, left, playing
+from protocol_world import ROOM, TIMEOUT, PlayedWorker, World, left, playing
 
 from imageloom import BatchTimeoutError
 
@@ -189,16 +189,22 @@ def test_long_ways(ways: type[Ways]) -> None:
 # Single ways
 
 
+def computing(world: World) -> PlayedWorker:
+    """The only worker, which has finished a batch of the first channel and computes the next one."""
+    world.submit(0)
+    world.go_on_to_the_end()
+    (worker,) = world.workers
+    world.submit(0)
+    while worker.computing is None:
+        world.dispatch()
+        worker.step()
+    return worker
+
+
 def test_two_large_messages_that_cross() -> None:
     """The worker has a large answer while the dispatcher has a large task: both go on."""
     with playing(1, timeouts=(None,)) as world:
-        world.submit(0)
-        world.go_on_to_the_end()
-        (worker,) = world.workers
-        world.submit(0)  # a large name, and a large answer
-        while worker.computing is None:
-            world.dispatch()
-            worker.step()
+        worker = computing(world)  # a large name, and a large answer
         world.submit(0)  # another large name, for the worker whose last batch was short
         worker.step()
         assert left(worker.line)[0] > 0, "the worker has more to send than there is room for"
@@ -212,13 +218,7 @@ def test_two_large_messages_that_cross() -> None:
 
 def test_a_worker_that_stops_in_the_middle_of_an_answer() -> None:
     with playing(1, timeouts=(TIMEOUT,)) as world:
-        world.submit(0)
-        world.go_on_to_the_end()
-        (worker,) = world.workers
-        world.submit(0)
-        while worker.computing is None:
-            world.dispatch()
-            worker.step()
+        worker = computing(world)
         worker.step()
         world.dispatch()
         line = world.dispatcher._workers[0].process.line
@@ -293,13 +293,7 @@ def test_the_only_worker_dies_between_two_tasks() -> None:
 def test_an_iterator_is_closed_whose_worker_was_killed(steps: int) -> None:
     """Its batch was to be computed alone; those of the next iterator must not wait for it."""
     with playing(1, timeouts=(None, None)) as world:
-        world.submit(0)
-        world.go_on_to_the_end()
-        (worker,) = world.workers
-        world.submit(0)
-        while worker.computing is None:
-            world.dispatch()
-            worker.step()
+        worker = computing(world)
         worker.die()
         for _ in range(steps):
             world.dispatch()
@@ -314,13 +308,7 @@ def test_an_iterator_is_closed_whose_worker_was_killed(steps: int) -> None:
 
 def test_a_killed_workers_batch_is_queued_again_after_the_iterator_was_closed() -> None:
     with playing(1, timeouts=(None, None)) as world:
-        world.submit(0)
-        world.go_on_to_the_end()
-        (worker,) = world.workers
-        world.submit(0)
-        while worker.computing is None:
-            world.dispatch()
-            worker.step()
+        worker = computing(world)
         world.close(0)
         worker.die()
         world.submit(1)

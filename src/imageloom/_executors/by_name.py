@@ -13,6 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from imageloom._checks.asking import is_a
+from imageloom._executors.names_in_code import codes_within
 
 __all__ = ["VariablesByNameError", "refuse_lookups"]
 
@@ -52,7 +53,7 @@ def refuse_lookups(value: Any) -> None:
 
 def _way_of(function: FunctionType) -> str | None:
     """What a function looks variables up with; None if nothing of that kind can be seen."""
-    for code in _codes(function.__code__):
+    for code in codes_within(function.__code__):
         names = frozenset(code.co_names)
         asks_for_modules = names >= _SYS_MODULES
         for name in _variables(code):
@@ -74,11 +75,3 @@ def _variables(code: CodeType) -> Iterator[str]:
     for instruction in dis.get_instructions(code):
         if instruction.opname in _OF_MODULES:
             yield instruction.argval
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """The code of a function, and of what is defined in it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)

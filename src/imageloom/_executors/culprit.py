@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from types import CodeType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any, Final
 
 from imageloom._checks.asking import function_of, is_a, said_by
 from imageloom._executors.kinds import reduced
+from imageloom._executors.names_in_code import names_within
 from imageloom._executors.portable import failure_to_travel
 
 __all__ = ["Culprit", "find_culprit"]
@@ -133,7 +134,7 @@ def _parts_of_function(function: FunctionType) -> Parts:
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
         with suppress(ValueError):  # nothing has been assigned to it yet
             yield name, cell.cell_contents
-    for name in _names_in(code):
+    for name in names_within(code):
         if name in function.__globals__:
             yield name, function.__globals__[name]
     for part in function.__defaults__ or ():
@@ -142,13 +143,6 @@ def _parts_of_function(function: FunctionType) -> Parts:
         yield f"the default of `{name}` of {function.__qualname__}", part
     for name, part in vars(function).items():
         yield f"{function.__qualname__}.{name}", part
-
-
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names_in(constant)
 
 
 def _parts_of_object(value: Any, path: str) -> Parts:

@@ -26,6 +26,7 @@ __all__ = ["Patches", "assign_patches", "patches"]
 
 Patches = Mapping[str, Mapping[str, bytes]]  # pickled, by module and by name
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
+_assigned: Final[dict[tuple[str, str], tuple[bytes, Any]]] = {}  # in a worker
 
 
 def patches(spaces: Iterable[Space]) -> Patches:
@@ -49,10 +50,20 @@ def patches(spaces: Iterable[Space]) -> Patches:
 
 
 def assign_patches(given: Patches, name: str) -> None:
-    """Assigns what a program has assigned to a module, which is loaded."""
+    """Assigns what a program has assigned to a module, which is loaded.
+
+    A worker that computes for several iterators by turns does so before each batch. So a value that is
+    there stays: it need not be unpickled again, and functions keep what they have noted.
+    """
+    module = sys.modules[name]
     for attribute, pickled in given.get(name, {}).items():
+        known, value = _assigned.get((name, attribute), (b"", None))
+        if known == pickled and vars(module).get(attribute, module) is value:
+            continue
         with suppress(ImportError, AttributeError):  # this machine has another release
-            setattr(sys.modules[name], attribute, pickle.loads(pickled))
+            value = pickle.loads(pickled)
+            setattr(module, attribute, value)
+            _assigned[name, attribute] = pickled, value
 
 
 def _places(spaces: Iterable[Space]) -> Iterator[tuple[str, str]]:

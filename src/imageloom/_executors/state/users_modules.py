@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from imageloom._checks.asking import said_by
 from imageloom._executors.libraries import is_users
+from imageloom._executors.names_in_code import names_within
 
 __all__ = ["Space", "is_users_own", "reached", "spaces_of", "users_modules"]
 
@@ -95,7 +96,7 @@ class UsersModules:
         if name in self.names:
             yield name
         if issubclass(type(value), FunctionType):
-            yield from self.named(_names(value.__code__))
+            yield from self.named(names_within(value.__code__))
             for mentioned in value.__code__.co_names:
                 found = value.__globals__.get(mentioned)
                 if issubclass(type(found), ModuleType) and found.__name__ in self.names:
@@ -128,7 +129,7 @@ def spaces_of(objects: Iterable[Any]) -> Iterator[Space]:
     """The code of functions and objects of the user, as far as it can be seen quickly."""
     for value in _within(objects):
         if issubclass(type(value), FunctionType):
-            yield frozenset(_names(value.__code__)), value.__globals__
+            yield frozenset(names_within(value.__code__)), value.__globals__
 
 
 def _within(objects: Iterable[Any]) -> Iterator[Any]:
@@ -164,10 +165,3 @@ def _parts(value: Any) -> Iterator[Any]:
         yield type(value)
         with suppress(Exception):  # classes of the user may do anything
             yield from list(vars(value).values())[:20]
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if issubclass(type(constant), CodeType):
-            yield from _names(constant)
