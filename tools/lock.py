@@ -33,8 +33,8 @@ SYSTEMS = {
 OLDEST_MACOS = "14.0"
 # This group is resolved as the extra of the same name, which lists its packages.
 EXTRA = "docs"
-# The build backend needs these for an editable installation.
-FOR_BUILDING = ["editables", "pip"]
+# The Makefile installs it first.
+FOR_BUILDING = ["pip"]
 HEADER = """\
 # Exact versions of all that the Makefile installs, the tools that build the package too.
 # `make lock` writes this file anew, with the newest of everything; `make test NEWEST=1` does without.

@@ -13,6 +13,7 @@ import simplejpeg
 from executor_support import AUGMENTED
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from kernel_support import use
 from numpy.typing import NDArray
 from pictures import photograph
 from PIL import Image
@@ -20,6 +21,7 @@ from PIL import Image
 from imageloom import ImageDataGenerator
 from imageloom._imaging import decode as images_module
 from imageloom._imaging.decode import read_pixels
+from imageloom._imaging.kernels import kernels
 from imageloom._options import COLOUR_CHANNELS, INTERPOLATIONS, ReadOptions
 
 LARGE = (1200, 1600)  # height, width
@@ -176,9 +178,20 @@ def test_a_file_is_decoded_no_larger_than_it_has_to_be(
     ],
     ids=str,
 )
+@pytest.mark.parametrize("by_kernels", [True, False])
 def test_only_scales_that_save_time_are_taken(
-    how: dict[str, Any], scales: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    by_kernels: bool,
+    how: dict[str, Any],
+    scales: set[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if not by_kernels:
+        use(None, monkeypatch)
+    elif kernels is None:
+        pytest.skip("no kernels were compiled")
+    elif how.get("color_mode") is None:
+        scales = {1, 2, 3, 4}  # what Pillow does not resize
     path, seen = save(tmp_path, large().resize((800, 800))), decoded_sizes(monkeypatch)
     for eighths in range(1, 9):
         read_pixels(path, options((100 * eighths - 7, 100 * eighths - 7), **how))

@@ -49,6 +49,7 @@ from imageloom._imaging.orientation import (
     turn,
     turned_origin,
 )
+from imageloom._imaging.pillow_resize import resize_as_pillow, resizes
 from imageloom._imaging.png import PNG_MAGIC, decode_png
 from imageloom._imaging.resizing import ORIGIN, centre_box, fitted, least_size, scale_of
 from imageloom._imaging.resizing import resize as _resize
@@ -172,7 +173,7 @@ def read_pixels(
             return fitted(as_stored(image), options, name)
         file_size, origin = image.size, ORIGIN
     else:
-        resized = _resize_simd(decoded, options)
+        resized = _resize_bytes(decoded, options)
         if resized is not None:
             return resized
         image, file_size, origin = _as_image(decoded.pixels), decoded.file_size, decoded.origin
@@ -316,7 +317,7 @@ def _is_faster(
 ) -> bool:
     """Whether decoding at the smallest scale that gives this size takes less time than the whole."""
     largest = _LARGEST_SCALES.get(options.interpolation or "", _LARGEST_SCALE)
-    if options.keep_aspect_ratio or _suits_simd(channels, options):
+    if options.keep_aspect_ratio or _suits_kernels(channels, options) or _suits_simd(channels, options):
         largest = _FAST_SCALE  # a cut, or a fast resizer, makes little of the pixels that are left out
     return all(-(-side * largest // 8) >= short for side, short in zip(size, least, strict=True))
 
@@ -347,28 +348,38 @@ def _with_numbers(image: Image.Image, name: str) -> Image.Image:
     return image if image.mode in _NUMBER_MODES else _in_colour_mode(image, "grayscale", name)
 
 
-def _resize_simd(decoded: _Decoded, options: ReadOptions) -> NDArray[np.uint8] | None:
-    """Resizes by the SIMD resizer; returns None if Pillow has to resize.
-
-    Its box filter rounds ties differently than Pillow's, and its Lanczos and bicubic filters differ by
-    up to 8 grey levels.
-    """
+def _resize_bytes(decoded: _Decoded, options: ReadOptions) -> NDArray[np.uint8] | None:
+    """Resizes by the kernels or by the SIMD resizer; returns None if Pillow has to resize."""
     rows, columns, channels = decoded.pixels.shape
-    if not _suits_simd(channels, options):
+    as_pillow = options.interpolation if _suits_kernels(channels, options) else None
+    if as_pillow is None and not _suits_simd(channels, options):
         return None
     (width, height), part = decoded.file_size, None
-    if (rows, columns) == (height, width):
-        share = options.differing_share
-        return resize_bilinear(decoded.pixels, options.target_size, share=share)
     scale = scale_of((columns, rows), decoded.file_size)
     if (rows, columns) != (height * scale, width * scale):
         if decoded.origin != ORIGIN:
             return None
         part = height * scale, width * scale  # the last pixels stand for less of the image
-    return resize_bilinear(decoded.pixels, options.target_size, part=part)
+    if as_pillow is not None:
+        return resize_as_pillow(decoded.pixels, options.target_size, as_pillow, part)
+    share = options.differing_share if (rows, columns) == (height, width) else 1.0
+    return resize_bilinear(decoded.pixels, options.target_size, part=part, share=share)
+
+
+def _suits_kernels(channels: int, options: ReadOptions) -> bool:
+    return (
+        resizes(channels, options.interpolation)
+        and channels == channels_of(options.color_mode)
+        and not options.keep_aspect_ratio
+    )
 
 
 def _suits_simd(channels: int, options: ReadOptions) -> bool:
+    """Whether the SIMD resizer may resize.
+
+    Its box filter rounds ties differently than Pillow's, and its Lanczos and bicubic filters differ by
+    up to 8 grey levels.
+    """
     return (
         options.interpolation == "bilinear"
         and channels == channels_of(options.color_mode)

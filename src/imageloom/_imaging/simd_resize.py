@@ -13,9 +13,10 @@ import threading
 from typing import Final
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 from PIL import Image
+
+from imageloom._imaging.pillow_resize import begins_with_rows
 
 try:
     import cykooz_resizer
@@ -28,7 +29,6 @@ Bytes = NDArray[np.uint8]
 
 _CHANNELS: Final = (1, 3)
 _ROWS: Final = 64  # of noise that is resized for trial
-_CHOOSES_ORDER: Final = 13  # the first version of Pillow that does not always begin with the rows
 
 
 def resize_bilinear(
@@ -55,7 +55,7 @@ def resize_bilinear(
         return None
     kept = _resizer(height, width, channels)
     source = cykooz_resizer.ImageData(columns, rows, kept.pixel_type, pixels.tobytes())
-    if share < 1 and _begins_with_rows(rows, columns, height, width):
+    if share < 1 and begins_with_rows(rows, columns, height, width):
         between = cykooz_resizer.ImageData(width, rows, kept.pixel_type)
         kept.resizer.resize(source, between, kept.options)
         source = between
@@ -82,12 +82,6 @@ class _Resizer(threading.local):
 
 
 _resizer = functools.lru_cache(maxsize=8)(_Resizer)
-
-
-def _begins_with_rows(rows: int, columns: int, height: int, width: int) -> bool:
-    """Whether Pillow makes the rows shorter first."""
-    chooses = int(PIL.__version__.partition(".")[0]) >= _CHOOSES_ORDER
-    return not chooses or height >= rows or rows - height <= 2 * (columns - width)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -28,6 +28,7 @@ from imageloom._imaging.augment.bilinear import (
 from imageloom._imaging.augment.colour import flip, shift_channels
 from imageloom._imaging.augment.grid import outside_of_grid
 from imageloom._imaging.augment.noise import FULL_SCALE, add_noise
+from imageloom._imaging.augment.warp_bytes import warp_bytes, warps_bytes
 from imageloom._imaging.imagenet import can_scale, scale_in_place
 from imageloom._imaging.normalise import StandardizeOptions, standardize
 from imageloom._imaging.opencv import cv2
@@ -169,7 +170,10 @@ def transform_and_scale(
         return
     by = None if factor == 1 else factor
     cval *= factor
-    warp_bilinear(x, warp.matrix, BORDERS[fill_mode], cval, factor=by, out=out)
+    if out.dtype == np.uint8 and warps_bytes(x, fill_mode):
+        warp_bytes(x, warp.matrix, fill_mode, out)
+    else:
+        warp_bilinear(x, warp.matrix, BORDERS[fill_mode], cval, factor=by, out=out)
     if fill_mode == "constant" and warp.affine is not None:
         beyond = outside_of_grid(*warp.affine, x.shape[0], x.shape[1], warp.within).view(np.uint8)
         beyond = flip(beyond, horizontal=warp.horizontal, vertical=warp.vertical)

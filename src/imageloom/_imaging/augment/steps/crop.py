@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imageloom._imaging.pillow_resize import resize_as_pillow, resizes
 from imageloom._imaging.simd_resize import resize_bilinear
 from imageloom._options.steps import Crop
 
@@ -102,6 +103,8 @@ def crop(
         return window
     if interpolation == "nearest":
         return window[_nearest(window.shape[0], height)[:, None], _nearest(window.shape[1], width)]
+    if x.dtype == np.uint8 and resizes(window.shape[2], interpolation):
+        return resize_as_pillow(window, (height, width), interpolation)
     if interpolation == "bilinear" and x.dtype == np.uint8 and not exact:
         resized = resize_bilinear(window, (height, width))
         if resized is not None:

@@ -1,0 +1,94 @@
+"""What the compiled kernels take and do."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Kernels", "Readable", "Writable"]
+
+Readable: TypeAlias = bytes | memoryview | NDArray[Any]
+Writable: TypeAlias = NDArray[np.uint8]
+
+
+class Kernels(Protocol):
+    """The functions of a compiled module.
+
+    Arrays are C-contiguous. A ValueError says that their sizes and the numbers do not agree.
+    """
+
+    def unfilter(
+        self, filtered: Readable, pixels: Writable, rows: int, row_bytes: int, pixel_bytes: int, /
+    ) -> None:
+        """Undoes the row filters of a PNG file's bytes; a row has the byte of its filter before it.
+
+        Raises:
+            ValueError: A filter is unknown, or the sizes do not agree.
+        """
+
+    def resize_columns(
+        self,
+        pixels: Readable,
+        resized: Writable,
+        rows: int,
+        columns: int,
+        channels: int,
+        bounds: Readable,
+        weights: Readable,
+        /,
+    ) -> None:
+        """Resizes the height of (rows, columns, channels) bytes as Pillow does.
+
+        Args:
+            pixels: the image.
+            resized: where the result goes.
+            rows: the height of the image.
+            columns: its width.
+            channels: its channels, 1 to 4.
+            bounds: (height of the result, 2) of int32: the first row for each, and the number of rows.
+            weights: (height of the result, most rows) of int32, in fractions of 2**22.
+        """
+
+    def resize_rows(
+        self,
+        pixels: Readable,
+        resized: Writable,
+        rows: int,
+        columns: int,
+        channels: int,
+        bounds: Readable,
+        weights: Readable,
+        /,
+    ) -> None:
+        """Resizes the width, likewise."""
+
+    def warp(
+        self,
+        pixels: Readable,
+        warped: Writable,
+        rows: int,
+        columns: int,
+        channels: int,
+        out_rows: int,
+        out_columns: int,
+        fill: int,
+        matrix: Readable,
+        /,
+    ) -> None:
+        """Warps (rows, columns, channels) bytes bilinearly, in fractions of 2**14 that are cut off.
+
+        Args:
+            pixels: the image, of at least two rows and columns, and less than 2**31 bytes.
+            warped: where the result goes.
+            rows: the height of the image.
+            columns: its width.
+            channels: its channels, 1 to 4.
+            out_rows: the height of the result.
+            out_columns: its width.
+            fill: how the image goes on beyond its border: 0 with its last pixels, 1 reflected with
+                and 2 without them, 3 from the other side. For 3, its first row and column must follow
+                its last ones.
+            matrix: (2, 3) of float64, from (column, row, 1) of the result to (column, row).
+        """
