@@ -28,6 +28,7 @@ OLDEST_PY := $(OLDEST)/$(BIN)/python
 CLEAN_ROOM := build/clean-room
 CLEAN_ROOM_PY := $(CLEAN_ROOM)/$(BIN)/python
 DIST := build/dist
+KERNELS := setup.py $(wildcard src/imageloom/_imaging/kernels/*.[ch])
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -51,11 +52,13 @@ lint: $(VENV)/stamp-lint
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m basedpyright --pythonpath $(PY)
+	$(VENV)/$(BIN)/clang-format --dry-run --Werror $(filter %.c %.h,$(KERNELS))
 	$(VENV)/$(BIN)/lint-imports
 
 format: $(VENV)/stamp-lint
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+	$(VENV)/$(BIN)/clang-format -i $(filter %.c %.h,$(KERNELS))
 
 # Always builds all pages, because Sphinx does not repeat warnings of unchanged pages.
 docs: $(VENV)/stamp-docs
@@ -81,15 +84,19 @@ test-long: test-marked-long test-dist test-oldest
 test-marked-long: docs $(VENV)/stamp-test $(VENV)/stamp-tf-keras $(VENV)/stamp-axe
 	$(PY) -m pytest -m long --timeout 1800 $(PYTEST_ARGS)
 
-# Builds both distributions, checks their files, and runs the main job with each of them.
+# Builds the source distribution, the wheel for all systems and the one with kernels for this system, checks
+# their files, and runs the main job with each of them.
 test-dist: $(VENV)/stamp-dist
 	rm -rf $(DIST) $(CLEAN_ROOM)
-	$(PY) -m build --outdir $(DIST)
-	$(PY) -m twine check --strict $(DIST)/*
+	IMAGELOOM_PURE=1 $(PY) -m build --outdir $(DIST)
+	$(PY) -m build --wheel --outdir $(DIST)/compiled
+	$(PY) -m twine check --strict $(DIST)/imageloom-* $(DIST)/compiled/*
 	$(PY) tools/check_distributions.py $(DIST)
 	$(PYTHON) -m venv $(CLEAN_ROOM)
 	$(CLEAN_ROOM_PY) -m pip install --quiet $(DIST)/imageloom-*.whl
 	$(CLEAN_ROOM_PY) -m pip check
+	$(CLEAN_ROOM_PY) -I tools/main_job.py
+	$(CLEAN_ROOM_PY) -m pip install --quiet --force-reinstall --no-deps $(DIST)/compiled/imageloom-*.whl
 	$(CLEAN_ROOM_PY) -I tools/main_job.py
 	$(CLEAN_ROOM_PY) -m pip install --quiet --force-reinstall --no-deps $(DIST)/imageloom-*.tar.gz
 	$(CLEAN_ROOM_PY) -I tools/main_job.py
@@ -155,8 +162,8 @@ $(VENV)/stamp-venv: $(LOCK)
 	$(PY) -m pip install --quiet "pip>=25.1"
 	touch $@
 
-# One stamp for each dependency group of pyproject.toml.
-$(VENV)/stamp-%: pyproject.toml $(LOCK) $(VENV)/stamp-venv
+# One stamp for each dependency group of pyproject.toml. Each installation compiles the kernels.
+$(VENV)/stamp-%: pyproject.toml $(KERNELS) $(LOCK) $(VENV)/stamp-venv
 	$(PY) -m pip install --quiet --editable . --group $*
 	touch $@
 

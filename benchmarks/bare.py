@@ -1,14 +1,15 @@
-"""The library calls that our pipeline makes for an image, without the pipeline."""
+"""The calls of libraries and kernels that our pipeline makes for an image, without the pipeline."""
 
 from __future__ import annotations
 
 import cv2
-import cykooz_resizer
 import numpy as np
 import simplejpeg
-from kornia_rs.io import decode_image_png_u8
 from numpy.typing import NDArray
 from workload import Workload
+
+from imageloom._imaging.pillow_resize import resize_as_pillow
+from imageloom._imaging.png import decode_png
 
 _FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
@@ -23,13 +24,6 @@ class BareSteps:
         rng = np.random.default_rng(workload.seed)
         rng.shuffle(self.files)
         self.matrices = [_matrix(workload, rng) for _ in self.files]
-        three = workload.channels == 3
-        pixel = cykooz_resizer.PixelType
-        self.pixel_type = pixel.U8x3 if three else pixel.U8
-        self.resizer = cykooz_resizer.Resizer()
-        self.target = cykooz_resizer.ImageData(workload.width, workload.height, self.pixel_type)
-        bilinear = cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.bilinear)
-        self.options = cykooz_resizer.ResizeOptions(resize_alg=bilinear)
 
     def read(self, file: str) -> bytes:
         """Return the content of the file."""
@@ -39,8 +33,9 @@ class BareSteps:
     def decode(self, content: bytes) -> NDArray[np.uint8]:
         """Return the decoded pixels."""
         if self.workload.suffix == ".png":
-            size = (int.from_bytes(content[20:24], "big"), int.from_bytes(content[16:20], "big"))
-            return np.asarray(decode_image_png_u8(content, size, "mono"))
+            pixels = decode_png(content, None)
+            assert pixels is not None
+            return pixels
         return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
 
     def scale(self, small: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,11 +53,7 @@ class BareSteps:
 
     def resize(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the image in the target size."""
-        rows, columns, channels = pixels.shape
-        source = cykooz_resizer.ImageData(columns, rows, self.pixel_type, pixels.tobytes())
-        self.resizer.resize(source, self.target, self.options)
-        resized = np.frombuffer(self.target.get_buffer(), np.uint8)
-        return resized.reshape(self.workload.height, self.workload.width, channels)
+        return resize_as_pillow(pixels, (self.workload.height, self.workload.width), "bilinear")
 
 
 def _matrix(work: Workload, rng: np.random.Generator) -> NDArray[np.float64]:

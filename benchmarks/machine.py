@@ -20,6 +20,7 @@ _LIBRARIES = (
     "scipy",
     "pillow",
     "simplejpeg",
+    "isal",
     "kornia-rs",
     "cykooz-resizer",
     "opencv-python-headless",

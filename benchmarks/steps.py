@@ -30,6 +30,10 @@ from report import markdown
 from scipy import ndimage
 from workload import make_workload
 
+from imageloom._imaging.augment.warp_bytes import warp_bytes
+from imageloom._imaging.png import decode_png
+from imageloom._imaging.simd_resize import resize_bilinear
+
 ROUNDS = 9
 IMAGES = 100
 Work = Callable[[int], Any]
@@ -98,9 +102,10 @@ def decoding() -> list[Timing]:
         ),
         *race(
             "decode PNG 300x300 grey",
-            "kornia-rs",
+            "isal and a kernel",
             {
                 "Pillow": lambda n: with_pillow(pngs[n]),
+                "isal and a kernel": lambda n: decode_png(pngs[n], None),
                 "kornia-rs": lambda n: decode_image_png_u8(pngs[n], (300, 300), "mono"),
                 "OpenCV": lambda n: with_opencv(pngs[n], cv2.IMREAD_GRAYSCALE),
             },
@@ -117,10 +122,11 @@ def resizing() -> list[Timing]:
     size = (work.width, work.height)
     return race(
         "resize 500x375 to 224x224",
-        "cykooz-resizer",
+        "a kernel",
         {
             "Pillow": lambda n: np.asarray(pictures[n].resize(size, Image.Resampling.BILINEAR)),
-            "cykooz-resizer": lambda n: bare.resize(decoded[n]),
+            "a kernel": lambda n: bare.resize(decoded[n]),
+            "cykooz-resizer": lambda n: resize_bilinear(decoded[n], size[::-1]),
             "OpenCV, area": lambda n: cv2.resize(decoded[n], size, interpolation=cv2.INTER_AREA),
             "OpenCV, linear": lambda n: cv2.resize(decoded[n], size),
         },
@@ -148,6 +154,12 @@ def warping() -> list[Timing]:
     def with_opencv(image: NDArray[Any], n: int) -> Any:
         return cv2.warpAffine(image, bare.matrices[n], size, flags=flags, borderMode=border)
 
+    warped = np.empty_like(small[0])
+
+    def by_kernel(n: int) -> NDArray[np.uint8]:
+        warp_bytes(small[n], bare.matrices[n], "nearest", warped)
+        return warped
+
     def with_pillow(n: int) -> NDArray[Any]:
         data = tuple(bare.matrices[n].ravel())
         picture, method = Image.fromarray(small[n]), Image.Transform.AFFINE
@@ -160,6 +172,7 @@ def warping() -> list[Timing]:
             "SciPy (Keras')": with_scipy,
             "OpenCV, float32": lambda n: with_opencv(floats[n], n),
             "OpenCV, uint8": lambda n: with_opencv(small[n], n),
+            "a kernel, uint8": by_kernel,
             "Pillow (no border modes)": with_pillow,
         },
         images=20,

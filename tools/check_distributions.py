@@ -4,8 +4,9 @@ Usage::
 
     python tools/check_distributions.py DIRECTORY
 
-The directory has one wheel and one source distribution of imageloom, built from this checkout. The
-expected modules and tests are those that git lists. Files that git ignores must not be included.
+The directory has a source distribution of imageloom, a wheel for all systems, and in `compiled` one with
+kernels for this system, if they can be compiled here; all are built from this checkout. The expected modules
+and tests are those that git lists. Files that git ignores must not be included, but for the kernels.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-# The build backend adds .gitignore, so that the same files are built again.
-SDIST_OWN = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+SDIST_OWN = {"CHANGELOG.md", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "pyproject.toml"}
+SDIST_OWN |= {"setup.cfg", "setup.py"}
+BACKENDS = "src/imageloom.egg-info/"  # what the build backend writes for itself
+KERNELS = "imageloom/_imaging/kernels/"
+COMPILED = {f"{KERNELS}_portable.abi3.so", f"{KERNELS}_avx2.abi3.so"}
+SOURCES = (".c", ".h")  # only in the source distribution
 ENTRY_POINTS = "[console_scripts]\nimageloom = imageloom._cli:main\n"
 
 
@@ -52,13 +57,22 @@ def differences(place: str, names: set[str], expected: set[str]) -> list[str]:
 
 
 def check_wheel(path: Path) -> list[str]:
-    """Return the problems of the wheel."""
+    """Return the problems of a wheel."""
     info = f"{'-'.join(path.name.split('-')[:2])}.dist-info"
     expected = {name.removeprefix("src/") for name in files_of_checkout("src/imageloom")}
-    expected |= {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")}
+    expected = {name for name in expected if not name.endswith(SOURCES)}
+    expected |= {
+        f"{info}/{name}"
+        for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt")
+    }
     expected |= {f"{info}/licenses/{name}" for name in described()["license-files"]}
     with zipfile.ZipFile(path) as wheel:
         names = {name for name in wheel.namelist() if not name.endswith("/")}
+        if not path.name.endswith("-none-any.whl"):
+            compiled = names & COMPILED  # which ones, depends on the processor
+            if not compiled or "-cp311-abi3-" not in path.name:
+                return [f"{path.name} has no kernels for all versions of Python"]
+            names -= compiled
         problems = differences(path.name, names, expected | {"imageloom/py.typed"})
         if problems:
             return problems
@@ -95,25 +109,30 @@ def check_sdist(path: Path) -> list[str]:
     """Return the problems of the source distribution."""
     with tarfile.open(path) as sdist:
         names = {member.name.partition("/")[2] for member in sdist if not member.isdir()}
+    names = {name for name in names if not name.startswith(BACKENDS)}
     return differences(path.name, names, files_of_checkout("src/imageloom", "tests") | SDIST_OWN)
 
 
 def main(directory: Path) -> int:
-    """Check both distributions; return the exit status."""
-    wheels = list(directory.glob("imageloom-*.whl"))
+    """Check all distributions; return the exit status."""
+    pure = list(directory.glob("imageloom-*-none-any.whl"))
+    compiled = list(directory.glob("compiled/imageloom-*.whl"))
     sdists = list(directory.glob("imageloom-*.tar.gz"))
-    if len(wheels) != 1 or len(sdists) != 1:
+    if not len(pure) == len(compiled) == len(sdists) == 1:
         print(
-            f"{directory} has {len(wheels)} wheels and {len(sdists)} source distributions, "
-            "but must have one of each: empty it and build again",
+            f"{directory} has {len(pure)} wheels for all systems, {len(compiled)} for this one and "
+            f"{len(sdists)} source distributions, but must have one of each: empty it and build again",
             file=sys.stderr,
         )
         return 1
-    problems = check_wheel(wheels[0]) + check_sdist(sdists[0])
+    problems = check_sdist(sdists[0])
+    for wheel in pure + compiled:
+        problems += check_wheel(wheel)
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:
-        print(f"{wheels[0].name} and {sdists[0].name} have all required files")
+        names = [path.name for path in pure + compiled + sdists]
+        print(", ".join(names), "have all required files")
     return 1 if problems else 0
 
 

@@ -32,7 +32,8 @@ pytestmark = pytest.mark.slow
 NAME = "executors/beside_data.py"
 NEEDED = (
     *("random", "socket", "selectors", "select", "struct", "tempfile", "typing", "ctypes", "colorsys"),
-    *("numpy", "PIL", "cv2", "simplejpeg", "kornia_rs", "cykooz_resizer", "psutil", "cloudpickle"),
+    *("numpy", "PIL", "cv2", "simplejpeg", "isal", "kornia_rs", "cykooz_resizer"),
+    *("psutil", "cloudpickle"),
 )
 
 

@@ -186,6 +186,20 @@ def test_whole_positions_and_plain_areas_keep_their_values(
 
 
 @variant
+@pytest.mark.parametrize("short", [2**-14, 2**-15, 2**-16, 3 * 2**-16, 2**-20])
+def test_almost_whole_positions_have_no_weights_below_zero(
+    kernels: Any, short: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(kernels, monkeypatch)
+    for place in np.ndindex(2, 2):
+        x, out = np.zeros((2, 2, 3), np.uint8), np.empty((2, 2, 3), np.uint8)
+        x[place] = 255
+        warp_bytes(x, np.array([[1, 0, 1 - short], [0, 1, 1 - short]]), "nearest", out)
+        expected = 254 if place == (1, 1) else 0
+        assert abs(int(out[0, 0, 0]) - expected) <= 1
+
+
+@variant
 @pytest.mark.parametrize("fill_mode", FILLS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, -1e18, 3e9])
 def test_positions_that_no_image_has_are_harmless(

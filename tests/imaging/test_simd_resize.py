@@ -21,7 +21,7 @@ from imageloom._imaging.simd_resize import resize_bilinear
 from imageloom._options import GeneratorOptions
 
 pytestmark = pytest.mark.skipif(
-    simd_resize.cykooz_resizer is None, reason="this processor has no SIMD resizer"
+    simd_resize.simd_resizer() is None, reason="this processor has no SIMD resizer"
 )
 
 Pixels = NDArray[Any]
@@ -127,7 +127,7 @@ def test_after_the_colour_steps_999_of_1000_are_within_one_level(
     batches = []
     for usable in (True, False):
         if not usable:
-            monkeypatch.setattr(simd_resize, "cykooz_resizer", None)
+            monkeypatch.setattr(simd_resize, "simd_resizer", lambda: None)
         generator = ImageDataGenerator(executor="serial", horizontal_flip=True, **options)
         with generator.flow_from_directory(
             tmp_path, (150, 200), interpolation="bilinear", batch_size=4, seed=2, class_mode=None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,7 @@ from PIL import Image
 
 from imageloom._imaging.pillow_resize import begins_with_rows
 
-try:
-    import cykooz_resizer
-except ImportError:  # some processors have no wheels of it; Pillow resizes everything there
-    cykooz_resizer = None
-
-__all__ = ["resize_bilinear"]
+__all__ = ["resize_bilinear", "simd_resizer"]
 
 Bytes = NDArray[np.uint8]
 
@@ -46,7 +41,8 @@ def resize_bilinear(
         The resized image; None if Pillow has to resize.
     """
     rows, columns, channels = pixels.shape
-    if cykooz_resizer is None or channels not in _CHANNELS:
+    library = simd_resizer()
+    if library is None or channels not in _CHANNELS:
         return None
     if size == (rows, columns) and part is None:
         return pixels
@@ -54,31 +50,40 @@ def resize_bilinear(
     if share < 1 and _share(rows, height) + _share(columns, width) > share:
         return None
     kept = _resizer(height, width, channels)
-    source = cykooz_resizer.ImageData(columns, rows, kept.pixel_type, pixels.tobytes())
+    source = library.ImageData(columns, rows, kept.pixel_type, pixels.tobytes())
     if share < 1 and begins_with_rows(rows, columns, height, width):
-        between = cykooz_resizer.ImageData(width, rows, kept.pixel_type)
+        between = library.ImageData(width, rows, kept.pixel_type)
         kept.resizer.resize(source, between, kept.options)
         source = between
     options = kept.options
     if part is not None:
-        crop = cykooz_resizer.CropBox(0, 0, part[1], part[0])
-        options = cykooz_resizer.ResizeOptions(resize_alg=kept.filter, crop_box=crop)
+        crop = library.CropBox(0, 0, part[1], part[0])
+        options = library.ResizeOptions(resize_alg=kept.filter, crop_box=crop)
     kept.resizer.resize(source, kept.target, options)
     resized = np.frombuffer(kept.target.get_buffer(), np.uint8)  # a copy
     return resized.reshape(height, width, channels)
+
+
+@functools.cache
+def simd_resizer() -> Any:
+    """Loads the resizer, for the first image without kernels; returns None if it has no wheel here."""
+    try:
+        import cykooz_resizer
+    except ImportError:  # Pillow resizes everything then
+        return None
+    return cykooz_resizer
 
 
 class _Resizer(threading.local):
     """The objects that resizing to one size needs; making them takes half as long as the resizing."""
 
     def __init__(self, height: int, width: int, channels: int) -> None:
-        self.filter = cykooz_resizer.ResizeAlg.convolution(cykooz_resizer.FilterType.bilinear)
-        self.options = cykooz_resizer.ResizeOptions(resize_alg=self.filter)
-        self.pixel_type = (
-            cykooz_resizer.PixelType.U8x3 if channels == 3 else cykooz_resizer.PixelType.U8
-        )
-        self.target = cykooz_resizer.ImageData(width, height, self.pixel_type)
-        self.resizer = cykooz_resizer.Resizer()
+        library = simd_resizer()
+        self.filter = library.ResizeAlg.convolution(library.FilterType.bilinear)
+        self.options = library.ResizeOptions(resize_alg=self.filter)
+        self.pixel_type = library.PixelType.U8x3 if channels == 3 else library.PixelType.U8
+        self.target = library.ImageData(width, height, self.pixel_type)
+        self.resizer = library.Resizer()
 
 
 _resizer = functools.lru_cache(maxsize=8)(_Resizer)

@@ -21,6 +21,7 @@ import numpy as np
 
 from imageloom._checks.depth import channels_of
 from imageloom._errors import InvalidArgumentError
+from imageloom._imaging.kernels import kernels
 from imageloom._imaging.pillow_settings import PillowSettings
 from imageloom._options import ReadOptions
 from imageloom._pipeline.cache import MARK, CachePlan
@@ -34,7 +35,7 @@ __all__ = ["plan_cache"]
 
 _VERSION: Final = 2
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_LIBRARIES: Final = ("pillow", "simplejpeg", "kornia-rs", "cykooz-resizer")
+_LIBRARIES: Final = ("pillow", "simplejpeg", "isal", "kornia-rs", "cykooz-resizer")
 _SHARE_OF_DISK: Final = 0.5
 _SHARE_OF_MEMORY: Final = 0.25
 
@@ -187,6 +188,7 @@ def _description(
         "read": json.loads(json.dumps(asdict(read))),
         "pillow": changes,
         "libraries": {name: _version(name) for name in _LIBRARIES},
+        "kernels": kernels is not None,  # which resize with Pillow's bits
     }
 
 

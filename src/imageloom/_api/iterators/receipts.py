@@ -19,6 +19,7 @@ from imageloom._errors import (
     InvalidArgumentError,
     StateMismatchError,
 )
+from imageloom._imaging.kernels import kernels
 from imageloom._preview.progress import progress_bar
 from imageloom._sources.contents import (
     FileGroup,
@@ -35,7 +36,7 @@ __all__ = ["differences", "is_receipt", "make_receipt"]
 _FORMAT: Final = "imageloom-receipt"
 _VERSION: Final = 1
 _PACKAGES: Final = (
-    "numpy", "pillow", "opencv-python-headless", "simplejpeg", "kornia-rs", "cykooz-resizer"
+    "numpy", "pillow", "opencv-python-headless", "simplejpeg", "isal", "kornia-rs", "cykooz-resizer"
 )  # fmt: skip
 _OF_DATA: Final = ("files", "pixels")  # whose differences are told by other sentences
 _TOLD: Final = 20  # differences of one kind
@@ -75,7 +76,11 @@ def make_receipt(iterator: Any, batches: Any, *, contents: Any) -> dict[str, Any
 
 
 def _versions() -> dict[str, str]:
-    found = {"imageloom": __version__, "python": platform.python_version()}
+    found = {
+        "imageloom": __version__,
+        "kernels": "not compiled" if kernels is None else "compiled",
+        "python": platform.python_version(),
+    }
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -37,6 +37,7 @@ _NEEDS: Final = (
         "PIL",
         "cv2",
         "simplejpeg",
+        "isal",
         "kornia_rs",
         "cykooz_resizer",
         "cloudpickle",

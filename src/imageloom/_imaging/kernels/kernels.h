@@ -20,14 +20,17 @@ void resize_columns(const uint8_t *from, uint8_t *to, ptrdiff_t row_bytes, const
 
 /* Resizes the width of an image (rows, columns, channels); -1 without memory. */
 int resize_rows(
-    const uint8_t *from, uint8_t *to, ptrdiff_t rows, ptrdiff_t columns, int channels, const Windows *windows
+    const uint8_t *from, uint8_t *to, ptrdiff_t rows, ptrdiff_t columns, int channels,
+    const Windows *windows
 );
 
-/* Undoes the filters of a PNG file's rows, which have a byte for their filter before them. There are `rows` of
- * them, of `row_bytes` without that byte. Returns -1 without memory, -2 for an unknown filter. */
+/* Undoes the filters of a PNG file's rows, which have a byte for their filter before them. There are
+ * `rows` of them, of `row_bytes` without that byte. Returns -1 without memory, -2 for an unknown
+ * filter. */
 int unfilter(const uint8_t *from, uint8_t *to, ptrdiff_t rows, ptrdiff_t row_bytes, int pixel_bytes);
 
-/* How an image is continued beyond its border. With WRAP, its first row and column follow its last ones. */
+/* How an image is continued beyond its border. With WRAP, its first row and column follow its last
+ * ones. */
 typedef enum { NEAREST, REFLECT, MIRROR, WRAP } Fill;
 
 typedef struct {
@@ -37,7 +40,8 @@ typedef struct {
     double matrix[6]; /* from (column, row, 1) of the result to column and row of the image */
 } Warp;
 
-/* Warps an image (rows, columns, channels) with at least two rows and columns, and less than 2**31 bytes. */
+/* Warps an image (rows, columns, channels) with at least two rows and columns, and less than 2**31
+ * bytes. */
 void warp(const uint8_t *from, uint8_t *to, const Warp *warp);
 
 #endif

@@ -1,4 +1,5 @@
-/* The kernels as a Python module. It is compiled once for each kind of processor, with the name VARIANT. */
+/* The kernels as a Python module. It is compiled once for each kind of processor, with the name
+ * VARIANT. */
 
 #define Py_LIMITED_API 0x030B0000 /* one file for all versions of Python from 3.11 on */
 #define PY_SSIZE_T_CLEAN
@@ -10,11 +11,16 @@
 
 #define MOST_CHANNELS 4
 
-static int has_length(const Py_buffer *buffer, Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, const char *name) {
+static int has_length(
+    const Py_buffer *buffer, Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, const char *name
+) {
     /* Dividing cannot overflow. */
     const int fits = a >= 0 && b > 0 && c > 0 && buffer->len % b == 0 && buffer->len / b % c == 0
                      && buffer->len / b / c == a;
-    if (!fits) PyErr_Format(PyExc_ValueError, "%s has %zd bytes, not %zd * %zd * %zd", name, buffer->len, a, b, c);
+    if (!fits)
+        PyErr_Format(
+            PyExc_ValueError, "%s has %zd bytes, not %zd * %zd * %zd", name, buffer->len, a, b, c
+        );
     return fits;
 }
 
@@ -28,7 +34,8 @@ static PyObject *py_unfilter(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_buffer filtered, pixels;
     Py_ssize_t rows, row_bytes;
     int pixel_bytes, code = 0, valid;
-    if (!PyArg_ParseTuple(args, "y*w*nni", &filtered, &pixels, &rows, &row_bytes, &pixel_bytes)) return NULL;
+    if (!PyArg_ParseTuple(args, "y*w*nni", &filtered, &pixels, &rows, &row_bytes, &pixel_bytes))
+        return NULL;
     valid = has_length(&filtered, rows, row_bytes + 1, 1, "filtered")
             && has_length(&pixels, rows, row_bytes, 1, "pixels");
     if (valid && (pixel_bytes < 1 || pixel_bytes > MOST_CHANNELS)) {
@@ -36,8 +43,7 @@ static PyObject *py_unfilter(PyObject *Py_UNUSED(module), PyObject *args) {
         valid = 0;
     }
     if (valid) {
-        Py_BEGIN_ALLOW_THREADS
-        code = unfilter(filtered.buf, pixels.buf, rows, row_bytes, pixel_bytes);
+        Py_BEGIN_ALLOW_THREADS code = unfilter(filtered.buf, pixels.buf, rows, row_bytes, pixel_bytes);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&filtered);
@@ -77,8 +83,8 @@ static int within(const Windows *windows, Py_ssize_t before) {
 /* Parses the arguments, and holds their buffers if they are valid. */
 static int parse(PyObject *args, Resizing *given, int vertical) {
     if (!PyArg_ParseTuple(
-            args, "y*w*nniy*y*", &given->pixels, &given->resized, &given->rows, &given->columns, &given->channels,
-            &given->bounds, &given->weights
+            args, "y*w*nniy*y*", &given->pixels, &given->resized, &given->rows, &given->columns,
+            &given->channels, &given->bounds, &given->weights
         ))
         return 0;
     Windows *const windows = &given->windows;
@@ -91,8 +97,8 @@ static int parse(PyObject *args, Resizing *given, int vertical) {
     if (!valid) PyErr_Format(PyExc_ValueError, "%d channels", given->channels);
     valid = valid && has_length(&given->pixels, given->rows, given->columns, given->channels, "pixels")
             && has_length(
-                &given->resized, vertical ? count : given->rows, vertical ? given->columns : count, given->channels,
-                "resized"
+                &given->resized, vertical ? count : given->rows, vertical ? given->columns : count,
+                given->channels, "resized"
             )
             && within(windows, vertical ? given->rows : given->columns);
     if (!valid) release(given);
@@ -102,10 +108,10 @@ static int parse(PyObject *args, Resizing *given, int vertical) {
 static PyObject *py_resize_columns(PyObject *Py_UNUSED(module), PyObject *args) {
     Resizing given;
     if (!parse(args, &given, 1)) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    resize_columns(given.pixels.buf, given.resized.buf, given.columns * given.channels, &given.windows);
-    Py_END_ALLOW_THREADS
-    release(&given);
+    Py_BEGIN_ALLOW_THREADS resize_columns(
+        given.pixels.buf, given.resized.buf, given.columns * given.channels, &given.windows
+    );
+    Py_END_ALLOW_THREADS release(&given);
     Py_RETURN_NONE;
 }
 
@@ -113,12 +119,10 @@ static PyObject *py_resize_rows(PyObject *Py_UNUSED(module), PyObject *args) {
     Resizing given;
     int code;
     if (!parse(args, &given, 0)) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    code = resize_rows(
+    Py_BEGIN_ALLOW_THREADS code = resize_rows(
         given.pixels.buf, given.resized.buf, given.rows, given.columns, given.channels, &given.windows
     );
-    Py_END_ALLOW_THREADS
-    release(&given);
+    Py_END_ALLOW_THREADS release(&given);
     if (code) return failure(code);
     Py_RETURN_NONE;
 }
@@ -129,15 +133,15 @@ static PyObject *py_warp(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_ssize_t rows, columns, out_rows, out_columns;
     int fill;
     if (!PyArg_ParseTuple(
-            args, "y*w*nninniy*", &pixels, &warped, &rows, &columns, &given.channels, &out_rows, &out_columns, &fill,
-            &matrix
+            args, "y*w*nninniy*", &pixels, &warped, &rows, &columns, &given.channels, &out_rows,
+            &out_columns, &fill, &matrix
         ))
         return NULL;
     int valid = has_length(&pixels, rows, columns, given.channels, "pixels")
                 && has_length(&warped, out_rows, out_columns, given.channels, "warped");
     if (valid
-        && (rows < 2 || columns < 2 || given.channels > MOST_CHANNELS || pixels.len > INT32_MAX || fill < NEAREST
-            || fill > WRAP || matrix.len != sizeof given.matrix)) {
+        && (rows < 2 || columns < 2 || given.channels > MOST_CHANNELS || pixels.len > INT32_MAX
+            || fill < NEAREST || fill > WRAP || matrix.len != sizeof given.matrix)) {
         PyErr_SetString(PyExc_ValueError, "an image or a matrix that cannot be warped");
         valid = 0;
     }
@@ -148,8 +152,7 @@ static PyObject *py_warp(PyObject *Py_UNUSED(module), PyObject *args) {
         given.out_columns = out_columns;
         given.fill = (Fill)fill;
         memcpy(given.matrix, matrix.buf, sizeof given.matrix);
-        Py_BEGIN_ALLOW_THREADS
-        warp(pixels.buf, warped.buf, &given);
+        Py_BEGIN_ALLOW_THREADS warp(pixels.buf, warped.buf, &given);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&pixels);

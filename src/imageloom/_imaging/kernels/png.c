@@ -1,8 +1,9 @@
 /* Undoing the row filters of PNG files for 32 rows at once.
  *
- * A byte is predicted from its left neighbour and from those above, so a row cannot be computed at once. But when
- * row k is k pixels behind row k - 1, all that one step needs was computed by earlier steps: the left neighbour in
- * the row itself, the upper ones in the row before. So a step computes one byte of each of 32 rows.
+ * A byte is predicted from its left neighbour and from those above, so a row cannot be computed at
+ * once. But when row k is k pixels behind row k - 1, all that one step needs was computed by earlier
+ * steps: the left neighbour in the row itself, the upper ones in the row before. So a step computes one
+ * byte of each of 32 rows.
  */
 
 #include "kernels.h"
@@ -38,8 +39,7 @@ INLINE shorts next_rows(shorts values, int16_t above) {
     const __m256i v = (__m256i)values;
     shorts moved = (shorts)_mm256_alignr_epi8(v, _mm256_permute2x128_si256(v, v, 0x08), 14);
 #else
-    shorts moved =
-        __builtin_shufflevector(values, values, 7, 0, 1, 2, 3, 4, 5, 6);
+    shorts moved = __builtin_shufflevector(values, values, 7, 0, 1, 2, 3, 4, 5, 6);
 #endif
     moved[0] = above;
     return moved;
@@ -71,8 +71,10 @@ INLINE int filters_of(const uint8_t *const rows[ROWS], ptrdiff_t count, Filters 
     return 0;
 }
 
-/* Turns the rows into one column for each step, in which row k has its byte of k pixels before, or 0. */
-INLINE void slant(const uint8_t *const rows[ROWS], ptrdiff_t row_bytes, ptrdiff_t steps, int skew, uint8_t *to) {
+/* Turns the rows into a column for each step, in which row k has its byte of k pixels before, or 0. */
+INLINE void slant(
+    const uint8_t *const rows[ROWS], ptrdiff_t row_bytes, ptrdiff_t steps, int skew, uint8_t *to
+) {
     uint8_t edge[LANES][LANES];
     const uint8_t *from[LANES];
     for (int half = 0; half < HALVES; half++)
@@ -80,13 +82,14 @@ INLINE void slant(const uint8_t *const rows[ROWS], ptrdiff_t row_bytes, ptrdiff_
             for (int lane = 0; lane < LANES; lane++) {
                 const int row = half * LANES + lane;
                 const ptrdiff_t place = step - (ptrdiff_t)skew * row;
-                const uint8_t *values = rows[row] + 1 + place;
-                if (place < 0 || place + LANES > row_bytes) {
-                    for (int i = 0; i < LANES; i++)
-                        edge[lane][i] = place + i >= 0 && place + i < row_bytes ? values[i] : 0;
-                    values = edge[lane];
+                const uint8_t *values = rows[row] + 1;
+                if (place >= 0 && place + LANES <= row_bytes) {
+                    from[lane] = values + place;
+                    continue;
                 }
-                from[lane] = values;
+                for (int i = 0; i < LANES; i++)
+                    edge[lane][i] = place + i >= 0 && place + i < row_bytes ? values[place + i] : 0;
+                from[lane] = edge[lane];
             }
             transpose(from, to + (half * steps + step) * LANES);
         }
@@ -105,22 +108,23 @@ INLINE void straighten(
             for (int lane = 0; lane < LANES && half * LANES + lane < count; lane++) {
                 const int row = half * LANES + lane;
                 const ptrdiff_t place = step - (ptrdiff_t)skew * row;
-                uint8_t *values = to + row * row_bytes + place;
+                uint8_t *values = to + row * row_bytes;
                 if (place >= 0 && place + LANES <= row_bytes)
-                    memcpy(values, rows[lane], LANES);
+                    memcpy(values + place, rows[lane], LANES);
                 else
                     for (int i = 0; i < LANES; i++)
-                        if (place + i >= 0 && place + i < row_bytes) values[i] = rows[lane][i];
+                        if (place + i >= 0 && place + i < row_bytes) values[place + i] = rows[lane][i];
             }
         }
 }
 
-/* Computes the columns of all steps in place. `above` is the row before the first one. Rows that have not begun
- * stay 0, because their neighbours are. */
+/* Computes the columns of all steps in place. `above` is the row before the first one. Rows that have
+ * not begun stay 0, because their neighbours are. */
 INLINE void predict(
-    uint8_t *columns, const uint8_t *above, ptrdiff_t row_bytes, ptrdiff_t steps, int skew, const Filters *filters
+    uint8_t *columns, const uint8_t *above, ptrdiff_t row_bytes, ptrdiff_t steps, int skew,
+    const Filters *filters
 ) {
-    /* What the last steps have computed, and their upper neighbours: step s needs those of step s - skew. */
+    /* What the last steps have computed, and their upper neighbours; `skew` of them. */
     shorts computed[MOST_PIXEL_BYTES][VECTORS] = {{{0}}}, upper[MOST_PIXEL_BYTES][VECTORS] = {{{0}}};
     for (ptrdiff_t begun = 0; begun < steps; begun += skew)
         for (int channel = 0; channel < skew; channel++) {
@@ -130,7 +134,9 @@ INLINE void predict(
             for (int part = 0; part < VECTORS; part++) {
                 const int row = part * SHORTS;
                 uint8_t *column = columns + (row / LANES * steps + step) * LANES + row % LANES;
-                const int16_t before = part ? left[part - 1][SHORTS - 1] : step < row_bytes ? above[step] : 0;
+                const int16_t before = part               ? left[part - 1][SHORTS - 1]
+                                       : step < row_bytes ? above[step]
+                                                          : 0;
                 const shorts up = next_rows(left[part], before), corner = upper[channel][part];
                 shorts found = paeth(left[part], up, corner);
                 if (filters->mixed)
@@ -145,7 +151,9 @@ INLINE void predict(
         }
 }
 
-INLINE int unfilter_all(const uint8_t *from, uint8_t *to, ptrdiff_t rows, ptrdiff_t row_bytes, int skew) {
+INLINE int unfilter_all(
+    const uint8_t *from, uint8_t *to, ptrdiff_t rows, ptrdiff_t row_bytes, int skew
+) {
     /* A multiple of the lanes and of the bytes of a pixel. */
     const ptrdiff_t whole = (ptrdiff_t)LANES * (skew == 3 ? 3 : 1);
     const ptrdiff_t steps = (row_bytes + (ptrdiff_t)skew * (ROWS - 1) + whole - 1) / whole * whole;

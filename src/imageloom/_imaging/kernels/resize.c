@@ -19,7 +19,8 @@ INLINE bytes weighted(const uint8_t *from, ptrdiff_t step, const int32_t *weight
     return narrow(sums);
 }
 
-INLINE uint8_t weighted_one(const uint8_t *from, ptrdiff_t step, const int32_t *weights, int32_t count) {
+INLINE uint8_t
+weighted_one(const uint8_t *from, ptrdiff_t step, const int32_t *weights, int32_t count) {
     int32_t sum = HALF;
     for (int32_t i = 0; i < count; i++) sum += from[step * i] * weights[i];
     sum >>= WEIGHT_BITS;
@@ -39,7 +40,7 @@ void resize_columns(const uint8_t *from, uint8_t *to, ptrdiff_t row_bytes, const
     }
 }
 
-/* Writes 16 rows of bytes as columns of 16 bytes each; 16 columns at a time, and the rest with zeros. */
+/* Writes 16 rows of bytes as columns of 16 bytes each. They are filled up with zeros. */
 INLINE void to_columns(const uint8_t *const rows[LANES], ptrdiff_t row_bytes, uint8_t *columns) {
     const uint8_t *from[LANES];
     ptrdiff_t place = 0;
@@ -62,13 +63,16 @@ INLINE void to_rows(const uint8_t *columns, uint8_t *to, ptrdiff_t row_bytes, pt
     const uint8_t *from[LANES];
     uint8_t rows[LANES][LANES];
     for (ptrdiff_t place = 0; place < row_bytes; place += LANES) {
-        for (int column = 0; column < LANES; column++) from[column] = columns + LANES * (place + column);
+        for (int column = 0; column < LANES; column++)
+            from[column] = columns + LANES * (place + column);
         transpose(from, rows[0]);
         const ptrdiff_t left = row_bytes - place;
         if (left >= LANES) /* a copy of constant size is one instruction */
-            for (ptrdiff_t row = 0; row < count; row++) memcpy(to + row * row_bytes + place, rows[row], LANES);
+            for (ptrdiff_t row = 0; row < count; row++)
+                memcpy(to + row * row_bytes + place, rows[row], LANES);
         else
-            for (ptrdiff_t row = 0; row < count; row++) memcpy(to + row * row_bytes + place, rows[row], (size_t)left);
+            for (ptrdiff_t row = 0; row < count; row++)
+                memcpy(to + row * row_bytes + place, rows[row], (size_t)left);
     }
 }
 
@@ -77,15 +81,22 @@ INLINE void narrow_rows(const uint8_t *columns, uint8_t *to, int channels, const
         const int32_t *weights = windows->weights + column * windows->size;
         const uint8_t *first = columns + (ptrdiff_t)LANES * channels * windows->bounds[2 * column];
         for (int channel = 0; channel < channels; channel++, to += LANES)
-            store(to, weighted(first + LANES * channel, LANES * channels, weights, windows->bounds[2 * column + 1]));
+            store(
+                to,
+                weighted(
+                    first + LANES * channel, LANES * channels, weights, windows->bounds[2 * column + 1]
+                )
+            );
     }
 }
 
 int resize_rows(
-    const uint8_t *from, uint8_t *to, ptrdiff_t rows, ptrdiff_t columns, int channels, const Windows *windows
+    const uint8_t *from, uint8_t *to, ptrdiff_t rows, ptrdiff_t columns, int channels,
+    const Windows *windows
 ) {
     const ptrdiff_t before = columns * channels, after = windows->count * channels;
-    const ptrdiff_t padded = (before + LANES - 1) / LANES * LANES, padded_after = (after + LANES - 1) / LANES * LANES;
+    const ptrdiff_t padded = (before + LANES - 1) / LANES * LANES,
+                    padded_after = (after + LANES - 1) / LANES * LANES;
     uint8_t *turned = malloc((size_t)LANES * (size_t)(padded + padded_after));
     if (turned == NULL) return -1;
     uint8_t *resized = turned + LANES * padded;

@@ -1,7 +1,7 @@
 /* Vectors of 16 values, for the processor that this file is compiled for.
  *
- * GCC and Clang compile these types for every processor. Where they do not find the best instructions, those of
- * AVX2 are named.
+ * GCC and Clang compile these types for every processor. Where they do not find the best instructions,
+ * those of AVX2 are named.
  */
 #ifndef IMAGELOOM_VECTORS_H
 #define IMAGELOOM_VECTORS_H
@@ -49,7 +49,9 @@ INLINE shorts load_shorts(const uint8_t *from) {
     bytes found = {0};
     const bytes zero = {0};
     memcpy(&found, from, SHORTS);
-    return (shorts)__builtin_shufflevector(found, zero, 0, 16, 1, 16, 2, 16, 3, 16, 4, 16, 5, 16, 6, 16, 7, 16);
+    return (shorts)__builtin_shufflevector(
+        found, zero, 0, 16, 1, 16, 2, 16, 3, 16, 4, 16, 5, 16, 6, 16, 7, 16
+    );
 #endif
 }
 
@@ -57,10 +59,13 @@ INLINE shorts load_shorts(const uint8_t *from) {
 INLINE void store_shorts(uint8_t *to, shorts values) {
 #ifdef __AVX2__
     const __m256i v = (__m256i)values;
-    _mm_storeu_si128((__m128i *)to, _mm_packus_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+    _mm_storeu_si128(
+        (__m128i *)to, _mm_packus_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1))
+    );
 #else
     const bytes all = (bytes)values;
-    const bytes low = __builtin_shufflevector(all, all, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
+    const bytes low =
+        __builtin_shufflevector(all, all, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
     memcpy(to, &low, SHORTS);
 #endif
 }
@@ -72,13 +77,23 @@ INLINE void widen(const uint8_t *from, ints to[PARTS]) {
         to[part] = (ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(from + 8 * part)));
 #else
     const bytes all = load(from), zero = {0};
-    const bytes low = __builtin_shufflevector(all, zero, 0, 16, 1, 16, 2, 16, 3, 16, 4, 16, 5, 16, 6, 16, 7, 16);
-    const bytes high =
-        __builtin_shufflevector(all, zero, 8, 16, 9, 16, 10, 16, 11, 16, 12, 16, 13, 16, 14, 16, 15, 16);
-    to[0] = (ints)__builtin_shufflevector(low, zero, 0, 1, 16, 16, 2, 3, 16, 16, 4, 5, 16, 16, 6, 7, 16, 16);
-    to[1] = (ints)__builtin_shufflevector(low, zero, 8, 9, 16, 16, 10, 11, 16, 16, 12, 13, 16, 16, 14, 15, 16, 16);
-    to[2] = (ints)__builtin_shufflevector(high, zero, 0, 1, 16, 16, 2, 3, 16, 16, 4, 5, 16, 16, 6, 7, 16, 16);
-    to[3] = (ints)__builtin_shufflevector(high, zero, 8, 9, 16, 16, 10, 11, 16, 16, 12, 13, 16, 16, 14, 15, 16, 16);
+    const bytes low =
+        __builtin_shufflevector(all, zero, 0, 16, 1, 16, 2, 16, 3, 16, 4, 16, 5, 16, 6, 16, 7, 16);
+    const bytes high = __builtin_shufflevector(
+        all, zero, 8, 16, 9, 16, 10, 16, 11, 16, 12, 16, 13, 16, 14, 16, 15, 16
+    );
+    to[0] = (ints)__builtin_shufflevector(
+        low, zero, 0, 1, 16, 16, 2, 3, 16, 16, 4, 5, 16, 16, 6, 7, 16, 16
+    );
+    to[1] = (ints)__builtin_shufflevector(
+        low, zero, 8, 9, 16, 16, 10, 11, 16, 16, 12, 13, 16, 16, 14, 15, 16, 16
+    );
+    to[2] = (ints)__builtin_shufflevector(
+        high, zero, 0, 1, 16, 16, 2, 3, 16, 16, 4, 5, 16, 16, 6, 7, 16, 16
+    );
+    to[3] = (ints)__builtin_shufflevector(
+        high, zero, 8, 9, 16, 16, 10, 11, 16, 16, 12, 13, 16, 16, 14, 15, 16, 16
+    );
 #endif
 }
 
@@ -86,7 +101,8 @@ INLINE void widen(const uint8_t *from, ints to[PARTS]) {
 INLINE bytes narrow(const ints from[PARTS]) {
 #ifdef __AVX2__
     const __m256i halves = _mm256_packs_epi32((__m256i)from[0], (__m256i)from[1]);
-    const __m256i sorted = _mm256_permute4x64_epi64(halves, 0xD8); /* it packs each half of the register */
+    const __m256i sorted =
+        _mm256_permute4x64_epi64(halves, 0xD8); /* it packs each half of the register */
     return (bytes)_mm_packus_epi16(_mm256_castsi256_si128(sorted), _mm256_extracti128_si256(sorted, 1));
 #else
     bytes clipped[PARTS];
@@ -113,10 +129,12 @@ INLINE void transpose(const uint8_t *const from[LANES], uint8_t *to) {
     for (int step = 0; step < 4; step++) {
         for (int row = 0; row < LANES / 2; row++) {
             const bytes upper = rows[row], lower = rows[row + LANES / 2];
-            mixed[2 * row] =
-                __builtin_shufflevector(upper, lower, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            mixed[2 * row + 1] =
-                __builtin_shufflevector(upper, lower, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            mixed[2 * row] = __builtin_shufflevector(
+                upper, lower, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+            );
+            mixed[2 * row + 1] = __builtin_shufflevector(
+                upper, lower, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+            );
         }
         memcpy(rows, mixed, sizeof rows);
     }

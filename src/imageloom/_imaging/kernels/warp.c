@@ -1,7 +1,7 @@
 /* An affine warp of bytes to bytes, bilinear, in fractions of 2**14.
  *
- * Positions are brought into the image first, as the fill mode wants it, so that all pixels go the same way. The
- * four weights of a pixel add up to exactly one, so that areas of one colour keep it.
+ * Positions are brought into the image first, as the fill mode wants it, so that all pixels go the same
+ * way. The four weights of a pixel add up to exactly one, so that areas of one colour keep it.
  */
 
 #include "kernels.h"
@@ -9,11 +9,13 @@
 
 #define ONE_BITS 14
 #define ONE (1 << ONE_BITS)
-#define GROUP ((int)(sizeof(ints) / sizeof(int32_t))) /* pixels whose positions are computed at once */
-#define PAIR 8                                        /* bytes that are read for two neighbours */
-
+/* How many pixels' positions are computed at once. */
+#define GROUP ((int)(sizeof(ints) / sizeof(int32_t)))
+/* The bytes that are read for two neighbours. */
+#define PAIR 8
 #define CACHE_LINE 64
-#define MOST_FETCHED ((ptrdiff_t)1 << 19) /* what the second-level cache holds beside other data */
+/* What the second-level cache holds beside other data. */
+#define MOST_FETCHED ((ptrdiff_t)1 << 19)
 
 typedef float floats __attribute__((vector_size(sizeof(ints))));
 
@@ -22,24 +24,29 @@ typedef float floats __attribute__((vector_size(sizeof(ints))));
 #define GREATER(a, b) ((floats)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define SMALLER(a, b) ((floats)_mm256_min_ps((__m256)(a), (__m256)(b)))
 #define SMALLER_INTS(a, b) ((ints)_mm256_min_epi32((__m256i)(a), (__m256i)(b)))
+#define LARGER_INTS(a, b) ((ints)_mm256_max_epi32((__m256i)(a), (__m256i)(b)))
 #else
 INLINE ints pick(ints where, ints yes, ints no) { return (yes & where) | (no & ~where); }
 #define GREATER(a, b) ((floats)pick((a) > (b), (ints)(a), (ints)(b)))
 #define SMALLER(a, b) ((floats)pick((a) < (b), (ints)(a), (ints)(b)))
 #define SMALLER_INTS(a, b) pick((a) < (b), a, b)
+#define LARGER_INTS(a, b) pick((a) > (b), a, b)
 #endif
 
-INLINE floats whole(floats values) { return __builtin_convertvector(__builtin_convertvector(values, ints), floats); }
+INLINE floats whole(floats values) {
+    return __builtin_convertvector(__builtin_convertvector(values, ints), floats);
+}
 
 INLINE floats lower(floats values) {
     const floats near = whole(values);
     return near - (floats)((near > values) & (ints)((floats){0} + 1));
 }
 
-/* Brings positions into 0 to length - 1. With WRAP, the image has its first row and column once more. */
+/* Brings positions into 0 to length - 1. With WRAP, the image has its first row and column twice. */
 INLINE floats inside(floats at, float length, Fill fill) {
     if (fill == REFLECT || fill == MIRROR) {
-        const float shift = fill == REFLECT ? 0.5f : 0.0f, period = fill == REFLECT ? 2 * length : 2 * (length - 1);
+        const float shift = fill == REFLECT ? 0.5f : 0.0f;
+        const float period = fill == REFLECT ? 2 * length : 2 * (length - 1);
         at += shift;
         at -= lower(at * (1 / period)) * period;
         at = SMALLER(at, period - at) - shift;
@@ -59,16 +66,19 @@ INLINE int has_any(ints where) {
 #endif
 }
 
-/* Where a group of pixels comes from: the place of the upper left neighbour, and the weights of all four. */
+/* Where a group of pixels comes from: the place of the upper left neighbour, and the weights of all
+ * four. */
 typedef struct {
     ints place, upper_left, upper_right, lower_left, lower_right;
 } Sources;
 
 INLINE Sources sources_of(floats row, floats column, const Warp *warp, int channels, int within) {
-    const ints last_row = (ints){0} + (int32_t)(warp->rows - 2), last_column = (ints){0} + (int32_t)(warp->columns - 2);
+    const ints last_row = (ints){0} + (int32_t)(warp->rows - 2);
+    const ints last_column = (ints){0} + (int32_t)(warp->columns - 2);
     if (!within) {
         const float height = (float)warp->rows, width = (float)warp->columns;
-        const ints outside = ~((row >= 0) & (row <= height - 1) & (column >= 0) & (column <= width - 1));
+        const ints outside =
+            ~((row >= 0) & (row <= height - 1) & (column >= 0) & (column <= width - 1));
         const int any = warp->fill != NEAREST && has_any(outside);
         row = inside(row, height, any ? warp->fill : NEAREST);
         column = inside(column, width, any ? warp->fill : NEAREST);
@@ -78,17 +88,22 @@ INLINE Sources sources_of(floats row, floats column, const Warp *warp, int chann
     left = SMALLER_INTS(left, last_column);
     const floats down = row - __builtin_convertvector(upper, floats);
     const floats right = column - __builtin_convertvector(left, floats);
+    const ints lower = __builtin_convertvector(down * ONE + 0.5f, ints);
+    const ints righter = __builtin_convertvector(right * ONE + 0.5f, ints);
+    const ints both = __builtin_convertvector(down * right * ONE + 0.5f, ints);
     Sources found;
     found.place = (upper * (int32_t)warp->columns + left) * channels;
-    found.lower_right = __builtin_convertvector(down * right * ONE + 0.5f, ints);
-    found.lower_left = __builtin_convertvector(down * ONE + 0.5f, ints) - found.lower_right;
-    found.upper_right = __builtin_convertvector(right * ONE + 0.5f, ints) - found.lower_right;
-    found.upper_left = ONE - found.upper_right - found.lower_left - found.lower_right;
+    found.lower_right = LARGER_INTS(both, lower + righter - ONE); /* no weight is below 0 */
+    found.lower_left = lower - found.lower_right;
+    found.upper_right = righter - found.lower_right;
+    found.upper_left = ONE - lower - found.upper_right;
     return found;
 }
 
 /* One pixel at a time, for every processor. */
-INLINE void blend_each(const uint8_t *from, ptrdiff_t row_bytes, const Sources *at, int channels, uint8_t *to) {
+INLINE void blend_each(
+    const uint8_t *from, ptrdiff_t row_bytes, const Sources *at, int channels, uint8_t *to
+) {
     for (int i = 0; i < GROUP; i++)
         for (int channel = 0; channel < channels; channel++) {
             const uint8_t *upper = from + at->place[i] + channel, *lower = upper + row_bytes;
@@ -104,23 +119,29 @@ INLINE __m256i paired(ints first, ints second) {
     return _mm256_blend_epi16((__m256i)first, _mm256_slli_epi32((__m256i)second, 16), 0xAA);
 }
 
-/* Where the pixels are. The compiler must not take these numbers out of the register one by one, which takes longer. */
+/* Where the pixels are. The compiler must not take these numbers out of the register one by one, which
+ * takes longer. */
 #define IN_MEMORY(array) __asm__("" : "+m"(array))
 
-/* Two neighbours of two pixels each, with each channel of the neighbours side by side, as numbers of 16 bits. */
+/* Two neighbours of two pixels each, with each channel of the neighbours side by side, as numbers of 16
+ * bits. */
 INLINE __m256i neighbours(const uint8_t *first, const uint8_t *second, int channels) {
     const __m128i apart = channels == 3
                               ? _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1)
                               : _mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1);
     const __m256i both = _mm256_inserti128_si256(
-        _mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)first)), _mm_loadl_epi64((const __m128i *)second), 1
+        _mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)first)),
+        _mm_loadl_epi64((const __m128i *)second), 1
     );
     return _mm256_shuffle_epi8(both, _mm256_broadcastsi128_si256(apart));
 }
 
-/* Blends eight pixels of three or four channels: the two neighbours of a row are read as eight bytes. */
-INLINE void blend_colours(const uint8_t *from, ptrdiff_t row_bytes, const Sources *at, int channels, uint8_t *to) {
-    const __m256i upper = paired(at->upper_left, at->upper_right), lower = paired(at->lower_left, at->lower_right);
+/* Blends eight pixels of three or four channels. Two neighbours of a row are read as eight bytes. */
+INLINE void blend_colours(
+    const uint8_t *from, ptrdiff_t row_bytes, const Sources *at, int channels, uint8_t *to
+) {
+    const __m256i upper = paired(at->upper_left, at->upper_right),
+                  lower = paired(at->lower_left, at->lower_right);
     int32_t place[8];
     _mm256_storeu_si256((__m256i *)place, (__m256i)at->place);
     IN_MEMORY(place);
@@ -174,12 +195,15 @@ INLINE void blend_greys(const uint8_t *from, ptrdiff_t row_bytes, const Sources 
         ),
         ONE_BITS
     );
-    const __m128i packed = _mm_packs_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    const __m128i packed =
+        _mm_packs_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
     _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(packed, packed));
 }
 #endif
 
-INLINE void blend(const uint8_t *from, ptrdiff_t row_bytes, const Sources *at, int channels, int32_t last, uint8_t *to) {
+INLINE void blend(
+    const uint8_t *from, ptrdiff_t row_bytes, const Sources *at, int channels, int32_t last, uint8_t *to
+) {
 #ifdef __AVX2__
     if (channels == 1) {
         blend_greys(from, row_bytes, at, to);
@@ -195,13 +219,13 @@ INLINE void blend(const uint8_t *from, ptrdiff_t row_bytes, const Sources *at, i
     blend_each(from, row_bytes, at, channels, to);
 }
 
-/* Whether a whole row of the result comes from within the image, the last group's further pixels too. */
+/* Whether a whole row of the result, with all of its last group, comes from within the image. */
 INLINE int is_within(float column, float columns, float row, float rows, const Warp *warp) {
     const float last = (float)((warp->out_columns + GROUP - 1) / GROUP * GROUP - 1);
     const float end_column = column + last * columns, end_row = row + last * rows;
     const float width = (float)(warp->columns - 1), height = (float)(warp->rows - 1);
-    return column >= 0 && end_column >= 0 && column <= width && end_column <= width && row >= 0 && end_row >= 0
-           && row <= height && end_row <= height;
+    return column >= 0 && end_column >= 0 && column <= width && end_column <= width && row >= 0
+           && end_row >= 0 && row <= height && end_row <= height;
 }
 
 INLINE void warp_all(const uint8_t *from, uint8_t *to, const Warp *warp, int channels) {
@@ -216,8 +240,9 @@ INLINE void warp_all(const uint8_t *from, uint8_t *to, const Warp *warp, int cha
         const int within = is_within(first_column, (float)m[0], first_row, (float)m[3], warp);
         for (ptrdiff_t column = 0; column < warp->out_columns; column += GROUP) {
             const floats x = numbers + (float)column;
-            const Sources at =
-                sources_of(x * (float)m[3] + first_row, x * (float)m[0] + first_column, warp, channels, within);
+            const Sources at = sources_of(
+                x * (float)m[3] + first_row, x * (float)m[0] + first_column, warp, channels, within
+            );
             const ptrdiff_t left = warp->out_columns - column;
             uint8_t *pixels = to + (row * warp->out_columns + column) * channels;
             if (left >= GROUP)
@@ -231,7 +256,8 @@ INLINE void warp_all(const uint8_t *from, uint8_t *to, const Warp *warp, int cha
     }
 }
 
-/* Asks for the whole image in the order of memory. A turned row crosses many lines of it, and would wait for each. */
+/* Asks for the whole image in the order of memory. A turned row crosses many lines of it, and would
+ * wait for each. */
 INLINE void fetch(const uint8_t *from, ptrdiff_t size) {
     for (ptrdiff_t place = 0; place < size && place < MOST_FETCHED; place += CACHE_LINE)
         __builtin_prefetch(from + place);
