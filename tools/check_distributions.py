@@ -4,9 +4,10 @@ Usage::
 
     python tools/check_distributions.py DIRECTORY
 
-The directory has a source distribution of imageloom, a wheel for all systems, and in `compiled` one with
-kernels for this system, if they can be compiled here; all are built from this checkout. The expected modules
-and tests are those that git lists. Files that git ignores must not be included, but for the kernels.
+The directory has a source distribution of imageloom, a wheel for all systems, and in `compiled` one
+with kernels for this system, if they can be compiled here; all are built from this checkout. The
+expected modules and tests are those that git lists. Files that git ignores must not be included, but
+for the kernels.
 """
 
 from __future__ import annotations

@@ -86,10 +86,15 @@ def test_batches_of_bytes_are_those_of_floats_without_fractions(
     assert np.mean(off > 0) < (0.03 if not recolours else 1e-9)
 
 
+@pytest.mark.parametrize("by_kernels", [True, False])
 @pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "constant"])
 @pytest.mark.parametrize("cval", [0.0, 255.0])
-def test_bytes_of_arrays_are_rounded_as_scipy_rounds_them(cval: float, fill_mode: str) -> None:
+def test_bytes_of_arrays_are_rounded_as_scipy_rounds_them(
+    cval: float, fill_mode: str, by_kernels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keras turns arrays into the dtype first, and SciPy rounds to that of its input."""
+    if not by_kernels:
+        use(None, monkeypatch)
     x = noise(60, 50, 3)
     generator = ImageDataGenerator(dtype="uint8", fill_mode=fill_mode, cval=cval)
     found = generator.apply_transform(x, {"theta": 20, "tx": 3.3, "zx": 0.9})
@@ -101,4 +106,4 @@ def test_bytes_of_arrays_are_rounded_as_scipy_rounds_them(cval: float, fill_mode
     ]
     off = np.abs(found.astype(int) - np.stack(channels, axis=-1))
     assert off.max() <= 1
-    assert np.mean(off > 0) < 2e-3
+    assert np.mean(off > 0) < (0.02 if by_kernels else 2e-3)

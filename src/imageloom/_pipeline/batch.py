@@ -19,6 +19,7 @@ from imageloom._imaging.half import write_row
 from imageloom._imaging.moments import FeatureMoments
 from imageloom._imaging.normalise import standardize_into
 from imageloom._imaging.opencv import clash_warning
+from imageloom._imaging.planes import write_planes
 from imageloom._pipeline.advice import advised, shape_advice
 from imageloom._pipeline.batch_function import call_batch_function, put_aside
 from imageloom._pipeline.batch_method import call_batch_method
@@ -286,8 +287,11 @@ class BatchWork:
 
     def _computed_at_once(self, fusion: Fusion, x: NDArray[Any], row: NDArray[Any]) -> bool:
         """Computes a row in the steps that are done at once, if the stored pixels are fit for it."""
-        halves = row.dtype == np.float16
-        single = np.empty(row.shape, np.float32) if halves else row
+        halves, planes = row.dtype == np.float16, self._recipe.channels_first
+        single = row
+        if halves or planes:
+            shape = (*row.shape[1:], row.shape[0]) if planes else row.shape
+            single = np.empty(shape, np.float32 if halves else row.dtype)
         kind = x.dtype, x.shape
         if kind != self._fitting:  # all rows are alike, and so are most images
             if not fusion.fits(x, single):
@@ -306,7 +310,9 @@ class BatchWork:
         if fusion.normalises:
             self.at.enter("standardize")
             fusion.normalise(single)
-        if halves:
+        if planes:
+            write_planes(single, row)
+        elif halves:
             write_row(single, row)
         return True
 

@@ -81,10 +81,15 @@ class Pipeline:
 
     def _possible_fusion(self) -> Fusion | None:
         """What is done at once, if the recipe does nothing that needs single steps."""
-        recipe, normalises = self.recipe, self.recipe.standardize
-        plain = not (recipe.channels_first or recipe.masks or recipe.report.transforms)
-        if not plain or recipe.rescale_first is not None or recipe.unfinished:
+        recipe = self.recipe
+        plain = not (recipe.masks or recipe.report.transforms or recipe.unfinished)
+        fusion = self._fusion_of_steps() if plain and recipe.rescale_first is None else None
+        if fusion is None or (recipe.channels_first and fusion.normalises):
             return None
+        return fusion
+
+    def _fusion_of_steps(self) -> Fusion | None:
+        recipe, normalises = self.recipe, self.recipe.standardize
         imagenet = self._scaling()
         if (recipe.user_code and imagenet is None) or normalises.zca_whitening:
             return None

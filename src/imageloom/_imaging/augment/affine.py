@@ -23,6 +23,7 @@ from imageloom._imaging.augment.bilinear import (
     warp_bilinear,
 )
 from imageloom._imaging.augment.grid import Within, nearest, outside, outside_of_grid, positions
+from imageloom._imaging.augment.warp_bytes import warp_bytes, warps_bytes
 
 __all__ = ["Affine", "affine_matrices", "affine_matrix", "is_identity", "warp"]
 from imageloom._imaging.opencv import cv2
@@ -169,6 +170,14 @@ def warp(
     if not blends:
         return _spline(x, matrix, offset, _SCIPY_MODES[fill_mode], cval, order)
     linear, border = opencv_matrix(matrix, offset), BORDERS[fill_mode]
+    if x.dtype == np.uint8 and not as_floats and warps_bytes(x, fill_mode):
+        rounded = np.empty_like(x, order="C")
+        warp_bytes(x, linear, fill_mode, rounded, rounds=True)
+        if fill_mode == "constant":
+            beyond = outside_of_grid(matrix, offset, height, width, within).view(np.uint8)
+            filling = float(_as_dtype(np.array(cval), x.dtype))
+            cv2.copyTo(constant_image(x.shape, filling, x.dtype), beyond, rounded)
+        return rounded
     source = x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
     if channels in EXACT_CHANNELS:
         warped = warp_bilinear(source, linear, border, cval)

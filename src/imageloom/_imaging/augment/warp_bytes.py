@@ -1,7 +1,7 @@
 """The bilinear warp of bytes to bytes, by the kernels.
 
 It takes two thirds of the time of OpenCV's warp in float32 with the conversions that bytes need there.
-Its weights are in fractions of 2**14, so a value may be off by 0.02 grey levels before its fraction is
+Its weights are in fractions of 2**14, so a value may be off by 0.02 grey levels before it is rounded or
 cut off.
 """
 
@@ -38,7 +38,12 @@ def warps_bytes(x: NDArray[np.uint8], fill_mode: str) -> bool:
 
 
 def warp_bytes(
-    x: NDArray[np.uint8], linear: NDArray[np.float64], fill_mode: str, out: NDArray[np.uint8]
+    x: NDArray[np.uint8],
+    linear: NDArray[np.float64],
+    fill_mode: str,
+    out: NDArray[np.uint8],
+    *,
+    rounds: bool = False,
 ) -> None:
     """Writes the warped image into `out`, which has its shape and is C-contiguous.
 
@@ -47,6 +52,7 @@ def warp_bytes(
         linear: the matrix from `opencv_matrix`.
         fill_mode: how the image is continued beyond its border.
         out: where the result goes.
+        rounds: whether values are rounded; else their fractions are cut off.
     """
     assert kernels is not None
     fill = _FILLS[fill_mode]
@@ -54,4 +60,4 @@ def warp_bytes(
     rows, columns, channels = source.shape
     height, width = x.shape[:2]
     matrix = np.ascontiguousarray(linear, np.float64)
-    kernels.warp(source, out, rows, columns, channels, height, width, fill, matrix)
+    kernels.warp(source, out, rows, columns, channels, height, width, fill, rounds, matrix)

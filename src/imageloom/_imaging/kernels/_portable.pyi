@@ -32,6 +32,7 @@ def warp(
     out_rows: int,
     out_columns: int,
     fill: int,
+    rounds: bool,
     matrix: Readable,
     /,
 ) -> None: ...

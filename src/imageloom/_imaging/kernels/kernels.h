@@ -37,6 +37,7 @@ typedef struct {
     ptrdiff_t rows, columns, out_rows, out_columns;
     int channels;
     Fill fill;
+    int rounds;       /* to the nearest whole value; else fractions are cut off */
     double matrix[6]; /* from (column, row, 1) of the result to column and row of the image */
 } Warp;
 

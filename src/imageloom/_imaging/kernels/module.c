@@ -131,10 +131,10 @@ static PyObject *py_warp(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_buffer pixels, warped, matrix;
     Warp given;
     Py_ssize_t rows, columns, out_rows, out_columns;
-    int fill;
+    int fill, rounds;
     if (!PyArg_ParseTuple(
-            args, "y*w*nninniy*", &pixels, &warped, &rows, &columns, &given.channels, &out_rows,
-            &out_columns, &fill, &matrix
+            args, "y*w*nninnipy*", &pixels, &warped, &rows, &columns, &given.channels, &out_rows,
+            &out_columns, &fill, &rounds, &matrix
         ))
         return NULL;
     int valid = has_length(&pixels, rows, columns, given.channels, "pixels")
@@ -151,6 +151,7 @@ static PyObject *py_warp(PyObject *Py_UNUSED(module), PyObject *args) {
         given.out_rows = out_rows;
         given.out_columns = out_columns;
         given.fill = (Fill)fill;
+        given.rounds = rounds;
         memcpy(given.matrix, matrix.buf, sizeof given.matrix);
         Py_BEGIN_ALLOW_THREADS warp(pixels.buf, warped.buf, &given);
         Py_END_ALLOW_THREADS

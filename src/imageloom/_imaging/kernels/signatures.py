@@ -74,10 +74,11 @@ class Kernels(Protocol):
         out_rows: int,
         out_columns: int,
         fill: int,
+        rounds: bool,
         matrix: Readable,
         /,
     ) -> None:
-        """Warps (rows, columns, channels) bytes bilinearly, in fractions of 2**14 that are cut off.
+        """Warps (rows, columns, channels) bytes bilinearly, in fractions of 2**14.
 
         Args:
             pixels: the image, of at least two rows and columns, and less than 2**31 bytes.
@@ -90,5 +91,6 @@ class Kernels(Protocol):
             fill: how the image goes on beyond its border: 0 with its last pixels, 1 reflected with
                 and 2 without them, 3 from the other side. For 3, its first row and column must follow
                 its last ones.
+            rounds: whether values are rounded; else their fractions are cut off.
             matrix: (2, 3) of float64, from (column, row, 1) of the result to (column, row).
         """

@@ -70,6 +70,7 @@ INLINE int has_any(ints where) {
  * four. */
 typedef struct {
     ints place, upper_left, upper_right, lower_left, lower_right;
+    int32_t half; /* what is added before fractions are cut off */
 } Sources;
 
 INLINE Sources sources_of(floats row, floats column, const Warp *warp, int channels, int within) {
@@ -97,6 +98,7 @@ INLINE Sources sources_of(floats row, floats column, const Warp *warp, int chann
     found.lower_left = lower - found.lower_right;
     found.upper_right = righter - found.lower_right;
     found.upper_left = ONE - lower - found.upper_right;
+    found.half = warp->rounds ? ONE / 2 : 0;
     return found;
 }
 
@@ -107,8 +109,9 @@ INLINE void blend_each(
     for (int i = 0; i < GROUP; i++)
         for (int channel = 0; channel < channels; channel++) {
             const uint8_t *upper = from + at->place[i] + channel, *lower = upper + row_bytes;
-            const int32_t sum = upper[0] * at->upper_left[i] + upper[channels] * at->upper_right[i]
-                                + lower[0] * at->lower_left[i] + lower[channels] * at->lower_right[i];
+            const int32_t sum = at->half + upper[0] * at->upper_left[i]
+                                + upper[channels] * at->upper_right[i] + lower[0] * at->lower_left[i]
+                                + lower[channels] * at->lower_right[i];
             to[channels * i + channel] = (uint8_t)(sum >> ONE_BITS);
         }
 }
@@ -142,6 +145,7 @@ INLINE void blend_colours(
 ) {
     const __m256i upper = paired(at->upper_left, at->upper_right),
                   lower = paired(at->lower_left, at->lower_right);
+    const __m256i half = _mm256_set1_epi32(at->half);
     int32_t place[8];
     _mm256_storeu_si256((__m256i *)place, (__m256i)at->place);
     IN_MEMORY(place);
@@ -154,7 +158,7 @@ INLINE void blend_colours(
             _mm256_madd_epi16(above, _mm256_permutevar8x32_epi32(upper, number)),
             _mm256_madd_epi16(below, _mm256_permutevar8x32_epi32(lower, number))
         );
-        sums[two] = _mm256_srli_epi32(sum, ONE_BITS);
+        sums[two] = _mm256_srli_epi32(_mm256_add_epi32(sum, half), ONE_BITS);
         number = _mm256_add_epi32(number, _mm256_set1_epi32(2));
     }
     /* The even pixels in the lower half, the odd ones in the upper half. */
@@ -188,15 +192,14 @@ INLINE void blend_greys(const uint8_t *from, ptrdiff_t row_bytes, const Sources 
     }
     const __m256i upper = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)above));
     const __m256i lower = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)below));
-    const __m256i sums = _mm256_srli_epi32(
-        _mm256_add_epi32(
-            _mm256_madd_epi16(upper, paired(at->upper_left, at->upper_right)),
-            _mm256_madd_epi16(lower, paired(at->lower_left, at->lower_right))
-        ),
-        ONE_BITS
+    const __m256i sums = _mm256_add_epi32(
+        _mm256_madd_epi16(upper, paired(at->upper_left, at->upper_right)),
+        _mm256_madd_epi16(lower, paired(at->lower_left, at->lower_right))
     );
+    const __m256i values =
+        _mm256_srli_epi32(_mm256_add_epi32(sums, _mm256_set1_epi32(at->half)), ONE_BITS);
     const __m128i packed =
-        _mm_packs_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+        _mm_packs_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
     _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(packed, packed));
 }
 #endif
