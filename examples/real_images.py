@@ -98,7 +98,8 @@ def write_cells(directory: str | os.PathLike[str], count: int = 2624) -> Path:
     """Write electroluminescence pictures of solar cells, 300x300 grey PNG files, in four classes.
 
     They are the unchanged files of the ``elpv-dataset`` package: mono- or polycrystalline cells,
-    by whether a defect is likely. A folder that is already complete is left as it is.
+    by whether a defect is likely. Beyond their number, they come again under other names. A folder that
+    is already complete is left as it is.
     """
     target = Path(directory)
     parameters: Parameters = {"kind": "cells", "count": count}
@@ -108,9 +109,12 @@ def write_cells(directory: str | os.PathLike[str], count: int = 2624) -> Path:
     lines = (source / "labels.csv").read_text(encoding="utf-8").split("\n")
     labels = [line.split() for line in lines if line.strip()]
     with _replacing(target, parameters) as folder:
-        for name, likelihood, kind in tqdm(labels[:count], desc="Copying cells", unit="image"):
+        for number in tqdm(range(count), desc="Copying cells", unit="image"):
+            again, place = divmod(number, len(labels))
+            name, likelihood, kind = labels[place]
             state = "defective" if float(likelihood) >= 0.5 else "functional"
-            shutil.copyfile(source / name, _class_folder(folder, f"{kind}-{state}") / Path(name).name)
+            copied = f"{again}-{Path(name).name}" if again else Path(name).name
+            shutil.copyfile(source / name, _class_folder(folder, f"{kind}-{state}") / copied)
     return target
 
 

@@ -43,7 +43,8 @@ static PyObject *py_unfilter(PyObject *Py_UNUSED(module), PyObject *args) {
         valid = 0;
     }
     if (valid) {
-        Py_BEGIN_ALLOW_THREADS code = unfilter(filtered.buf, pixels.buf, rows, row_bytes, pixel_bytes);
+        Py_BEGIN_ALLOW_THREADS
+        code = unfilter(filtered.buf, pixels.buf, rows, row_bytes, pixel_bytes);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&filtered);
@@ -108,10 +109,10 @@ static int parse(PyObject *args, Resizing *given, int vertical) {
 static PyObject *py_resize_columns(PyObject *Py_UNUSED(module), PyObject *args) {
     Resizing given;
     if (!parse(args, &given, 1)) return NULL;
-    Py_BEGIN_ALLOW_THREADS resize_columns(
-        given.pixels.buf, given.resized.buf, given.columns * given.channels, &given.windows
-    );
-    Py_END_ALLOW_THREADS release(&given);
+    Py_BEGIN_ALLOW_THREADS
+    resize_columns(given.pixels.buf, given.resized.buf, given.columns * given.channels, &given.windows);
+    Py_END_ALLOW_THREADS
+    release(&given);
     Py_RETURN_NONE;
 }
 
@@ -119,10 +120,12 @@ static PyObject *py_resize_rows(PyObject *Py_UNUSED(module), PyObject *args) {
     Resizing given;
     int code;
     if (!parse(args, &given, 0)) return NULL;
-    Py_BEGIN_ALLOW_THREADS code = resize_rows(
+    Py_BEGIN_ALLOW_THREADS
+    code = resize_rows(
         given.pixels.buf, given.resized.buf, given.rows, given.columns, given.channels, &given.windows
     );
-    Py_END_ALLOW_THREADS release(&given);
+    Py_END_ALLOW_THREADS
+    release(&given);
     if (code) return failure(code);
     Py_RETURN_NONE;
 }
@@ -153,7 +156,8 @@ static PyObject *py_warp(PyObject *Py_UNUSED(module), PyObject *args) {
         given.fill = (Fill)fill;
         given.rounds = rounds;
         memcpy(given.matrix, matrix.buf, sizeof given.matrix);
-        Py_BEGIN_ALLOW_THREADS warp(pixels.buf, warped.buf, &given);
+        Py_BEGIN_ALLOW_THREADS
+        warp(pixels.buf, warped.buf, &given);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&pixels);
