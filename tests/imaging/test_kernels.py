@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 import zlib
@@ -35,7 +36,10 @@ def of_a_checkout() -> bool:
 
 
 @pytest.mark.skipif(
-    sys.platform == "win32" or shutil.which("cc") is None or not of_a_checkout(),
+    sys.platform == "win32"
+    or shutil.which("cc") is None
+    or os.environ.get("IMAGELOOM_PURE") == "1"
+    or not of_a_checkout(),
     reason="nothing could be compiled here",
 )
 def test_they_are_compiled_where_there_is_a_compiler() -> None:
