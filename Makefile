@@ -153,7 +153,7 @@ clean:
 	find benchmarks examples src tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) src/*.egg-info src/imageloom/_imaging/kernels/*.so
 
 # Checks for Python 3.11, then creates or updates the environment. Groups need pip 25.1.
 $(VENV)/stamp-venv: $(LOCK)

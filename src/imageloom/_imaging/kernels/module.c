@@ -169,6 +169,7 @@ static PyObject *py_warp(PyObject *Py_UNUSED(module), PyObject *args) {
 
 static PyObject *py_has_avx2(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none)) {
 #ifdef __x86_64__
+    __builtin_cpu_init();
     return PyBool_FromLong(__builtin_cpu_supports("avx2"));
 #else
     Py_RETURN_FALSE;
