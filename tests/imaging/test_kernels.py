@@ -252,22 +252,22 @@ def test_windows_that_do_not_lie_in_the_image_are_refused(
     bounds = BOUNDS.copy()
     bounds[3] = window
     out = np.zeros((8, 4, 3), np.uint8)
-    kernels.resize_rows(X, out, 8, 9, 3, BOUNDS, WEIGHTS)
+    kernels.resize(X, out, 8, 9, 3, False, BOUNDS, WEIGHTS)
     with pytest.raises(ValueError, match="window"):
-        kernels.resize_rows(X, out, 8, 9, 3, bounds, WEIGHTS)
+        kernels.resize(X, out, 8, 9, 3, False, bounds, WEIGHTS)
     with pytest.raises(ValueError, match="window"):
-        kernels.resize_columns(X, np.zeros((4, 9, 3), np.uint8), 8, 9, 3, bounds, WEIGHTS)
+        kernels.resize(X, np.zeros((4, 9, 3), np.uint8), 8, 9, 3, True, bounds, WEIGHTS)
 
 
 @variant
 def test_sizes_that_do_not_agree_are_refused(kernels: Any) -> None:
     out = np.zeros((8, 4, 3), np.uint8)
     with pytest.raises(ValueError, match="channels"):
-        kernels.resize_rows(X, out, 8, 9, 5, BOUNDS, WEIGHTS)
+        kernels.resize(X, out, 8, 9, 5, False, BOUNDS, WEIGHTS)
     with pytest.raises(ValueError, match="resized has"):
-        kernels.resize_rows(X, out[1:], 8, 9, 3, BOUNDS, WEIGHTS)
+        kernels.resize(X, out[1:], 8, 9, 3, False, BOUNDS, WEIGHTS)
     with pytest.raises(TypeError):
-        kernels.resize_rows(X, bytes(96), 8, 9, 3, BOUNDS, WEIGHTS)
+        kernels.resize(X, bytes(96), 8, 9, 3, False, BOUNDS, WEIGHTS)
 
 
 @variant

@@ -366,12 +366,13 @@ def _resize_bytes(decoded: _Decoded, options: ReadOptions) -> NDArray[np.uint8] 
     return resize_bilinear(decoded.pixels, options.target_size, part=part, share=share)
 
 
+def _is_only_resized(channels: int, options: ReadOptions) -> bool:
+    """Whether nothing but the size of the decoded pixels changes."""
+    return channels == channels_of(options.color_mode) and not options.keep_aspect_ratio
+
+
 def _suits_kernels(channels: int, options: ReadOptions) -> bool:
-    return (
-        resizes(channels, options.interpolation)
-        and channels == channels_of(options.color_mode)
-        and not options.keep_aspect_ratio
-    )
+    return resizes(channels, options.interpolation) and _is_only_resized(channels, options)
 
 
 def _suits_simd(channels: int, options: ReadOptions) -> bool:
@@ -382,7 +383,6 @@ def _suits_simd(channels: int, options: ReadOptions) -> bool:
     """
     return (
         options.interpolation == "bilinear"
-        and channels == channels_of(options.color_mode)
         and not options.exact_resize
-        and not options.keep_aspect_ratio
+        and _is_only_resized(channels, options)
     )

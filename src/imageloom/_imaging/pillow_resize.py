@@ -25,7 +25,8 @@ Values = NDArray[np.float64]
 
 _CHANNELS: Final = (1, 3)  # Pillow multiplies colours with their alpha first
 _ONE: Final = 2**22
-_CHOOSES_ORDER: Final = 13  # the first version of Pillow that does not always begin with the rows
+# Before version 13, Pillow always begins with the rows.
+_CHOOSES_ORDER: Final = int(PIL.__version__.partition(".")[0]) >= 13
 
 
 class _Filter(NamedTuple):
@@ -102,40 +103,29 @@ def resize_as_pillow(
             return pixels
         part = float(rows), float(columns)
     pixels = np.ascontiguousarray(pixels)
-    if begins_with_rows(rows, columns, height, width):
-        shorter = _horizontally(pixels, width, part[1], interpolation)
-        return _vertically(shorter, height, part[0], interpolation)
-    lower = _vertically(pixels, height, part[0], interpolation)
-    return _horizontally(lower, width, part[1], interpolation)
+    passes = [(False, width, part[1]), (True, height, part[0])]
+    if not begins_with_rows(rows, columns, height, width):
+        passes.reverse()
+    for vertical, after, length in passes:
+        pixels = _resized_side(pixels, vertical, after, length, interpolation)
+    return pixels
 
 
 def begins_with_rows(rows: int, columns: int, height: int, width: int) -> bool:
     """Whether Pillow makes the rows shorter first."""
-    chooses = int(PIL.__version__.partition(".")[0]) >= _CHOOSES_ORDER
-    return not chooses or height >= rows or rows - height <= 2 * (columns - width)
+    return not _CHOOSES_ORDER or height >= rows or rows - height <= 2 * (columns - width)
 
 
-def _horizontally(pixels: Bytes, width: int, part: float, interpolation: str) -> Bytes:
+def _resized_side(pixels: Bytes, vertical: bool, after: int, part: float, interpolation: str) -> Bytes:
     rows, columns, channels = pixels.shape
-    if width == columns == part:
+    before = rows if vertical else columns
+    if after == before == part:
         return pixels
     assert kernels is not None
-    resized = np.empty((rows, width, channels), np.uint8)
-    kernels.resize_rows(
-        pixels, resized, rows, columns, channels, *_windows(columns, part, width, interpolation)
-    )
-    return resized
-
-
-def _vertically(pixels: Bytes, height: int, part: float, interpolation: str) -> Bytes:
-    rows, columns, channels = pixels.shape
-    if height == rows == part:
-        return pixels
-    assert kernels is not None
-    resized = np.empty((height, columns, channels), np.uint8)
-    kernels.resize_columns(
-        pixels, resized, rows, columns, channels, *_windows(rows, part, height, interpolation)
-    )
+    shape = (after, columns, channels) if vertical else (rows, after, channels)
+    resized = np.empty(shape, np.uint8)
+    windows = _windows(before, part, after, interpolation)
+    kernels.resize(pixels, resized, rows, columns, channels, vertical, *windows)
     return resized
 
 

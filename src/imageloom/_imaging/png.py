@@ -22,11 +22,6 @@ from imageloom._imaging.kernels import kernels
 from imageloom._imaging.kernels.signatures import Kernels
 from imageloom._machine import memory_may_be_refused
 
-try:
-    from isal import isal_zlib
-except ImportError:  # this processor has no wheel
-    isal_zlib = None  # type: ignore[assignment]
-
 __all__ = ["PNG_MAGIC", "decode_png"]
 
 PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
@@ -74,13 +69,14 @@ def decode_png(content: bytes, max_pixels: int | None) -> NDArray[np.uint8] | No
     if not plain or not plausible:
         return None
     shape = height, width, _CHANNELS[colour]
+    isal_zlib = None if kernels is None else _inflater()
     if kernels is None or isal_zlib is None:
         return _by_kornia(content, shape)
-    return _by_kernels(kernels, content, shape)
+    return _by_kernels(kernels, isal_zlib, content, shape)
 
 
 def _by_kernels(
-    kernels: Kernels, content: bytes, shape: tuple[int, int, int]
+    kernels: Kernels, isal_zlib: Any, content: bytes, shape: tuple[int, int, int]
 ) -> NDArray[np.uint8] | None:
     parts = _pixels_of(content, isal_zlib.crc32)
     if parts is None:
@@ -90,7 +86,7 @@ def _by_kernels(
     stream = isal_zlib.decompressobj()
     try:
         filtered = stream.decompress(parts[0] if len(parts) == 1 else b"".join(parts), nbytes + 1)
-    except Exception:  # its class for errors is typed as an instance
+    except Exception:  # of the stream, of which the class is not typed as one
         return None
     if len(filtered) != nbytes or not stream.eof:  # too short, too long, or with a wrong checksum
         return None
@@ -147,6 +143,16 @@ def _pixels_of(
             return None
         place = end
     return parts if kind == b"IEND" and parts else None
+
+
+@functools.cache
+def _inflater() -> Any:
+    """Loads the module that inflates, for the first PNG file; returns None if it is not installed."""
+    try:
+        from isal import isal_zlib
+    except ImportError:  # this processor has no wheel
+        return None
+    return isal_zlib
 
 
 @functools.cache

@@ -170,16 +170,13 @@ def warp(
     if not blends:
         return _spline(x, matrix, offset, _SCIPY_MODES[fill_mode], cval, order)
     linear, border = opencv_matrix(matrix, offset), BORDERS[fill_mode]
-    if x.dtype == np.uint8 and not as_floats and warps_bytes(x, fill_mode):
-        rounded = np.empty_like(x, order="C")
-        warp_bytes(x, linear, fill_mode, rounded, rounds=True)
-        if fill_mode == "constant":
-            beyond = outside_of_grid(matrix, offset, height, width, within).view(np.uint8)
-            filling = float(_as_dtype(np.array(cval), x.dtype))
-            cv2.copyTo(constant_image(x.shape, filling, x.dtype), beyond, rounded)
-        return rounded
     source = x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
-    if channels in EXACT_CHANNELS:
+    warped: Image
+    if x.dtype == np.uint8 and not as_floats and warps_bytes(x, fill_mode):
+        warped = np.empty_like(x, order="C")
+        warp_bytes(x, linear, fill_mode, warped, rounds=True)
+        cval = float(_as_dtype(np.array(cval), x.dtype))
+    elif channels in EXACT_CHANNELS:
         warped = warp_bilinear(source, linear, border, cval)
     else:
         parts = [warp_bilinear(source[..., c, None], linear, border, cval) for c in range(channels)]
@@ -188,11 +185,11 @@ def warp(
         # OpenCV blends the border pixels with cval; for SciPy every position beyond their centres is
         # outside.
         cv2.copyTo(
-            constant_image(warped.shape, cval),
+            constant_image(warped.shape, cval, warped.dtype),
             outside_of_grid(matrix, offset, height, width, within).view(np.uint8),
             warped,
         )
-    if as_floats:
+    if as_floats or warped.dtype == x.dtype:
         return warped
     blends_bytes = x.dtype == np.uint8 and "constant" not in fill_mode
     return _as_dtype(warped, x.dtype, in_range=blends_bytes)

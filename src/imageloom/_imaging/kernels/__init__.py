@@ -6,7 +6,8 @@ compiled, `kernels` is None, and the other libraries do these steps.
 
 from __future__ import annotations
 
-from typing import Final
+from importlib import import_module
+from typing import Final, cast
 
 from imageloom._imaging.kernels.signatures import Kernels
 
@@ -15,18 +16,19 @@ __all__ = ["kernels", "variants"]
 
 def variants() -> dict[str, Kernels]:
     """The compiled modules that this processor can run, the fastest one first."""
-    try:
-        from imageloom._imaging.kernels import _portable
-    except ImportError:
+    portable = _compiled("_portable")
+    if portable is None:
         return {}
-    found: dict[str, Kernels] = {"portable": _portable}
-    if _portable.has_avx2():
-        try:
-            from imageloom._imaging.kernels import _avx2
-        except ImportError:
-            return found
-        found = {"avx2": _avx2, **found}
-    return found
+    fastest = _compiled("_avx2") if portable.has_avx2() else None
+    found = {"avx2": fastest, "portable": portable}
+    return {name: module for name, module in found.items() if module is not None}
+
+
+def _compiled(name: str) -> Kernels | None:
+    try:
+        return cast(Kernels, import_module(f"{__name__}.{name}"))
+    except ImportError:
+        return None
 
 
 kernels: Final[Kernels | None] = next(iter(variants().values()), None)

@@ -54,21 +54,6 @@ static PyObject *py_unfilter(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* What both directions of resizing get. */
-typedef struct {
-    Py_buffer pixels, resized, bounds, weights;
-    Py_ssize_t rows, columns;
-    int channels;
-    Windows windows;
-} Resizing;
-
-static void release(Resizing *given) {
-    PyBuffer_Release(&given->pixels);
-    PyBuffer_Release(&given->resized);
-    PyBuffer_Release(&given->bounds);
-    PyBuffer_Release(&given->weights);
-}
-
 /* Whether all windows lie within `before` values. */
 static int within(const Windows *windows, Py_ssize_t before) {
     for (Py_ssize_t i = 0; i < windows->count; i++) {
@@ -81,51 +66,42 @@ static int within(const Windows *windows, Py_ssize_t before) {
     return 1;
 }
 
-/* Parses the arguments, and holds their buffers if they are valid. */
-static int parse(PyObject *args, Resizing *given, int vertical) {
+static PyObject *py_resize(PyObject *Py_UNUSED(module), PyObject *args) {
+    Py_buffer pixels, resized, bounds, weights;
+    Py_ssize_t rows, columns;
+    int channels, vertical, code = 0, valid;
     if (!PyArg_ParseTuple(
-            args, "y*w*nniy*y*", &given->pixels, &given->resized, &given->rows, &given->columns,
-            &given->channels, &given->bounds, &given->weights
+            args, "y*w*nnipy*y*", &pixels, &resized, &rows, &columns, &channels, &vertical, &bounds,
+            &weights
         ))
-        return 0;
-    Windows *const windows = &given->windows;
-    const Py_ssize_t count = given->bounds.len / (Py_ssize_t)(2 * sizeof(int32_t));
-    windows->count = count;
-    windows->size = count ? given->weights.len / ((Py_ssize_t)sizeof(int32_t) * count) : 0;
-    windows->bounds = given->bounds.buf;
-    windows->weights = given->weights.buf;
-    int valid = given->channels >= 1 && given->channels <= MOST_CHANNELS;
-    if (!valid) PyErr_Format(PyExc_ValueError, "%d channels", given->channels);
-    valid = valid && has_length(&given->pixels, given->rows, given->columns, given->channels, "pixels")
+        return NULL;
+    const Py_ssize_t count = bounds.len / (Py_ssize_t)(2 * sizeof(int32_t));
+    const Windows windows = {
+        .count = count,
+        .size = count ? weights.len / ((Py_ssize_t)sizeof(int32_t) * count) : 0,
+        .bounds = bounds.buf,
+        .weights = weights.buf,
+    };
+    valid = channels >= 1 && channels <= MOST_CHANNELS;
+    if (!valid) PyErr_Format(PyExc_ValueError, "%d channels", channels);
+    valid = valid && has_length(&pixels, rows, columns, channels, "pixels")
             && has_length(
-                &given->resized, vertical ? count : given->rows, vertical ? given->columns : count,
-                given->channels, "resized"
+                &resized, vertical ? count : rows, vertical ? columns : count, channels, "resized"
             )
-            && within(windows, vertical ? given->rows : given->columns);
-    if (!valid) release(given);
-    return valid;
-}
-
-static PyObject *py_resize_columns(PyObject *Py_UNUSED(module), PyObject *args) {
-    Resizing given;
-    if (!parse(args, &given, 1)) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    resize_columns(given.pixels.buf, given.resized.buf, given.columns * given.channels, &given.windows);
-    Py_END_ALLOW_THREADS
-    release(&given);
-    Py_RETURN_NONE;
-}
-
-static PyObject *py_resize_rows(PyObject *Py_UNUSED(module), PyObject *args) {
-    Resizing given;
-    int code;
-    if (!parse(args, &given, 0)) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    code = resize_rows(
-        given.pixels.buf, given.resized.buf, given.rows, given.columns, given.channels, &given.windows
-    );
-    Py_END_ALLOW_THREADS
-    release(&given);
+            && within(&windows, vertical ? rows : columns);
+    if (valid) {
+        Py_BEGIN_ALLOW_THREADS
+        if (vertical)
+            resize_columns(pixels.buf, resized.buf, columns * channels, &windows);
+        else
+            code = resize_rows(pixels.buf, resized.buf, rows, columns, channels, &windows);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&pixels);
+    PyBuffer_Release(&resized);
+    PyBuffer_Release(&bounds);
+    PyBuffer_Release(&weights);
+    if (!valid) return NULL;
     if (code) return failure(code);
     Py_RETURN_NONE;
 }
@@ -178,8 +154,7 @@ static PyObject *py_has_avx2(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(no
 
 static PyMethodDef methods[] = {
     {"unfilter", py_unfilter, METH_VARARGS, NULL},
-    {"resize_columns", py_resize_columns, METH_VARARGS, NULL},
-    {"resize_rows", py_resize_rows, METH_VARARGS, NULL},
+    {"resize", py_resize, METH_VARARGS, NULL},
     {"warp", py_warp, METH_VARARGS, NULL},
     {"has_avx2", py_has_avx2, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

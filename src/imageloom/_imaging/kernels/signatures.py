@@ -28,18 +28,19 @@ class Kernels(Protocol):
             ValueError: A filter is unknown, or the sizes do not agree.
         """
 
-    def resize_columns(
+    def resize(
         self,
         pixels: Readable,
         resized: Writable,
         rows: int,
         columns: int,
         channels: int,
+        vertical: bool,
         bounds: Readable,
         weights: Readable,
         /,
     ) -> None:
-        """Resizes the height of (rows, columns, channels) bytes as Pillow does.
+        """Resizes one side of (rows, columns, channels) bytes as Pillow does.
 
         Args:
             pixels: the image.
@@ -47,22 +48,11 @@ class Kernels(Protocol):
             rows: the height of the image.
             columns: its width.
             channels: its channels, 1 to 4.
-            bounds: (height of the result, 2) of int32: the first row for each, and the number of rows.
-            weights: (height of the result, most rows) of int32, in fractions of 2**22.
+            vertical: whether the height is resized; else the width.
+            bounds: (that side of the result, 2) of int32: the first row or column before for each,
+                and how many.
+            weights: (that side of the result, the most of them) of int32, in fractions of 2**22.
         """
-
-    def resize_rows(
-        self,
-        pixels: Readable,
-        resized: Writable,
-        rows: int,
-        columns: int,
-        channels: int,
-        bounds: Readable,
-        weights: Readable,
-        /,
-    ) -> None:
-        """Resizes the width, likewise."""
 
     def warp(
         self,
@@ -94,3 +84,6 @@ class Kernels(Protocol):
             rounds: whether values are rounded; else their fractions are cut off.
             matrix: (2, 3) of float64, from (column, row, 1) of the result to (column, row).
         """
+
+    def has_avx2(self) -> bool:
+        """Whether this processor runs what is compiled with AVX2."""
