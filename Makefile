@@ -89,7 +89,7 @@ test-marked-long: docs $(VENV)/stamp-test $(VENV)/stamp-tf-keras $(VENV)/stamp-a
 test-dist: $(VENV)/stamp-dist
 	rm -rf $(DIST) $(CLEAN_ROOM)
 	IMAGELOOM_PURE=1 $(PY) -m build --outdir $(DIST)
-	$(PY) -m build --wheel --outdir $(DIST)/compiled
+	$(PY) -m pip wheel --quiet --no-deps --wheel-dir $(DIST)/compiled $(DIST)/imageloom-*.tar.gz
 	$(PY) -m twine check --strict $(DIST)/imageloom-* $(DIST)/compiled/*
 	$(PY) tools/check_distributions.py $(DIST)
 	$(PYTHON) -m venv $(CLEAN_ROOM)
